@@ -13,6 +13,7 @@ use minilog::client::ClientError;
 use minilog::client::batching::{Batch, Batcher};
 use minilog::client::cluster::Cluster;
 use minilog::format::record::Record;
+use minilog::wire::codec::Records;
 use minilog::wire::init_producer_id::InitProducerIdRequest;
 use minilog::wire::list_offsets::LATEST;
 use minilog::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -74,7 +75,8 @@ fn batch(batcher: &mut Batcher, value: &str) -> Batch {
 
 /// Sends a batch. Returns what the broker answers: an offset or an error.
 fn send(cluster: &mut Cluster, batch: &Batch) -> Result<String, ClientError> {
-    let partition = PartitionProduceData { index: 0, records: Some(batch.bytes.clone()) };
+    let partition =
+        PartitionProduceData { index: 0, records: Some(Records::Bytes(batch.bytes.clone())) };
     let topic = TopicProduceData {
         name: TOPIC.to_owned(),
         partition_data: vec![partition],

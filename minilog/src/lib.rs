@@ -13,7 +13,8 @@
 //! # The life of a request
 //!
 //! 1. `server::connection::serve` reads a frame and calls [`handlers::handle`].
-//! 2. [`wire::decode_request`] decodes it; record batches stay the bytes of the frame.
+//! 2. [`wire::decode_request`] decodes it; record batches stay the bytes of the frame. What cannot
+//!    be decoded closes the connection.
 //! 3. A handler looks up the topic in the [`handlers::catalog::Catalog`] and calls its
 //!    [`Partition`](engine::log::partition::Partition).
 //! 4. Its [`Step`](handlers::Step) is a response, or a wait: a fetch for records, a produce request

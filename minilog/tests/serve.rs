@@ -66,7 +66,7 @@ fn create_topic(stream: &mut TcpStream, name: &str) {
 }
 
 fn produce(records: &[u8], acks: i16) -> ProduceRequest {
-    let records = Some(Bytes::copy_from_slice(records));
+    let records = Some(Records::Bytes(Bytes::copy_from_slice(records)));
     let partition = PartitionProduceData { index: 0, records };
     let topic = TopicProduceData {
         name: "orders".into(),

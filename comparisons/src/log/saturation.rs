@@ -17,6 +17,7 @@ use minilog::client::batching::Batcher;
 use minilog::client::cluster::Cluster;
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::format::record::Record;
+use minilog::wire::codec::Records;
 use minilog::wire::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
 };
@@ -141,7 +142,7 @@ impl Batches {
             batcher.take(topic, 0).map_or((Bytes::new(), 0), |it| (it.bytes, it.count as u64));
 
         let frame = |index| {
-            let data = PartitionProduceData { index, records: Some(batch.clone()) };
+            let data = PartitionProduceData { index, records: Some(Records::Bytes(batch.clone())) };
             let topic = TopicProduceData {
                 name: topic.into(),
                 partition_data: vec![data],

@@ -124,7 +124,7 @@ message! {
     pub struct Subscription {
         0+ version:          i16 = VERSION,     "the version of this message";
         0+ topics:           Vec<String>,       "the topics it wants";
-        0+ user_data:        Option<Bytes>,     "of the assignor";
+        0+ user_data:        Option<Vec<u8>>,   "of the assignor";
         1+ owned_partitions: Vec<ByTopic<i32>>, "what it reads, if rebalances are cooperative";
         2+ generation_id:    i32 = -1,          "the generation in which it got them";
     }
@@ -133,7 +133,7 @@ message! {
     pub struct Assignment {
         0+ version:             i16 = VERSION,     "the version of this message";
         0+ assigned_partitions: Vec<ByTopic<i32>>, "its partitions";
-        0+ user_data:           Option<Bytes>,     "of the assignor";
+        0+ user_data:           Option<Vec<u8>>,   "of the assignor";
     }
 }
 

@@ -29,7 +29,7 @@ use super::batching::TopicPartition;
 use super::cluster::Cluster;
 use super::member::Member;
 use super::{ClientError, RETRY_BACKOFF, Result, check};
-use crate::format::batch::{self, BatchHeader};
+use crate::format::batch::{self, Attributes, BatchHeader};
 use crate::format::compression::decompress;
 use crate::format::record::records;
 use crate::wire::ErrorCode;
@@ -306,7 +306,7 @@ pub fn take_batch(bytes: &mut &[u8]) -> std::result::Result<Option<(BatchHeader,
     *bytes = &bytes[BatchHeader::SIZE + tail.len()..];
 
     // A control batch holds the marker of a transaction, which is no record.
-    let tail = if header.attributes.is_control() { &[] } else { tail };
+    let tail = if header.attributes.has(Attributes::CONTROL) { &[] } else { tail };
     let compression = header.attributes.compression().ok_or("an unknown compression")?;
     let records = decompress(compression, tail, DECOMPRESSED_BYTES_MAX);
     Ok(Some((header, records.map_err(|error| error.to_string())?.into())))

@@ -29,6 +29,7 @@ use super::cluster::Cluster;
 use super::{REQUEST_TIMEOUT, Result, check, missing, retry};
 use crate::format::record::Record;
 use crate::wire::ErrorCode;
+use crate::wire::codec::Records;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use std::mem::take;
@@ -161,7 +162,8 @@ impl Producer {
         let Some(batch) = self.batcher.take(topic, *partition) else { return Ok(()) };
         self.next_partition = (self.next_partition + 1) & i32::MAX;
 
-        let data = PartitionProduceData { index: *partition, records: Some(batch.bytes) };
+        let data =
+            PartitionProduceData { index: *partition, records: Some(Records::Bytes(batch.bytes)) };
         let (name, partition_data) = (topic.clone(), vec![data]);
         let request = ProduceRequest {
             acks: self.options.acks,

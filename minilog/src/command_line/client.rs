@@ -17,6 +17,8 @@ use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions, take_batch};
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
+use minilog::format::batch::Attributes;
+use minilog::format::names::parse_partition_directory;
 use minilog::format::record::records;
 use minilog::wire::ErrorCode;
 use minilog::wire::configs::SOURCE_DEFAULT;
@@ -364,9 +366,7 @@ pub struct Import {
 impl Import {
     pub fn run(self) -> Done {
         let name = self.dir.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-        let (topic, partition) = name
-            .rsplit_once('-')
-            .and_then(|(topic, partition)| Some((topic, partition.parse::<i32>().ok()?)))
+        let (topic, partition) = parse_partition_directory(name)
             .ok_or_else(|| format!("{name} is not the name of a partition, as orders-0"))?;
         let topic = self.topic.as_deref().unwrap_or(topic);
 
@@ -395,7 +395,9 @@ fn import_segment(
 ) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
     while let Some((header, body)) = take_batch(&mut bytes)? {
-        if header.attributes.is_transactional() && !header.attributes.is_control() {
+        if header.attributes.has(Attributes::TRANSACTIONAL)
+            && !header.attributes.has(Attributes::CONTROL)
+        {
             return Err("a batch belongs to a transaction, which may have been aborted".into());
         }
         for record in records(&body) {

@@ -93,39 +93,22 @@ pub struct Attributes(pub i16);
 impl Attributes {
     /// How the records are compressed; `None` if the number is not assigned.
     pub fn compression(self) -> Option<Compression> {
-        Some(match self.0 & 0b111 {
-            0 => Compression::None,
-            1 => Compression::Gzip,
-            2 => Compression::Snappy,
-            3 => Compression::Lz4,
-            4 => Compression::Zstd,
-            _ => return None,
-        })
+        use Compression::*;
+        [None, Gzip, Snappy, Lz4, Zstd].get(usize::from(self.0 as u16 & 0b111)).copied()
     }
 
-    /// Bit 3: timestamps were assigned by the broker, not by the producer.
-    pub fn is_log_append_time(self) -> bool {
-        self.0 & 1 << 3 != 0
-    }
+    /// Timestamps were assigned by the broker, not by the producer.
+    pub const LOG_APPEND_TIME: i16 = 1 << 3;
+    /// The batch is part of a transaction.
+    pub const TRANSACTIONAL: i16 = 1 << 4;
+    /// The batch holds a transaction marker in place of records.
+    pub const CONTROL: i16 = 1 << 5;
+    /// `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
+    pub const DELETE_HORIZON: i16 = 1 << 6;
 
-    /// Bit 4: the batch is part of a transaction.
-    pub fn is_transactional(self) -> bool {
-        self.0 & 1 << 4 != 0
-    }
-
-    /// Bit 5: the batch holds a transaction marker in place of records.
-    pub fn is_control(self) -> bool {
-        self.0 & 1 << 5 != 0
-    }
-
-    /// Bit 6: `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
-    pub fn has_delete_horizon(self) -> bool {
-        self.0 & 1 << 6 != 0
-    }
-
-    /// The same with bit 6.
-    pub fn with_delete_horizon(self) -> Attributes {
-        Attributes(self.0 | 1 << 6)
+    /// Returns true if a bit is set.
+    pub fn has(self, bit: i16) -> bool {
+        self.0 & bit != 0
     }
 }
 
@@ -147,12 +130,12 @@ impl FieldType for Attributes {
             None => format!("unknown compression {}", self.0 & 0b111),
         };
         let flags = [
-            (self.is_log_append_time(), ", log append time"),
-            (self.is_transactional(), ", transactional"),
-            (self.is_control(), ", control"),
-            (self.has_delete_horizon(), ", delete horizon"),
+            (Self::LOG_APPEND_TIME, ", log append time"),
+            (Self::TRANSACTIONAL, ", transactional"),
+            (Self::CONTROL, ", control"),
+            (Self::DELETE_HORIZON, ", delete horizon"),
         ];
-        flags.iter().filter(|(is_set, _)| *is_set).for_each(|(_, name)| text += name);
+        flags.iter().filter(|(bit, _)| self.has(*bit)).for_each(|(_, name)| text += name);
         text
     }
 }
@@ -212,7 +195,7 @@ impl BatchHeader {
 
     /// When compaction may remove the tombstones of the batch, if it has met them before.
     pub fn delete_horizon(&self) -> Option<i64> {
-        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
+        self.attributes.has(Attributes::DELETE_HORIZON).then_some(self.base_timestamp)
     }
 
     /// Returns true if an idempotent or transactional producer sent the batch.

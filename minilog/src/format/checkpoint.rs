@@ -63,30 +63,25 @@ pub struct EpochEntry {
     pub start_offset: i64,
 }
 
-impl Entry for OffsetEntry {
-    fn print(&self) -> String {
-        format!("{} {} {}", self.topic, self.partition, self.offset)
-    }
+/// A line has one word per field.
+macro_rules! words {
+    ($entry:ident: $($field:ident),*) => {
+        impl Entry for $entry {
+            fn print(&self) -> String {
+                [$(self.$field.to_string()),*].join(" ")
+            }
 
-    fn parse(line: &str) -> Option<OffsetEntry> {
-        let words = line.split(' ').collect::<Vec<_>>();
-        let [topic, partition, offset] = words[..] else { return None };
-        let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
-        Some(OffsetEntry { topic: topic.to_owned(), partition, offset })
-    }
+            fn parse(line: &str) -> Option<$entry> {
+                let mut words = line.split(' ');
+                let entry = $entry { $($field: words.next()?.parse().ok()?),* };
+                words.next().is_none().then_some(entry)
+            }
+        }
+    };
 }
 
-impl Entry for EpochEntry {
-    fn print(&self) -> String {
-        format!("{} {}", self.epoch, self.start_offset)
-    }
-
-    fn parse(line: &str) -> Option<EpochEntry> {
-        let (epoch, start_offset) = line.split_once(' ')?;
-        let (epoch, start_offset) = (epoch.parse().ok()?, start_offset.parse().ok()?);
-        Some(EpochEntry { epoch, start_offset })
-    }
-}
+words!(OffsetEntry: topic, partition, offset);
+words!(EpochEntry: epoch, start_offset);
 
 /// The text of a checkpoint with these lines.
 pub fn print<'a, E: Entry + 'a>(entries: impl IntoIterator<Item = &'a E>) -> String {

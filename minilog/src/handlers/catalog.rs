@@ -32,7 +32,6 @@
 use super::Failure;
 use super::parameters::{Overrides, resolve};
 use crate::engine::log::batches::invalid_data;
-use crate::engine::log::compaction::Limits;
 use crate::engine::log::config::LogConfig;
 use crate::engine::log::directory::Directory;
 use crate::engine::log::log::Log;
@@ -98,8 +97,9 @@ pub struct Topics {
     /// The data directory.
     root: Directory,
     /// The configuration of a topic without its own.
-    config: LogConfig,
-    meta: Meta,
+    pub config: LogConfig,
+    /// Who the data belongs to.
+    pub meta: Meta,
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
     changing: Mutex<()>,
@@ -180,39 +180,36 @@ impl Topics {
             directories.entry(topic).or_default().push(number);
         }
 
-        // What an interrupted creation or deletion of a topic left.
-        for (name, numbers) in directories.iter().filter(|(_, numbers)| !numbers.contains(&0)) {
-            let names = numbers.iter().map(|number| partition_directory(name, *number));
-            names.into_iter().try_for_each(|it| directory(&it).remove_all())?;
-        }
-        directories.retain(|_, numbers| numbers.contains(&0));
-
-        let (mut catalog, mut topics) = (Catalog::default(), BTreeMap::new());
-        let (mut unopened, mut reports) = (Vec::new(), Vec::new());
-        for (name, numbers) in &directories {
+        let (mut topics, mut unopened, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, numbers) in directories {
+            let mut names = numbers.iter().map(|number| partition_directory(name, *number));
+            if !numbers.contains(&0) {
+                // What an interrupted creation or deletion of a topic left.
+                names.try_for_each(|it| directory(&it).remove_all())?;
+                continue;
+            }
             let overrides = read_overrides(&directory(&partition_directory(name, 0)))?;
             let config = resolve(&overrides, &config).map_err(|it| invalid_data(it.text))?;
+            let names = (0..numbers.len() as i32).map(|number| partition_directory(name, number));
+            unopened.extend(names.map(|it| (topics.len(), it, config.clone())));
             let (id, partitions) = (Uuid::default(), Vec::new());
-            topics.insert(*name, Topic { name: (*name).to_owned(), id, overrides, partitions });
-            unopened
-                .extend((0..numbers.len() as i32).map(|number| (*name, number, config.clone())));
+            topics.push(Topic { name: name.to_owned(), id, overrides, partitions });
         }
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let opened = on_threads(threads, &unopened, |(name, number, config)| {
-            let start = starts.get(&((*name).to_owned(), *number)).copied().unwrap_or_default();
-            let directory = directory(&partition_directory(name, *number));
-            open_partition(directory, config, Start { is_clean, ..start })
+        let opened = on_threads(threads, &unopened, |(_, name, config)| {
+            let start = Start { is_clean, ..starts.get(name).copied().unwrap_or_default() };
+            open_partition(directory(name), config, start)
         });
-        for ((name, ..), opened) in unopened.iter().zip(opened) {
+        for ((topic, name, _), opened) in unopened.into_iter().zip(opened) {
             let (id, log, report) = opened?;
             if report.reason.is_some() {
-                reports.push((log.directory.name().to_owned(), report));
+                reports.push((name, report));
             }
-            let topic = topics.get_mut(name).expect("it was inserted above");
-            topic.id = id;
-            topic.partitions.push(Arc::new(Partition::new(log)));
+            topics[topic].id = id;
+            topics[topic].partitions.push(Arc::new(Partition::new(log)));
         }
-        topics.into_values().for_each(|topic| catalog.insert(topic));
+        let mut catalog = Catalog::default();
+        topics.into_iter().for_each(|topic| catalog.insert(topic));
 
         let topics = Mutex::new(Arc::new(catalog));
         let topics = Topics { disk, root, config, meta, topics, changing: Mutex::new(()) };
@@ -222,16 +219,6 @@ impl Topics {
     /// The topics now.
     pub fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.topics.lock())
-    }
-
-    /// Who the data belongs to.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    /// The configuration of a topic without its own.
-    pub fn config(&self) -> &LogConfig {
-        &self.config
     }
 
     /// Creates a topic; it exists and is durable when this returns. `random` becomes its id.
@@ -375,13 +362,11 @@ impl Topics {
             Ok(directories.collect::<io::Result<Vec<_>>>()?)
         });
         let renamed = renamed.collect::<Vec<Result<_>>>();
-        let synced = self.root.sync();
+        let synced = self.root.sync().map_err(Failure::from);
 
         let removed = renamed.into_iter().map(|directories| {
             directories?.iter().try_for_each(Directory::remove_all)?;
-            let synced = synced.as_ref().map_err(|it| io::Error::new(it.kind(), it.to_string()));
-            synced?;
-            Ok(())
+            synced.clone()
         });
         removed.collect()
     }
@@ -410,7 +395,7 @@ impl Topics {
     }
 
     /// Calls `action` for every partition, after a failure too. Returns the first error.
-    fn each_partition(&self, action: impl Fn(&Partition) -> io::Result<()>) -> io::Result<()> {
+    pub fn each_partition(&self, action: impl Fn(&Partition) -> io::Result<()>) -> io::Result<()> {
         let catalog = self.catalog();
         catalog.partitions().map(|(_, _, it)| action(it)).fold(Ok(()), io::Result::and)
     }
@@ -429,23 +414,6 @@ impl Topics {
         self.root.sync()
     }
 
-    /// Deletes the segments that retention no longer keeps.
-    pub fn delete_old_segments(&self, now: i64) -> io::Result<()> {
-        self.each_partition(|partition| partition.delete_old_segments(now).map(drop))
-    }
-
-    /// Compacts the logs of which enough is new.
-    pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<()> {
-        self.each_partition(|partition| partition.compact(now, limits).map(drop))
-    }
-
-    /// Forgets the idempotent producers that were silent since `timestamp`.
-    pub fn expire_producers(&self, timestamp: i64) {
-        for (_, _, partition) in self.catalog().partitions() {
-            partition.with_log(|log| log.producers.expire(timestamp));
-        }
-    }
-
     /// The end: flushes everything and leaves the marker that spares the next start the recovery.
     /// Nothing may be appended after this.
     pub fn close(&self) -> io::Result<()> {
@@ -461,14 +429,15 @@ fn unknown(name: &str) -> Failure {
     Failure::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, text)
 }
 
-/// What the last process said about each log, by topic and partition.
-fn read_checkpoints(root: &Directory) -> io::Result<BTreeMap<(String, i32), Start>> {
+/// What the last process said about each log, by the name of its directory.
+fn read_checkpoints(root: &Directory) -> io::Result<BTreeMap<String, Start>> {
     let mut starts = BTreeMap::<_, Start>::new();
     for (name, _, set) in CHECKPOINTS {
         let text = read_text(root, name)?.unwrap_or_default();
         let entries = checkpoint::parse::<OffsetEntry>(&text);
         for it in entries.map_err(|error| invalid_data(format!("{name}: {error}")))? {
-            set(starts.entry((it.topic, it.partition)).or_default(), it.offset);
+            let directory = partition_directory(&it.topic, it.partition);
+            set(starts.entry(directory).or_default(), it.offset);
         }
     }
     Ok(starts)

@@ -35,7 +35,7 @@ pub fn describe_configs(
     let results = request.resources.iter().map(|resource| {
         let (mut configs, error_code) = match resource.resource_type {
             TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
-                Some(it) => (topic_values(&it.overrides, broker.topics.config()), ErrorCode::NONE),
+                Some(it) => (topic_values(&it.overrides, &broker.topics.config), ErrorCode::NONE),
                 None => (Vec::new(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
             },
             BROKER => (broker_values(broker), ErrorCode::NONE),
@@ -60,12 +60,10 @@ pub fn describe_configs(
 /// Every value of a topic.
 pub fn topic_values(overrides: &Overrides, broker: &LogConfig) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
-        let mut sources = broker_sources(parameter, broker);
-        if let Some(value) = overrides.get(parameter.name) {
-            let (name, value) = (parameter.name.to_owned(), Some(value.clone()));
-            sources.insert(0, ConfigSynonym { name, value, source: SOURCE_TOPIC });
-        }
-        result(parameter.name, config_type(parameter), sources)
+        let own = overrides.get(parameter.name).cloned();
+        let own = own.map(|value| synonym(parameter.name, value, SOURCE_TOPIC));
+        let sources = own.into_iter().chain(broker_sources(parameter, broker));
+        result(parameter.name, config_type(parameter), sources.collect())
     };
     PARAMETERS.iter().map(value).collect()
 }
@@ -73,13 +71,11 @@ pub fn topic_values(overrides: &Overrides, broker: &LogConfig) -> Vec<ConfigEntr
 /// Every value of the broker.
 fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
-        let sources = broker_sources(parameter, broker.topics.config());
-        result(parameter.broker_name, config_type(parameter), sources)
+        let sources = broker_sources(parameter, &broker.topics.config);
+        result(parameter.broker_name, config_type(parameter), sources.collect())
     };
     let fixed = |name: &str, config_type, value: String| {
-        let (own, value) = (name.to_owned(), Some(value));
-        let source = SOURCE_STATIC_BROKER;
-        result(name, config_type, vec![ConfigSynonym { name: own, value, source }])
+        result(name, config_type, vec![synonym(name, value, SOURCE_STATIC_BROKER)])
     };
     let settings = &broker.settings;
     let mut values = PARAMETERS.iter().map(value).collect::<Vec<_>>();
@@ -93,16 +89,18 @@ fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
 }
 
 /// The broker's value, if it is not the default, and the default.
-fn broker_sources(parameter: &Parameter, broker: &LogConfig) -> Vec<ConfigSynonym> {
-    let default = parameter.get(&LogConfig::default());
-    let source = |value: String, source| ConfigSynonym {
-        name: parameter.broker_name.to_owned(),
-        value: Some(value),
-        source,
-    };
-    let own = parameter.get(broker);
-    let own = (own != default).then(|| source(own, SOURCE_STATIC_BROKER));
-    own.into_iter().chain([source(default, SOURCE_DEFAULT)]).collect()
+fn broker_sources(
+    parameter: &Parameter,
+    broker: &LogConfig,
+) -> impl Iterator<Item = ConfigSynonym> + use<> {
+    let name = parameter.broker_name;
+    let (own, default) = (parameter.get(broker), parameter.get(&LogConfig::default()));
+    let own = (own != default).then(|| synonym(name, own, SOURCE_STATIC_BROKER));
+    own.into_iter().chain([synonym(name, default, SOURCE_DEFAULT)])
+}
+
+fn synonym(name: &str, value: String, source: i8) -> ConfigSynonym {
+    ConfigSynonym { name: name.to_owned(), value: Some(value), source }
 }
 
 /// A value with its sources, of which the first one is in force.
@@ -137,7 +135,7 @@ pub fn alter(
         let AlterConfigsResource { resource_type, resource_name, configs } = resource;
         let altered = match resource_type {
             TOPIC => topics.configure(&resource_name, only_validate, |overrides| {
-                configs.iter().try_for_each(|it| apply(overrides, topics.config(), it))
+                configs.iter().try_for_each(|it| apply(overrides, &topics.config, it))
             }),
             _ => {
                 let text = "only the configuration of topics can be altered";

@@ -15,7 +15,8 @@
 //! # How much is read
 //!
 //! At most `partition_max_bytes` per partition and `max_bytes` in all, except that the first batch
-//! of the response is always whole. Partitions that do not fit get nothing, and a consumer rotates
+//! of the response is always whole; otherwise a consumer could never get past one that is larger
+//! (KIP-74). Partitions that do not fit get nothing, and a consumer rotates
 //! their order, so that each is first at some time.
 //!
 //! # Without copying
@@ -24,8 +25,8 @@
 //! sends it by `sendfile`. Short ranges of the active segment are copied. Those of an older one may
 //! not be in memory: they are looked up on another thread, and warmed before they are sent.
 //!
-//! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
-//! not kept: the response says session 0, and the client sends its whole list every time.
+//! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions
+//! ([`crate::wire::fetch`]) are not kept.
 
 use super::{Broker, Call, Delayed, Step, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;

@@ -1,13 +1,6 @@
 //! Consumer groups: from requests to the coordinator, and from its effects to the log and back to
 //! the connections that wait.
 //!
-//! | module | requests |
-//! |---|---|
-//! | [`group_members`](super::group_members) | JoinGroup, SyncGroup, Heartbeat, LeaveGroup |
-//! | [`group_offsets`](super::group_offsets) | OffsetCommit, OffsetFetch, OffsetDelete |
-//! | [`group_admin`](super::group_admin) | FindCoordinator, ListGroups, DescribeGroups, .. |
-//! | [`group_log`] | reading and writing `__consumer_offsets` |
-//!
 //! # The life of a request that waits
 //!
 //! 1. [`Groups::request`] gives it a ticket and a slot, and hands it to the coordinator.
@@ -181,13 +174,7 @@ impl State {
         }
         for (ticket, reply) in effects.replies {
             if let Some(slot) = self.slots.remove(&ticket) {
-                slot.fill(match &written {
-                    Ok(written) => match reply {
-                        Ok(reply) => Ok((Some(reply), written.clone())),
-                        Err(error) => Err(error.into()),
-                    },
-                    Err(refusal) => Err(refusal.clone()),
-                });
+                slot.fill(written.clone().and_then(|written| Ok((Some(reply?), written))));
             }
         }
         written
@@ -241,21 +228,19 @@ impl Delayed for DelayedReply {
         }
         let answer = match &mut self.answer {
             None => return Poll::Pending,
-            Some(Ok((reply, Written(written)))) => match written {
-                Some((log, end)) => {
-                    // First the waker, then the look: a flush between the two wakes us.
-                    log.wake_on_append(context.waker());
-                    if log.recovery_point() >= *end {
-                        Ok(reply.take())
-                    } else if log.with_log(|log| log.failed) {
-                        Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into())
-                    } else {
-                        return Poll::Pending;
-                    }
-                }
-                None => Ok(reply.take()),
-            },
             Some(Err(refusal)) => Err(refusal.clone()),
+            Some(Ok((reply, Written(None)))) => Ok(reply.take()),
+            Some(Ok((reply, Written(Some((log, end)))))) => {
+                // First the waker, then the look: a flush between the two wakes us.
+                log.wake_on_append(context.waker());
+                if log.recovery_point() >= *end {
+                    Ok(reply.take())
+                } else if log.with_log(|log| log.failed) {
+                    Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into())
+                } else {
+                    return Poll::Pending;
+                }
+            }
         };
         let encode = self.encode.take().expect("it is ready once");
         Poll::Ready(encode(answer))

@@ -112,11 +112,12 @@ fn check(group_id: &str, bytes: usize) -> Result<(), ErrorCode> {
 /// A member asks for its assignment.
 pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
     let bytes = request.assignments.iter().map(|it| it.assignment.len()).sum();
+    let refuse = |error_code| SyncGroupResponse { error_code, ..Default::default() };
     if let Err(error_code) = check(&request.group_id, bytes) {
-        return call.respond(&SyncGroupResponse { error_code, ..Default::default() });
+        return call.respond(&refuse(error_code));
     }
-    let (protocol_type, protocol_name) =
-        (request.protocol_type.clone(), request.protocol_name.clone());
+    let protocol_type = request.protocol_type.clone();
+    let protocol_name = request.protocol_name.clone();
     let assignments = request.assignments.into_iter();
     let sync = Sync {
         member: Identity {
@@ -136,19 +137,18 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
             coordinator.with_group(now, group, sync)
         },
         move |reply| {
-            let error_code = match reply {
+            call.encode(&match reply {
                 Ok(Some(Reply::Synced(assignment))) => {
-                    return call.encode(&SyncGroupResponse {
+                    let protocols = SyncGroupResponse {
                         protocol_type,
                         protocol_name,
-                        assignment,
-                        ..Default::default()
-                    });
+                        ..refuse(ErrorCode::NONE)
+                    };
+                    SyncGroupResponse { assignment, ..protocols }
                 }
-                Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-                Err(refusal) => refusal.error_code,
-            };
-            call.encode(&SyncGroupResponse { error_code, ..Default::default() })
+                Ok(_) => refuse(ErrorCode::UNKNOWN_SERVER_ERROR),
+                Err(refusal) => refuse(refusal.error_code),
+            })
         },
     )
 }

@@ -147,15 +147,13 @@ fn fetch_topic(
     version: i16,
     wanted: OffsetFetchRequestTopics,
 ) -> OffsetTopic<OffsetFetchResponsePartitions> {
-    let (name, error_code) = match version {
-        TOPIC_IDS_FROM.. => match catalog.by_id(wanted.topic_id) {
-            Some(topic) => (topic.name.as_str(), ErrorCode::NONE),
-            None => ("", ErrorCode::UNKNOWN_TOPIC_ID),
-        },
-        _ => (wanted.name.as_str(), ErrorCode::NONE),
+    let name = match version {
+        TOPIC_IDS_FROM.. => catalog.by_id(wanted.topic_id).map(|it| it.name.as_str()),
+        _ => Some(wanted.name.as_str()),
     };
+    let error_code = name.map_or(ErrorCode::UNKNOWN_TOPIC_ID, |_| ErrorCode::NONE);
     let partitions = wanted.partition_indexes.into_iter().map(|partition_index| {
-        let committed = offsets.get(name, partition_index);
+        let committed = name.and_then(|it| offsets.get(it, partition_index));
         OffsetFetchResponsePartitions {
             partition_index,
             committed_offset: committed.map_or(-1, |it| it.offset),

@@ -34,21 +34,28 @@ pub fn list_offsets(broker: &Broker, request: ListOffsetsRequest) -> ListOffsets
     let topics = request.topics.into_iter().map(|topic| {
         let found = catalog.by_name(&topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         let partitions = topic.partitions.iter().map(|wanted| {
-            let partition = find_partition(found, wanted.partition_index);
-            partition.and_then(|it| look_up(it, wanted)).unwrap_or_else(|error_code| {
-                let partition_index = wanted.partition_index;
-                ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() }
-            })
+            let partition_index = wanted.partition_index;
+            let found = find_partition(found, partition_index).and_then(|it| look_up(it, wanted));
+            let error_code = found.err().unwrap_or(ErrorCode::NONE);
+            let (timestamp, offset, leader_epoch) = found.ok().flatten().unwrap_or((-1, -1, -1));
+            ListOffsetsPartitionResponse {
+                partition_index,
+                error_code,
+                timestamp,
+                offset,
+                leader_epoch,
+            }
         });
         ByTopic { partitions: partitions.collect(), name: topic.name }
     });
     ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
 }
 
+/// Timestamp, offset and leader epoch of what is found.
 fn look_up(
     partition: &Partition,
     wanted: &ListOffsetsPartition,
-) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
+) -> Result<Option<(i64, i64, i32)>, ErrorCode> {
     let offsets = partition.offsets();
     check_epoch(offsets.leader_epoch, wanted.current_leader_epoch)?;
     let found = match wanted.timestamp {
@@ -65,14 +72,7 @@ fn look_up(
             found.filter(|it| is_readable(it.offset)).map(|it| (it.timestamp, it.offset))
         }
     };
-
-    let partition_index = wanted.partition_index;
-    let mut response = ListOffsetsPartitionResponse { partition_index, ..Default::default() };
-    if let Some((timestamp, offset)) = found {
-        (response.timestamp, response.offset) = (timestamp, offset);
-        response.leader_epoch = offsets.leader_epoch;
-    }
-    Ok(response)
+    Ok(found.map(|(timestamp, offset)| (timestamp, offset, offsets.leader_epoch)))
 }
 
 /// Looks up where the records of leaders end.

@@ -70,7 +70,7 @@ fn describe(broker: &Broker, call: Call, request: &MetadataRequest) -> MetadataR
     };
     MetadataResponse {
         brokers: vec![MetadataResponseBroker { node_id, host, port, rack: None }],
-        cluster_id: Some(broker.topics.meta().cluster_id.clone()),
+        cluster_id: Some(broker.topics.meta.cluster_id.clone()),
         controller_id: node_id,
         topics,
         ..Default::default()
@@ -123,7 +123,7 @@ pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
     let broker_id = broker.node_id();
     let node = DescribeClusterBroker { broker_id, host, port, ..Default::default() };
     DescribeClusterResponse {
-        cluster_id: broker.topics.meta().cluster_id.clone(),
+        cluster_id: broker.topics.meta.cluster_id.clone(),
         controller_id: broker_id,
         brokers: vec![node],
         ..Default::default()

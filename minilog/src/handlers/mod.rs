@@ -8,23 +8,20 @@
 //! | [`fetch`] | Fetch, and waiting for records |
 //! | [`list_offsets`] | ListOffsets, OffsetForLeaderEpoch |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
-//! | [`group`] | consumer groups and their offsets |
+//! | [`group`] | how a request waits for the other members of its group |
+//! | `group_members` | JoinGroup, SyncGroup, Heartbeat, LeaveGroup |
+//! | `group_offsets` | OffsetCommit, OffsetFetch, OffsetDelete |
+//! | `group_admin` | FindCoordinator, ListGroups, DescribeGroups, DeleteGroups |
+//! | [`group_log`] | reading and writing `__consumer_offsets` |
 //! | [`catalog`] | which topics there are, and the directory that holds them |
 //! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
 //! | [`parameters`] | the names and values of a topic's configuration |
 //! | [`producer_ids`] | InitProducerId |
 //!
-//! # The life of a request
-//!
-//! 1. The server reads a frame and calls [`handle`].
-//! 2. [`crate::wire::decode_request`] decodes it; what cannot be decoded closes the connection.
-//! 3. The handler of the request looks up the partitions in the [`Broker`] and calls them.
-//! 4. Its [`Step`] says what the server does: send the response, wait, or do something that blocks
-//!    on another thread first.
-//!
-//! A connection has one request at a time in steps 2 to 4. That is how responses come in the order
-//! of requests, which the protocol demands; Kafka mutes the channel for the same reason
+//! The [crate]'s head follows a request from its frame to its response. A connection has one
+//! request at a time in [`handle`] and in its step. That is how responses come in the order of
+//! requests, which the protocol demands; Kafka mutes the channel for the same reason
 //! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
 
 pub mod catalog;
@@ -225,7 +222,7 @@ impl Broker {
 
     /// The number of this broker.
     pub fn node_id(&self) -> i32 {
-        self.topics.meta().node_id
+        self.topics.meta.node_id
     }
 }
 

@@ -1,7 +1,7 @@
 //! Produce: appends batches, and answers when they are as safe as the topic promises.
 //!
-//! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for.
-//! If the topic has `flush.messages` N, the answer to every Nth record waits until all of them are
+//! With `acks=1` the leader has appended, with `acks=all` (-1) every replica in sync. On a single
+//! node they are the same: there is no other replica to wait for. If the topic has `flush.messages` N, the answer to every Nth record waits until all of them are
 //! on the disk. With `acks=0` the client does not want an answer; if something fails, closing the
 //! connection is the only way to say so.
 //!
@@ -15,7 +15,7 @@ use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError::{OldEpoch, OutOfOrder};
 use crate::wire::ErrorCode;
-use crate::wire::codec::Frame;
+use crate::wire::codec::{Frame, Records};
 use crate::wire::produce::*;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -92,7 +92,8 @@ fn append(
         Err(error) => return PartitionProduceResponse { error_code: error, ..response },
     };
 
-    match partition.append(data.records.as_deref().unwrap_or_default()) {
+    let records = data.records.as_ref().and_then(Records::bytes);
+    match partition.append(records.map(|it| &it[..]).unwrap_or_default()) {
         Ok(appended) => {
             response.base_offset = appended.base_offset;
             response.log_start_offset = partition.offsets().log_start_offset;
@@ -201,7 +202,7 @@ mod tests {
 
     /// Sends one batch, which must wait for the flush.
     fn send(broker: &Arc<Broker>) -> Box<dyn Delayed> {
-        let records = Some(Bytes::from_static(&batch::EXAMPLE));
+        let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
         let topic = TopicProduceData {
             name: "orders".into(),
             partition_data: vec![PartitionProduceData { index: 0, records }],

@@ -19,6 +19,7 @@ use super::group::Groups;
 use super::group_log::OFFSETS_TOPIC;
 use super::parameters::{self, Overrides};
 use super::{Broker, Failure, configs, find_partition, find_topic, storage_error};
+use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::cluster::*;
@@ -66,7 +67,7 @@ fn create(
         let value = config.value.as_deref().unwrap_or_default();
         parameters::set(&mut overrides, &config.name, value)?;
     }
-    let configs = configs::topic_values(&overrides, broker.topics.config());
+    let configs = configs::topic_values(&overrides, &broker.topics.config);
     let topic_id = if validate_only {
         broker.topics.check_new(name, partitions, &overrides).map(|()| Uuid::default())?
     } else {
@@ -165,7 +166,8 @@ pub fn delete_records(broker: &Broker, request: DeleteRecordsRequest) -> DeleteR
     // What was deleted must stay so after a crash; then the files can go.
     let written = broker.topics.write_checkpoints();
     let now = (broker.groups.now)().timestamp;
-    if let Err(error) = written.and_then(|()| broker.topics.delete_old_segments(now)) {
+    let delete = |it: &Partition| it.delete_old_segments(now).map(drop);
+    if let Err(error) = written.and_then(|()| broker.topics.each_partition(delete)) {
         let error_code = storage_error(&error);
         let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
         results.for_each(|it| it.error_code = error_code);

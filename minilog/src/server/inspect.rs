@@ -33,23 +33,6 @@ struct Table {
 /// A column, its metric if it has one, and what the metric says.
 type Column = (&'static str, &'static str, &'static str);
 
-const PARTITION: [Column; 6] = [
-    ("start", "minilog_partition_log_start_offset", "The first offset that can be read."),
-    ("end", "minilog_partition_high_watermark", "The first offset that cannot be read yet."),
-    ("durable", "minilog_partition_recovery_point", "Everything below this offset is durable."),
-    ("bytes", "minilog_partition_size_bytes", "Bytes of all segments."),
-    ("segments", "", ""),
-    ("producers", "", ""),
-];
-
-const GROUP: [Column; 2] =
-    [("members", "minilog_group_members", "Members of the group."), ("generation", "", "")];
-
-const PROGRESS: [Column; 2] = [
-    ("committed", "minilog_group_committed_offset", "The next record that the group will read."),
-    ("lag", "minilog_group_lag", "Records that the group has not read yet."),
-];
-
 impl Inspector {
     fn tables(&self) -> [Table; 3] {
         [self.partitions(), self.groups(), self.progress()]
@@ -71,7 +54,22 @@ impl Inspector {
             note: "Records from start to end can be read; those from durable on are in the page \
                    cache only.",
             labels: &["topic", "partition"],
-            columns: &PARTITION,
+            columns: &[
+                (
+                    "start",
+                    "minilog_partition_log_start_offset",
+                    "The first offset that can be read.",
+                ),
+                (
+                    "end",
+                    "minilog_partition_high_watermark",
+                    "The first offset that cannot be read yet.",
+                ),
+                ("durable", "minilog_partition_recovery_point", "Everything below it is durable."),
+                ("bytes", "minilog_partition_size_bytes", "Bytes of all segments."),
+                ("segments", "", ""),
+                ("producers", "", ""),
+            ],
             rows: rows.collect(),
         }
     }
@@ -85,7 +83,10 @@ impl Inspector {
             title: "Groups",
             note: "Consumer groups, as `kafka-consumer-groups`.",
             labels: &["group", "state"],
-            columns: &GROUP,
+            columns: &[
+                ("members", "minilog_group_members", "Members of the group."),
+                ("generation", "", ""),
+            ],
             rows: self.0.broker.groups.with(|it| it.groups().map(row).collect()),
         }
     }
@@ -110,7 +111,10 @@ impl Inspector {
             title: "Offsets of groups",
             note: "Lag is counted in records.",
             labels: &["group", "topic", "partition"],
-            columns: &PROGRESS,
+            columns: &[
+                ("committed", "minilog_group_committed_offset", "The next record to read."),
+                ("lag", "minilog_group_lag", "Records that the group has not read yet."),
+            ],
             rows: self.0.broker.groups.with(|it| it.groups().flat_map(of_group).collect()),
         }
     }

@@ -25,6 +25,7 @@
 use super::now_ms;
 use crate::engine::log::compaction::Limits;
 use crate::engine::log::log::Log;
+use crate::engine::log::partition::Partition;
 use crate::handlers::Broker;
 use crate::handlers::group::Groups;
 use std::hash::{BuildHasher, RandomState};
@@ -123,8 +124,11 @@ pub fn flush_and_delete(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker)
 
         if retention.elapsed() >= RETENTION_EVERY {
             let now = now_ms();
-            report("delete old segments", topics.delete_old_segments(now));
-            topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
+            let deleted = topics.each_partition(|it| it.delete_old_segments(now).map(drop));
+            report("delete old segments", deleted);
+            for (_, _, it) in topics.catalog().partitions() {
+                it.with_log(|log| log.producers.expire(now - PRODUCER_EXPIRATION_MS));
+            }
             if let Err(refusal) = Groups::expire_offsets(broker) {
                 tracing::error!("cannot delete expired offsets: {}", refusal.error_code);
             }
@@ -144,7 +148,9 @@ pub fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: D
     let must_stop = || upkeep.must_stop();
     let limits = Limits { hash: &hash, keys_max: CLEANER_KEYS_MAX, must_stop: &must_stop };
     while upkeep.next(wanted, backoff).is_some() {
-        let compacted = broker.topics.compact(now_ms(), &limits);
+        let now = now_ms();
+        let compact = |it: &Partition| it.compact(now, &limits).map(drop);
+        let compacted = broker.topics.each_partition(compact);
         if !upkeep.must_stop() {
             report("compact", compacted);
         }

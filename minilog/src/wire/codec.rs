@@ -8,7 +8,7 @@
 //! | type | old | flexible |
 //! |---|---|---|
 //! | `String` | `i16` length, bytes | length + 1 as [uvarint](Decoder::uvarint), bytes |
-//! | `Vec<u8>`, [`Bytes`] | `i32` length, bytes | length + 1 as uvarint, bytes |
+//! | `Vec<u8>`, [`Records`] | `i32` length, bytes | length + 1 as uvarint, bytes |
 //! | `Vec<T>` | `i32` count, elements | count + 1 as uvarint, elements |
 //! | null | length -1 | 0 |
 //! | end of a struct | | count of tagged fields; for each its tag, size and bytes |
@@ -42,7 +42,7 @@
 //!
 //! # What is copied
 //!
-//! Record batches are not: a [`Bytes`] shares the memory of the frame it was decoded from, and an
+//! Record batches are not: [`Records`] share the memory of the frame they were decoded from, and an
 //! encoded [`Frame`] refers to the batches instead of containing them. Strings and group metadata
 //! are copied on purpose. They are short, and a broker keeps some of them for hours: a member id
 //! that shared the memory of its frame would keep the whole frame allocated.
@@ -525,23 +525,6 @@ impl Lengthy for Vec<u8> {
     }
 }
 
-impl Lengthy for Bytes {
-    const KIND: Kind = Kind::Records;
-
-    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Bytes, DecodeError> {
-        let range = decoder.take_range(length)?;
-        Ok(decoder.frame.slice(range))
-    }
-
-    fn length(&self) -> usize {
-        self.len()
-    }
-
-    fn encode_content(&self, encoder: &mut Encoder) {
-        Records::Bytes(self.clone()).encode_content(encoder);
-    }
-}
-
 impl<T: WireType> Lengthy for Vec<T> {
     const KIND: Kind = Kind::Array(&T::KIND);
 
@@ -574,7 +557,7 @@ impl<T: WireType> Lengthy for Vec<T> {
     }
 }
 
-/// Record batches of a response: bytes, or where in a file they are, for `sendfile`.
+/// Record batches: bytes, or where in a file they are, for `sendfile`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Records {
     /// Bytes in memory; what a decoder gives.
@@ -603,7 +586,8 @@ impl Lengthy for Records {
     const KIND: Kind = Kind::Records;
 
     fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Records, DecodeError> {
-        Bytes::decode_content(decoder, length).map(Records::Bytes)
+        let range = decoder.take_range(length)?;
+        Ok(Records::Bytes(decoder.frame.slice(range)))
     }
 
     fn length(&self) -> usize {

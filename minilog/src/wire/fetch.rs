@@ -1,14 +1,8 @@
 //! Fetch (key 1): a consumer reads record batches of partitions, from an offset on.
 //!
-//! One request asks for many partitions and waits: the broker answers once `min_bytes` are there or
-//! `max_wait_ms` are over. That is how consumers poll without load on an idle broker.
-//!
-//! # What a response contains
-//!
-//! The batches of a response are the bytes of the segment file, unchanged, also compressed ones.
+//! One request asks for many partitions, and waits for records (`handlers::fetch`). The batches of a response are the bytes of the segment file, unchanged, also compressed ones.
 //! Therefore a response can begin with records before the offset asked for: the whole batch that
-//! contains it is sent, and the consumer skips. At least one batch is sent even if it is larger
-//! than `max_bytes`; otherwise a consumer could never get past it (KIP-74).
+//! contains it is sent, and the consumer skips.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -1,22 +1,9 @@
 //! Consumer groups, the classic protocol: JoinGroup (key 11), Heartbeat (12), LeaveGroup (13),
 //! SyncGroup (14), and for administrators DescribeGroups (15), ListGroups (16), DeleteGroups (42).
 //!
-//! The broker does not know what a group distributes. It collects what each member can
-//! (`protocols`, opaque bytes), names one member the leader and hands it everything; the leader
-//! decides and sends an assignment per member, again opaque bytes, which the broker passes on:
-//!
-//! ```text
-//! member a              coordinator              member b
-//!   JoinGroup ------------> | <------------ JoinGroup
-//!                           | waits for all members
-//!   <-- leader a, all members
-//!                           | leader a ---------->
-//!   SyncGroup a: .., b: .. -> | <-------- SyncGroup
-//!   <---- assignment of a   |   assignment of b -->
-//!   Heartbeat ------------> | <------------ Heartbeat
-//! ```
-//!
-//! An error of a heartbeat is how a member learns that it must join again.
+//! The head of [`engine::group`](crate::engine::group) follows a rebalance from request to request.
+//! The broker does not know what a group distributes: what each member can (`protocols`) and what it
+//! is assigned are opaque bytes, which the broker passes on.
 //!
 //! # Versions that changed the meaning
 //!

@@ -1,9 +1,7 @@
 //! InitProducerId (key 22): a producer asks for an id, so that the broker can recognize batches
 //! that it sends twice.
 //!
-//! With the id every batch carries a sequence number per partition. If a response was lost, the
-//! producer sends the batch again; the broker sees a sequence number it has appended already and
-//! answers with the old offset. A producer with `transactional_id` gets the same id after a restart
+//! How it does that is in [`producers`](crate::engine::log::producers). A producer with `transactional_id` gets the same id after a restart
 //! and a higher epoch, which shuts out its former instance.
 //!
 //! ```

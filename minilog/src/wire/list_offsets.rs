@@ -3,8 +3,7 @@
 //! into the offset after its last record: a consumer that comes back, or hears of another leader,
 //! asks if the record that it read last is still in the log (KIP-320).
 //!
-//! `timestamp` is in milliseconds since 1970, or one of the constants below. Later ones (-4 to -6)
-//! concern tiered storage.
+//! `timestamp` is in milliseconds since 1970, or one of the constants below.
 //!
 //! ```
 //! use minilog::wire::list_offsets::{EARLIEST, LATEST, ListOffsetsPartition};

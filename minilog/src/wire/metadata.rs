@@ -17,8 +17,7 @@
 //! ```
 //!
 //! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
-//! by id alone. An id is never reused: a client that fetches by id notices that a topic was deleted
-//! and created again under the same name.
+//! by id alone ([`properties`](crate::format::properties) says what for).
 //!
 //! Kafka counterpart: `MetadataRequest.json`, `MetadataResponse.json`, KIP-516.
 

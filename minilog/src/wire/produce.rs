@@ -8,10 +8,11 @@
 //! ```
 //! use bytes::Bytes;
 //! use minilog::format::batch;
+//! use minilog::wire::codec::Records;
 //! use minilog::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 //! use minilog::wire::{self, Request};
 //!
-//! let records = Some(Bytes::from_static(&batch::EXAMPLE));
+//! let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
 //! let partition = PartitionProduceData { index: 0, records };
 //! let topic = TopicProduceData {
 //!     name: "orders".into(),
@@ -29,28 +30,22 @@
 //! // The server reads the size and then the frame.
 //! let decoded = wire::decode_request(frame.slice(4..))?;
 //! let Request::Produce(body) = decoded.body else { panic!("another request") };
-//! let records = body.topic_data[0].partition_data[0].records.as_ref().expect("sent");
+//! let records = body.topic_data[0].partition_data[0].records.as_ref();
+//! let records = records.and_then(Records::bytes).expect("sent");
 //! assert_eq!(records[..], batch::EXAMPLE);
 //! // They are the bytes of the frame, not a copy.
 //! assert!(frame.as_ptr_range().contains(&records.as_ptr()));
 //! # Ok::<(), wire::RequestError>(())
 //! ```
 //!
-//! # `acks`
-//!
-//! | `acks` | the response comes |
-//! |---|---|
-//! | 0 | never: the broker sends none, and the client does not wait for one |
-//! | 1 | after the leader has appended |
-//! | -1 (`all`) | after every replica in sync has appended |
-//!
-//! Since version 13 a topic is named by id. An error in one partition leaves the others appended.
+//! Since version 13 a topic is named by id. What `acks` promises is in the handler's head
+//! (`handlers::produce`).
 //!
 //! Kafka counterpart: `ProduceRequest.json`, `ProduceResponse.json`, KIP-467, KIP-951.
 
+use super::codec::Records;
 use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
-use bytes::Bytes;
 
 message! {
     /// Appends batches to partitions.
@@ -64,8 +59,8 @@ message! {
             13+  topic_id:       Uuid,                      "the topic's id";
             0+   partition_data: Vec<PartitionProduceData>, "what to append, by partition";
             PartitionProduceData {
-                0+ index:   i32,           "the partition";
-                0+ records: Option<Bytes>, "record batches";
+                0+ index:   i32,             "the partition";
+                0+ records: Option<Records>, "record batches";
             }
         }
     }

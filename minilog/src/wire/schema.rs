@@ -50,7 +50,7 @@
 //!
 //! `versions name: Type = default, null N+, "meaning";` where
 //!
-//! * the type is an integer, `bool`, `Uuid`, `String`, `Vec<u8>` (bytes that are copied), `Bytes`
+//! * the type is an integer, `bool`, `Uuid`, `String`, `Vec<u8>` (bytes that are copied), `Records`
 //!   (record batches, which are not), another struct, a `Vec`, or an `Option` for what may be null;
 //! * `= default` is the value in versions without the field, if it is not zero, empty or null;
 //! * `null N+` limits null to versions from N on. In older ones null is an error for a decoder, and

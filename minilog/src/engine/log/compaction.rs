@@ -56,7 +56,7 @@ use super::batches::{Batches, RECOVERY_WINDOW, damaged, decompressed, invalid_da
 use super::directory::Directory;
 use super::log::Log;
 use super::segment::Segment;
-use crate::format::batch::{self, BatchHeader};
+use crate::format::batch::{self, Attributes, BatchHeader};
 use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
@@ -167,7 +167,9 @@ impl Compaction {
         for source in self.groups.iter().flatten() {
             let mut batches = source.batches();
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
-                if header.last_offset() < self.first_dirty || header.attributes.is_control() {
+                if header.last_offset() < self.first_dirty
+                    || header.attributes.has(Attributes::CONTROL)
+                {
                     continue;
                 }
                 for record in records(&decompressed(&header, bytes)?) {
@@ -237,7 +239,7 @@ impl Compaction {
         LatestOffsets { offsets, up_to }: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Filtered> {
-        if header.attributes.is_control() || header.base_offset >= *up_to {
+        if header.attributes.has(Attributes::CONTROL) || header.base_offset >= *up_to {
             return Ok(Filtered::Unchanged);
         }
         let bytes = decompressed(header, bytes)?;
@@ -378,7 +380,7 @@ fn rebuild(
         let relative = |it: &Record<'_>| it.timestamp_delta.wrapping_add(moved);
         kept.iter_mut().for_each(|it| it.timestamp_delta = relative(it));
         new.base_timestamp = horizon;
-        new.attributes = header.attributes.with_delete_horizon();
+        new.attributes.0 |= Attributes::DELETE_HORIZON;
     }
     let timestamp = |it: &Record<'_>| new.base_timestamp.wrapping_add(it.timestamp_delta);
     let latest = kept.iter().map(timestamp).max();

@@ -37,7 +37,7 @@ use super::config::LogConfig;
 use super::directory::Directory;
 use super::producers::{Producers, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
-use crate::format::batch::{self, BatchHeader};
+use crate::format::batch::{self, Attributes, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -232,11 +232,11 @@ impl Log {
             "the batch has another number of records than offsets"
         } else if header.attributes.compression().is_none() {
             "the compression of the batch is unknown"
-        } else if header.attributes.is_transactional() {
+        } else if header.attributes.has(Attributes::TRANSACTIONAL) {
             "transactions are not supported"
-        } else if header.attributes.is_control() {
+        } else if header.attributes.has(Attributes::CONTROL) {
             "clients must not send control batches"
-        } else if header.attributes.is_log_append_time() {
+        } else if header.attributes.has(Attributes::LOG_APPEND_TIME) {
             "clients must not send batches with the timestamp of the broker"
         } else if header.has_producer_id() && header.base_sequence < 0 {
             "a batch with a producer id needs a sequence number"

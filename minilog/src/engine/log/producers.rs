@@ -39,7 +39,7 @@
 //! What is remembered of a batch is what a snapshot stores of the last one, so there is one type
 //! for both. Transactions are not supported: its two fields for them are -1.
 
-use crate::format::batch::BatchHeader;
+use crate::format::batch::{Attributes, BatchHeader};
 use crate::format::snapshot::SnapshotEntry;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -111,7 +111,7 @@ impl Producers {
 
     /// Remembers a batch of the log, if an idempotent producer sent it.
     pub fn note_batch(&mut self, header: &BatchHeader) {
-        if header.has_producer_id() && !header.attributes.is_control() {
+        if header.has_producer_id() && !header.attributes.has(Attributes::CONTROL) {
             self.note(SnapshotEntry::of(header));
         }
     }

@@ -27,7 +27,7 @@
 use super::batches::{Batches, LOOKUP_WINDOW, decompressed, invalid_data};
 use super::directory::Directory;
 use super::index::{Entry, SparseIndex, floor_in_file};
-use crate::format::batch::BatchHeader;
+use crate::format::batch::{Attributes, BatchHeader};
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -295,7 +295,7 @@ fn find_in_batch(
     from: i64,
 ) -> io::Result<Option<TimestampOffset>> {
     // The timestamp of the broker is that of every record in the batch.
-    if header.attributes.is_log_append_time() {
+    if header.attributes.has(Attributes::LOG_APPEND_TIME) {
         let offset = header.base_offset.max(from);
         return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
     }
