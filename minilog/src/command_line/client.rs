@@ -428,13 +428,11 @@ fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
 
 fn place(text: &str) -> Result<Place, &'static str> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|it| *it >= 0);
-    match text {
-        "earliest" => Ok(Place::Timestamp(EARLIEST)),
-        "latest" => Ok(Place::Timestamp(LATEST)),
-        _ => match text.strip_prefix('@') {
-            Some(time) => number(time).map(Place::Timestamp),
-            None => number(text).map(Place::Offset),
-        }
-        .ok_or("earliest, latest, an offset, or @ and milliseconds since 1970"),
-    }
+    let place = match (text, text.strip_prefix('@')) {
+        ("earliest", _) => Some(Place::Timestamp(EARLIEST)),
+        ("latest", _) => Some(Place::Timestamp(LATEST)),
+        (_, Some(time)) => number(time).map(Place::Timestamp),
+        (_, None) => number(text).map(Place::Offset),
+    };
+    place.ok_or("earliest, latest, an offset, or @ and milliseconds since 1970")
 }

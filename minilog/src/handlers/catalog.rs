@@ -221,24 +221,21 @@ impl Topics {
         Arc::clone(&self.topics.lock())
     }
 
-    /// Creates a topic; it exists and is durable when this returns. `random` becomes its id.
+    /// Creates a topic of `count` partitions; it exists and is durable when this returns. `random`
+    /// becomes its id.
     pub fn create(
         &self,
         name: &str,
-        partitions: i32,
+        count: i32,
         overrides: Overrides,
         random: [u8; 16],
     ) -> Result<Arc<Topic>> {
         let _changing = self.changing.lock();
-        self.check_new(name, partitions, &overrides)?;
+        self.check_new(name, count, &overrides)?;
 
-        let topic = Topic {
-            name: name.to_owned(),
-            id: Uuid::from_random(random),
-            overrides,
-            partitions: Vec::new(),
-        };
-        let partitions = self.create_partitions(&topic, 0..partitions)?;
+        let (id, partitions) = (Uuid::from_random(random), Vec::new());
+        let topic = Topic { name: name.to_owned(), id, overrides, partitions };
+        let partitions = self.create_partitions(&topic, 0..count)?;
         self.change(|catalog| catalog.insert(Topic { partitions, ..topic }));
         Ok(Arc::clone(self.catalog().by_name(name).expect("it was inserted")))
     }

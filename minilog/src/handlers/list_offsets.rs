@@ -1,12 +1,8 @@
 //! ListOffsets: the first offset, the last one, or the one at a point in time.
 //! OffsetForLeaderEpoch: the one at which a leader's records end.
 //!
-//! | asked for | answer |
-//! |---|---|
-//! | -2, earliest | the start of the log |
-//! | -1, latest | the high watermark: the offset that the next readable record gets |
-//! | -3, largest timestamp | the record with it |
-//! | a timestamp | the first record at or after it; -1 if all are older |
+//! The rows and constants of [`wire::list_offsets`](crate::wire::list_offsets) say what can be
+//! asked for. Latest is the high watermark: the offset that the next readable record gets.
 //!
 //! A consumer at offset 7 whose last record has leader epoch 1 asks where epoch 1 ends:
 //!

@@ -1,9 +1,10 @@
 //! Produce: appends batches, and answers when they are as safe as the topic promises.
 //!
 //! With `acks=1` the leader has appended, with `acks=all` (-1) every replica in sync. On a single
-//! node they are the same: there is no other replica to wait for. If the topic has `flush.messages` N, the answer to every Nth record waits until all of them are
-//! on the disk. With `acks=0` the client does not want an answer; if something fails, closing the
-//! connection is the only way to say so.
+//! node they are the same: there is no other replica to wait for. If the topic has `flush.messages`
+//! N, the answer to every Nth record waits until all of them are on the disk. With `acks=0` the
+//! client does not want an answer; if something fails, closing the connection is the only way to
+//! say so.
 //!
 //! An error concerns one partition. The others of the request are appended.
 //!

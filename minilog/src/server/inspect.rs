@@ -55,16 +55,8 @@ impl Inspector {
                    cache only.",
             labels: &["topic", "partition"],
             columns: &[
-                (
-                    "start",
-                    "minilog_partition_log_start_offset",
-                    "The first offset that can be read.",
-                ),
-                (
-                    "end",
-                    "minilog_partition_high_watermark",
-                    "The first offset that cannot be read yet.",
-                ),
+                ("start", "minilog_partition_log_start_offset", "First offset that can be read."),
+                ("end", "minilog_partition_high_watermark", "First offset that cannot be read."),
                 ("durable", "minilog_partition_recovery_point", "Everything below it is durable."),
                 ("bytes", "minilog_partition_size_bytes", "Bytes of all segments."),
                 ("segments", "", ""),

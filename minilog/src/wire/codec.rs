@@ -66,7 +66,7 @@ use crate::engine::log::segment::Slice;
 use crate::format::properties::Uuid;
 use bytes::Bytes;
 use std::fmt;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 /// Bytes of memory for all arrays of one message: 300,000 partitions in a fetch request.
 pub const ARRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -141,6 +141,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// The error with the name of the field, unless an inner field has named itself already.
+    #[cold]
     pub fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
         self.field = self.field.or(Some((table, field)));
         self
@@ -199,19 +200,12 @@ impl Decoder {
     /// The next `length` bytes.
     #[inline]
     pub fn take(&mut self, length: usize) -> Result<&[u8], DecodeError> {
-        let range = self.take_range(length)?;
-        Ok(&self.frame[range])
-    }
-
-    #[inline]
-    fn take_range(&mut self, length: usize) -> Result<Range<usize>, DecodeError> {
         let left = self.remaining();
         if length > left {
             return Err(self.error(format!("{length} bytes needed and {left} left")));
         }
-        let start = self.at;
         self.at += length;
-        Ok(start..self.at)
+        Ok(&self.frame[self.at - length..self.at])
     }
 
     /// An unsigned integer of at most 32 bits, seven to a byte, the lowest first.
@@ -220,15 +214,11 @@ impl Decoder {
         for shift in [0, 7, 14, 21, 28] {
             let byte = self.take(1)?[0];
             value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return u32::try_from(value).map_err(|_| self.bad_varint());
+            if byte & 0x80 == 0 && value <= u32::MAX.into() {
+                return Ok(value as u32);
             }
         }
-        Err(self.bad_varint())
-    }
-
-    fn bad_varint(&self) -> DecodeError {
-        self.error("a variable-length integer has more than 32 bits")
+        Err(self.error("a variable-length integer has more than 32 bits"))
     }
 
     /// The length of a value of this kind, or `None` for null.
@@ -586,8 +576,9 @@ impl Lengthy for Records {
     const KIND: Kind = Kind::Records;
 
     fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Records, DecodeError> {
-        let range = decoder.take_range(length)?;
-        Ok(Records::Bytes(decoder.frame.slice(range)))
+        let start = decoder.at;
+        decoder.take(length)?;
+        Ok(Records::Bytes(decoder.frame.slice(start..decoder.at)))
     }
 
     fn length(&self) -> usize {

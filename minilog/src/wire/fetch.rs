@@ -1,8 +1,9 @@
 //! Fetch (key 1): a consumer reads record batches of partitions, from an offset on.
 //!
-//! One request asks for many partitions, and waits for records (`handlers::fetch`). The batches of a response are the bytes of the segment file, unchanged, also compressed ones.
-//! Therefore a response can begin with records before the offset asked for: the whole batch that
-//! contains it is sent, and the consumer skips.
+//! One request asks for many partitions, and waits for records (`handlers::fetch`). The batches of
+//! a response are the bytes of the segment file, unchanged, also compressed ones. Therefore a
+//! response can begin with records before the offset asked for: the whole batch that contains it is
+//! sent, and the consumer skips.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -2,8 +2,8 @@
 //! SyncGroup (14), and for administrators DescribeGroups (15), ListGroups (16), DeleteGroups (42).
 //!
 //! The head of [`engine::group`](crate::engine::group) follows a rebalance from request to request.
-//! The broker does not know what a group distributes: what each member can (`protocols`) and what it
-//! is assigned are opaque bytes, which the broker passes on.
+//! The broker does not know what a group distributes: what each member can (`protocols`) and what
+//! it is assigned are opaque bytes, which the broker passes on.
 //!
 //! # Versions that changed the meaning
 //!

@@ -1,8 +1,9 @@
 //! InitProducerId (key 22): a producer asks for an id, so that the broker can recognize batches
 //! that it sends twice.
 //!
-//! How it does that is in [`producers`](crate::engine::log::producers). A producer with `transactional_id` gets the same id after a restart
-//! and a higher epoch, which shuts out its former instance.
+//! How it does that is in [`producers`](crate::engine::log::producers). A producer with
+//! `transactional_id` gets the same id after a restart and a higher epoch, which shuts out its
+//! former instance.
 //!
 //! ```
 //! use minilog::wire::init_producer_id::InitProducerIdRequest;
