@@ -53,8 +53,8 @@ pub struct View<'a> {
     pub hostname: &'a str,
     /// Of the location.
     pub proxy: Option<&'a ProxyPass>,
-    /// Milliseconds since 1970.
-    pub unix_ms: u64,
+    /// Milliseconds since 1970; few requests ask for them.
+    pub unix_ms: fn() -> u64,
 }
 
 impl View<'_> {
@@ -108,7 +108,7 @@ impl View<'_> {
             Variable::IsArgs if self.state.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
             Variable::Group(group) => out.extend_from_slice(self.state.groups.get(*group)),
-            Variable::Msec => seconds(self.unix_ms, out),
+            Variable::Msec => seconds((self.unix_ms)(), out),
             Variable::NginxVersion => out.extend_from_slice(SERVER.as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
             Variable::ProxyAddXForwardedFor => {
@@ -152,8 +152,8 @@ impl View<'_> {
                     _ => b"HTTP/1.1",
                 });
             }
-            Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
-            Variable::TimeLocal => date::local(self.unix_ms / 1000, out),
+            Variable::TimeIso8601 => date::iso8601((self.unix_ms)() / 1000, out),
+            Variable::TimeLocal => date::local((self.unix_ms)() / 1000, out),
             Variable::Slot(slot) => self.append_defined(*slot, out),
             Variable::Uri => out.extend_from_slice(&self.state.path),
             _ => self.append_address(variable, out),

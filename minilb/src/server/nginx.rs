@@ -335,7 +335,7 @@ impl RequestContext {
             server_name,
             hostname: &self.generation().hostname,
             proxy: self.proxy(),
-            unix_ms: unix_ms(),
+            unix_ms,
         }
     }
 }
@@ -515,9 +515,9 @@ impl HttpService for Nginx<'_> {
             head.header(b"Connection", b"close");
         }
         head.framing();
-        for Header { known, name, value } in request.end_to_end() {
-            if known != Known::Host && !is_set(name) {
-                head.header(name, value);
+        for header in request.end_to_end() {
+            if header.known != Known::Host && !is_set(header.name) {
+                head.pass(header);
             }
         }
         head.finish();
@@ -538,7 +538,9 @@ impl HttpService for Nginx<'_> {
         let is_passed = |name: &[u8]| passed.iter().any(|it| is_name(it, name));
         let of_upstream = || response.headers().filter(|_| answer.is_none());
 
-        let is_given = |known| of_upstream().any(|it| it.known == known && is_passed(it.name));
+        let is_given = |known| {
+            !passed.is_empty() && of_upstream().any(|it| it.known == known && is_passed(it.name))
+        };
         if !is_given(Known::Server) {
             let name = if settings.server_tokens == Some(false) { "minilb" } else { SERVER };
             head.header(b"Server", name.as_bytes());
@@ -553,13 +555,14 @@ impl HttpService for Nginx<'_> {
             context.answer.borrow_mut().clone_from(&answer.headers);
         }
         let content_type = of_upstream().find(|it| it.known == Known::ContentType);
-        if let Some(Header { name, value, .. }) = content_type {
-            head.header(name, value);
+        if let Some(header) = content_type {
+            head.pass(header);
         }
         head.framing();
 
         if answer.is_none() {
-            for Header { known, name, value } in response.end_to_end() {
+            for header in response.end_to_end() {
+                let Header { known, name, value } = header;
                 let is_hidden = is_hidden(known, name) && !is_passed(name);
                 let is_written = known == Known::ContentType;
                 if is_written || is_hidden || hidden.iter().any(|it| is_name(it, name)) {
@@ -567,7 +570,7 @@ impl HttpService for Nginx<'_> {
                 }
                 match known {
                     Known::Location => self.location_header(head, exchange, client, context, value),
-                    _ => head.header(name, value),
+                    _ => head.pass(header),
                 }
             }
         }

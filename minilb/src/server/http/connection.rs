@@ -67,9 +67,13 @@ pub async fn serve<S: HttpService, IO: Endpoint>(
     shutdown: &Shutdown,
 ) {
     let limits = ClientLimits::default();
-    let deadline = Deadline::new(limits.header);
+    let deadline = Deadline::new(core.clock, limits.header);
     let mut connection = Connection { stream, client, limits, deadline, service, core, shutdown };
-    if connection.requests().await == Ended::ByUs {
+    let ended = {
+        let mut requests = pin!(connection.requests());
+        poll_fn(|cx| core.clock.during_poll(|| requests.as_mut().poll(cx))).await
+    };
+    if ended == Ended::ByUs {
         connection.linger().await;
     }
 }

@@ -14,47 +14,55 @@
 //! NGINX counterpart: `ngx_event_add_timer`, which leaves a timer that is within 300 ms of the new
 //! one.
 
+use crate::server::clock::Clock;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Sleep, sleep_until};
 
 /// When the current wait must end.
 #[derive(Debug)]
 pub struct Deadline {
-    due: Instant,
+    clock: Clock,
+    due_ms: u64,
     timer: Pin<Box<Sleep>>,
+    /// When the timer fires; not later than `due_ms`.
+    timer_ms: u64,
 }
 
 impl Deadline {
     /// Due after `timeout`.
-    pub fn new(timeout: Duration) -> Deadline {
-        let due = after(timeout);
-        Deadline { due, timer: Box::pin(tokio::time::sleep_until(due)) }
+    pub fn new(clock: Clock, timeout: Duration) -> Deadline {
+        let due_ms = after(clock, timeout);
+        let timer = Box::pin(sleep_until(clock.instant(due_ms).into()));
+        Deadline { clock, due_ms, timer, timer_ms: due_ms }
     }
 
     /// Due after `timeout` from now.
     pub fn set(&mut self, timeout: Duration) {
-        self.due = after(timeout);
-        if self.due < self.timer.deadline() {
-            self.timer.as_mut().reset(self.due);
+        self.due_ms = after(self.clock, timeout);
+        if self.due_ms < self.timer_ms {
+            self.reset_timer();
         }
     }
 
     /// Ready when the deadline has passed.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.due {
+            if self.clock.now_ms() >= self.due_ms {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(self.due);
+            self.reset_timer();
         }
         Poll::Pending
     }
+
+    fn reset_timer(&mut self) {
+        self.timer_ms = self.due_ms;
+        self.timer.as_mut().reset(self.clock.instant(self.due_ms).into());
+    }
 }
 
-/// A time that far in the future that the clock cannot count to it is thirty years away.
-fn after(timeout: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    Instant::now() + timeout.min(FAR)
+fn after(clock: Clock, timeout: Duration) -> u64 {
+    clock.now_ms().saturating_add(timeout.as_millis() as u64)
 }

@@ -350,9 +350,6 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     ) -> Result<bool, Failure> {
         let mut progress = false;
         exchange.upload().map_err(Failure::Request)?;
-        // What TLS still holds of earlier writes; a socket holds nothing.
-        let flushed = Pin::new(&mut upstream.pooled.connection).poll_flush(cx);
-        upstream.is_write_broken |= matches!(flushed, Poll::Ready(Err(_)));
         if upstream.is_write_broken {
             exchange.to_upstream.clear();
         } else if !exchange.to_upstream.is_empty() {
@@ -363,7 +360,8 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                     let waits =
                         if is_all { self.route.read_timeout } else { self.route.send_timeout };
                     self.connection.deadline.set(waits);
-                    progress = true;
+                    // After the end of the request there is nothing more to move.
+                    progress = !is_all;
                 }
                 Poll::Ready(Err(_)) => {
                     upstream.is_write_broken = true;
@@ -372,6 +370,10 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                 Poll::Pending => {}
             }
         }
+
+        // What TLS still holds of these writes; a socket holds nothing.
+        let flushed = Pin::new(&mut upstream.pooled.connection).poll_flush(cx);
+        upstream.is_write_broken |= matches!(flushed, Poll::Ready(Err(_)));
 
         // What comes after the body is the next request, and waits within a limit.
         if exchange.wants_client() || exchange.from_client.len() < BUFFER_BYTES {

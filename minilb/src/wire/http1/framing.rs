@@ -23,7 +23,7 @@
 //! NGINX counterpart: `ngx_http_process_request_header` (`ngx_http_request.c`) and
 //! `ngx_http_proxy_process_header`, RFC 9112, section 6.3.
 
-use super::head::{Header, Headers, Known};
+use super::head::{Headers, Known};
 use super::refusal::Refusal;
 
 /// The body of a message that says where it ends.
@@ -103,23 +103,21 @@ impl ResponseFraming {
 
 fn declared(headers: Headers<'_>) -> Result<Declared, Refusal> {
     let mut declared = Declared::default();
-    for header in headers {
-        let Header { known, value, .. } = header;
-        if known == Known::ContentLength {
-            let length = content_length(value);
-            let length = length.ok_or(Refusal::Malformed("invalid \"Content-Length\" header"))?;
-            if declared.length.replace(length).is_some() {
-                return Err(Refusal::Malformed("duplicate \"Content-Length\" header"));
-            }
-        } else if known == Known::TransferEncoding {
-            if declared.is_chunked {
-                return Err(Refusal::Malformed("duplicate \"Transfer-Encoding\" header"));
-            }
-            if !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Refusal::UnknownTransferEncoding);
-            }
-            declared.is_chunked = true;
+    for value in headers.values(Known::ContentLength) {
+        let length = content_length(value);
+        let length = length.ok_or(Refusal::Malformed("invalid \"Content-Length\" header"))?;
+        if declared.length.replace(length).is_some() {
+            return Err(Refusal::Malformed("duplicate \"Content-Length\" header"));
         }
+    }
+    for value in headers.values(Known::TransferEncoding) {
+        if declared.is_chunked {
+            return Err(Refusal::Malformed("duplicate \"Transfer-Encoding\" header"));
+        }
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::UnknownTransferEncoding);
+        }
+        declared.is_chunked = true;
     }
 
     if declared.is_chunked && declared.length.is_some() {

@@ -135,6 +135,12 @@ impl<'a> Headers<'a> {
     pub fn get(self, name: &[u8]) -> Option<&'a [u8]> {
         self.into_iter().find(|it| it.name.eq_ignore_ascii_case(name)).map(|it| it.value)
     }
+
+    /// The values of all headers that were recognized as this one.
+    pub fn values(self, known: Known) -> impl Iterator<Item = &'a [u8]> {
+        let fields = self.fields.iter().filter(move |it| it.known == known);
+        fields.map(move |it| it.value.of(self.bytes))
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {
@@ -187,21 +193,17 @@ struct ConnectionOptions {
 impl ConnectionOptions {
     fn read(headers: Headers<'_>) -> Result<ConnectionOptions, Refusal> {
         let mut options = ConnectionOptions::default();
-        for header in headers.filter(|it| it.known == Known::Connection) {
-            for token in tokens(header.value) {
-                match token {
-                    _ if token.eq_ignore_ascii_case(b"close") => options.close = true,
-                    _ if token.eq_ignore_ascii_case(b"keep-alive") => options.keep_alive = true,
-                    _ if token.eq_ignore_ascii_case(b"upgrade") => options.upgrade = true,
-                    // A proxy that obeyed would remove what the next server needs for framing.
-                    _ => match Known::of(token) {
-                        Known::ContentLength | Known::TransferEncoding | Known::Host => {
-                            let text = "\"Connection\" header names a framing header";
-                            return Err(Refusal::Malformed(text));
-                        }
-                        _ => options.names_others = true,
-                    },
+        for token in headers.values(Known::Connection).flat_map(tokens) {
+            match Known::of(token) {
+                Known::KeepAlive => options.keep_alive = true,
+                Known::Upgrade => options.upgrade = true,
+                // A proxy that obeyed would remove what the next server needs for framing.
+                Known::ContentLength | Known::TransferEncoding | Known::Host => {
+                    let text = "\"Connection\" header names a framing header";
+                    return Err(Refusal::Malformed(text));
                 }
+                _ if token.eq_ignore_ascii_case(b"close") => options.close = true,
+                _ => options.names_others = true,
             }
         }
         Ok(options)
@@ -306,7 +308,8 @@ impl RequestHead {
         let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let result = parsed.parse_with_uninit_headers(&self.bytes, &mut headers);
-        let line_end = self.bytes.windows(2).position(|it| it == b"\r\n").unwrap_or_default();
+        // The scan has seen a CR before each LF.
+        let line_end = memchr::memchr(b'\n', &self.bytes).map_or(0, |lf| lf - 1);
         self.line = Span { start: 0, end: line_end as u32 };
         result.map_err(|error| refusal_of(error, &self.bytes[..line_end]))?;
 
@@ -324,9 +327,9 @@ impl RequestHead {
         self.read_host(authority)?;
         self.connection = ConnectionOptions::read(self.headers())?;
         self.framing = Framing::of_request(self.headers(), self.minor_version())?;
-        let expect = self.headers().find(|it| it.known == Known::Expect);
-        self.expects_continue = !self.is_http_1_0
-            && expect.is_some_and(|it| it.value.eq_ignore_ascii_case(b"100-continue"));
+        let expect = self.headers().values(Known::Expect).next();
+        self.expects_continue =
+            !self.is_http_1_0 && expect.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
         Ok(Some(end))
     }
 
@@ -404,8 +407,7 @@ impl RequestHead {
 
     /// The protocol that the client wants to change to, such as `websocket`.
     pub fn upgrade(&self) -> Option<&[u8]> {
-        let mut headers = self.headers().filter(|_| self.connection.upgrade);
-        headers.find(|it| it.known == Known::Upgrade).map(|it| it.value)
+        self.headers().values(Known::Upgrade).next().filter(|_| self.connection.upgrade)
     }
 
     /// Bytes of the head.
@@ -518,11 +520,9 @@ fn end_to_end(
 }
 
 /// Returns true if `Connection` names this header.
-fn is_named(mut headers: Headers<'_>, name: &[u8]) -> bool {
-    headers.any(|it| {
-        it.known == Known::Connection
-            && tokens(it.value).any(|token| token.eq_ignore_ascii_case(name))
-    })
+fn is_named(headers: Headers<'_>, name: &[u8]) -> bool {
+    let mut named = headers.values(Known::Connection).flat_map(tokens);
+    named.any(|token| token.eq_ignore_ascii_case(name))
 }
 
 /// The fields of parsed headers. `skip_underscores` leaves out names with an underscore: behind a

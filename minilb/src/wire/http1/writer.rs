@@ -18,7 +18,7 @@
 //! NGINX counterpart: `ngx_http_proxy_create_request` and `ngx_http_header_filter`.
 
 use super::framing::{Framing, ResponseFraming};
-use super::head::Known;
+use super::head::{Header, Known};
 
 /// Appends one head to a buffer.
 #[derive(Debug)]
@@ -52,7 +52,11 @@ impl<'a> HeadWriter<'a> {
     ) -> HeadWriter<'a> {
         out.extend_from_slice(method);
         out.push(b' ');
-        out.extend(target.iter().filter(|it| **it > b' ' && **it != 0x7f));
+        let ends_target = |byte: u8| byte <= b' ' || byte == 0x7f;
+        match target.iter().any(|it| ends_target(*it)) {
+            false => out.extend_from_slice(target),
+            true => out.extend(target.iter().filter(|it| !ends_target(**it))),
+        }
         out.extend_from_slice(if minor_version == 0 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         HeadWriter { out, framing: Some(ResponseFraming::Framed(framing)), connection: None }
     }
@@ -71,6 +75,17 @@ impl<'a> HeadWriter<'a> {
         append_value(out, reason);
         out.extend_from_slice(b"\r\n");
         HeadWriter { out, framing: Some(framing), connection: Some(connection) }
+    }
+
+    /// Adds a header that was parsed, unless it is about framing. Its value cannot end its line.
+    pub fn pass(&mut self, header: Header<'_>) {
+        if !matches!(header.known, Known::ContentLength | Known::TransferEncoding) {
+            self.out.reserve(header.name.len() + header.value.len() + 4);
+            self.out.extend_from_slice(header.name);
+            self.out.extend_from_slice(b": ");
+            self.out.extend_from_slice(header.value);
+            self.out.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Adds a header, unless it is about framing.
@@ -169,14 +184,16 @@ fn append_value(out: &mut Vec<u8>, value: &[u8]) {
 
 /// Removes CR, LF and NUL from what was appended after `start`.
 fn remove_line_ends(out: &mut Vec<u8>, start: usize) {
-    if memchr::memchr3(b'\r', b'\n', 0, &out[start..]).is_none() {
+    // Values are short, so looking at all of a value costs less than stopping early.
+    let ends_line = |byte: u8| matches!(byte, b'\r' | b'\n' | 0);
+    if !out[start..].iter().fold(false, |found, it| found | ends_line(*it)) {
         return;
     }
     let mut end = start;
     for index in start..out.len() {
         let byte = out[index];
         out[end] = byte;
-        end += usize::from(!matches!(byte, b'\r' | b'\n' | 0));
+        end += usize::from(!ends_line(byte));
     }
     out.truncate(end);
 }
