@@ -265,7 +265,7 @@ fn measured(backend: &str) -> io::Result<String> {
 
 /// Operation `number` of the process that is killed. Every fifth one deletes.
 fn nth(number: u64) -> (String, Option<String>) {
-    (format!("user:{}", number % 48), (number % 5 != 0).then(|| number.to_string()))
+    (format!("user:{}", number % 48), (!number.is_multiple_of(5)).then(|| number.to_string()))
 }
 
 /// Writes, and prints each number that was acknowledged, until it is killed.
