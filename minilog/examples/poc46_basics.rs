@@ -76,7 +76,7 @@ fn read(broker: &Broker, topic: &str, offset: i64) -> Result<Vec<ConsumerRecord>
         let mut consumer = Consumer::connect(&broker.address, ConsumerOptions::default())?;
         let end = consumer.cluster().offset_at(topic, partition, LATEST)?;
         consumer.assign(topic, partition, Some(offset.min(end)));
-        while consumer.positions().values().any(|position| position.is_none_or(|it| it < end)) {
+        while consumer.positions.values().any(|position| position.is_none_or(|it| it < end)) {
             all.extend(consumer.poll(Duration::from_secs(1))?);
         }
     }

@@ -44,7 +44,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
 
     // ANCHOR: joins
     let mut second = join(broker, &group, "b")?;
-    while alone.positions().len() != 2 || second.positions().len() != 2 {
+    while alone.positions.len() != 2 || second.positions.len() != 2 {
         again += count(&mut seen, &alone.poll(SHORT)?);
         again += count(&mut seen, &second.poll(SHORT)?);
     }
@@ -61,7 +61,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
     }
     alone.commit()?;
     second.close()?; // Commits nothing.
-    while alone.positions().len() != 4 {
+    while alone.positions.len() != 4 {
         again += count(&mut seen, &alone.poll(SHORT)?);
     }
     // ANCHOR_END: leaves
@@ -108,7 +108,7 @@ fn count(seen: &mut BTreeMap<(i32, i64), ()>, records: &[ConsumerRecord]) -> usi
 
 /// The partitions of a consumer, as `0123`.
 fn owned(consumer: &Consumer) -> String {
-    consumer.positions().keys().map(|(_, partition)| partition.to_string()).collect()
+    consumer.positions.keys().map(|(_, partition)| partition.to_string()).collect()
 }
 
 #[cfg(test)]

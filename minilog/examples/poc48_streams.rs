@@ -158,7 +158,7 @@ fn read_to_end(consumer: &mut Consumer, topic: &str) -> Result<Vec<ConsumerRecor
     let end = consumer.cluster().offset_at(topic, 0, LATEST)?;
     consumer.assign(topic, 0, Some(0));
     let mut all = Vec::new();
-    while consumer.positions().values().any(|position| position.is_none_or(|it| it < end)) {
+    while consumer.positions.values().any(|position| position.is_none_or(|it| it < end)) {
         all.extend(consumer.poll(Duration::from_secs(1))?);
     }
     Ok(all)

@@ -72,7 +72,7 @@ fn a_cooperative_member_reads_on_during_a_rebalance() -> Result<(), ClientError>
         consumer.subscribe("billing", &["orders"]);
         Ok::<_, ClientError>(consumer)
     };
-    let partitions = |of: &Consumer| of.positions().keys().map(|it| it.1).collect::<Vec<_>>();
+    let partitions = |of: &Consumer| of.positions.keys().map(|it| it.1).collect::<Vec<_>>();
 
     let mut first = join()?;
     admin::create_topic(first.cluster(), "orders", 4, &[])?;

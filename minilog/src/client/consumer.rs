@@ -99,8 +99,8 @@ pub struct ConsumerRecord {
 pub struct Consumer {
     cluster: Cluster,
     options: ConsumerOptions,
-    /// The next offset of each partition; none before the first fetch.
-    positions: BTreeMap<TopicPartition, Option<i64>>,
+    /// The next offset of each partition that is read; none before the first fetch.
+    pub positions: BTreeMap<TopicPartition, Option<i64>>,
     member: Option<Member>,
 }
 
@@ -121,11 +121,6 @@ impl Consumer {
     pub fn subscribe(&mut self, group: &str, topics: &[&str]) {
         self.positions.clear();
         self.member = Some(Member::new(group, topics, self.options.clone()));
-    }
-
-    /// The partitions that are read, with the offset of the next record if it is known.
-    pub fn positions(&self) -> &BTreeMap<TopicPartition, Option<i64>> {
-        &self.positions
     }
 
     /// The cluster, for other requests.

@@ -103,6 +103,8 @@ pub struct Topics {
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
     changing: Mutex<()>,
+    /// Held while the checkpoints are written: they have one temporary name each.
+    checkpoints: Mutex<()>,
 }
 
 /// The topics at one moment. A change makes a new one.
@@ -212,7 +214,12 @@ impl Topics {
         topics.into_iter().for_each(|topic| catalog.insert(topic));
 
         let topics = Mutex::new(Arc::new(catalog));
-        let topics = Topics { disk, root, config, meta, topics, changing: Mutex::new(()) };
+        let (changing, checkpoints) = (Mutex::new(()), Mutex::new(()));
+        let topics = Topics { disk, root, config, meta, topics, changing, checkpoints };
+        // A crash during a deletion left offsets that the next topic of that name must not get.
+        if !is_clean && !starts.is_empty() {
+            topics.write_checkpoints()?;
+        }
         Ok((topics, reports))
     }
 
@@ -339,7 +346,7 @@ impl Topics {
     }
 
     /// Deletes topics and their files; that they are gone is durable when this returns. Consumers
-    /// that are reading can finish. Costs one sync, however many topics there are.
+    /// that are reading can finish. Costs six syncs, however many topics there are.
     pub fn delete(&self, names: &[String]) -> Vec<Result<()>> {
         let _changing = self.changing.lock();
         let topics = self.change(|catalog| {
@@ -359,7 +366,9 @@ impl Topics {
             Ok(directories.collect::<io::Result<Vec<_>>>()?)
         });
         let renamed = renamed.collect::<Vec<Result<_>>>();
-        let synced = self.root.sync().map_err(Failure::from);
+        // A new topic of that name must not begin where this one did.
+        let synced = self.root.sync().and_then(|()| self.write_checkpoints());
+        let synced = synced.map_err(Failure::from);
 
         let removed = renamed.into_iter().map(|directories| {
             directories?.iter().try_for_each(Directory::remove_all)?;
@@ -399,6 +408,7 @@ impl Topics {
 
     /// Writes the offsets of all partitions, so that the next start has less to check.
     pub fn write_checkpoints(&self) -> io::Result<()> {
+        let _checkpoints = self.checkpoints.lock();
         let catalog = self.catalog();
         for (name, offset, _) in CHECKPOINTS {
             let entries = catalog.partitions().map(|(topic, partition, it)| {
@@ -459,9 +469,6 @@ fn on_threads<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> T + Sync,
 ) -> Vec<T> {
-    if let [item] = items {
-        return vec![work(item)];
-    }
     let share = items.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let chunks = items.chunks(share);
@@ -621,6 +628,72 @@ mod tests {
         assert_eq!(partition.offsets().log_start_offset, 3);
         assert_eq!(partition.delete_records_before(-1), Some(5));
         assert_eq!(partition.delete_old_segments(0).unwrap(), 1);
+    }
+
+    /// A topic of five records, of which three are deleted, and the next one of its name.
+    fn delete_and_create_again(topics: &Topics, disk: &SimulatedDisk) -> Arc<Partition> {
+        let record = Record { value: Some(b"x"), ..Default::default() };
+        let batch = batch_of(1, &[record]);
+        let old = topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        (0..5).for_each(|_| assert!(old.partitions[0].append(&batch).is_ok()));
+        old.partitions[0].delete_records_before(3).unwrap();
+        topics.write_checkpoints().unwrap();
+        let checkpoint = disk.open_to_read("log-start-offset-checkpoint").unwrap();
+        assert_eq!(checkpoint.len().unwrap(), "0\n1\norders 0 3\n".len() as u64);
+        assert!(topics.delete(&["orders".to_owned()])[0].is_ok());
+
+        let new = topics.create("orders", 1, Overrides::default(), [8; 16]).unwrap();
+        (0..5).for_each(|_| assert!(new.partitions[0].append(&batch).is_ok()));
+        new.partitions[0].flush().unwrap();
+        Arc::clone(&old.partitions[0])
+    }
+
+    fn start_of_orders(topics: &Topics) -> i64 {
+        topics.catalog().by_name("orders").unwrap().partitions[0].offsets().log_start_offset
+    }
+
+    #[test]
+    fn a_topic_does_not_begin_where_its_predecessor_did() {
+        let disk = SimulatedDisk::new(1);
+        delete_and_create_again(&open(&disk).unwrap(), &disk);
+        disk.crash();
+        assert_eq!(start_of_orders(&open(&disk).unwrap()), 0);
+    }
+
+    #[test]
+    fn the_offsets_of_a_deletion_that_was_cut_are_removed() {
+        let disk = SimulatedDisk::new(1);
+        let root = Directory::new(Arc::new(disk.clone()), "");
+        root.replace("log-start-offset-checkpoint", b"0\n1\norders 0 3\n").unwrap();
+        root.sync().unwrap();
+        let topics = open(&disk).unwrap();
+        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        disk.crash();
+        assert_eq!(open(&disk).unwrap().catalog().topics().count(), 1);
+        let text = root.read("log-start-offset-checkpoint").unwrap();
+        assert_eq!(text.as_deref(), Some(&b"0\n0\n"[..]));
+    }
+
+    #[test]
+    fn retention_leaves_the_files_of_the_next_topic_alone() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        let old = delete_and_create_again(&topics, &disk);
+        let before = disk.list("orders-0").unwrap();
+        old.set_config(LogConfig { retention_bytes: 0, ..Default::default() });
+        assert_eq!(old.delete_old_segments(i64::MAX).unwrap(), 0);
+        assert_eq!(disk.list("orders-0").unwrap(), before);
+    }
+
+    #[test]
+    fn checkpoints_are_written_one_after_the_other() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        let results = on_threads(8, &[(); 8], |()| {
+            (0..50).try_for_each(|_| topics.write_checkpoints()).map_err(|it| it.to_string())
+        });
+        assert_eq!(results, [const { Ok(()) }; 8]);
     }
 
     #[test]

@@ -110,10 +110,6 @@ impl Delayed for DelayedFetch {
     fn finish(&mut self) -> Frame {
         self.find().into_frame(self.call)
     }
-
-    fn needs_flush(&self) -> bool {
-        false
-    }
 }
 
 impl DelayedFetch {

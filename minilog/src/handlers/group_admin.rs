@@ -46,7 +46,7 @@ fn coordinators(
     error_code: ErrorCode,
 ) -> FindCoordinatorResponse {
     let (node_id, (host, port)) = match error_code {
-        ErrorCode::NONE => (broker.node_id(), broker.address()),
+        ErrorCode::NONE => (broker.topics.meta.node_id, broker.address()),
         _ => (-1, (String::new(), -1)),
     };
     let coordinator = |key: &String| Coordinator {

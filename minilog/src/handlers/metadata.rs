@@ -63,7 +63,7 @@ fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec
 fn describe(broker: &Broker, call: Call, request: &MetadataRequest) -> MetadataResponse {
     let catalog = broker.topics.catalog();
     let (host, port) = broker.address();
-    let node_id = broker.node_id();
+    let node_id = broker.topics.meta.node_id;
     let topics = match request.wanted(call.version) {
         None => catalog.topics().map(|topic| describe_topic(topic, node_id)).collect(),
         Some(topics) => topics.iter().map(|it| describe_wanted(&catalog, it, node_id)).collect(),
@@ -120,7 +120,7 @@ fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
 /// The brokers, for admin clients.
 pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
     let (host, port) = broker.address();
-    let broker_id = broker.node_id();
+    let broker_id = broker.topics.meta.node_id;
     let node = DescribeClusterBroker { broker_id, host, port, ..Default::default() };
     DescribeClusterResponse {
         cluster_id: broker.topics.meta.cluster_id.clone(),

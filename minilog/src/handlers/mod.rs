@@ -115,7 +115,9 @@ pub trait Delayed: Send {
     fn finish(&mut self) -> Frame;
 
     /// Returns true if it waits for a flush.
-    fn needs_flush(&self) -> bool;
+    fn needs_flush(&self) -> bool {
+        false
+    }
 }
 
 /// A client, for groups to describe their members.
@@ -218,11 +220,6 @@ impl Broker {
         let mut hex = (self.settings.random)().map(|byte| format!("{byte:02x}")).concat();
         [8, 13, 18, 23].into_iter().for_each(|at| hex.insert(at, '-'));
         hex
-    }
-
-    /// The number of this broker.
-    pub fn node_id(&self) -> i32 {
-        self.topics.meta.node_id
     }
 }
 

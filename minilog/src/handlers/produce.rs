@@ -178,7 +178,8 @@ mod tests {
     use bytes::Bytes;
     use minikit::storage::{Disk, Faults, SimulatedDisk};
     use std::sync::OnceLock;
-    use std::task::Waker;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
 
     /// A broker with `--sync always` and the topic `orders`.
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
@@ -249,6 +250,30 @@ mod tests {
         let catalog = broker.topics.catalog();
         let partition = &catalog.by_name("orders").unwrap().partitions[0];
         assert!(partition.append(&batch::EXAMPLE).is_err());
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Alarm(AtomicUsize);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_producer_learns_that_its_topic_is_deleted() {
+        let broker = broker(&SimulatedDisk::new(1));
+        let mut waiting = send(&broker);
+        let alarm = Arc::new(Alarm::default());
+        let waker = Waker::from(Arc::clone(&alarm));
+        assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(broker.topics.delete(&["orders".to_owned()])[0].is_ok());
+        assert_eq!(alarm.0.load(Ordering::SeqCst), 1);
+        let ready = waiting.poll(&mut Context::from_waker(&waker));
+        let Poll::Ready(frame) = ready else { panic!("waits for a flush that never comes") };
+        assert_eq!(error_of(frame), ErrorCode::KAFKA_STORAGE_ERROR);
     }
 
     #[test]

@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// `log.retention.check.interval.ms`
 pub const RETENTION_EVERY: Duration = Duration::from_secs(300);
+
 /// `producer.id.expiration.ms`
 const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -108,12 +109,16 @@ impl Drop for UpkeepThread {
 /// Flushes and deletes until it is told to stop.
 pub fn flush_and_delete(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
     let topics = &broker.topics;
-    let (mut checkpoint, mut retention) = (Instant::now(), Instant::now());
+    let [mut flushed, mut checkpoint, mut retention] = [Instant::now(); 3];
     while let Some(is_asked) = upkeep.next(wanted, topics.flush_interval()) {
         if is_asked {
             report("flush", topics.flush(Log::needs_flush));
+        }
+        // A producer may ask all the time; the rest must get its turn.
+        if is_asked && flushed.elapsed() < topics.flush_interval() {
             continue;
         }
+        flushed = Instant::now();
         report("flush", topics.flush(|log| log.config.flush_ms < i64::MAX));
         if checkpoint.elapsed() < CHECKPOINT_EVERY {
             continue;
@@ -161,5 +166,50 @@ pub fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: D
 fn report(what: &str, result: io::Result<()>) {
     if let Err(error) = result {
         tracing::error!("cannot {what}: {error}");
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::engine::group::coordinator::GroupConfig;
+    use crate::engine::group::events::Now;
+    use crate::engine::log::config::LogConfig;
+    use crate::format::batch;
+    use crate::handlers::Settings;
+    use crate::handlers::catalog::Topics;
+    use crate::handlers::parameters::Overrides;
+    use crate::handlers::producer_ids::ProducerIds;
+    use minikit::storage::{Disk, SimulatedDisk};
+    use std::sync::OnceLock;
+
+    /// As with `--sync always` under load, where nothing else would ever be done.
+    #[test]
+    fn a_flush_that_is_asked_for_all_the_time_leaves_time_for_the_rest() {
+        let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+        let config = LogConfig { flush_ms: 1, ..LogConfig::default() };
+        let (topics, _) = Topics::open(Arc::clone(&disk), config, [1; 16]).unwrap();
+        let topic = topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
+        let settings = Settings {
+            auto_create_topics: false,
+            num_partitions: 1,
+            random: || [3; 16],
+            data_dir: String::new(),
+        };
+        let broker = Arc::new(Broker {
+            topics,
+            settings,
+            producer_ids: ProducerIds::new(disk),
+            groups: Groups::new(GroupConfig::default(), Now::default),
+            advertised: OnceLock::new(),
+        });
+
+        assert!(topic.partitions[0].append(&batch::EXAMPLE).is_ok());
+        let upkeep = UpkeepThread::start("upkeep", &broker, flush_and_delete).unwrap();
+        let asks = Instant::now();
+        while topic.partitions[0].recovery_point() == 0 && asks.elapsed().as_secs() < 20 {
+            upkeep.upkeep.flush_soon();
+        }
+        assert_eq!(topic.partitions[0].recovery_point(), 3);
     }
 }

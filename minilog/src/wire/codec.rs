@@ -163,7 +163,8 @@ impl std::error::Error for DecodeError {}
 #[derive(Debug)]
 pub struct Decoder {
     frame: Bytes,
-    at: usize,
+    /// Where the next value begins.
+    pub at: usize,
     version: i16,
     is_flexible: bool,
     /// Memory for arrays that may still be allocated.
@@ -179,11 +180,6 @@ impl Decoder {
     /// The rest of the frame as a message of another version: the body after the header.
     pub fn with_version(self, version: i16, is_flexible: bool) -> Decoder {
         Decoder { version, is_flexible, ..self }
-    }
-
-    /// Where the next value begins.
-    pub fn position(&self) -> usize {
-        self.at
     }
 
     /// Bytes left.

@@ -152,7 +152,7 @@ impl Explainer<'_> {
         let rest = Bytes::copy_from_slice(&rest[..rest.len().min(FIXED_BYTES_MAX)]);
         let mut decoder = Decoder::new(rest, self.version, self.is_flexible);
         let value = decode(&mut decoder).ok()?;
-        self.dump.value(decoder.position(), name, value.to_string(), meaning);
+        self.dump.value(decoder.at, name, value.to_string(), meaning);
         Some(value)
     }
 

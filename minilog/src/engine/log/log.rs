@@ -389,7 +389,8 @@ impl Log {
         let mut segments = self.segments.values();
         let first = segments.next().expect("invariant 1");
         let end = segments.next().map_or(self.next_offset, |it| it.base_offset);
-        if first.size == 0 && self.segments.len() == 1 {
+        // After a failure the files may be those of another log: a topic that replaces this one.
+        if self.failed || first.size == 0 && self.segments.len() == 1 {
             return false;
         }
         if end <= self.log_start_offset {

@@ -34,6 +34,7 @@ use super::log::{AppendError, Appended, Log, ReadError};
 use super::segment::{Segment, Slice};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicI64, Ordering};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
@@ -44,7 +45,8 @@ pub struct Partition {
     high_watermark: AtomicI64,
     /// Everything below this offset is durable.
     recovery_point: AtomicI64,
-    waiting: Mutex<Vec<Waker>>,
+    /// By the task that they wake.
+    waiting: Mutex<BTreeMap<usize, Waker>>,
     /// Held while files are synced, deleted or replaced: one of that at a time.
     maintenance: Mutex<()>,
 }
@@ -66,7 +68,7 @@ impl Partition {
         // What recovery found is readable: it is as durable as it will ever be.
         let high_watermark = AtomicI64::new(log.next_offset());
         let recovery_point = AtomicI64::new(log.recovery_point());
-        let (log, waiting) = (Mutex::new(log), Mutex::new(Vec::new()));
+        let (log, waiting) = (Mutex::new(log), Mutex::new(BTreeMap::new()));
         let maintenance = Mutex::new(());
         Partition { log, high_watermark, recovery_point, waiting, maintenance }
     }
@@ -127,15 +129,12 @@ impl Partition {
     /// Wakes `waker` when the high watermark or the recovery point moves, or the log fails. The
     /// caller must look at them once more after this. May wake it without a reason.
     pub fn wake_on_append(&self, waker: &Waker) {
-        let mut waiting = self.waiting.lock();
-        if !waiting.iter().any(|it| it.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
+        self.waiting.lock().insert(waker.data().addr(), waker.clone());
     }
 
     fn wake(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
@@ -245,10 +244,12 @@ impl Partition {
         finished
     }
 
-    /// Calls `change` while no file is synced, deleted or replaced.
+    /// Calls `change` while no file is synced, deleted or replaced; then all that wait look again.
     pub fn with_files<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let _maintenance = self.maintenance.lock();
-        self.with_log(change)
+        let changed = self.with_log(change);
+        self.wake();
+        changed
     }
 
     /// Calls `look` with the log under its lock.
