@@ -11,7 +11,6 @@ use minigateway::conf::file::SECTIONS;
 use minigateway::explain::why::{Burst, explain_burst};
 use minigateway::handlers::pipeline::Pipeline;
 use minigateway::server::start::{load, serve};
-use minikit::cli::layers;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
 use std::io::{BufWriter, Write};
@@ -62,10 +61,6 @@ pub fn main() -> ExitCode {
 
 fn check(file: PathBuf) -> Result<(), Box<dyn Error>> {
     let config = load(&file)?;
-    // What is no table of ours is an option of `serve`.
-    let line = ["minigateway", "serve", "--config"].map(Into::into);
-    let line = line.into_iter().chain([file.clone().into_os_string()]).collect();
-    layers::parse::<Command>(&ENGINE, line).map_err(|error| error.to_string())?;
     let [routes, limits] = [config.routes.len(), config.limits.len()];
     println!("{}: {routes} routes, {limits} limits, no mistakes", file.display());
     Ok(())

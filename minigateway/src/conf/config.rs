@@ -12,11 +12,12 @@
 
 use super::error::{ConfError, unknown};
 use super::file::{
-    AlgorithmName, Answers, File, LimitTable, LogTable, RouteConfig, Tables, UpstreamConfig, parse,
+    AlgorithmName, Answers, File, LimitTable, LogTable, Options, RouteConfig, Tables,
+    UpstreamConfig, parse,
 };
-use super::front::{self, FrontConfig};
+use super::front::{self, FrontConfig, Scheme};
 use super::redis::RedisConfig;
-use super::values::{KeyPart, Name, Network, Rate, Reference};
+use super::values::{KeyPart, Name, Network, Rate, Reference, host_and_port};
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::concurrency::Concurrency;
 use crate::engine::limiter::fixed_window::FixedWindow;
@@ -24,6 +25,7 @@ use crate::engine::limiter::gcra::Gcra;
 use crate::engine::limiter::leaky_queue::LeakyQueue;
 use crate::engine::limiter::sliding_counter::SlidingCounter;
 use crate::engine::shared::Parameters;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -33,6 +35,7 @@ use toml::Spanned;
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Config {
+    pub options: Options,
     pub answers: Answers,
     pub log: LogTable,
     pub limits: Vec<LimitConfig>,
@@ -42,26 +45,18 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
 }
 
-/// A limit.
+/// A limit; what it counts by is empty for all requests together, and tiers for all clients.
 #[derive(Debug)]
+#[allow(missing_docs)]
 pub struct LimitConfig {
-    /// Clients see it in headers.
     pub name: String,
-    /// How it decides.
     pub algorithm: Algorithm,
-    /// What it allows, for headers.
     pub policy: Policy,
-    /// What it counts by; nothing for all requests together.
     pub key: Vec<KeyPart>,
-    /// Busy keys at once.
     pub keys_max: usize,
-    /// It refuses nothing.
     pub is_dry_run: bool,
-    /// It is for clients of these tiers; empty for all requests.
     pub tiers: Vec<String>,
-    /// It counts no requests from these networks.
     pub allow: Vec<Network>,
-    /// All gateways count together.
     pub shared: Option<SharedConfig>,
 }
 
@@ -86,6 +81,8 @@ pub struct Policy {
 /// Busy keys of a limit that does not say how many: 2.4 MB.
 const KEYS_MAX: usize = 100_000;
 
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
 /// Finds the addresses of `HOST:PORT`, or says why there are none.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 
@@ -97,26 +94,55 @@ pub type Open<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 /// # Errors
 /// The first mistake.
 pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, ConfError> {
-    let File { answers, log, limits, mut redis, upstreams, api_keys, jwt, versions, cors, routes } =
-        parse(text)?;
+    let File {
+        options,
+        answers,
+        log,
+        limits,
+        mut redis,
+        upstreams,
+        api_keys,
+        jwt,
+        versions,
+        cors,
+        routes,
+    } = parse(text)?;
     let reader = Reader { text, resolve, open };
     if let Some(redis) = &mut redis {
         let found = (reader.resolve)(&redis.url.as_ref().server);
         redis.addresses = found.map_err(|hint| reader.error(redis.url.span(), hint))?;
     }
+    let places = [spans(&upstreams), spans(&limits)];
+    let upstreams = reader.upstreams(upstreams)?;
+    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstreams)?;
     let limit = |(name, it): (Name, Spanned<LimitTable>)| {
         reader.limit(name.0, it.span(), it.into_inner(), redis.is_some())
     };
     let limits = limits.into_iter().map(limit).collect::<Result<Vec<_>, _>>()?;
-    let upstreams = reader.upstreams(upstreams)?;
-    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstreams)?;
+
     let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstreams, &front);
     let routes = routes.into_iter().map(route).collect::<Result<Vec<_>, _>>()?;
     if routes.is_empty() {
         let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
-        return Err(ConfError::whole(hint));
+        return Err(reader.error(0..0, hint));
     }
-    Ok(Config { answers, log, redis, upstreams, routes, limits, front })
+    reader.reachable(&routes)?;
+
+    // What no route uses was forgotten somewhere else.
+    let of_versions = front.versions.iter().flat_map(|it| &it.known);
+    let of_versions = of_versions.filter_map(|it| it.upstream.as_ref());
+    let to = routes.iter().map(|it| &it.upstream).chain(of_versions).map(|it| it.index).collect();
+    let by = routes.iter().flat_map(|it| &it.limits).map(|it| it.index).collect();
+    for (places, used) in places.iter().zip::<[HashSet<usize>; 2]>([to, by]) {
+        if let Some(unused) = (0..places.len()).find(|it| !used.contains(it)) {
+            return Err(reader.error(places[unused].clone(), "no route uses this"));
+        }
+    }
+    Ok(Config { options, answers, log, redis, upstreams, routes, limits, front })
+}
+
+fn spans<T>(tables: &Tables<T>) -> Vec<Range<usize>> {
+    tables.values().map(Spanned::span).collect()
 }
 
 /// Holds the text, to find the places of mistakes.
@@ -183,25 +209,21 @@ impl Reader<'_> {
         policy: Policy,
         has_redis: bool,
     ) -> Result<Option<SharedConfig>, ConfError> {
+        let lease = table.lease.as_ref();
         let Some(shared) = table.shared.as_ref().filter(|it| *it.as_ref()) else {
-            return match &table.lease {
-                Some(lease) => Err(self.error(lease.span(), "only a shared limit has a lease")),
-                None => Ok(None),
-            };
+            let error = lease.map(|it| self.error(it.span(), "only a shared limit has a lease"));
+            return error.map_or(Ok(None), Err);
         };
         if !has_redis {
             return Err(self.error(shared.span(), "a shared limit needs [redis] with its url"));
         }
         let parameters = Parameters::new(algorithm);
         let parameters = parameters.map_err(|hint| self.error(shared.span(), hint))?;
-        let lease = table.lease.as_ref().map_or(1, |it| *it.as_ref());
-        match &table.lease {
-            Some(it) if lease == 0 || lease > policy.quota => {
-                let hint = format!("a lease is a number from 1 to {}, the limit", policy.quota);
-                Err(self.error(it.span(), hint))
-            }
-            _ => Ok(Some(SharedConfig { parameters, lease })),
+        if let Some(it) = lease.filter(|it| !(1..=policy.quota).contains(it.as_ref())) {
+            let hint = format!("a lease is a number from 1 to {}, the limit", policy.quota);
+            return Err(self.error(it.span(), hint));
         }
+        Ok(Some(SharedConfig { parameters, lease: lease.map_or(1, |it| *it.as_ref()) }))
     }
 
     fn algorithm(
@@ -212,18 +234,25 @@ impl Reader<'_> {
         // Each algorithm has the keys that mean something to it, and no others.
         let name = table.algorithm;
         let is_bucket = matches!(name, AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket);
-        if let Some(burst) = table.burst.as_ref().filter(|_| !is_bucket) {
-            return Err(self.error(burst.span(), "this algorithm has no burst"));
+        let has_rate = !matches!(name, AlgorithmName::Concurrency);
+        let LimitTable { rate, limit, burst, .. } = table;
+        let unwanted = [
+            burst.as_ref().map(Spanned::span).filter(|_| !is_bucket),
+            limit.as_ref().map(Spanned::span).filter(|_| has_rate),
+            rate.as_ref().map(Spanned::span).filter(|_| !has_rate),
+        ];
+        if let Some(place) = unwanted.into_iter().flatten().next() {
+            return Err(self.error(place, "this algorithm does not have this key"));
         }
-        if let AlgorithmName::Concurrency = name {
-            return self.concurrency(span, table);
-        }
-        if let Some(limit) = &table.limit {
-            return Err(self.error(limit.span(), "this algorithm has no limit but a rate"));
+        if !has_rate {
+            let limit = limit.as_ref().ok_or_else(|| self.error(span, "a limit is missing"))?;
+            let made = Concurrency::new(*limit.as_ref()).map(Algorithm::Concurrency);
+            let hint = "limit is a number from 1 to 4294967295";
+            let made = made.ok_or_else(|| self.error(limit.span(), hint))?;
+            return Ok((made, Policy { quota: *limit.as_ref(), window: Duration::ZERO }));
         }
 
-        let written = table.rate.as_ref();
-        let written = written.ok_or_else(|| self.error(span, "a limit needs a rate"))?;
+        let written = rate.as_ref().ok_or_else(|| self.error(span, "a rate is missing"))?;
         let Rate((requests, period)) = *written.as_ref();
         let burst = table.burst.as_ref().map_or(requests, |it| *it.as_ref());
         let (made, quota, hint) = match name {
@@ -251,24 +280,14 @@ impl Reader<'_> {
             true => period.mul_f64(quota as f64 / requests as f64),
             false => period,
         };
-        Ok((made, Policy { quota, window }))
-    }
-
-    fn concurrency(
-        &self,
-        span: Range<usize>,
-        table: &LimitTable,
-    ) -> Result<(Algorithm, Policy), ConfError> {
-        if let Some(rate) = &table.rate {
-            return Err(self.error(rate.span(), "a concurrency limit has no rate but a limit"));
+        // The interval of a bucket is a whole number of nanoseconds, so that the highest rate is
+        // wrong by 0.1 %.
+        let is_fast = is_bucket && requests as f64 / period.as_secs_f64() > 1e6;
+        if is_fast || window > YEAR {
+            let hint = "a bucket has up to 1000000 requests a second, and is full within a year";
+            return Err(self.error(written.span(), hint));
         }
-        let limit = table.limit.as_ref();
-        let limit = limit.ok_or_else(|| self.error(span, "a concurrency limit needs a limit"))?;
-        let made = Concurrency::new(*limit.as_ref());
-        let hint = "limit is a number from 1 to 4294967295";
-        let made = made.ok_or_else(|| self.error(limit.span(), hint))?;
-        let policy = Policy { quota: *limit.as_ref(), window: Duration::ZERO };
-        Ok((Algorithm::Concurrency(made), policy))
+        Ok((made, Policy { quota, window }))
     }
 
     fn upstreams(&self, all: Tables<UpstreamConfig>) -> Result<Vec<UpstreamConfig>, ConfError> {
@@ -276,6 +295,7 @@ impl Reader<'_> {
         for (Name(name), table) in all {
             let (span, mut upstream) = (table.span(), table.into_inner());
             for server in &upstream.servers {
+                self.value(server, host_and_port)?;
                 upstream.addresses.extend(self.value(server, self.resolve)?);
             }
             if upstream.servers.is_empty() {
@@ -301,26 +321,59 @@ impl Reader<'_> {
             return Err(self.error(span, hint));
         }
 
-        for reference in &mut route.limits {
+        // Clients with a key have no claims, and only tiers that the configuration names.
+        let auth = route.auth.as_ref().map(|it| &front.auth[it.index].scheme);
+        let has_key = matches!(auth, Some(Scheme::ApiKey(..)));
+        for number in 0..route.limits.len() {
+            let (earlier, rest) = route.limits.split_at_mut(number);
+            let reference = &mut rest[0];
             self.find("limit", limits.iter().map(|it| &it.name), Some(&mut *reference))?;
             let LimitConfig { key, tiers, name, policy, .. } = &limits[reference.index];
-            if route.cost.as_ref().is_some_and(|it| it.0 > policy.quota) {
-                let hint = format!("limit \"{name}\" never has as much as the route's cost");
-                return Err(self.error(reference.span.clone(), hint));
-            }
             let needs_client = !tiers.is_empty() || key.iter().any(KeyPart::needs_client);
-            if needs_client && route.auth.is_none() {
-                let hint = format!("limit \"{name}\" counts by client, so the route needs `auth`");
-                return Err(self.error(reference.span.clone(), hint));
+            let has_claim = key.iter().any(|it| matches!(it, KeyPart::Claim(_)));
+            let is_costly = route.cost.as_ref().is_some_and(|it| it.0 > policy.quota);
+            let is_unknown = |tier: &String| !front.tiers.contains(tier);
+            for (is_wrong, hint) in [
+                (earlier.iter().any(|it| it.index == reference.index), "is there twice"),
+                (is_costly, "never has as much as the route's cost"),
+                (needs_client && auth.is_none(), "counts by client, so the route needs `auth`"),
+                (has_key && has_claim, "counts by a claim, and API keys have none"),
+                (has_key && tiers.iter().any(is_unknown), "is for a tier that no client has"),
+            ] {
+                if is_wrong {
+                    let hint = format!("limit \"{name}\" {hint}");
+                    return Err(self.error(reference.span.clone(), hint));
+                }
             }
         }
         Ok(route)
+    }
+
+    /// Refuses a route that gets no request of some method, because an earlier one takes them.
+    fn reachable(&self, routes: &[RouteConfig]) -> Result<(), ConfError> {
+        // A parameter fits the same segments by any name.
+        let segment = |it| if str::starts_with(it, '{') { "{}" } else { it };
+        let mut of_path = HashMap::<_, Vec<&RouteConfig>>::new();
+        for route in routes {
+            let shape = route.path.0.trim_end_matches('/').split('/').map(segment);
+            let earlier = of_path.entry((&route.host, shape.collect::<Vec<_>>())).or_default();
+            let takes = |RouteConfig { methods, headers, .. }: &&RouteConfig| {
+                (methods.is_empty() || route.methods.iter().any(|it| methods.contains(it)))
+                    && headers.iter().all(|(name, it)| route.headers.get(name) == Some(it))
+            };
+            if earlier.iter().any(takes) {
+                let hint = "an earlier route of this host and path takes these requests";
+                return Err(self.error(route.upstream.span.clone(), hint));
+            }
+            earlier.push(route);
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::values::{HeaderName, Time};
+    use super::super::values::{HeaderName, Timeout};
     use super::*;
 
     /// Resolves numbers only.
@@ -352,65 +405,159 @@ mod tests {
         assert_eq!((route.upstream.index, route.limits[0].index), (0, 3));
         assert_eq!(route.headers[&HeaderName("X-Canary".to_owned())], "1");
         assert!(config.answers.x_ratelimit);
-        assert_eq!(config.upstreams[0].timeout, Some(Time(Duration::from_secs(10))));
+        assert_eq!(config.upstreams[0].timeout, Some(Timeout(Duration::from_secs(10))));
     }
+
+    /// What is written in the example, what is written instead, and how the message begins.
+    const MISTAKES: &[(&str, &str, &str)] = &[
+        ("[\"per_client\", ", "[\"per_clint\", ", "no limit \"per_clint\"; did you mean"),
+        ("upstream = \"api\"", "upstream = \"app\"", "no upstream \"app\"; did you mean"),
+        ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is no network; write"),
+        ("\"round_robin\"", "\"least_con\"", "no balance \"least_con\"; write"),
+        ("depth = 10,", "deep = 10,", "no key \"deep\"; there are depth, aliases"),
+        ("\"10/s\"", "\"10 per s\"", "\"10 per s\" is no rate; write"),
+        ("\"token_bucket\"", "\"token\"", "no value \"token\"; there are token_bucket, leaky_"),
+        ("burst = 20", "bursts = 20", "no key \"bursts\"; did you mean \"burst\"?"),
+        ("burst = 20", "burst = 0", "a burst is at least 1"),
+        ("\"token_bucket\"", "\"fixed_window\"", "this algorithm does not have this key"),
+        ("[\"ip\"]", "[\"address\"]", "\"address\" is no key; write"),
+        ("limit = 100 ", "rate = \"1/s\" ", "this algorithm does not have this key"),
+        ("keys_max = 100_000", "keys_max = 0", "keys_max is a number"),
+        ("\"/users/{id}\"", "\"/{id}s\"", "\"/{id}s\" is no path: a parameter is a whole segment"),
+        ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
+        ("\"127.0.0.1:9001\"", "\"localhost\"", "\"localhost\" is no HOST:PORT without scheme"),
+        ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
+        ("shared = true", "shared = false", "only a shared limit has a lease"),
+        ("[redis]", "[redi]", "no table \"redi\"; did you mean \"redis\"?"),
+        ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
+        ("\"redis://", "\"rediss://", "there is no TLS to the store, so rediss:// is refused"),
+        ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
+        ("\"minigateway\"", "\"a b\"", "\"a b\" is no name; write letters, digits"),
+        ("\"admit\"", "\"pass\"", "no value \"pass\"; there are admit, refuse"),
+        ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
+        ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
+        ("/users/{id}\"", "/users/:id\"", "\"/users/:id\" is no path: write \"/users/{id}\""),
+        ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is no host; write"),
+        ("key = [\"ip\"]", "key = \"ip\"", "invalid type: string \"ip\", expected a list as in"),
+        ("127.0.0.1:9000", "127.0.0.1:99999", "\"127.0.0.1:99999\" is no HOST:PORT without scheme"),
+        ("127.0.0.1:9000", "127.0.0.1:0", "\"127.0.0.1:0\" is no HOST:PORT without scheme"),
+        ("127.0.0.1:9000", "http://a:80", "\"http://a:80\" is no HOST:PORT without scheme"),
+        ("127.0.0.1:9000", "::1:80", "\"::1:80\" is no HOST:PORT without scheme"),
+        ("[\"127.0.0.1:9002\"]", "[]", "an upstream needs at least one server"),
+        (
+            "127.0.0.1:6379/0",
+            "127.0.0.1:99999",
+            "\"127.0.0.1:99999\" is no HOST:PORT without scheme",
+        ),
+        ("\"/health\"", "\"health\"", "write a path without blanks, as in \"/health\""),
+        ("\"/health\"", "\"/a\\r\\nb\"", "write a path without blanks, as in \"/health\""),
+        ("connect_timeout = \"1s\"", "connect_timeout = \"0s\"", "a timeout is from \"1ms\""),
+        ("/users/{id}\"", "/users?id\"", "\"/users?id\" is no path: write characters as such"),
+        ("/users/{id}\"", "/users#id\"", "\"/users#id\" is no path: write characters as such"),
+        ("/users/{id}\"", "/a/../b\"", "\"/a/../b\" is no path: write characters as such"),
+        ("/users/{id}\"", "/a/..\"", "\"/a/..\" is no path: write characters as such"),
+        ("/users/{id}\"", "/a//b\"", "\"/a//b\" is no path: a path has no empty segments"),
+        ("/users/{id}\"", "users\"", "\"users\" is no path: a path begins with a slash"),
+        ("\"X-Canary\"", "\"X Canary\"", "\"X Canary\" is no name of a header"),
+        ("\"X-Canary\"", "X_Canary", "headers with an underscore are dropped"),
+        ("[\"GET\", \"POST\"]", "[\"get\"]", "no method \"get\"; did you mean \"GET\"?"),
+        ("[\"GET\", \"POST\"]", "[\"GIT\"]", "no method \"GIT\"; did you mean \"GET\"?"),
+        ("methods = [\"GET\"] ", "methods = [\"Put\"] ", "no method \"Put\"; did you mean"),
+        (
+            "\"https://shop.example.com\"",
+            "\"shop.example.com\"",
+            "\"shop.example.com\" is no origin",
+        ),
+        (
+            "https://shop.example.com\"",
+            "https://a/b\"",
+            "\"https://a/b\" is no origin of a browser",
+        ),
+        ("https://shop.example.com\"", "https://A\"", "\"https://A\" is no origin of a browser"),
+        ("https://shop.example.com\"", "https://*.a\"", "\"https://*.a\" is no origin of a"),
+        ("https://shop.example.com\"", "https://a:443\"", "\"https://a:443\" is no origin of a"),
+        (
+            "scopes = [\"orders:read\"]  ",
+            "scopes = [\"order:read\"] ",
+            "no client has all scopes of the route",
+        ),
+        ("\"per_client\", \"gold\"", "\"gold\", \"gold\"", "limit \"gold\" is there twice"),
+        ("rate = \"10/s\"", "rate = \"0/s\"", "\"0/s\" is no rate"),
+        ("rate = \"10/s\"", "rate = \"2000000/s\"", "a bucket has up to 1000000 requests a second"),
+        ("burst = 20", "burst = 999999999", "a bucket has up to 1000000 requests"),
+        ("keys_max", "key_max", "no key \"key_max\"; did you mean \"keys_max\"?"),
+        ("\"token_bucket\"", "\"tokenbucket\"", "no value \"tokenbucket\"; did you mean"),
+        ("listen = \"127.0.0.1:8000\"", "listen = \"8000\"", "write an address in numbers, as in"),
+        ("listen = ", "listn = ", "no key \"listn\"; did you mean \"listen\"?"),
+        ("{ depth = 10, aliases = 20 }", "10", "invalid type: integer \"10\", expected a table"),
+        ("cost = 1 ", "limits = 1 ", "duplicate key"),
+        ("burst = 20", "burst = \"20\"", "invalid type: string \"20\", expected a number"),
+        ("header:X-Account", "header:X_Account", "headers with an underscore are dropped"),
+        ("cost = 1 ", "cost = 30 ", "limit \"per_client\" never has as much as the route's cost"),
+    ];
 
     #[test]
     fn a_mistake_is_told_with_its_place_and_a_hint() {
+        let mut wrong = Vec::new();
+        for (from, to, message) in MISTAKES {
+            let text = example();
+            let changed = text.lines().position(|it| it.contains(from)).expect(from) + 1;
+            let error = read(&text.replacen(from, to, 1)).expect_err(to);
+            // What contradicts another key is found at either of them.
+            if !error.message.starts_with(message) || error.line.abs_diff(changed) > 2 {
+                wrong.push(format!("{from} -> {to} in line {changed}: {error}"));
+            }
+        }
+        assert_eq!(wrong, [""; 0]);
+    }
+
+    #[test]
+    fn what_no_client_has_is_told_where_a_route_needs_it() {
         for (from, to, message) in [
-            ("[\"per_client\", ", "[\"per_clint\", ", "no limit \"per_clint\"; did you mean"),
-            ("upstream = \"api\"", "upstream = \"app\"", "no upstream \"app\"; did you mean"),
-            ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is no network; write"),
-            ("\"round_robin\"", "\"least_con\"", "no balance \"least_con\"; write"),
-            ("depth = 10,", "deep = 10,", "unknown field \"deep\", expected \"depth\""),
-            ("\"10/s\"", "\"10 per s\"", "\"10 per s\" is no rate; write"),
-            ("\"token_bucket\"", "\"token\"", "unknown variant \"token\", expected one of"),
-            ("burst = 20", "bursts = 20", "unknown field \"bursts\", expected one of"),
-            ("burst = 20", "burst = 0", "a burst is at least 1"),
-            ("\"token_bucket\"", "\"fixed_window\"", "this algorithm has no burst"),
-            ("[\"ip\"]", "[\"address\"]", "\"address\" is no key; write"),
-            ("limit = 100 ", "rate = \"1/s\" ", "a concurrency limit has no rate"),
-            ("keys_max = 100_000", "keys_max = 0", "keys_max is a number"),
-            (
-                "\"/users/{id}\"",
-                "\"/{id}s\"",
-                "\"/{id}s\" is no path: a parameter is a whole segment",
-            ),
-            ("[\"GET\"]", "[\"get\"]", "\"get\" is no method; a method is written as in"),
-            ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
-            ("\"127.0.0.1:9001\"", "\"localhost\"", "no address of \"localhost\""),
-            ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
-            ("shared = true", "shared = false", "only a shared limit has a lease"),
-            ("[redis]", "[redi]", "no table \"redi\"; did you mean \"redis\"?"),
-            ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
-            ("\"redis://", "\"rediss://", "no Redis without TLS"),
-            ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
-            ("\"minigateway\"", "\"a b\"", "\"a b\" is no name; write letters, digits"),
-            ("\"admit\"", "\"pass\"", "unknown variant \"pass\""),
-            ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
-            ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
-            ("/users/{id}\"", "/users/:id\"", "\"/users/:id\" is no path: write \"/users/{id}\""),
-            ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is no host; write"),
-            (
-                "key = [\"ip\"]",
-                "key = \"ip\"",
-                "invalid type: string \"ip\", expected a list as in",
-            ),
-            ("burst = 20", "burst = \"20\"", "invalid type: string \"20\", expected a number"),
-            ("header:X-Account", "header:X_Account", "headers with an underscore are dropped"),
-            (
-                "cost = 1 ",
-                "cost = 30 ",
-                "limit \"per_client\" never has as much as the route's cost",
-            ),
+            ("tiers = [\"gold\"] ", "tiers = [\"glod\"] ", "is for a tier that no client has"),
+            ("key = [\"client\"]", "key = [\"claim:org\"]", "counts by a claim, and API keys"),
         ] {
             let text = example();
             assert!(text.contains(from), "{from}");
             let error = read(&text.replacen(from, to, 1)).expect_err(to);
-            let changed = text.lines().position(|it| it.contains(from)).expect("checked") + 1;
-            assert!(error.message.starts_with(message), "{error}");
-            // What contradicts another key is found at either of them.
-            assert!(error.line.abs_diff(changed) <= 2, "{changed}: {error}");
+            assert!(error.message.starts_with(&format!("limit \"gold\" {message}")), "{error}");
+            let line = text.lines().nth(error.line - 1).expect("a place");
+            assert!(line.starts_with("limits = [\"per_client\", \"gold\"]"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_no_request_gets_to_is_a_mistake() {
+        let [get, a] = ["methods = [\"GET\"]", "headers = { X-A = \"1\" }"];
+        let path = "path = \"/a/{id}\"";
+        let route = |keys: &[&str]| format!("[[routes]]\nupstream = \"a\"\n{}\n", keys.join("\n"));
+        let upstreams = "[upstreams]\na = { servers = [\"127.0.0.1:1\"] }\n";
+        let first = upstreams.to_owned() + &route(&[path, get, a]);
+        let read_second = |keys: &[&str]| read(&(first.clone() + &route(keys)));
+
+        let more = ["methods = [\"POST\", \"GET\"]", "headers = { X-A = \"1\", B = \"2\" }"];
+        for keys in [["path = \"/a/{name}/\"", get, a], [path, more[0], more[1]]] {
+            let error = read_second(&keys).expect_err("it gets no GET");
+            assert!(error.message.starts_with("an earlier route of this host"), "{error}");
+            assert_eq!(error.line, 9, "{error}");
+        }
+        let other_header = "headers = { X-A = \"2\" }";
+        for keys in [
+            &[path, get, other_header][..],
+            &[path, "methods = [\"POST\"]", a],
+            &[path, "host = \"b\"", get, a],
+            &[path, a],
+            &["path = \"/a/b\"", get, a],
+        ] {
+            read_second(keys).expect("it gets some");
+        }
+
+        for table in [
+            "[upstreams.b]\nservers = [\"127.0.0.1:1\"]",
+            "[limits.b]\nalgorithm = \"concurrency\"\nlimit = 1\nkey = []",
+        ] {
+            let error = read(&format!("{first}{table}\n")).expect_err(table);
+            assert_eq!((error.line, error.message.as_str()), (8, "no route uses this"));
         }
     }
 

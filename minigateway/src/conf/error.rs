@@ -11,7 +11,7 @@ use std::ops::Range;
 /// The first mistake of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfError {
-    /// Counted from 1; 0 if it is about the file as a whole.
+    /// Counted from 1.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
@@ -30,19 +30,11 @@ impl ConfError {
             message: message.into(),
         }
     }
-
-    /// A mistake of no place in particular.
-    pub fn whole(message: impl Into<String>) -> ConfError {
-        ConfError { line: 0, column: 0, message: message.into() }
-    }
 }
 
 impl fmt::Display for ConfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}", self.message),
-            line => write!(f, "{line}:{}: {}", self.column, self.message),
-        }
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
     }
 }
 
@@ -50,7 +42,8 @@ impl fmt::Display for ConfError {
 pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known = known.collect::<Vec<_>>();
     let near_enough = 1 + name.chars().count() / 3;
-    let near = known.iter().map(|it| (strsim::levenshtein(name, it), *it)).min();
+    let distance = |it: &str| strsim::levenshtein(&name.to_lowercase(), &it.to_lowercase());
+    let near = known.iter().map(|it| (distance(it), *it)).min();
     match near.filter(|(distance, _)| *distance <= near_enough) {
         Some((_, near)) => format!("no {kind} \"{name}\"; did you mean \"{near}\"?"),
         None if known.is_empty() => format!("no {kind} \"{name}\"; there are none"),
@@ -68,7 +61,6 @@ mod tests {
         let error = ConfError::at(text, 11..14, "wrong");
         assert_eq!(error.to_string(), "2:5: wrong");
         assert_eq!(ConfError::at(text, 0..1, "wrong").to_string(), "1:1: wrong");
-        assert_eq!(ConfError::whole("wrong").to_string(), "wrong");
     }
 
     #[test]

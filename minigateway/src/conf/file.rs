@@ -22,8 +22,8 @@ use super::error::{ConfError, unknown};
 use super::front::{ApiKeysTable, CorsConfig, HeaderChanges, JwtTable, VersionsTable};
 use super::redis::RedisConfig;
 use super::values::{
-    Balance, Cost, HeaderName, Host, KeyPart, KeysMax, Method, Name, Network, Pattern, Rate,
-    Reference, Time,
+    Balance, HeaderName, Host, KeyPart, KeysMax, Method, Name, Network, Pattern, Rate, Reference,
+    RequestCost, Target, Timeout,
 };
 use minigateway_graphql as graphql;
 use serde::Deserialize;
@@ -35,10 +35,12 @@ use toml::Spanned;
 /// Tables by their names.
 pub type Tables<T> = BTreeMap<Name, Spanned<T>>;
 
-/// The tables. What the command line knows as well, `listen` for instance, is not here.
+/// The tables, and what the command line knows as well.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct File {
+    #[serde(skip)]
+    pub options: Options,
     pub answers: Answers,
     pub log: LogTable,
     pub limits: Tables<LimitTable>,
@@ -57,6 +59,19 @@ pub const SECTIONS: [&str; 10] = [
     "answers", "log", "limits", "redis", "upstreams",
     "api_keys", "jwt", "versions", "cors", "routes",
 ];
+
+/// Options of the command line. It reads them too, once; they are here for `check` and reloads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    pub listen: Option<SocketAddr>,
+    pub unix: Option<PathBuf>,
+    pub admin: Option<SocketAddr>,
+    pub threads: Option<u16>,
+}
+
+/// The names of [`Options`].
+const OPTIONS: [&str; 4] = ["listen", "unix", "admin", "threads"];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -115,13 +130,13 @@ pub struct UpstreamConfig {
     #[serde(skip)]
     pub addresses: Vec<SocketAddr>,
     pub balance: Option<Balance>,
-    pub health_check: Option<String>,
+    pub health_check: Option<Target>,
     #[serde(default)]
     pub breaker: bool,
     #[serde(default)]
     pub tries: usize,
-    pub connect_timeout: Option<Time>,
-    pub timeout: Option<Time>,
+    pub connect_timeout: Option<Timeout>,
+    pub timeout: Option<Timeout>,
     pub keepalive: Option<usize>,
     pub body_max: Option<u64>,
 }
@@ -139,7 +154,7 @@ pub struct RouteConfig {
     pub upstream: Reference,
     #[serde(default)]
     pub limits: Vec<Reference>,
-    pub cost: Option<Cost>,
+    pub cost: Option<RequestCost>,
     pub auth: Option<Reference>,
     #[serde(default)]
     pub scopes: Vec<String>,
@@ -159,34 +174,47 @@ pub struct RouteConfig {
 pub fn parse(text: &str) -> Result<File, ConfError> {
     let tables = from_str::<BTreeMap<Spanned<String>, toml::Value>>(text)?;
     for (key, value) in &tables {
-        // What is no table is an option of the command line, which checks it.
         let name = key.as_ref().as_str();
-        let is_table = value.is_table()
-            || value.as_array().is_some_and(|it| it.iter().any(toml::Value::is_table));
-        if is_table && !SECTIONS.contains(&name) {
-            let message = unknown("table", name, SECTIONS.into_iter());
-            return Err(ConfError::at(text, key.span(), message));
-        }
-        if name == "routes" && value.is_table() {
-            let message = "routes are a list; each of them begins with [[routes]]";
-            return Err(ConfError::at(text, key.span(), message));
-        }
+        let message = match name {
+            "routes" if value.is_table() => {
+                "routes are a list; each of them begins with [[routes]]".to_owned()
+            }
+            _ if OPTIONS.contains(&name) || SECTIONS.contains(&name) => continue,
+            _ if value.is_table() => unknown("table", name, SECTIONS.into_iter()),
+            _ => unknown("key", name, OPTIONS.into_iter().chain(SECTIONS)),
+        };
+        return Err(ConfError::at(text, key.span(), message));
     }
-    from_str(text)
+    Ok(File { options: from_str(text)?, ..from_str(text)? })
 }
+
+/// The words of Rust and its libraries mean nothing to an operator.
+const RUST_WORDS: [(&str, &str); 10] = [
+    ("`", "\""),
+    ("u64", "a number"),
+    ("u32", "a number"),
+    ("u16", "a number"),
+    ("usize", "a number"),
+    ("missing field", "missing key"),
+    ("a sequence", "a list as in [\"a\"]"),
+    ("a map", "a table"),
+    ("invalid socket address syntax", "write an address in numbers, as in \"127.0.0.1:8000\""),
+    ("struct ", "a table, "),
+];
 
 fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfError> {
     toml::from_str(text).map_err(|error| {
-        // The names of Rust's types mean nothing to an operator.
-        let message = error.message().trim_end().replace('`', "\"").replace("u64", "a number");
-        let mut message =
-            message.replace("usize", "a number").replace("a sequence", "a list as in [\"a\"]");
-        if let Some(end) = message.find("expected struct") {
-            message.replace_range(end.., "expected a table");
-        }
-        match error.span() {
-            Some(span) => ConfError::at(text, span, message),
-            None => ConfError::whole(message),
-        }
+        let message = error.message().trim_end();
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let message = match message.split(' ').nth(1).filter(|_| message.starts_with("unknown ")) {
+            Some(kind @ ("field" | "variant")) => {
+                let kind = if kind == "field" { "key" } else { "value" };
+                unknown(kind, quoted.next().unwrap_or_default(), quoted)
+            }
+            _ => RUST_WORDS
+                .iter()
+                .fold(message.to_owned(), |it, (word, plain)| it.replace(word, plain)),
+        };
+        ConfError::at(text, error.span().unwrap_or_default(), message)
     })
 }

@@ -13,8 +13,8 @@ use super::config::Reader;
 use super::error::ConfError;
 use super::file::{RouteConfig, Tables, UpstreamConfig};
 use super::values::{
-    HeaderName, HeaderValue, Name, Reference, Time, header_name, is_token, read_from, seen_header,
-    written,
+    HeaderName, HeaderValue, Method, Name, Reference, Seconds, header_name, is_token, read_from,
+    seen_header, written,
 };
 use crate::engine::identity::{ApiKeys, Identity};
 use crate::engine::version::{Source, Versions};
@@ -54,7 +54,7 @@ pub struct JwtTable {
     pub jwks_file: Option<Spanned<String>>,
     pub audience: Spanned<Vec<String>>,
     pub issuer: Option<String>,
-    pub clock_skew: Option<Time>,
+    pub clock_skew: Option<Seconds>,
 }
 
 /// `[versions.NAME]`
@@ -106,7 +106,7 @@ pub struct CorsConfig {
     pub origins: Vec<Origin>,
     /// `Access-Control-Allow-Methods`; if empty, those that need no preflight.
     #[serde(default)]
-    pub methods: Vec<Name>,
+    pub methods: Vec<Method>,
     #[serde(default)]
     pub headers: Vec<HeaderName>,
     #[serde(default)]
@@ -126,11 +126,10 @@ pub struct HeaderChanges {
 /// What routes refer to.
 #[derive(Debug, Default)]
 pub struct FrontConfig {
-    /// Ways to prove who a client is.
     pub auth: Vec<AuthConfig>,
-    /// Versions of APIs.
+    /// Of clients with API keys.
+    pub tiers: Vec<String>,
     pub versions: Vec<VersionsConfig>,
-    /// What browsers may do.
     pub cors: Vec<CorsConfig>,
 }
 
@@ -139,7 +138,6 @@ pub struct FrontConfig {
 pub struct AuthConfig {
     /// The realm in `WWW-Authenticate`.
     pub name: String,
-    /// How.
     pub scheme: Scheme,
 }
 
@@ -156,11 +154,9 @@ pub enum Scheme {
 /// The versions of an API.
 #[derive(Debug)]
 pub struct VersionsConfig {
-    /// For metrics.
     pub name: String,
     /// How requests name them.
     pub versions: Versions,
-    /// What is known about each.
     pub known: Vec<VersionConfig>,
     /// How the upstream is told.
     pub tell: Option<Tell>,
@@ -194,11 +190,16 @@ written! {
 
     /// Scheme and host of a page, or `*`.
     Origin(String) from String: |text| {
-        let host = text.split_once("://").map_or("", |it| it.1);
-        let is_origin = !host.is_empty() && !host.contains(['/', ' ']) && host.is_ascii();
-        match is_origin || text == "*" {
-            true => Ok(Origin(text)),
-            false => Err("an origin is scheme and host: \"https://shop.example\"".to_owned()),
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let is_part = |it| matches!(it, b'a'..=b'z' | b'-'..=b'.' | b'0'..=b':' | b'[' | b']');
+        let is_default = host.ends_with(match scheme { "https" => ":443", _ => ":80" });
+        let is_scheme = !scheme.is_empty() && scheme.bytes().all(|it| it.is_ascii_lowercase());
+        match is_scheme && !host.is_empty() && host.bytes().all(is_part) && !is_default {
+            false if text != "*" => Err(format!(
+                "\"{text}\" is no origin of a browser; write scheme and host in lower case, \
+                 without a path and the usual port, as in \"https://shop.example\""
+            )),
+            _ => Ok(Origin(text)),
         }
     };
 }
@@ -237,6 +238,7 @@ pub fn read(
         for (Name(name), client) in table.clients {
             let (span, client) = (client.span(), client.into_inner());
             let ClientTable { sha256: Hash(hash), tier, scopes } = client;
+            front.tiers.push(tier.clone());
             let identity = Identity { name, tier, scopes, claims: BTreeMap::new() };
             if !keys.insert(hash, identity) {
                 return Err(reader.error(span, "another client has the same key"));
@@ -295,7 +297,7 @@ fn read_jwt(reader: &Reader<'_>, table: Spanned<JwtTable>) -> Result<Scheme, Con
         algorithms: table.algorithms.into_iter().map(Spanned::into_inner).collect(),
         audience: table.audience.into_inner(),
         issuer: table.issuer,
-        skew_s: table.clock_skew.map_or(0, |it| it.0.as_secs()),
+        skew_s: table.clock_skew.map_or(0, |it| it.0),
     };
     let verifier = match (&table.key_file, &table.jwks_file) {
         (Some(file), None) => {
@@ -387,8 +389,17 @@ pub fn route(
     route: &mut RouteConfig,
     front: &FrontConfig,
 ) -> Result<(), ConfError> {
-    let FrontConfig { auth, versions, cors } = front;
+    let FrontConfig { auth, versions, cors, .. } = front;
     reader.find("api_keys or jwt", auth.iter().map(|it| &it.name), route.auth.as_mut())?;
+    for name in route.headers.keys() {
+        seen_header(&name.0).map_err(|hint| reader.error(route.upstream.span.clone(), hint))?;
+    }
+    if let Some(auth) = &route.auth
+        && let Scheme::ApiKey(_, keys) = &front.auth[auth.index].scheme
+        && !keys.clients().any(|it| it.has_scopes(&route.scopes))
+    {
+        return Err(reader.error(auth.span.clone(), "no client has all scopes of the route"));
+    }
     reader.find("versions", versions.iter().map(|it| &it.name), route.versions.as_mut())?;
     reader.find("cors", cors.iter().map(|it| &it.name), route.cors.as_mut())
 }

@@ -6,7 +6,7 @@
 //! redis://gateway:se%40cret@cache   AUTH gateway se@cret; port 6379
 //! ```
 
-use super::values::{Name, Time, read_from, written};
+use super::values::{Name, Time, host_and_port, read_from, written};
 use crate::wire::uri::percent_decode;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub struct RedisConfig {
     pub url: Spanned<RedisUrl>,
     #[serde(skip)]
     pub addresses: Vec<SocketAddr>,
-    pub timeout: Option<Timeout>,
+    pub timeout: Option<StoreTimeout>,
     #[serde(default)]
     pub when_down: WhenDown,
     pub prefix: Option<Name>,
@@ -39,9 +39,9 @@ pub enum WhenDown {
 
 written! {
     /// How long a request waits. Leases rely on it being at most a second.
-    Timeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(1) {
+    StoreTimeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(1) {
         true => Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned()),
-        false => Ok(Timeout(it)),
+        false => Ok(StoreTimeout(it)),
     };
 }
 
@@ -67,7 +67,10 @@ pub struct RedisUrl {
 pub fn url(text: &str) -> Result<RedisUrl, String> {
     const HINT: &str = "write it as in \"redis://:password@127.0.0.1:6379/0\"";
 
-    let rest = text.strip_prefix("redis://").ok_or(format!("no Redis without TLS; {HINT}"))?;
+    let rest = text.strip_prefix("redis://").ok_or_else(|| match text.starts_with("rediss:") {
+        true => format!("there is no TLS to the store, so rediss:// is refused; {HINT}"),
+        false => format!("this is no URL of a Redis; {HINT}"),
+    })?;
     let (auth, rest) = match rest.rsplit_once('@') {
         None => (None, rest),
         Some((auth, rest)) => {
@@ -83,8 +86,10 @@ pub fn url(text: &str) -> Result<RedisUrl, String> {
     if server.is_empty() {
         return Err(format!("no server; {HINT}"));
     }
-    let has_port = server.rsplit_once(':').is_some_and(|(_, it)| it.parse::<u16>().is_ok());
+    // A colon in brackets is one of IPv6.
+    let has_port = server.rfind(':') > server.rfind(']');
     let server = if has_port { server.to_owned() } else { format!("{server}:6379") };
+    host_and_port(&server)?;
     Ok(RedisUrl { server, auth, database })
 }
 

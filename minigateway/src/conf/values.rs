@@ -14,6 +14,7 @@
 //!
 //! Each is a type, and TOML's reader adds the place to its hint.
 
+use super::error::unknown;
 use crate::engine::router::Router;
 use minilb::conf::cidr::Cidr;
 use minilb::engine::upstream::Method as BalanceMethod;
@@ -52,6 +53,18 @@ written! {
     /// A duration.
     Time(Duration) from String: |text| duration(&text).map(Time);
 
+    /// How long an upstream may take.
+    Timeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(3600) {
+        true => Err("a timeout is from \"1ms\" to \"1h\"".to_owned()),
+        false => Ok(Timeout(it)),
+    };
+
+    /// Whole seconds: the times in tokens have no parts of them.
+    Seconds(u64) from Time: |Time(it)| match it.subsec_nanos() {
+        0 => Ok(Seconds(it.as_secs())),
+        _ => Err("this is in whole seconds, as in \"60s\"".to_owned()),
+    };
+
     /// Requests, and the period.
     Rate((u64, Duration)) from String: |text| rate(&text).map(Rate);
 
@@ -74,23 +87,34 @@ written! {
         }
     };
 
-    /// A method, in capitals.
-    Method(String) from String: |text| match is_token(&text) && text == text.to_uppercase() {
+    /// A method: they are case-sensitive.
+    Method(String) from String: |text| match METHODS.contains(&text.as_str()) {
         true => Ok(Method(text)),
-        false => Err(format!("\"{text}\" is no method; a method is written as in \"GET\"")),
+        false => Err(unknown("method", &text, METHODS.into_iter())),
     };
 
     /// A host, in lower case and without port.
+    #[derive(Hash)]
     Host(String) from String: |text| match text.contains([':', '/', '*', ' ']) || text.is_empty() {
         true => Err(format!("\"{text}\" is no host; write a name without scheme, port and `*`")),
         false => Ok(Host(text.to_ascii_lowercase())),
     };
 
     /// A pattern of [`Router`].
-    Pattern(String) from String: |text| match Router::default().insert(&text, 0) {
-        _ if text.contains("/:") => Err(format!("\"{text}\" is no path: write `/users/{{id}}`")),
-        Ok(()) => Ok(Pattern(text)),
-        Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
+    Pattern(String) from String: |text| {
+        match Router::default().insert(&text, 0) {
+            _ if text.contains("/:") => Err(format!("\"{text}\" is no path: write `/users/{{id}}`")),
+            Ok(()) => Ok(Pattern(text)),
+            Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
+        }
+    };
+
+    /// What a server is asked for when its health is checked.
+    Target(String) from String: |text| {
+        match text.starts_with('/') && text.bytes().all(|it| it.is_ascii_graphic()) {
+            true => Ok(Target(text)),
+            false => Err("write a path without blanks, as in \"/health\"".to_owned()),
+        }
     };
 
     /// A network, or one address.
@@ -108,9 +132,9 @@ written! {
     };
 
     /// What a request counts as.
-    Cost(u64) from u64: |it| match it {
+    RequestCost(u64) from u64: |it| match it {
         0 => Err("a cost is at least 1; or leave out `limits`".to_owned()),
-        it => Ok(Cost(it)),
+        it => Ok(RequestCost(it)),
     };
 
     /// How many keys may be busy at once.
@@ -123,6 +147,10 @@ written! {
 read_from! {
     KeyPart from String: |text| key_part(&text);
 }
+
+/// The methods of RFC 9110, and two more.
+const METHODS: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
 
 /// 2.4 GB. More is taken for a mistake.
 const KEYS_MAX_MAX: usize = 100_000_000;
@@ -211,6 +239,18 @@ fn key_part(text: &str) -> Result<KeyPart, String> {
     }
 }
 
+/// Checks `HOST:PORT`. The error is a hint.
+pub(super) fn host_and_port(text: &str) -> Result<(), String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or_default();
+    let is_host = host.starts_with('[') || !host.is_empty() && !host.contains([':', '/', ' ', '@']);
+    match is_host && matches!(port.parse::<u16>(), Ok(1..)) {
+        true => Ok(()),
+        false => Err(format!(
+            "\"{text}\" is no HOST:PORT without scheme; a port is from 1 to 65535, IPv6 is [::1]:80"
+        )),
+    }
+}
+
 /// Returns true for the names of headers and methods (RFC 9110, 5.6.2).
 pub fn is_token(text: &str) -> bool {
     let is_token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
@@ -237,14 +277,8 @@ pub(super) fn seen_header(name: &str) -> Result<(), String> {
 }
 
 fn unit_ms(unit: &str) -> Option<u64> {
-    match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    }
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    units.iter().find(|it| it.0 == unit).map(|it| it.1)
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl ApiKeys {
         self.clients.insert(sha256, Arc::new(client)).is_none()
     }
 
+    /// All clients.
+    pub fn clients(&self) -> impl Iterator<Item = &Identity> {
+        self.clients.values().map(|it| &**it)
+    }
+
     /// The client that has this key.
     pub fn find(&self, key: &[u8]) -> Option<Arc<Identity>> {
         let hash = <[u8; 32]>::from(Sha256::digest(key));

@@ -8,8 +8,10 @@
 //!                ann 5  bob 2  max 2     at most 1 too many
 //! ```
 //!
-//! A key with more than a sixteenth of all requests surely has a place, and a count is too high
-//! by at most a sixteenth of all. A thread that finds another one counting leaves its request out.
+//! What the paper proves of `m` places after `N` counted requests: the counts add up to `N`, so the
+//! least of them, `min`, is at most `N / m`; a key with more than `min` requests has a place; and a
+//! count is never too low, and too high by at most `min`. A thread that finds another one counting
+//! leaves its request out, and this is about the rest.
 
 use minikit::sync::RwLock;
 

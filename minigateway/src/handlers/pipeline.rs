@@ -509,7 +509,8 @@ mod tests {
 
     /// A route `/admin` that needs a key, below a route `/*` that needs none.
     const GUARDED: &str = r#"
-        [api_keys.k.clients]
+        [api_keys.k.clients.acme]
+        sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
         [cors.web]
         origins = ["*"]
         [limits.per_account]

@@ -24,6 +24,7 @@ use minilb::server::access_log::LogFiles;
 use minilb::server::http::service::{Retry, Route};
 use minilb::server::upstream::SharedUpstream;
 use minilb::wire::http1::exchange::{BodyLimits, HELD_BYTES_MAX};
+use minilb::wire::http1::framing::Framing;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,9 +33,8 @@ const POOL: PoolLimits =
     PoolLimits { capacity: 0, requests_max: 100_000, lifetime_ms: 3_600_000, idle_ms_max: 60_000 };
 /// The longest response head.
 const RESPONSE_HEAD_MAX: usize = 16 * 1024;
-/// The most bytes of bodies that all requests in progress hold, those of requests for GraphQL and
-/// of both directions for versions that rename fields. A length that is announced counts at once.
-const HELD_TOTAL_MAX: u64 = 256 << 20;
+/// The most bytes of bodies that all requests in progress hold.
+const HELD_TOTAL_MAX: u64 = 512 << 20;
 /// How much of a request body is held before the first attempt, so that it can be repeated.
 const BODY_STORED_MAX: usize = 16 * 1024;
 
@@ -48,7 +48,7 @@ pub struct Generation {
     pub versions: Vec<Vec<AtomicU64>>,
     /// Of the limits.
     pub limits: Vec<LimitCounts>,
-    /// Requests that have ended since the configuration was loaded, by [`Answered`].
+    /// Requests that have ended since the configuration was loaded, by [`OUTCOMES`].
     pub requests: [AtomicU64; 3],
     /// Bytes of bodies that requests in progress hold, of all cores and generations.
     held: Arc<AtomicU64>,
@@ -58,21 +58,14 @@ pub struct Generation {
     pub upstreams: Vec<Arc<SharedUpstream>>,
 }
 
-/// How a request was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// By an upstream, or by the gateway because no server of it answered.
-    Forwarded,
-    /// By a limit or another check of the gateway.
-    Refused,
-    /// By the gateway, because no route fits.
-    Unrouted,
-}
-
-impl Answered {
-    /// The words that metrics have for them, in the same order.
-    pub const NAMES: [&str; 3] = ["forwarded", "refused", "unrouted"];
-}
+/// What becomes of requests, as metrics call it, with an index for each.
+pub const OUTCOMES: [&str; 3] = ["forwarded", "refused", "unrouted"];
+/// To an upstream, which may have failed.
+pub const FORWARDED: usize = 0;
+/// By a limit or another check of the gateway.
+pub const REFUSED: usize = 1;
+/// No route fits.
+pub const UNROUTED: usize = 2;
 
 /// What a limit decided since the configuration was loaded.
 #[derive(Default)]
@@ -124,21 +117,32 @@ impl Generation {
         }
     }
 
-    /// Where a request of this route goes, and true if its whole body is held before that.
-    pub fn forward(&self, route: usize, facts: &Facts) -> (&Arc<Route>, bool) {
+    /// Where a request of this route goes.
+    pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
         let Config { routes, front, .. } = &self.pipeline.config;
         let version = front.version(&routes[route], facts);
         let of_version = version.and_then(|(it, version)| it.known[version].upstream.as_ref());
         let is_whole = routes[route].graphql.is_some();
         let is_whole = is_whole || front.renamed(&routes[route], facts).is_some();
         let upstream = of_version.unwrap_or(&routes[route].upstream);
-        (&self.forwards[upstream.index][usize::from(is_whole)], is_whole)
+        &self.forwards[upstream.index][usize::from(is_whole)]
     }
 
-    /// Reserves memory for a body of up to `bytes`. Returns what [`Generation::end_hold`] needs, or
-    /// `None` if the requests in progress hold too much.
-    pub fn hold(&self, bytes: u64) -> Option<u64> {
-        let bytes = bytes.min(HELD_BYTES_MAX as u64);
+    /// Reserves memory for the bodies that a request holds, in bytes: its own if it is looked into,
+    /// and the response's if fields are renamed. `None`: those in progress hold too much.
+    pub fn hold(&self, route: usize, facts: &Facts, framing: Framing) -> Option<u64> {
+        let Config { routes, front, .. } = &self.pipeline.config;
+        let max = HELD_BYTES_MAX as u64;
+        let body = match framing {
+            Framing::None => 0,
+            Framing::Length(bytes) => bytes.min(max),
+            Framing::Chunked => max,
+        };
+        let bytes = match front.renamed(&routes[route], facts) {
+            Some(_) => body + max,
+            None if routes[route].graphql.is_some() => body,
+            None => return Some(0),
+        };
         let fits = |held: u64| Some(held + bytes).filter(|it| *it <= HELD_TOTAL_MAX);
         self.held.fetch_update(Relaxed, Relaxed, fits).ok().map(|_| bytes)
     }
@@ -156,7 +160,7 @@ fn servers(config: &UpstreamConfig) -> Servers {
         params: PeerParams::default(),
         backup: false,
     };
-    let uri = config.health_check.as_deref().map(Into::into);
+    let uri = config.health_check.as_ref().map(|it| it.0.as_str().into());
     let check = CheckParams { timeout_ms: 5000, ..CheckParams::default() };
     Servers {
         method: config.balance.as_ref().map_or(Method::RoundRobin, |it| it.0),

@@ -8,7 +8,7 @@
 //!
 //! A reload sets the counters of requests, versions and decisions to 0; the others go on.
 
-use super::generation::Answered;
+use super::generation::OUTCOMES;
 use super::start::Server;
 use crate::conf::config::Policy;
 use crate::engine::limiter::Limiter;
@@ -23,22 +23,17 @@ impl Inspect for Server {
         let generation = self.current.get();
         let connections = self.connections();
         out.gauge("minigateway_clients", "Clients connected.", connections.current());
-        out.counter(
-            "minigateway_clients_accepted_total",
-            "Clients let in.",
-            connections.accepted(),
-        );
-        let mut requests =
-            out.counters("minigateway_requests_total", "Requests that have ended, by how.");
-        for (outcome, count) in Answered::NAMES.iter().zip(&generation.requests) {
+        let accepted = connections.accepted();
+        out.counter("minigateway_clients_accepted_total", "Clients let in.", accepted);
+        let mut requests = out.counters("minigateway_requests_total", "Requests by their outcome.");
+        for (outcome, count) in OUTCOMES.iter().zip(&generation.requests) {
             requests.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
 
         let help = "Requests of each version of an API.";
         let mut versions = out.counters("minigateway_version_requests_total", help);
-        for (config, counts) in
-            generation.pipeline.config.front.versions.iter().zip(&generation.versions)
-        {
+        let configs = &generation.pipeline.config.front.versions;
+        for (config, counts) in configs.iter().zip(&generation.versions) {
             for (version, count) in config.versions.names.iter().zip(counts) {
                 let labels = [("versions", config.name.as_str()), ("version", version.as_str())];
                 versions.sample(&labels, count.load(Relaxed));

@@ -22,7 +22,7 @@
 // The `Rc` counts the requests of one core, without an atomic that all cores would share.
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
 
-use super::generation::{Answered, Generation};
+use super::generation::{FORWARDED, Generation, REFUSED, UNROUTED};
 use super::redis::{self, StoreCounts};
 use super::shared::charge_shared;
 use crate::conf::config::Config;
@@ -47,7 +47,6 @@ use minilb::server::http::service::{
     Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService,
 };
 use minilb::wire::http1::exchange::Exchange;
-use minilb::wire::http1::framing::{Framing, ResponseFraming};
 use minilb::wire::http1::head::{Known, RequestHead};
 use minilb::wire::http1::refusal::Refusal;
 use minilb::wire::http1::writer::HeadWriter;
@@ -118,11 +117,9 @@ pub struct Context {
     facts: Facts,
     charged_ns: u64,
     /// For metrics, as soon as it is known.
-    answered: Cell<Option<Answered>>,
+    outcome: Cell<Option<usize>>,
     /// Bytes of bodies that are reserved for it.
     held: Cell<u64>,
-    /// There was no room for the body of the response.
-    is_crowded_out: Cell<bool>,
     /// For a client that asked for it.
     explanation: Vec<String>,
     /// If requests have one here.
@@ -135,8 +132,8 @@ impl Context {
     fn release(&self) {
         if let Some(generation) = self.generation.take() {
             generation.end_hold(self.held.take());
-            if let Some(answered) = self.answered.take() {
-                generation.requests[answered as usize].fetch_add(1, Relaxed);
+            if let Some(outcome) = self.outcome.take() {
+                generation.requests[outcome].fetch_add(1, Relaxed);
             }
             let mut charges = self.charges.borrow_mut();
             release(&generation.pipeline.limits, &mut charges.local, self.charged_ns);
@@ -204,7 +201,6 @@ impl HttpService for Gateway {
         context.charges.get_mut().clear();
         context.explanation.clear();
         context.trace = Trace::default();
-        context.is_crowded_out.set(false);
         context.facts = Facts { unix_s: unix_ms() / 1000, ..Facts::default() };
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
@@ -216,17 +212,7 @@ impl HttpService for Gateway {
         client: &Client,
         context: &mut Context,
     ) -> Decision {
-        let Context {
-            generation,
-            charges,
-            facts,
-            charged_ns,
-            explanation,
-            trace,
-            held,
-            answered,
-            ..
-        } = context;
+        let Context { generation, charges, facts, charged_ns, explanation, trace, .. } = context;
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
@@ -235,32 +221,29 @@ impl HttpService for Gateway {
         }
         let (request, address) = (&exchange.request, client.peer.ip());
         let mut verdict = pipeline.decide(request, address, *charged_ns, charges, facts);
-        if let Verdict::Forward { route, .. } = verdict
-            && generation.forward(route, facts).1
-        {
-            // Before the shared limits are charged, which cannot be refunded.
-            match generation.hold(body_bytes(request.framing())) {
-                Some(bytes) => held.set(bytes),
-                None => {
-                    refund_all(&pipeline.limits, &mut charges.local, *charged_ns);
-                    verdict = Verdict::Refuse(Reason::BodiesHeld);
+        if let Verdict::Forward { route, .. } = verdict {
+            // Memory comes before the shared limits, because these cannot be refunded.
+            let reason = match generation.hold(route, facts, request.framing()) {
+                None => Some(Reason::BodiesHeld),
+                Some(bytes) => {
+                    context.held.set(bytes);
+                    let (store, now_ns) = (self.store.borrow().clone(), || self.current.now_ns());
+                    match &mut charges.shared[..] {
+                        [] => None,
+                        shared => charge_shared(pipeline, store, shared, now_ns).await,
+                    }
                 }
-            }
-        }
-        if matches!(verdict, Verdict::Forward { .. }) && !charges.shared.is_empty() {
-            let store = self.store.borrow().clone();
-            let now_ns = || self.current.now_ns();
-            if let Some(reason) = charge_shared(pipeline, store, &mut charges.shared, now_ns).await
-            {
+            };
+            if let Some(reason) = reason {
                 refund_all(&pipeline.limits, &mut charges.local, *charged_ns);
                 verdict = Verdict::Refuse(reason);
             }
         }
         count(generation, charges, facts, &exchange.request, address);
-        answered.set(Some(match verdict {
-            Verdict::Forward { .. } => Answered::Forwarded,
-            Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => Answered::Unrouted,
-            Verdict::Refuse(_) => Answered::Refused,
+        context.outcome.set(Some(match verdict {
+            Verdict::Forward { .. } => FORWARDED,
+            Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => UNROUTED,
+            Verdict::Refuse(_) => REFUSED,
         }));
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
         if pipeline.config.answers.explain && is_asked() {
@@ -274,14 +257,14 @@ impl HttpService for Gateway {
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
                 }
-                return Decision::Forward(Arc::clone(generation.forward(route, facts).0));
+                return Decision::Forward(Arc::clone(generation.forward(route, facts)));
             }
         };
         Decision::Answer(answer(problem(pipeline, reason, charges)))
     }
 
     fn check_body(&self, exchange: &mut Exchange, context: &mut Context) -> Option<Answer> {
-        let Context { generation, facts, charges, explanation, answered, .. } = context;
+        let Context { generation, facts, charges, explanation, outcome, .. } = context;
         let (generation, route) = (generation.get_mut().as_ref()?, facts.route?);
         let Config { front, routes, .. } = &generation.pipeline.config;
         if let Some(max) = routes[route].graphql {
@@ -290,7 +273,7 @@ impl HttpService for Gateway {
                 explanation.push(explain::graphql(max, &checked));
             }
             if let Err((status, detail)) = checked {
-                answered.set(Some(Answered::Refused));
+                outcome.set(Some(REFUSED));
                 return Some(error(status, &detail));
             }
         }
@@ -300,25 +283,8 @@ impl HttpService for Gateway {
         // A compressed body is no JSON either.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
         let reason = Reason::Front { route, refused: Refused::Version(error) };
-        answered.set(Some(Answered::Refused));
+        outcome.set(Some(REFUSED));
         Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
-    }
-
-    /// A response is taken for a failure if its body cannot be held.
-    fn intercepts(&self, exchange: &Exchange, context: &Context) -> bool {
-        if !self.rewrites(exchange, context) {
-            return false;
-        }
-        let generation = context.generation.borrow();
-        let bytes = match exchange.response.framing() {
-            ResponseFraming::Framed(framing) => body_bytes(framing),
-            ResponseFraming::Omitted(_) => 0,
-            ResponseFraming::UntilClose => u64::MAX,
-        };
-        let held = generation.as_ref().and_then(|it| it.hold(bytes));
-        context.held.set(context.held.get() + held.unwrap_or(0));
-        context.is_crowded_out.set(held.is_none());
-        held.is_none()
     }
 
     fn rewrites(&self, exchange: &Exchange, context: &Context) -> bool {
@@ -451,20 +417,15 @@ impl HttpService for Gateway {
     }
 
     fn error_answer(&self, status: u16, context: &mut Context) -> Answer {
-        let generation = context.generation.borrow();
-        if let Some(generation) = generation.as_ref().filter(|_| context.is_crowded_out.get()) {
-            let charges = &context.charges.borrow();
-            return answer(problem(&generation.pipeline, Reason::BodiesHeld, charges));
-        }
         // The body was too large. Anything else is the fault of an upstream.
         if status == 413 {
-            context.answered.set(Some(Answered::Refused));
+            context.outcome.set(Some(REFUSED));
         }
         error(status, "")
     }
 
     fn refusal_answer(&self, refusal: Refusal, context: &mut Context) -> Answer {
-        context.answered.set(Some(Answered::Refused));
+        context.outcome.set(Some(REFUSED));
         // RFC 6585 has a status for headers that are too large.
         let is_head = refusal == Refusal::HeadersTooLarge;
         let status = if is_head { 431 } else { refusal.status() };
@@ -527,15 +488,6 @@ fn answer(Problem { status, body, headers }: Problem) -> Answer {
 fn error(status: u16, detail: &str) -> Answer {
     let body = problem::error(status, detail);
     answer(Problem { status, body, headers: Vec::new() })
-}
-
-/// The length of a body, or the largest number if it is not announced.
-fn body_bytes(framing: Framing) -> u64 {
-    match framing {
-        Framing::None => 0,
-        Framing::Length(bytes) => bytes,
-        Framing::Chunked => u64::MAX,
-    }
 }
 
 fn count(

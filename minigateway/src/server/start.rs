@@ -111,6 +111,9 @@ impl Hooks for Server {
         match load(&self.file) {
             Ok(config) => {
                 let old = self.current.get();
+                if config.options != old.pipeline.config.options {
+                    tracing::warn!("changes of listen, unix, admin and threads take a restart");
+                }
                 self.current.set(Generation::new(config, Some(&old)));
                 tracing::info!("reconfigured");
             }

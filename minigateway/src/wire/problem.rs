@@ -55,9 +55,7 @@ pub fn error(status: u16, detail: &str) -> String {
     // NGINX, and minilb, have phrases of their own for some.
     let title = match status {
         405 => "Method Not Allowed",
-        408 => "Request Timeout",
         413 => "Content Too Large",
-        414 => "URI Too Long",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => status::reason(status),

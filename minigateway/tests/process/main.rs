@@ -360,7 +360,7 @@ fn mistakes_are_told_with_their_place() {
     let text = std::fs::read_to_string(&good).expect("just written");
     std::fs::write(&good, format!("tread = 2\n{text}")).expect("writable");
     let ended = Program::start(minigateway(&["check", path])).end();
-    assert!(ended.stderr.contains("did you mean `threads`?"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean \"threads\"?"), "{}", ended.stderr);
     std::fs::write(&good, format!("threads = 2\n{text}")).expect("writable");
     let ended = Program::start(minigateway(&["check", path])).end();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
