@@ -12,7 +12,6 @@ use minigateway::explain::why::{Burst, explain_burst};
 use minigateway::handlers::pipeline::Pipeline;
 use minigateway::server::start::{load, serve};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
-use std::error::Error;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,18 +49,16 @@ pub fn main() -> ExitCode {
             let options = common.options();
             Ok(serve(options, common.admin, file, config, |bound| print_ready(&ENGINE, bound))?)
         }
-        Command::Check { file } => check(file),
+        Command::Check { file } => {
+            let config = load(&file)?;
+            let [routes, limits] = [config.routes.len(), config.limits.len()];
+            println!("{}: {routes} routes, {limits} limits, no mistakes", file.display());
+            Ok(())
+        }
         Command::Why { file, burst } => {
             let mut out = BufWriter::new(std::io::stdout().lock());
             explain_burst(&Pipeline::new(load(&file)?, None), &burst, &mut out)?;
             Ok(out.flush()?)
         }
     })
-}
-
-fn check(file: PathBuf) -> Result<(), Box<dyn Error>> {
-    let config = load(&file)?;
-    let [routes, limits] = [config.routes.len(), config.limits.len()];
-    println!("{}: {routes} routes, {limits} limits, no mistakes", file.display());
-    Ok(())
 }

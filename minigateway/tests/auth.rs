@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::problem;
 use minigateway::handlers::front::Facts;
-use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
+use minigateway::handlers::pipeline::{Action, Charges, Pipeline};
 use minilb::wire::http1::head::RequestHead;
 
 const NOW_S: u64 = 1_000_000;
@@ -47,8 +47,8 @@ fn decide(pipeline: &Pipeline, headers: &str) -> (u16, String) {
     facts.unix_s = NOW_S;
     let client = [192, 0, 2, 1].into();
     match pipeline.decide(&request, client, 0, &mut charges, &mut facts) {
-        Verdict::Forward { .. } => (200, String::new()),
-        Verdict::Refuse(reason) => {
+        Action::Forward { .. } => (200, String::new()),
+        Action::Answer(reason) => {
             let problem = problem(pipeline, reason, &charges);
             let challenge = problem.headers.into_iter().find(|it| it.0 == "WWW-Authenticate");
             (problem.status, challenge.map_or_else(String::new, |it| it.1))

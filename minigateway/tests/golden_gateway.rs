@@ -17,7 +17,7 @@
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::{problem, write_limits};
 use minigateway::handlers::front::Facts;
-use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
+use minigateway::handlers::pipeline::{Action, Charges, Pipeline};
 use minilb::wire::http1::framing::Framing;
 use minilb::wire::http1::head::RequestHead;
 use minilb::wire::http1::writer::HeadWriter;
@@ -79,7 +79,7 @@ impl Lab {
         let pipeline = self.pipeline.as_ref().expect("`load` comes first");
         let (mut charges, mut facts) = (Charges::default(), Facts::default());
         let client = client.parse().expect("an address");
-        let verdict = pipeline.decide(&request, client, self.now_ns, &mut charges, &mut facts);
+        let action = pipeline.decide(&request, client, self.now_ns, &mut charges, &mut facts);
         let mut out = Vec::new();
         let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
         write_limits(pipeline, &charges, self.now_ns, 1_000_000, &mut head);
@@ -87,8 +87,8 @@ impl Lab {
         let headers = String::from_utf8(out).expect("ASCII");
         let headers = headers.lines().skip(1).filter(|it| !it.is_empty());
         let headers = headers.map(|it| format!("{it}\n")).collect::<String>();
-        match verdict {
-            Verdict::Forward { route, delay_ns } => {
+        match action {
+            Action::Forward { route, delay_ns } => {
                 let path = &pipeline.config.routes[route].path.0;
                 let delay = match delay_ns / 1_000_000 {
                     0 => String::new(),
@@ -96,7 +96,7 @@ impl Lab {
                 };
                 format!("to route {}, {path}{delay}\n{headers}", route + 1)
             }
-            Verdict::Refuse(reason) => {
+            Action::Answer(reason) => {
                 let problem = problem(pipeline, reason, &charges);
                 let (status, body) = (problem.status, problem.body);
                 let more = problem.headers.iter().map(|(name, it)| format!("{name}: {it}\n"));

@@ -35,12 +35,17 @@ use toml::Spanned;
 /// Tables by their names.
 pub type Tables<T> = BTreeMap<Name, Spanned<T>>;
 
-/// The tables, and what the command line knows as well.
+/// What the command line knows as well: `listen`, `unix`, `admin` and `threads`.
+pub type Options = (Option<SocketAddr>, Option<PathBuf>, Option<SocketAddr>, Option<u16>);
+
+/// The options, for `check` and to compare them at a reload, and the tables.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct File {
-    #[serde(skip)]
-    pub options: Options,
+    pub listen: Option<SocketAddr>,
+    pub unix: Option<PathBuf>,
+    pub admin: Option<SocketAddr>,
+    pub threads: Option<u16>,
     pub answers: Answers,
     pub log: LogTable,
     pub limits: Tables<LimitTable>,
@@ -53,25 +58,12 @@ pub struct File {
     pub routes: Vec<Spanned<RouteConfig>>,
 }
 
-/// The names of the tables of a [`File`]. All other keys are options of the command line.
+/// The names of the tables of a [`File`].
 #[rustfmt::skip]
 pub const SECTIONS: [&str; 10] = [
     "answers", "log", "limits", "redis", "upstreams",
     "api_keys", "jwt", "versions", "cors", "routes",
 ];
-
-/// Options of the command line. It reads them too, once; they are here for `check` and reloads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Options {
-    pub listen: Option<SocketAddr>,
-    pub unix: Option<PathBuf>,
-    pub admin: Option<SocketAddr>,
-    pub threads: Option<u16>,
-}
-
-/// The names of [`Options`].
-const OPTIONS: [&str; 4] = ["listen", "unix", "admin", "threads"];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -167,30 +159,10 @@ pub struct RouteConfig {
     pub response_headers: HeaderChanges,
 }
 
-/// Reads the tables of `text`.
-///
-/// # Errors
-/// The first mistake: malformed TOML, a key that does not exist, a value of the wrong type.
-pub fn parse(text: &str) -> Result<File, ConfError> {
-    let tables = from_str::<BTreeMap<Spanned<String>, toml::Value>>(text)?;
-    for (key, value) in &tables {
-        let name = key.as_ref().as_str();
-        let message = match name {
-            "routes" if value.is_table() => {
-                "routes are a list; each of them begins with [[routes]]".to_owned()
-            }
-            _ if OPTIONS.contains(&name) || SECTIONS.contains(&name) => continue,
-            _ if value.is_table() => unknown("table", name, SECTIONS.into_iter()),
-            _ => unknown("key", name, OPTIONS.into_iter().chain(SECTIONS)),
-        };
-        return Err(ConfError::at(text, key.span(), message));
-    }
-    Ok(File { options: from_str(text)?, ..from_str(text)? })
-}
-
 /// The words of Rust and its libraries mean nothing to an operator.
-const RUST_WORDS: [(&str, &str); 10] = [
+const RUST_WORDS: [(&str, &str); 11] = [
     ("`", "\""),
+    ("map, expected a sequence", "table, expected a list; each route begins with [[routes]]"),
     ("u64", "a number"),
     ("u32", "a number"),
     ("u16", "a number"),
@@ -202,7 +174,8 @@ const RUST_WORDS: [(&str, &str); 10] = [
     ("struct ", "a table, "),
 ];
 
-fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfError> {
+/// Reads a file, or finds malformed TOML, a key that does not exist, a value of another type.
+pub(super) fn parse(text: &str) -> Result<File, ConfError> {
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim_end();
         let mut quoted = message.split('`').skip(1).step_by(2);

@@ -127,8 +127,6 @@ pub struct HeaderChanges {
 #[derive(Debug, Default)]
 pub struct FrontConfig {
     pub auth: Vec<AuthConfig>,
-    /// Of clients with API keys.
-    pub tiers: Vec<String>,
     pub versions: Vec<VersionsConfig>,
     pub cors: Vec<CorsConfig>,
 }
@@ -219,11 +217,8 @@ read_from! {
     };
 }
 
-/// Reads all of them.
-///
-/// # Errors
-/// The first mistake.
-pub fn read(
+/// Reads all of them, or finds the first mistake.
+pub(super) fn read(
     reader: &Reader<'_>,
     api_keys: Tables<ApiKeysTable>,
     jwt: Tables<JwtTable>,
@@ -238,7 +233,6 @@ pub fn read(
         for (Name(name), client) in table.clients {
             let (span, client) = (client.span(), client.into_inner());
             let ClientTable { sha256: Hash(hash), tier, scopes } = client;
-            front.tiers.push(tier.clone());
             let identity = Identity { name, tier, scopes, claims: BTreeMap::new() };
             if !keys.insert(hash, identity) {
                 return Err(reader.error(span, "another client has the same key"));
@@ -380,16 +374,13 @@ fn unix_s(written: &Datetime) -> Option<u64> {
     u64::try_from(((days * 24 + hour) * 60 + minute - minutes_east) * 60 + second).ok()
 }
 
-/// Finds what a route refers to.
-///
-/// # Errors
-/// The first mistake.
-pub fn route(
+/// Finds what a route refers to, or the first mistake.
+pub(super) fn route(
     reader: &Reader<'_>,
     route: &mut RouteConfig,
     front: &FrontConfig,
 ) -> Result<(), ConfError> {
-    let FrontConfig { auth, versions, cors, .. } = front;
+    let FrontConfig { auth, versions, cors } = front;
     reader.find("api_keys or jwt", auth.iter().map(|it| &it.name), route.auth.as_mut())?;
     for name in route.headers.keys() {
         seen_header(&name.0).map_err(|hint| reader.error(route.upstream.span.clone(), hint))?;

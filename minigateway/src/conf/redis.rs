@@ -60,17 +60,12 @@ pub struct RedisUrl {
     pub database: u32,
 }
 
-/// Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. The password is never in an error.
-///
-/// # Errors
-/// A hint.
-pub fn url(text: &str) -> Result<RedisUrl, String> {
+/// Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. The password is never in a hint.
+fn url(text: &str) -> Result<RedisUrl, String> {
     const HINT: &str = "write it as in \"redis://:password@127.0.0.1:6379/0\"";
 
-    let rest = text.strip_prefix("redis://").ok_or_else(|| match text.starts_with("rediss:") {
-        true => format!("there is no TLS to the store, so rediss:// is refused; {HINT}"),
-        false => format!("this is no URL of a Redis; {HINT}"),
-    })?;
+    let rest =
+        text.strip_prefix("redis://").ok_or(format!("there is no TLS to the store; {HINT}"))?;
     let (auth, rest) = match rest.rsplit_once('@') {
         None => (None, rest),
         Some((auth, rest)) => {
@@ -83,9 +78,6 @@ pub fn url(text: &str) -> Result<RedisUrl, String> {
     let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
     let database = if database.is_empty() { "0" } else { database };
     let database = database.parse().map_err(|_| format!("no number of a database; {HINT}"))?;
-    if server.is_empty() {
-        return Err(format!("no server; {HINT}"));
-    }
     // A colon in brackets is one of IPv6.
     let has_port = server.rfind(':') > server.rfind(']');
     let server = if has_port { server.to_owned() } else { format!("{server}:6379") };

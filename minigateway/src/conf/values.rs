@@ -76,7 +76,7 @@ written! {
     };
 
     /// The name of a header that is no part of the framing.
-    #[derive(PartialOrd, Ord)]
+    #[derive(PartialOrd, Ord, Hash)]
     HeaderName(String) from String: |text| header_name(&text).map(|()| HeaderName(text));
 
     /// The value of a header.
@@ -88,6 +88,7 @@ written! {
     };
 
     /// A method: they are case-sensitive.
+    #[derive(Hash)]
     Method(String) from String: |text| match METHODS.contains(&text.as_str()) {
         true => Ok(Method(text)),
         false => Err(unknown("method", &text, METHODS.into_iter())),
@@ -103,8 +104,8 @@ written! {
     /// A pattern of [`Router`].
     Pattern(String) from String: |text| {
         match Router::default().insert(&text, 0) {
-            _ if text.contains("/:") => Err(format!("\"{text}\" is no path: write `/users/{{id}}`")),
-            Ok(()) => Ok(Pattern(text)),
+            Ok(()) if !text.contains("/:") => Ok(Pattern(text)),
+            Ok(()) => Err(format!("\"{text}\" is no path: write \"/users/{{id}}\"")),
             Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
         }
     };

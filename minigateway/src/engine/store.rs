@@ -109,7 +109,8 @@ enum Missed {
 }
 
 impl Store {
-    /// A store for about `keys_max` busy keys at once: a third more slots, 24 bytes per key in all.
+    /// A store for about `keys_max` busy keys at once: a third more slots, 24 bytes per key in all,
+    /// and a set at least.
     pub fn new(keys_max: usize) -> Store {
         let sets = keys_max.saturating_mul(4).div_ceil(3 * WAYS).max(1);
         Store {

@@ -12,14 +12,16 @@
 //!
 //! Nothing is sent: the buckets are those of a gateway that has just started, and the time between
 //! two requests is what `--every` says. A running gateway explains its own buckets in the header
-//! `X-Explain`. Shared limits start full as well; the store is not asked.
+//! `X-Explain`. Shared limits start full as well; the store is not asked. `--data` is the body that
+//! limits of GraphQL look into.
 
 #[cfg(feature = "server")]
 use crate::conf::values::duration;
 use crate::handlers::answers::problem;
-use crate::handlers::explain::lines;
+use crate::handlers::explain;
 use crate::handlers::front::Facts;
-use crate::handlers::pipeline::{Charges, Pipeline, Verdict};
+use crate::handlers::pipeline::{Action, Charges, Pipeline};
+use crate::wire::graphql;
 use minilb::wire::http1::head::RequestHead;
 use std::io::Write;
 use std::net::IpAddr;
@@ -37,6 +39,9 @@ pub struct Burst {
     /// A header
     #[cfg_attr(feature = "server", arg(short = 'H', long = "header", value_name = "NAME: VALUE"))]
     pub headers: Vec<String>,
+    /// The body; with a header Content-Type
+    #[cfg_attr(feature = "server", arg(short, long, default_value = ""))]
+    pub data: String,
     /// The client's address
     #[cfg_attr(feature = "server", arg(long, default_value = "127.0.0.1"))]
     pub from: IpAddr,
@@ -80,12 +85,21 @@ pub fn explain_burst(
         let now_ns = u64::try_from(now.as_nanos()).map_err(|_| "longer than 584 years")?;
         let mut charges = Charges::default();
         let mut facts = Facts { unix_s, ..Facts::default() };
-        let verdict = pipeline.decide(&request, burst.from, now_ns, &mut charges, &mut facts);
-        let status = match verdict {
-            Verdict::Forward { .. } => "200".to_owned(),
-            Verdict::Refuse(reason) => problem(pipeline, reason, &charges).status.to_string(),
+        let action = pipeline.decide(&request, burst.from, now_ns, &mut charges, &mut facts);
+
+        let mut lines = explain::lines(pipeline, &facts, &charges, now_ns);
+        let status = match action {
+            Action::Answer(reason) => problem(pipeline, reason, &charges).status,
+            Action::Forward { route, .. } => match pipeline.config.routes[route].graphql {
+                None => 200,
+                Some(max) => {
+                    let checked = graphql::check(max, &request, burst.data.as_bytes());
+                    lines.push(explain::graphql(max, &checked));
+                    checked.map_or_else(|(status, _)| status, |_| 200)
+                }
+            },
         };
-        let lines = lines(pipeline, &facts, &charges, now_ns);
+
         let mut first = format!("{number:<3}{status}  ");
         for line in lines {
             writeln!(out, "{first}{line}").map_err(|error| error.to_string())?;
@@ -110,9 +124,17 @@ mod tests {
         path = \"/v1/users/{id}\"
         upstream = \"a\"
         limits = [\"per_client\"]
+        [[routes]]
+        path = \"/graphql\"
+        upstream = \"a\"
+        graphql = { depth = 2, aliases = 0 }
     ";
 
     fn why(url: &str, times: u64, every_ms: u64) -> String {
+        why_with_body(url, "", times, every_ms)
+    }
+
+    fn why_with_body(url: &str, data: &str, times: u64, every_ms: u64) -> String {
         let pipeline = Pipeline::new(
             read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes"),
             None,
@@ -120,7 +142,8 @@ mod tests {
         let burst = Burst {
             method: "GET".to_owned(),
             url: url.to_owned(),
-            headers: Vec::new(),
+            headers: vec!["Content-Type: application/graphql".to_owned()],
+            data: data.to_owned(),
             from: "192.0.2.1".parse().expect("an address"),
             times,
             every: Duration::from_millis(every_ms),
@@ -142,5 +165,17 @@ mod tests {
         assert_eq!(text.lines().count(), 6);
         assert!(why("http://a/v1/users/7", 3, 500).lines().all(|it| !it.starts_with("3  429")));
         assert!(why("/none", 1, 0).starts_with("1  404  no route"));
+    }
+
+    #[test]
+    fn a_query_is_measured_in_the_body_and_in_the_url() {
+        let why = |url: &str, data: &str| why_with_body(url, data, 1, 0);
+        for text in [why("/graphql", "{a{b}}"), why("/graphql?query={a{b}}", "")] {
+            assert!(text.starts_with("1  200  route 2, /graphql\n"), "{text}");
+            assert!(text.contains("graphql: depth 2"), "{text}");
+        }
+        let text = why("/graphql", "{a{b{c}}}");
+        assert!(text.starts_with("1  400  route 2, /graphql\n"), "{text}");
+        assert!(text.contains("graphql: 400 the query has depth 3"), "{text}");
     }
 }

@@ -9,23 +9,23 @@
 //! | requests in progress hold too many bodies | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path or header | 400 | problem | |
-//! | the front door answered it | 204, 400 to 410 | problem, none with 204 | WWW-Authenticate |
+//! | the front door refused it | 400 to 410 | problem | WWW-Authenticate |
+//! | a browser asked first (preflight) | 204 | none | Access-Control-Allow-Methods, -Headers |
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
 
-use super::front::Refused;
 use super::pipeline::{Charges, Pipeline, Reason};
 use crate::engine::limiter::{Limiter, Quota};
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 
-/// A response of the gateway's own.
+/// A response of the gateway's own: a problem, or the answer to a preflight.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// 400 to 599.
+    /// 400 to 599, or 204.
     pub status: u16,
-    /// Of [`problem::CONTENT_TYPE`].
+    /// Of [`problem::CONTENT_TYPE`]; empty with 204.
     pub body: String,
     /// Beside those about limits.
     pub headers: Vec<(&'static str, String)>,
@@ -44,17 +44,17 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
         Reason::NotFound => problem(404, "", Vec::new()),
         // RFC 9110, 15.5.6: the answer says what is allowed.
         Reason::MethodNotAllowed(methods) => problem(405, "", vec![("Allow", methods)]),
+        Reason::Preflight(route) => {
+            let headers = pipeline.config.front.preflight(&pipeline.config.routes[route]);
+            Problem { status: 204, body: String::new(), headers }
+        }
         Reason::StoreDown => unavailable("the rate limits cannot be asked"),
         Reason::BodiesHeld => unavailable("the bodies of other requests take all memory for them"),
-        Reason::Front { route, refused } => {
+        Reason::Front(route, refused) => {
             let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route]);
-            let mut headers = match refused {
-                Refused::Preflight => front.preflight(route),
-                _ => Vec::new(),
-            };
-            headers.extend(front.challenge(route, refused).map(|it| ("WWW-Authenticate", it)));
+            let challenge = front.challenge(route, refused).map(|it| ("WWW-Authenticate", it));
             let (status, detail) = refused.problem();
-            problem(status, detail, headers)
+            problem(status, detail, challenge.into_iter().collect())
         }
         Reason::Limited { retry_after_ns } => {
             let refusing = charges.refusing().map(|it| &pipeline.limits[it]);
@@ -133,7 +133,7 @@ pub fn write_limits(
 #[cfg(test)]
 mod tests {
     use super::super::front::Facts;
-    use super::super::pipeline::Verdict;
+    use super::super::pipeline::Action;
     use super::*;
     use crate::conf::config::read;
     use minilb::wire::http1::framing::Framing;
@@ -168,9 +168,9 @@ mod tests {
         request.parse(text.as_bytes()).expect("well formed");
         let mut charges = Charges::default();
         let client = "192.0.2.1".parse().expect("an address");
-        let verdicts = (0..count)
+        let actions = (0..count)
             .map(|_| pipeline.decide(&request, client, 0, &mut charges, &mut Facts::default()));
-        let verdict = verdicts.last().expect("one at least");
+        let action = actions.last().expect("one at least");
 
         let mut out = Vec::new();
         let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
@@ -178,9 +178,9 @@ mod tests {
         head.finish();
         let text = String::from_utf8(out).expect("ASCII");
         let headers = text.split_once("\r\n").expect("a line").1.trim_end().replace("\r\n", "\n");
-        let problem = match verdict {
-            Verdict::Forward { .. } => None,
-            Verdict::Refuse(reason) => Some(problem(&pipeline, reason, &charges)),
+        let problem = match action {
+            Action::Forward { .. } => None,
+            Action::Answer(reason) => Some(problem(&pipeline, reason, &charges)),
         };
         (headers, problem)
     }

@@ -51,11 +51,9 @@ pub struct Facts {
     pub refused: Option<Refused>,
 }
 
-/// Why the front door answers a request itself.
+/// Why the front door refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Nothing is wrong: a browser asks what it may do.
-    Preflight,
     /// The key or token is missing, or the key is unknown: the detail.
     Credentials(&'static str),
     /// The token is not valid: the detail.
@@ -67,11 +65,8 @@ pub enum Refused {
 }
 
 impl FrontConfig {
-    /// Checks what the route asks of the request.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    pub fn check(
+    /// Checks what the route asks of the request, and finds the first thing that is wrong.
+    pub(super) fn check(
         &self,
         route: &RouteConfig,
         request: &RequestHead,
@@ -281,7 +276,6 @@ impl Refused {
     /// Status and detail of the answer. The detail has neither quotes nor backslashes.
     pub fn problem(self) -> (u16, &'static str) {
         match self {
-            Refused::Preflight => (204, ""),
             Refused::Credentials(detail) | Refused::Token(detail) => (401, detail),
             Refused::Scopes => (403, "a scope is missing"),
             Refused::Version(problem) => problem,

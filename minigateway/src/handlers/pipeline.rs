@@ -6,7 +6,7 @@
 //! X-Api-Key: k                    3. front    the client behind the key, the version of the API
 //!                                 4. keys     per_client by 192.0.2.7, per_key by "k"
 //!                                 5. charge   both, or neither
-//!                                 6. verdict  forward, after a delay; or refused by these
+//!                                 6. action   forward, after a delay; or answer: refused
 //! ```
 //!
 //! # What was checked is what is served
@@ -19,8 +19,9 @@
 //!
 //! # Reload
 //!
-//! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key` and
-//! `keys_max` keeps its buckets, so that a reload gives no client a new burst.
+//! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key`,
+//! `keys_max`, `shared` and `lease` keeps its buckets and leases, so that a reload gives no client
+//! a new burst, and loses nothing that was deducted.
 
 use super::front::{Facts, Refused, bare_path, preflight_method, values};
 use crate::conf::config::{Config, LimitConfig};
@@ -48,7 +49,7 @@ pub struct Pipeline {
     /// What routes are charged by: one for each of the configuration.
     pub limits: Vec<Limit>,
     /// Of each limit that is shared and has leases.
-    pub leases: Vec<Option<Leases>>,
+    pub leases: Vec<Option<Arc<Leases>>>,
     /// What the routers lead to: a route, and the version that the path names.
     entries: Vec<(usize, Option<usize>)>,
     of_host: HashMap<Vec<u8>, Router>,
@@ -88,7 +89,7 @@ impl Charges {
 
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Action {
     /// It goes to the upstream of this route.
     Forward {
         /// The index of the route.
@@ -97,10 +98,10 @@ pub enum Verdict {
         delay_ns: u64,
     },
     /// It is answered here.
-    Refuse(Reason),
+    Answer(Reason),
 }
 
-/// Why a request is not forwarded.
+/// Why a request is answered here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A limit refuses it. Its charges say which.
@@ -112,13 +113,10 @@ pub enum Reason {
     StoreDown,
     /// The requests in progress hold too many bodies.
     BodiesHeld,
-    /// The front door of this route refuses it.
-    Front {
-        /// The index of the route.
-        route: usize,
-        /// Why.
-        refused: Refused,
-    },
+    /// A browser asks what it may do with the route that has this index.
+    Preflight(usize),
+    /// The front door of the route that has this index refuses it.
+    Front(usize, Refused),
     /// The request means different things to different servers: the detail.
     Ambiguous(&'static str),
     /// No route has this path.
@@ -145,25 +143,28 @@ impl Pipeline {
         }
 
         let known = |limit: &LimitConfig| {
-            let old = old?;
+            // What was deducted in another store is not spent for this one.
+            let old = old.filter(|it| limit.shared.is_none() || it.config.redis == config.redis)?;
             let is_same = |it: &LimitConfig| {
-                it.name == limit.name
-                    && it.algorithm == limit.algorithm
-                    && it.key == limit.key
-                    && it.keys_max == limit.keys_max
+                (&it.name, it.algorithm, &it.key, it.keys_max, it.shared)
+                    == (&limit.name, limit.algorithm, &limit.key, limit.keys_max, limit.shared)
             };
             let index = old.config.limits.iter().position(is_same)?;
-            Some(Arc::clone(&old.limits[index].store))
+            Some((&old.limits[index].store, &old.leases[index]))
         };
-        let new_limit = |limit: &LimitConfig| Limit {
-            name: limit.name.clone(),
-            algorithm: limit.algorithm,
-            store: known(limit).unwrap_or_else(|| Arc::new(Store::new(limit.keys_max))),
-            is_dry_run: limit.is_dry_run,
+        let new_limit = |limit: &LimitConfig| {
+            // The buckets of a shared limit are elsewhere.
+            let new = || Arc::new(Store::new(limit.shared.map_or(limit.keys_max, |_| 0)));
+            let store = known(limit).map_or_else(new, |it| Arc::clone(it.0));
+            let LimitConfig { algorithm, is_dry_run, .. } = *limit;
+            Limit { name: limit.name.clone(), algorithm, store, is_dry_run }
         };
-        let leases = |limit: &LimitConfig| {
-            let lease = limit.shared?.lease;
-            (lease > 1).then(|| Leases::new(lease, limit.keys_max))
+        let leases = |limit: &LimitConfig| match known(limit) {
+            Some((_, leases)) => leases.clone(),
+            None => {
+                let lease = limit.shared?.lease;
+                (lease > 1).then(|| Arc::new(Leases::new(lease, limit.keys_max)))
+            }
         };
         let conditions = config.routes.iter().flat_map(|it| it.headers.keys());
         let mut single = conditions.map(|it| it.0.to_ascii_lowercase()).collect::<Vec<_>>();
@@ -196,30 +197,29 @@ impl Pipeline {
         now_ns: u64,
         charges: &mut Charges,
         facts: &mut Facts,
-    ) -> Verdict {
+    ) -> Action {
         charges.clear();
         let Target { normalized, path } = match normalize(request.uri()) {
             Ok(target) => target,
-            Err(detail) => return Verdict::Refuse(Reason::Ambiguous(detail)),
+            Err(detail) => return Action::Answer(Reason::Ambiguous(detail)),
         };
         facts.target = normalized;
         if self.single.iter().any(|name| values(request, name).nth(1).is_some()) {
-            return Verdict::Refuse(Reason::Ambiguous("a header that must be one comes twice"));
+            return Action::Answer(Reason::Ambiguous("a header that must be one comes twice"));
         }
 
         let (route, of_path, is_preflight) = match self.routed(request, &path) {
             Ok(routed) => routed,
-            Err(reason) => return Verdict::Refuse(reason),
+            Err(reason) => return Action::Answer(reason),
         };
         facts.route = Some(route);
+        if is_preflight {
+            return Action::Answer(Reason::Preflight(route));
+        }
         let route_config = &self.config.routes[route];
-        let checked = match is_preflight {
-            true => Err(Refused::Preflight),
-            false => self.config.front.check(route_config, request, of_path, facts),
-        };
-        if let Err(refused) = checked {
+        if let Err(refused) = self.config.front.check(route_config, request, of_path, facts) {
             facts.refused = Some(refused);
-            return Verdict::Refuse(Reason::Front { route, refused });
+            return Action::Answer(Reason::Front(route, refused));
         }
 
         // Each limit of the route, with the key that this request has for it.
@@ -245,9 +245,9 @@ impl Pipeline {
             }
         }
         match charge_all(&self.limits, &mut charges.local, now_ns) {
-            Decision::Admitted { delay_ns } => Verdict::Forward { route, delay_ns },
+            Decision::Admitted { delay_ns } => Action::Forward { route, delay_ns },
             Decision::Refused { retry_after_ns } => {
-                Verdict::Refuse(Reason::Limited { retry_after_ns })
+                Action::Answer(Reason::Limited { retry_after_ns })
             }
         }
     }
@@ -449,7 +449,7 @@ mod tests {
         )
     }
 
-    fn decide(pipeline: &Pipeline, request: &str, client: &str) -> Verdict {
+    fn decide(pipeline: &Pipeline, request: &str, client: &str) -> Action {
         let mut head = RequestHead::default();
         let text = format!("{request}\r\n\r\n").replace('\n', "\r\n").replace("\r\r", "\r");
         head.parse(text.as_bytes()).expect("well formed").expect("complete");
@@ -457,16 +457,16 @@ mod tests {
         pipeline.decide(&head, client, 0, &mut Charges::default(), &mut Facts::default())
     }
 
-    fn is_ambiguous(verdict: &Verdict) -> bool {
-        matches!(verdict, Verdict::Refuse(Reason::Ambiguous(_)))
+    fn is_ambiguous(action: &Action) -> bool {
+        matches!(action, Action::Answer(Reason::Ambiguous(_)))
     }
 
-    fn limited(wait_ns: u64) -> Verdict {
-        Verdict::Refuse(Reason::Limited { retry_after_ns: Some(wait_ns) })
+    fn limited(wait_ns: u64) -> Action {
+        Action::Answer(Reason::Limited { retry_after_ns: Some(wait_ns) })
     }
 
-    fn forward(route: usize) -> Verdict {
-        Verdict::Forward { route, delay_ns: 0 }
+    fn forward(route: usize) -> Action {
+        Action::Forward { route, delay_ns: 0 }
     }
 
     #[test]
@@ -476,10 +476,10 @@ mod tests {
         assert_eq!(decide("GET /users/7?a=/../b HTTP/1.1\nHost: a"), forward(0));
         assert_eq!(
             decide("PUT /users/7 HTTP/1.1\nHost: a"),
-            Verdict::Refuse(Reason::MethodNotAllowed("GET, HEAD".to_owned()))
+            Action::Answer(Reason::MethodNotAllowed("GET, HEAD".to_owned()))
         );
         assert_eq!(decide("GET /users/7 HTTP/1.1\nHost: B.example:80"), forward(1));
-        assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::Refuse(Reason::NotFound));
+        assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Action::Answer(Reason::NotFound));
         assert_eq!(decide("GET /search HTTP/1.1\nHost: a\nx-canary: 1"), forward(2));
         for path in ["/a/../users/7", "/./a", "/a/..", "/%2e%2E/a", "/a%2Fb", "/a%5cb"] {
             let request = format!("GET {path} HTTP/1.1\nHost: a");
@@ -503,7 +503,7 @@ mod tests {
         for target in ["/v1/admin", "/v1/admin/", "/%761/%61dmin?x", "/v1/a\nX-Canary: 1"] {
             let (target, header) = target.split_once('\n').unwrap_or((target, "X: 1"));
             let request = format!("GET {target} HTTP/1.1\nHost: a\n{header}");
-            assert_eq!(decide(&request), Verdict::Refuse(Reason::NotFound), "{target}");
+            assert_eq!(decide(&request), Action::Answer(Reason::NotFound), "{target}");
         }
     }
 
@@ -551,7 +551,7 @@ mod tests {
         let pipeline = Pipeline::new(config.expect("no mistakes"), None);
         let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
         let refused = Refused::Credentials("a key or a token is needed");
-        let guarded = |route| Verdict::Refuse(Reason::Front { route, refused });
+        let guarded = |route| Action::Answer(Reason::Front(route, refused));
 
         let same = ["/admin", "/%61dmin", "/a%64mi%6E?x", "/admin/", "/admin/?x", "http://b/admin"];
         for target in same {
@@ -589,14 +589,13 @@ mod tests {
             decide(&pipeline, &request, "192.0.2.1")
         };
         let ask = "\nAccess-Control-Request-Method: GET";
-        let refused = Refused::Preflight;
-        let answered = Verdict::Refuse(Reason::Front { route: 4, refused });
+        let answered = Action::Answer(Reason::Preflight(4));
         assert_eq!(options("/shop", "B.example.:80", ask), answered);
         assert_eq!(options("/shop", "b.example", &ask.replace("GET", "PUT")), forward(3));
         assert_eq!(options("/shop", "b.example", ""), forward(3));
         assert_eq!(options("/caf%C3%A9/@me", "a", ask), forward(3));
         let refused = Refused::Credentials("a key or a token is needed");
-        let guarded = Verdict::Refuse(Reason::Front { route: 0, refused });
+        let guarded = Action::Answer(Reason::Front(0, refused));
         assert_eq!(options("/admin", "a", ask), guarded);
     }
 
@@ -605,21 +604,56 @@ mod tests {
         let first = pipeline(None);
         let request = "GET /users/7 HTTP/1.1\nHost: a";
         let refused = limited(500_000_000);
-        for verdict in [forward(0), forward(0), refused.clone()] {
-            assert_eq!(decide(&first, request, "192.0.2.1"), verdict);
+        for action in [forward(0), forward(0), refused.clone()] {
+            assert_eq!(decide(&first, request, "192.0.2.1"), action);
         }
         assert_eq!(decide(&first, request, "192.0.2.2"), forward(0));
         assert_eq!(decide(&pipeline(Some(&first)), request, "192.0.2.1"), refused.clone());
         assert_eq!(decide(&pipeline(None), request, "192.0.2.1"), forward(0));
         // One network of IPv6 is one client.
-        for (client, verdict) in [
+        for (client, action) in [
             ("2001:db8::1", forward(0)),
             ("2001:db8::2", forward(0)),
             ("2001:db8::3", refused.clone()),
             ("2001:db8:0:1::3", forward(0)),
             ("::ffff:192.0.2.1", refused),
         ] {
-            assert_eq!(decide(&first, request, client), verdict, "{client}");
+            assert_eq!(decide(&first, request, client), action, "{client}");
+        }
+    }
+
+    #[test]
+    fn a_reload_keeps_leases_if_limit_and_store_are_the_same() {
+        let config = r#"
+            [limits.all]
+            algorithm = "fixed_window"
+            rate = "9/m"
+            key = []
+            shared = true
+            lease = 5
+            [redis]
+            url = "redis://127.0.0.1:1"
+            [upstreams.a]
+            servers = ["127.0.0.1:1"]
+            [[routes]]
+            path = "/"
+            upstream = "a"
+            limits = ["all"]
+        "#;
+        let new = |text: &str, old: Option<&Pipeline>| {
+            let config = read(text, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+            Pipeline::new(config.expect("no mistakes"), old)
+        };
+        let leases = |it: &Pipeline| Arc::clone(it.leases[0].as_ref().expect("it has leases"));
+        let first = new(config, None);
+        let is_kept = |text: &str| Arc::ptr_eq(&leases(&first), &leases(&new(text, Some(&first))));
+        assert!(is_kept(config));
+        for (from, to) in [
+            ("9/m", "8/m"),
+            ("lease = 5", "lease = 4"),
+            ("redis://127.0.0.1:1", "redis://127.0.0.1:2"),
+        ] {
+            assert!(config.contains(from) && !is_kept(&config.replace(from, to)), "{from}");
         }
     }
 

@@ -49,7 +49,7 @@ pub struct Generation {
     /// Of the limits.
     pub limits: Vec<LimitCounts>,
     /// Requests that have ended since the configuration was loaded, by [`OUTCOMES`].
-    pub requests: [AtomicU64; 3],
+    pub requests: [AtomicU64; 4],
     /// Bytes of bodies that requests in progress hold, of all cores and generations.
     held: Arc<AtomicU64>,
     /// The access log, open; a reload opens it again.
@@ -59,13 +59,15 @@ pub struct Generation {
 }
 
 /// What becomes of requests, as metrics call it, with an index for each.
-pub const OUTCOMES: [&str; 3] = ["forwarded", "refused", "unrouted"];
+pub const OUTCOMES: [&str; 4] = ["forwarded", "refused", "unrouted", "preflight"];
 /// To an upstream, which may have failed.
 pub const FORWARDED: usize = 0;
 /// By a limit or another check of the gateway.
 pub const REFUSED: usize = 1;
 /// No route fits.
 pub const UNROUTED: usize = 2;
+/// A browser asked what it may do.
+pub const PREFLIGHT: usize = 3;
 
 /// What a limit decided since the configuration was loaded.
 #[derive(Default)]

@@ -22,7 +22,7 @@
 // The `Rc` counts the requests of one core, without an atomic that all cores would share.
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
 
-use super::generation::{FORWARDED, Generation, REFUSED, UNROUTED};
+use super::generation::{FORWARDED, Generation, PREFLIGHT, REFUSED, UNROUTED};
 use super::redis::{self, StoreCounts};
 use super::shared::charge_shared;
 use crate::conf::config::Config;
@@ -33,7 +33,7 @@ use crate::handlers::access_log::{self, Record};
 use crate::handlers::answers::{Problem, problem, shows_limits, write_limits};
 use crate::handlers::explain;
 use crate::handlers::front::{Facts, Refused};
-use crate::handlers::pipeline::{Charges, Reason, Verdict};
+use crate::handlers::pipeline::{Action, Charges, Reason};
 use crate::wire::graphql;
 use crate::wire::problem;
 use crate::wire::trace::Trace;
@@ -219,9 +219,10 @@ impl HttpService for Gateway {
         if pipeline.config.log.trace {
             *trace = self.trace(&exchange.request);
         }
+
         let (request, address) = (&exchange.request, client.peer.ip());
-        let mut verdict = pipeline.decide(request, address, *charged_ns, charges, facts);
-        if let Verdict::Forward { route, .. } = verdict {
+        let mut action = pipeline.decide(request, address, *charged_ns, charges, facts);
+        if let Action::Forward { route, .. } = action {
             // Memory comes before the shared limits, because these cannot be refunded.
             let reason = match generation.hold(route, facts, request.framing()) {
                 None => Some(Reason::BodiesHeld),
@@ -236,23 +237,25 @@ impl HttpService for Gateway {
             };
             if let Some(reason) = reason {
                 refund_all(&pipeline.limits, &mut charges.local, *charged_ns);
-                verdict = Verdict::Refuse(reason);
+                action = Action::Answer(reason);
             }
         }
+
         count(generation, charges, facts, &exchange.request, address);
-        context.outcome.set(Some(match verdict {
-            Verdict::Forward { .. } => FORWARDED,
-            Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => UNROUTED,
-            Verdict::Refuse(_) => REFUSED,
+        context.outcome.set(Some(match action {
+            Action::Forward { .. } => FORWARDED,
+            Action::Answer(Reason::Preflight(_)) => PREFLIGHT,
+            Action::Answer(Reason::NotFound | Reason::MethodNotAllowed(_)) => UNROUTED,
+            Action::Answer(_) => REFUSED,
         }));
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
         if pipeline.config.answers.explain && is_asked() {
             *explanation = explain::lines(pipeline, facts, charges, *charged_ns);
         }
 
-        let reason = match verdict {
-            Verdict::Refuse(reason) => reason,
-            Verdict::Forward { route, delay_ns } => {
+        let reason = match action {
+            Action::Answer(reason) => reason,
+            Action::Forward { route, delay_ns } => {
                 // The request keeps its place in the queue even if the client goes away.
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
@@ -282,7 +285,7 @@ impl HttpService for Gateway {
         let body = exchange.stored_body().filter(|_| is_json)?;
         // A compressed body is no JSON either.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
-        let reason = Reason::Front { route, refused: Refused::Version(error) };
+        let reason = Reason::Front(route, Refused::Version(error));
         outcome.set(Some(REFUSED));
         Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
     }
@@ -319,6 +322,7 @@ impl HttpService for Gateway {
         let sent = facts.target.as_deref().unwrap_or(request.uri());
         let rewritten = rewritten.map(|it| it.0.target(it.1, facts, sent));
         let target = rewritten.as_deref().unwrap_or(sent);
+
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
         let is_dropped =
             |name: &[u8]| asked.is_some_and(|it| it.0.drops_from_request(it.1, facts, name));
@@ -401,6 +405,7 @@ impl HttpService for Gateway {
                 head.header(header.name, header.value);
             }
         }
+
         if let Some((front, route)) = asked {
             let origin = exchange.request.headers().get(b"origin");
             front.write_response(route, facts, origin, head);
@@ -481,7 +486,7 @@ fn asked<'a>(
 /// The body is a problem, and [`Gateway::write_response`] says so.
 fn answer(Problem { status, body, headers }: Problem) -> Answer {
     let headers = headers.into_iter().map(|(name, it)| (name, it.into_bytes())).collect();
-    Answer { status, headers, body: if status == 204 { Vec::new() } else { body.into_bytes() } }
+    Answer { status, headers, body: body.into_bytes() }
 }
 
 /// A problem without headers.

@@ -3,7 +3,7 @@
 
 use super::{answer, head, origin, send, shared, start, status, store};
 use minikit::harness::usage::resident_bytes;
-use minikit::harness::{Scratch, Server};
+use minikit::harness::{Scratch, Server, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
@@ -255,4 +255,49 @@ fn a_store_that_talks_nonsense_is_down() {
         let grown = resident().saturating_sub(before);
         assert!(grown < 8 << 20, "{grown} bytes after {} of the store", reply.len());
     }
+}
+
+/// 513 bodies of 1 MiB are announced, and 512 MiB may be held.
+#[test]
+fn bodies_that_are_held_have_a_bound_together() {
+    const MIB: usize = 1 << 20;
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, origin(), "body_max = 0");
+    let text = std::fs::read_to_string(&file).expect("just written");
+    let graphql = "graphql = { depth = 2, aliases = 0 }\n";
+    let server = start(&scratch.file("gateway.toml", &(text + graphql)));
+    // A body that is announced and does not come, and the line that asks for it.
+    let begin = |length: usize| {
+        let mut client = server.connect();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/graphql\r\n\
+             Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).expect("open");
+        let answer = answer(&mut client);
+        (client, answer)
+    };
+    let mut clients = Vec::new();
+    for number in 0..512 {
+        let (client, answer) = begin(MIB);
+        assert_eq!(status(&answer), "100", "{number}: {answer}");
+        clients.push(client);
+    }
+    // A request that is refused may be asked for its body or not.
+    let send_one = || {
+        let (mut client, first) = begin(1);
+        if status(&first) != "100" {
+            return first;
+        }
+        client.write_all(b"{").expect("open");
+        answer(&mut client)
+    };
+    let refused = send_one();
+    assert_eq!(status(&refused), "503", "{refused}");
+    assert!(refused.contains("Retry-After: 1\r\n"), "{refused}");
+    assert!(refused.contains("the bodies of other requests"), "{refused}");
+
+    // One that goes away makes room for the next one, which is no query.
+    drop(clients.pop());
+    wait_until("room", || status(&send_one()) == "400");
 }

@@ -5,7 +5,7 @@
 
 mod hostile;
 
-use minikit::harness::{Program, Scratch, Server, Signal, Stream, wait_until};
+use minikit::harness::{Program, Scratch, Server, Signal, Stream, free_port, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -368,4 +368,43 @@ fn mistakes_are_told_with_their_place() {
     let ended = Program::start(minigateway(&["serve"])).end();
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stderr.contains("serve --config gateway.toml"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_request_is_counted_once_whatever_refuses_it() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"3/h\"");
+    let text = std::fs::read_to_string(&file).expect("just written");
+    let graphql = "graphql = { depth = 1, aliases = 0 }\n";
+    let file = scratch.file("gateway.toml", &(text + graphql));
+    let (admin, path) = (format!("127.0.0.1:{}", free_port()), file.to_str().expect("UTF-8"));
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin", &admin, "--config", path];
+    let server = Server::start("minigateway", minigateway(&arguments));
+    let post = |body: &str, length: usize| {
+        let mut client = server.connect();
+        let head = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: application/graphql\r\n";
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+        client.write_all(request.as_bytes()).expect("open");
+        status(&answer(&mut client)).to_owned()
+    };
+
+    // The limit admits three: one is forwarded, one has too deep a query, one too long a body.
+    assert_eq!(post("{a}", 3), "200");
+    assert_eq!(post("{a{b}}", 6), "400");
+    assert_eq!(post("", 2 << 20), "413");
+    assert_eq!(post("{a}", 3), "429");
+    wait_until("all have ended", || {
+        let mut page = TcpStream::connect(&admin).expect("it listens");
+        page.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("open");
+        let mut text = String::new();
+        page.read_to_string(&mut text).expect("UTF-8");
+        let counted = |outcome: &str| {
+            let name = format!("minigateway_requests_total{{outcome=\"{outcome}\"}} ");
+            let count = text.lines().find_map(|it| it.strip_prefix(&name)).expect("it is there");
+            count.parse::<u64>().expect("a number")
+        };
+        let counts = ["forwarded", "refused", "unrouted", "preflight"].map(counted);
+        assert!(counts[0] <= 1 && counts[1] <= 3, "{counts:?}");
+        counts == [1, 3, 0, 0]
+    });
 }
