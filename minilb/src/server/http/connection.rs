@@ -23,6 +23,7 @@ use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::handlers::explain::HEADER;
 use crate::server::forward::Endpoint;
+use crate::wire::http1::exchange::Exchange;
 use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::writer::write_answer;
 use minikit::server::Shutdown;
@@ -192,10 +193,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     }
 
     /// Reads until the request head is complete.
-    async fn read_head(
-        &mut self,
-        exchange: &mut crate::wire::http1::exchange::Exchange,
-    ) -> Result<Result<(), Refusal>, Ended> {
+    async fn read_head(&mut self, exchange: &mut Exchange) -> Result<Result<(), Refusal>, Ended> {
         let mut is_first = true;
         loop {
             match exchange.parse_request() {
@@ -212,10 +210,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     }
 
     /// Waits for more bytes of the client.
-    pub(super) async fn read_more(
-        &mut self,
-        exchange: &mut crate::wire::http1::exchange::Exchange,
-    ) -> Result<(), Ended> {
+    pub(super) async fn read_more(&mut self, exchange: &mut Exchange) -> Result<(), Ended> {
         poll_fn(|cx| {
             let into = &mut exchange.from_client;
             match poll_read(cx, &mut self.stream, &self.core.scratch, into) {

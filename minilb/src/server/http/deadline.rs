@@ -28,6 +28,8 @@ pub struct Deadline {
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; not later than `due_ms`.
     timer_ms: u64,
+    /// The timer will wake the connection's task, so it need not be polled before it fires.
+    is_armed: bool,
 }
 
 impl Deadline {
@@ -35,7 +37,7 @@ impl Deadline {
     pub fn new(clock: Clock, timeout: Duration) -> Deadline {
         let due_ms = after(clock, timeout);
         let timer = Box::pin(sleep_until(clock.instant(due_ms).into()));
-        Deadline { clock, due_ms, timer, timer_ms: due_ms }
+        Deadline { clock, due_ms, timer, timer_ms: due_ms, is_armed: false }
     }
 
     /// Due after `timeout` from now.
@@ -48,17 +50,21 @@ impl Deadline {
 
     /// Ready when the deadline has passed.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_armed && self.clock.now_ms() < self.timer_ms {
+            return Poll::Pending;
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.clock.now_ms() >= self.due_ms {
                 return Poll::Ready(());
             }
             self.reset_timer();
         }
+        self.is_armed = true;
         Poll::Pending
     }
 
     fn reset_timer(&mut self) {
-        self.timer_ms = self.due_ms;
+        (self.timer_ms, self.is_armed) = (self.due_ms, false);
         self.timer.as_mut().reset(self.clock.instant(self.due_ms).into());
     }
 }
