@@ -319,8 +319,8 @@ impl RequestHead {
         self.method = Span::find(&self.bytes, method);
         self.is_http_1_0 = parsed.version == Some(0);
         self.fields.extend(fields(&self.bytes, parsed.headers, true));
-        check_method(method)?;
         let (authority, uri) = split_target(path)?;
+        check_method(method)?;
         self.uri = Span::find(&self.bytes, uri);
         let authority = authority.map(|it| Span::find(&self.bytes, it));
 
