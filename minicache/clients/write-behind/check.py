@@ -19,7 +19,7 @@ import psycopg
 import redis
 
 PROGRAM = os.environ["PROGRAM"]
-KILLS = int(os.environ.get("KILLS", 5))
+KILLS = int(os.environ.get("KILLS", 3))
 PG_BIN = os.environ.get("PG_BIN", "/usr/lib/postgresql/15/bin")
 TABLE = "create table users (key text primary key, value varchar(100), sequence bigint not null)"
 

@@ -36,7 +36,7 @@ use crate::wire::ErrorCode;
 use crate::wire::codec::{Frame, Records};
 use crate::wire::fetch::*;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// More than this is not read at once, whatever the client allows (`fetch.max.bytes`).
@@ -51,6 +51,8 @@ struct DelayedFetch {
     request: FetchRequest,
     /// In the order of the request.
     partitions: Vec<Wanted>,
+    /// What the partitions wake.
+    waker: Option<Waker>,
 }
 
 /// The partition that a row of a request names.
@@ -78,7 +80,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
         partitions.map(move |it| find_partition(found, it.partition).cloned())
     });
     let partitions = partitions.collect();
-    let mut waiting = DelayedFetch { call, request, partitions };
+    let mut waiting = DelayedFetch { call, request, partitions, waker: None };
 
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
     if waiting.is_about_old_records() {
@@ -94,7 +96,8 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
 impl Delayed for DelayedFetch {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         // First the waker, then the look: an append between the two wakes us.
-        self.partitions.iter().flatten().for_each(|it| it.wake_on_append(context.waker()));
+        let waker = self.waker.insert(context.waker().clone());
+        self.partitions.iter().flatten().for_each(|it| it.wake_on_append(waker));
         let found = self.find();
         match self.is_enough(&found) {
             true => Poll::Ready(found.into_frame(self.call)),
@@ -109,6 +112,14 @@ impl Delayed for DelayedFetch {
     /// What there is.
     fn finish(&mut self) -> Frame {
         self.find().into_frame(self.call)
+    }
+}
+
+impl Drop for DelayedFetch {
+    fn drop(&mut self) {
+        if let Some(waker) = &self.waker {
+            self.partitions.iter().flatten().for_each(|it| it.forget(waker));
+        }
     }
 }
 

@@ -174,6 +174,7 @@ mod tests {
     use crate::handlers::parameters::Overrides;
     use crate::handlers::producer_ids::ProducerIds;
     use crate::wire::decode_response;
+    use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
     use crate::wire::produce::TopicProduceData;
     use bytes::Bytes;
     use minikit::storage::{Disk, Faults, SimulatedDisk};
@@ -252,7 +253,7 @@ mod tests {
         assert!(partition.append(&batch::EXAMPLE).is_err());
     }
 
-    /// Counts how often it is woken.
+    /// Counts how often it is woken; its strong count says who keeps it.
     #[derive(Default)]
     struct Alarm(AtomicUsize);
 
@@ -274,6 +275,25 @@ mod tests {
         let ready = waiting.poll(&mut Context::from_waker(&waker));
         let Poll::Ready(frame) = ready else { panic!("waits for a flush that never comes") };
         assert_eq!(error_of(frame), ErrorCode::KAFKA_STORAGE_ERROR);
+    }
+
+    #[test]
+    fn a_consumer_that_no_longer_waits_is_forgotten() {
+        let broker = broker(&SimulatedDisk::new(1));
+        let partition = FetchPartition { partition_max_bytes: 1, ..Default::default() };
+        let (topic, partitions) = ("orders".into(), vec![partition]);
+        let topics = vec![FetchTopic { topic, partitions, ..Default::default() }];
+        let (min_bytes, max_wait_ms) = (1, 500);
+        let request = FetchRequest { min_bytes, max_wait_ms, topics, ..Default::default() };
+        let call = Call { version: 9, correlation_id: 1 };
+        let Step::Delay(mut waiting) = super::super::fetch::fetch(&broker, call, request) else {
+            panic!("nothing was produced");
+        };
+        let alarm = Arc::new(Alarm::default());
+        let waker = Waker::from(Arc::clone(&alarm));
+        assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
+        drop((waiting, waker));
+        assert_eq!(Arc::strong_count(&alarm), 1, "the idle partition keeps its task");
     }
 
     #[test]

@@ -132,6 +132,11 @@ impl Partition {
         self.waiting.lock().insert(waker.data().addr(), waker.clone());
     }
 
+    /// Forgets a waker. Without this an idle partition would keep every task that ever waited.
+    pub fn forget(&self, waker: &Waker) {
+        self.waiting.lock().remove(&waker.data().addr());
+    }
+
     fn wake(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_values().for_each(Waker::wake);
