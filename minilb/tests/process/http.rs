@@ -338,6 +338,33 @@ fn what_is_too_large_or_malformed_is_refused_and_others_are_served() {
     assert!(get(&server, "/fine").ends_with("a/fine"));
 }
 
+/// The rest of a short body is dropped, so that the connection stays.
+#[test]
+fn an_answer_does_not_wait_for_the_body() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let location = "location /none { return 403 no; }";
+    let text = proxy(free_port(), "server 127.0.0.1:1;", location);
+    let server = start(&http_conf(&scratch, &text));
+    let head = |framing: &str| format!("POST /none HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
+
+    let mut client = server.connect();
+    for body_before in ["", "helloworld", "helloworld"] {
+        let request = body_before.to_owned() + &head("Content-Length: 10");
+        let answer = ask(&mut client, &request, "\r\n\r\nno");
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+        assert!(answer.contains("Connection: keep-alive\r\n"), "{answer}");
+    }
+    for framing in [
+        "Transfer-Encoding: chunked",
+        "Content-Length: 9\r\nExpect: 100-continue",
+        "Content-Length: 9\r\nConnection: close",
+    ] {
+        let answer = ask(&mut server.connect(), &head(framing), "");
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{framing}: {answer}");
+        assert!(answer.contains("Connection: close\r\n"), "{framing}: {answer}");
+    }
+}
+
 #[test]
 fn serve_listens_at_one_more_address() {
     let scratch = Scratch::new("minilb").expect("writable");

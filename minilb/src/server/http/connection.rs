@@ -154,10 +154,17 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         }
         result?;
 
-        match workspace.exchange.client_persists() {
-            true => Ok(()),
-            false => Err(Ended::ByUs),
+        let exchange = &mut workspace.exchange;
+        if !exchange.client_persists() {
+            return Err(Ended::ByUs);
         }
+        if !exchange.has_request() {
+            self.deadline.set(self.limits.body);
+        }
+        while !exchange.discard_body().map_err(|_| Ended::ByUs)? {
+            self.read_more(exchange).await?;
+        }
+        Ok(())
     }
 
     async fn answered(&mut self, workspace: &mut Workspace<S::Context>) -> Result<(), Ended> {
@@ -236,29 +243,20 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         Err(Ended::ByUs)
     }
 
-    /// Answers without an upstream server, and reads the rest of the request body.
+    /// Answers without an upstream server, and does not wait for the request body.
     pub(super) async fn answer(
         &mut self,
         workspace: &mut Workspace<S::Context>,
         answer: Answer,
     ) -> Result<(), Ended> {
-        self.deadline.set(self.limits.body);
-        loop {
-            match workspace.exchange.discard_body() {
-                Ok(true) => break,
-                // This client waits, and need not send what nobody reads.
-                Ok(false) if workspace.exchange.request.expects_continue() => break,
-                Ok(false) => {
-                    self.flush(workspace).await?;
-                    self.read_more(&mut workspace.exchange).await?;
-                }
-                Err(refusal) => return self.refuse(workspace, refusal).await,
-            }
+        self.deadline.set(self.limits.send);
+        match workspace.exchange.discard_body() {
+            Ok(_) => self.fail(workspace, answer).await,
+            Err(refusal) => self.refuse(workspace, refusal).await,
         }
-        self.fail(workspace, answer).await
     }
 
-    /// Answers a request that failed. If its body is still coming, the connection ends.
+    /// Answers a request that failed. If a long body is still coming, the connection ends.
     pub(super) async fn fail(
         &mut self,
         workspace: &mut Workspace<S::Context>,

@@ -41,7 +41,7 @@ use crate::wire::buffer::Buffer;
 
 /// How much of a body waits for a slow receiver.
 pub const BUFFER_BYTES: usize = 16 * 1024;
-/// The longest response body that is held.
+/// The longest response body that is held, and request body that is dropped after an answer.
 pub const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Interim responses (1xx) in front of one response.
 const INTERIM_MAX: u32 = 8;
@@ -332,6 +332,8 @@ impl Exchange {
             framing => framing,
         };
         self.response_encoder = Encoder::new(framing);
+        // A body that is still coming would be read as the next request.
+        let may_persist = may_persist && self.request_body.is_done();
         self.write_head(framing, may_persist, write_head);
         if self.response_body.is_done() {
             self.response_encoder.finish(self.to_client.tail());
@@ -358,7 +360,7 @@ impl Exchange {
 
     /// Answers with a body that is here: a head, for which `write_head` is as in
     /// [`Exchange::begin_response`], and a body, which `HEAD` does not get. `None` is for statuses
-    /// that have none.
+    /// that have none. A short request body may follow: [`Exchange::discard_body`] it.
     pub fn answer(
         &mut self,
         body: Option<&[u8]>,
@@ -371,6 +373,11 @@ impl Exchange {
             Some(_) if self.request.is_head() => ResponseFraming::Omitted(Some(length)),
             Some(_) => ResponseFraming::Framed(Framing::Length(length)),
         };
+        // A client that waits for 100 Continue need not send its body any more.
+        let max = HELD_BYTES_MAX as u64;
+        let is_short = matches!(self.request.framing(), Framing::Length(it) if it <= max)
+            && !self.request.expects_continue();
+        let may_persist = may_persist && (self.request_body.is_done() || is_short);
         self.write_head(framing, may_persist, write_head);
         if let Some(body) = body.filter(|_| !self.request.is_head()) {
             self.to_client.append(body);
@@ -384,11 +391,8 @@ impl Exchange {
         may_persist: bool,
         write_head: impl FnOnce(&Exchange, ResponseFraming, Persistence, &mut Vec<u8>),
     ) {
-        // A body that is still coming would be read as the next request.
-        let persists = may_persist
-            && self.request.keep_alive()
-            && framing != ResponseFraming::UntilClose
-            && self.request_body.is_done();
+        let persists =
+            may_persist && self.request.keep_alive() && framing != ResponseFraming::UntilClose;
         let persistence = if persists { Persistence::KeepAlive } else { Persistence::Close };
         self.persistence = Some(persistence);
 
@@ -468,9 +472,9 @@ impl Exchange {
         self.persistence.is_some()
     }
 
-    /// Returns true if the client may send another request, now that the response is complete.
+    /// Returns true if the client may send another request after the rest of the body, if any.
     pub fn client_persists(&self) -> bool {
-        self.persistence == Some(Persistence::KeepAlive) && self.request_body.is_done()
+        self.persistence == Some(Persistence::KeepAlive)
     }
 
     /// Returns true if the upstream server's connection may carry another request. Bytes after the
