@@ -94,11 +94,13 @@ written! {
         false => Err(unknown("method", &text, METHODS.into_iter())),
     };
 
-    /// A host, in lower case and without port.
+    /// A host, in lower case and without port and final dot, as that of a request.
     #[derive(Hash)]
-    Host(String) from String: |text| match text.contains([':', '/', '*', ' ']) || text.is_empty() {
-        true => Err(format!("\"{text}\" is no host; write a name without scheme, port and `*`")),
-        false => Ok(Host(text.to_ascii_lowercase())),
+    Host(String) from String: |text| match text.strip_suffix('.').unwrap_or(&text) {
+        name if name.is_empty() || name.contains([':', '/', '*', ' ']) || name.contains("..") => {
+            Err(format!("\"{text}\" is no host; write a name without scheme, port and `*`"))
+        }
+        name => Ok(Host(name.to_ascii_lowercase())),
     };
 
     /// A pattern of [`Router`].

@@ -433,7 +433,7 @@ mod tests {
         limits = ["per_client"]
         [[routes]]
         path = "/*"
-        host = "b.example"
+        host = "b.example."
         upstream = "a"
         [[routes]]
         path = "/search"
