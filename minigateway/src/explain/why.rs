@@ -64,14 +64,14 @@ pub fn explain_burst(
 ) -> Result<(), String> {
     let rest = burst.url.strip_prefix("http://");
     let (host, target) = match rest {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
         None => ("localhost", burst.url.as_str()),
     };
-    let target = if target.is_empty() { "/" } else { target };
+    let slash = if target.is_empty() || target.starts_with('?') { "/" } else { "" };
     let has_host = burst.headers.iter().any(|it| it.to_ascii_lowercase().starts_with("host:"));
     let host = if has_host { String::new() } else { format!("Host: {host}\r\n") };
     let headers = burst.headers.iter().map(|it| format!("{it}\r\n")).collect::<String>();
-    let text = format!("{} {target} HTTP/1.1\r\n{host}{headers}\r\n", burst.method);
+    let text = format!("{} {slash}{target} HTTP/1.1\r\n{host}{headers}\r\n", burst.method);
     let mut request = RequestHead::default();
     let parsed = request.parse(text.as_bytes());
     if !matches!(parsed, Ok(Some(_))) {
@@ -164,7 +164,9 @@ mod tests {
         }
         assert_eq!(text.lines().count(), 6);
         assert!(why("http://a/v1/users/7", 3, 500).lines().all(|it| !it.starts_with("3  429")));
-        assert!(why("/none", 1, 0).starts_with("1  404  no route"));
+        for (url, status) in [("/none", "404"), ("http://a?x", "404"), ("//x", "400")] {
+            assert!(why(url, 1, 0).starts_with(&format!("1  {status}  no route: 400")), "{url}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
             let host = host.as_ref().map_or(String::new(), |it| format!(", host {}", it.0));
             format!("route {}, {}{host}", index + 1, path.0)
         }
-        None => "no route has this host, path, method and headers".to_owned(),
+        None => "no route: 400 is for the request, 404 for its path, 405 for its method".to_owned(),
     }];
 
     if let Some(client) = &facts.client {
@@ -139,6 +139,7 @@ fn arithmetic(
                 }
             }
         }
+        Algorithm::FixedWindow(_) if full_after_ns == 0 => format!("0 of {limit} counted: {left}"),
         Algorithm::FixedWindow(_) => {
             let room = if decision.is_admitted() { left } else { format!("no room for {cost}") };
             format!("{used} of {limit} counted, the window ends in {after:?}: {room}")
@@ -190,6 +191,8 @@ mod tests {
         let window = Algorithm::FixedWindow(FixedWindow::new(5, second).expect("no zero"));
         let six = "5 of 5 counted, the window ends in 300ms: no room for 1";
         assert_eq!(last(window, 5, 6), six);
+        let skipped = arithmetic(&window, 0, 9, 5, 1, Decision::Admitted { delay_ns: 0 });
+        assert_eq!(skipped, "0 of 5 counted: 5 of 5 left");
         let sliding = Algorithm::SlidingWindow(SlidingCounter::new(5, second).expect("no zero"));
         let two = "2 now, and 0 before count for 300ms more of 1s: 3 of 5 left";
         assert_eq!(last(sliding, 5, 2), two);

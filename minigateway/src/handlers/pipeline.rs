@@ -221,6 +221,15 @@ impl Pipeline {
             facts.refused = Some(refused);
             return Action::Answer(Reason::Front(route, refused));
         }
+        // The upstream may get `/admin` as `/v2/admin`, which may need another key.
+        if route_config.versions.is_some() {
+            let sent = facts.target.as_deref().unwrap_or(request.uri());
+            let target = self.config.front.target(route_config, facts, sent);
+            let find = |path: &[u8]| self.route(request, path, |it| takes(it, request.method()));
+            if normalize(&target).is_ok_and(|it| find(&it.path).is_some_and(|it| it.0 != route)) {
+                return Action::Answer(Reason::NotFound);
+            }
+        }
 
         // Each limit of the route, with the key that this request has for it.
         let network = network(client).to_be_bytes();
@@ -274,8 +283,7 @@ impl Pipeline {
             });
         };
         // The upstream gets `/v1/admin` as `/admin`, and that may need a key.
-        let is_route = |it: (usize, _)| it.0 == route;
-        let is_same = || find(bare_path(path), request.method()).is_some_and(is_route);
+        let is_same = || find(bare_path(path), request.method()).is_some_and(|it| it.0 == route);
         match of_path.is_none() || is_same() {
             true => Ok((route, of_path, false)),
             false => Err(Reason::NotFound),
@@ -371,10 +379,7 @@ impl Pipeline {
 
 /// A value, and a flag that distinguishes a missing one from an empty one.
 fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
-    match value {
-        Some(value) => [value, b"1"],
-        None => [b"", b"0"],
-    }
+    value.map_or([b"", b"0"], |it| [it, b"1"])
 }
 
 /// Returns true if a route is for a method. `HEAD` is a `GET` without the body.
@@ -504,6 +509,27 @@ mod tests {
             let (target, header) = target.split_once('\n').unwrap_or((target, "X: 1"));
             let request = format!("GET {target} HTTP/1.1\nHost: a\n{header}");
             assert_eq!(decide(&request), Action::Answer(Reason::NotFound), "{target}");
+        }
+    }
+
+    /// The upstream gets `/admin` as `/v2/admin`.
+    #[test]
+    fn a_version_told_in_the_path_passes_no_narrow_route_by() {
+        let limits = "limits = [\"per_account\"]";
+        let config = GUARDED.replace(limits, &format!("{limits}\nversions = \"shop\""));
+        let config = config.replace("path = \"/admin\"", "path = \"/v2/admin\"")
+            + "[versions.shop]\nby = [\"header:V\"]\ndefault = \"2\"\ntell = \"path\"\n\
+               known.1 = {}\nknown.2 = {}";
+        let config = read(&config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
+        for request in ["GET / HTTP/1.1", "GET /a HTTP/1.1", "GET /admin HTTP/1.1\nV: 1"] {
+            let (line, header) = request.split_once('\n').unwrap_or((request, "X: 1"));
+            assert_eq!(decide(&format!("{line}\nHost: a\n{header}")), forward(3), "{request}");
+        }
+        for target in ["/admin", "/admin/", "/%61dmin?x"] {
+            let action = decide(&format!("GET {target} HTTP/1.1\nHost: a"));
+            assert_eq!(action, Action::Answer(Reason::NotFound), "{target}");
         }
     }
 
