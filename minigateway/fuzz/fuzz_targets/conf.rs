@@ -19,11 +19,12 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
                 method: "GET".to_owned(),
                 url: "/a/7".to_owned(),
                 headers: vec!["X-A: 1".to_owned()],
+                data: String::new(),
                 from: [192, 0, 2, 1].into(),
                 times: 3,
                 every: Duration::from_millis(400),
             };
-            explain_burst(&pipeline, &burst).expect("a request");
+            explain_burst(&pipeline, &burst, &mut std::io::sink()).expect("a request");
         }
     }
 });

@@ -4,7 +4,7 @@
 
 use minigateway::engine::limiter::algorithm::Algorithm;
 use minigateway::engine::limiter::gcra::Gcra;
-use minigateway::engine::shared::{Parameters, Reply, SharedCharge};
+use minigateway::engine::shared::{Parameters, ScriptReply, SharedCharge};
 use minigateway::wire::resp;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             let gcra = Gcra::new(10, Duration::from_secs(1), 20).expect("no zero");
             let algorithm = Algorithm::TokenBucket(gcra);
             let limits = [Parameters::new(&algorithm).expect("small")];
-            if let Some(reply) = Reply::read(numbers, &limits) {
+            if let Some(reply) = ScriptReply::read(numbers, &limits) {
                 let mut charge = SharedCharge::new(0, 1, 2);
                 charge.lease = 5;
                 assert!(reply.settle(0, &algorithm, &mut charge) <= 5);
