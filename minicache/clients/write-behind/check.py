@@ -17,9 +17,11 @@ import time
 
 import psycopg
 import redis
+import redis.backoff
+import redis.retry
 
 PROGRAM = os.environ["PROGRAM"]
-KILLS = int(os.environ.get("KILLS", 3))
+KILLS = int(os.environ.get("KILLS", 5))
 PG_BIN = os.environ.get("PG_BIN", "/usr/lib/postgresql/15/bin")
 TABLE = "create table users (key text primary key, value varchar(100), sequence bigint not null)"
 
@@ -104,7 +106,9 @@ class Server:
         self.port = int(line.rsplit(":", 1)[1])
 
     def client(self):
-        return redis.Redis(port=self.port, decode_responses=True)
+        # By default it would wait for seconds for a server that was killed.
+        never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+        return redis.Redis(port=self.port, decode_responses=True, retry=never)
 
     def end(self, how):
         self.process.send_signal(how)
