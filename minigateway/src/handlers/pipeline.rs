@@ -39,7 +39,7 @@ use crate::engine::version::{Source, Versions};
 use crate::wire::uri::{Target, normalize};
 use minikit::sync::Arc;
 use minilb::wire::http1::head::RequestHead;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// A configuration in use: its routes can be found, and its limits have buckets.
@@ -55,7 +55,7 @@ pub struct Pipeline {
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
     /// Headers that a request has at most once.
-    single: Vec<String>,
+    single: BTreeSet<String>,
     seed: ahash::RandomState,
 }
 
@@ -159,21 +159,17 @@ impl Pipeline {
             let LimitConfig { algorithm, is_dry_run, .. } = *limit;
             Limit { name: limit.name.clone(), algorithm, store, is_dry_run }
         };
-        let leases = |limit: &LimitConfig| match known(limit) {
-            Some((_, leases)) => leases.clone(),
-            None => {
-                let lease = limit.shared?.lease;
-                (lease > 1).then(|| Arc::new(Leases::new(lease, limit.keys_max)))
-            }
+        let leases = |limit: &LimitConfig| {
+            let lease = limit.shared.map(|it| it.lease).filter(|it| *it > 1)?;
+            let new = || Arc::new(Leases::new(lease, limit.keys_max));
+            Some(known(limit).and_then(|it| it.1.clone()).unwrap_or_else(new))
         };
         let conditions = config.routes.iter().flat_map(|it| it.headers.keys());
-        let mut single = conditions.map(|it| it.0.to_ascii_lowercase()).collect::<Vec<_>>();
+        let mut single = conditions.map(|it| it.0.to_ascii_lowercase()).collect::<BTreeSet<_>>();
         single.extend(config.limits.iter().flat_map(|it| &it.key).filter_map(|it| match it {
             KeyPart::Header(name) => Some(name.clone()),
             _ => None,
         }));
-        single.sort();
-        single.dedup();
         Pipeline {
             single,
             limits: config.limits.iter().map(new_limit).collect(),
@@ -221,14 +217,8 @@ impl Pipeline {
             facts.refused = Some(refused);
             return Action::Answer(Reason::Front(route, refused));
         }
-        // The upstream may get `/admin` as `/v2/admin`, which may need another key.
-        if route_config.versions.is_some() {
-            let sent = facts.target.as_deref().unwrap_or(request.uri());
-            let target = self.config.front.target(route_config, facts, sent);
-            let find = |path: &[u8]| self.route(request, path, |it| takes(it, request.method()));
-            if normalize(&target).is_ok_and(|it| find(&it.path).is_some_and(|it| it.0 != route)) {
-                return Action::Answer(Reason::NotFound);
-            }
+        if route_config.versions.is_some() && self.leads_elsewhere(request, route, facts) {
+            return Action::Answer(Reason::NotFound);
         }
 
         // Each limit of the route, with the key that this request has for it.
@@ -259,6 +249,16 @@ impl Pipeline {
                 Action::Answer(Reason::Limited { retry_after_ns })
             }
         }
+    }
+
+    /// Returns true if the upstream gets a path of another route, which may need another key, as
+    /// `/v2/admin` for `/admin`. `/*` takes what no route names, and guards no path of another one.
+    fn leads_elsewhere(&self, request: &RequestHead, route: usize, facts: &Facts) -> bool {
+        let sent = facts.target.as_deref().unwrap_or(request.uri());
+        let target = self.config.front.target(&self.config.routes[route], facts, sent);
+        let find = |path: &[u8]| self.route(request, path, |it| takes(it, request.method()));
+        let is_other = |it: usize| it != route && self.config.routes[it].path.0 != "/*";
+        normalize(&target).is_ok_and(|it| find(&it.path).is_some_and(|it| is_other(it.0)))
     }
 
     /// The route of a request, the version that the path names, and true if it is a CORS preflight.
@@ -313,17 +313,15 @@ impl Pipeline {
 
     /// The methods that routes have for this path.
     fn methods(&self, request: &RequestHead, path: &[u8]) -> Vec<String> {
-        let mut methods = Vec::new();
+        let mut methods = BTreeSet::new();
         self.route(request, path, |route| {
             methods.extend(route.methods.iter().map(|it| it.0.clone()));
             false
         });
-        if methods.iter().any(|it| it == "GET") {
-            methods.push("HEAD".to_owned());
+        if methods.contains("GET") {
+            methods.insert("HEAD".to_owned());
         }
-        methods.sort();
-        methods.dedup();
-        methods
+        methods.into_iter().collect()
     }
 
     /// What a limit counts the request by, in parts that are the same in all gateways.
@@ -530,6 +528,28 @@ mod tests {
         for target in ["/admin", "/admin/", "/%61dmin?x"] {
             let action = decide(&format!("GET {target} HTTP/1.1\nHost: a"));
             assert_eq!(action, Action::Answer(Reason::NotFound), "{target}");
+        }
+    }
+
+    /// The upstream gets `/users/7` as `/v2/users/7`, a path of `/*`.
+    #[test]
+    fn a_route_for_the_rest_guards_no_path_that_tells_a_version() {
+        let config = r#"
+            upstreams.api.servers = ["127.0.0.1:9000"]
+            routes = [
+                { path = "/users/{id}", upstream = "api", versions = "shop" },
+                { path = "/*", upstream = "api" },
+            ]
+            [versions.shop]
+            by = ["header:V"]
+            default = "2"
+            tell = "path"
+            known.2 = {}"#;
+        let config = read(config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        for (target, route) in [("/users/7", 0), ("/v2/users/7", 1)] {
+            let request = format!("GET {target} HTTP/1.1\nHost: a");
+            assert_eq!(decide(&pipeline, &request, "192.0.2.1"), forward(route), "{target}");
         }
     }
 
