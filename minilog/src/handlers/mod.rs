@@ -181,7 +181,7 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     match request.body {
         Produce(body) => produce::produce(broker, call, body),
         Fetch(body) => fetch::fetch(broker, call, body),
-        ListOffsets(body) => call.respond(&list_offsets::list_offsets(broker, body)),
+        ListOffsets(body) => call.blocking(broker, |it| list_offsets::list_offsets(it, body)),
         OffsetForLeaderEpoch(body) => call.respond(&list_offsets::end_of_epoch(broker, body)),
         Metadata(body) => metadata::metadata(broker, call, body),
         ApiVersions(body) => call.respond(&metadata::api_versions(version, &body)),
