@@ -1,4 +1,5 @@
-//! HTTP/1.1 as a proxy needs it: strict when it reads, and never a copy of what it read.
+//! HTTP/1.1 as a proxy needs it, without I/O: strict when it reads, and never a copy of what it
+//! read.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -9,6 +10,7 @@
 //! | [`refusal`] | what is wrong with a request, and the status that says so |
 //! | [`status`] | reasons and pages of statuses |
 //! | [`exchange`] | one request and its response, as a machine of bytes in and bytes out |
+//! | [`buffer`] | bytes that wait for their receiver |
 //!
 //! # Why so strict?
 //!
@@ -34,6 +36,7 @@
 //! NGINX counterpart: `ngx_http_parse.c`, `ngx_http_request.c` and `ngx_http_proxy_module.c`.
 
 pub mod body;
+pub mod buffer;
 pub mod exchange;
 pub mod framing;
 pub mod head;

@@ -33,11 +33,11 @@
 //! NGINX counterpart: `ngx_http_upstream_t` (`ngx_http_upstream.c`), `ngx_http_request_body.c`.
 
 use super::body::{Decoder, Encoder};
+use super::buffer::Buffer;
 use super::framing::{Framing, ResponseFraming};
 use super::head::{RequestHead, ResponseHead};
 use super::refusal::Refusal;
 use super::writer::Persistence;
-use crate::wire::buffer::Buffer;
 
 /// How much of a body waits for a slow receiver.
 pub const BUFFER_BYTES: usize = 16 * 1024;
