@@ -29,15 +29,18 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 /// Ids are random bytes elsewhere; here they only differ.
-static NEXT_ID: AtomicU8 = AtomicU8::new(3);
+fn random() -> [u8; 16] {
+    static NEXT_ID: AtomicU8 = AtomicU8::new(1);
+    [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16]
+}
 
 /// A broker with the topic `orders` on a disk, as after a start.
 fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> {
     let config = LogConfig { flush_messages, ..LogConfig::default() };
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16])?;
+    let (topics, _) = Topics::open(Arc::clone(&shared), config, random)?;
     if topics.catalog().by_name("orders").is_none() {
-        let created = topics.create("orders", 1, Overrides::default(), [2; 16]);
+        let created = topics.create("orders", 1, Overrides::default());
         created.map_err(|error| io::Error::other(format!("{error:?}")))?;
     }
     let broker = Arc::new(Broker {
@@ -45,7 +48,6 @@ fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> 
         settings: Settings {
             auto_create_topics: false,
             num_partitions: 1,
-            random: || [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16],
             data_dir: String::new(),
         },
         producer_ids: ProducerIds::new(shared),

@@ -37,15 +37,15 @@ static NEXT_ID: AtomicU8 = AtomicU8::new(0);
 
 /// A broker with a group of one member, whose id is known.
 fn broker() -> Arc<Broker> {
-    NEXT_ID.store(0, Ordering::SeqCst);
     let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
-    let topics = Topics::open(Arc::clone(&disk), LogConfig::default(), [1; 16]);
+    let random = || [NEXT_ID.fetch_add(1, Ordering::SeqCst); 16];
+    let topics = Topics::open(Arc::clone(&disk), LogConfig::default(), random);
+    NEXT_ID.store(0, Ordering::SeqCst);
     let broker = Arc::new(Broker {
         topics: topics.expect("the disk is whole").0,
         settings: Settings {
             auto_create_topics: false,
             num_partitions: 1,
-            random: || [NEXT_ID.fetch_add(1, Ordering::SeqCst); 16],
             data_dir: String::new(),
         },
         producer_ids: ProducerIds::new(disk),

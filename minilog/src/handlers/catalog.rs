@@ -100,6 +100,8 @@ pub struct Topics {
     pub config: LogConfig,
     /// Who the data belongs to.
     pub meta: Meta,
+    /// Random bytes for ids.
+    pub random: fn() -> [u8; 16],
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
     changing: Mutex<()>,
@@ -155,15 +157,15 @@ impl Catalog {
 }
 
 impl Topics {
-    /// Opens all topics of a data directory and repairs what a crash left. `random` becomes the id
-    /// of the cluster if the directory is new. The reports are those of logs that were damaged.
+    /// Opens all topics of a data directory and repairs what a crash left. The reports are those of
+    /// logs that were damaged.
     pub fn open(
         disk: Arc<dyn Disk>,
         config: LogConfig,
-        random: [u8; 16],
+        random: fn() -> [u8; 16],
     ) -> io::Result<(Topics, Vec<(String, Report)>)> {
         let root = Directory::new(Arc::clone(&disk), "");
-        let meta = read_or_create_meta(&root, random)?;
+        let meta = read_or_create_meta(&root, random())?;
         let names = root.list()?;
         let is_clean = names.iter().any(|name| name == CLEAN_SHUTDOWN_FILE);
         let starts = read_checkpoints(&root)?;
@@ -215,7 +217,7 @@ impl Topics {
 
         let topics = Mutex::new(Arc::new(catalog));
         let (changing, checkpoints) = (Mutex::new(()), Mutex::new(()));
-        let topics = Topics { disk, root, config, meta, topics, changing, checkpoints };
+        let topics = Topics { disk, root, config, meta, random, topics, changing, checkpoints };
         // A crash during a deletion left offsets that the next topic of that name must not get.
         if !is_clean && !starts.is_empty() {
             topics.write_checkpoints()?;
@@ -228,19 +230,12 @@ impl Topics {
         Arc::clone(&self.topics.lock())
     }
 
-    /// Creates a topic of `count` partitions; it exists and is durable when this returns. `random`
-    /// becomes its id.
-    pub fn create(
-        &self,
-        name: &str,
-        count: i32,
-        overrides: Overrides,
-        random: [u8; 16],
-    ) -> Result<Arc<Topic>> {
+    /// Creates a topic of `count` partitions; it exists and is durable when this returns.
+    pub fn create(&self, name: &str, count: i32, overrides: Overrides) -> Result<Arc<Topic>> {
         let _changing = self.changing.lock();
         self.check_new(name, count, &overrides)?;
 
-        let (id, partitions) = (Uuid::from_random(random), Vec::new());
+        let (id, partitions) = (Uuid::from_random((self.random)()), Vec::new());
         let topic = Topic { name: name.to_owned(), id, overrides, partitions };
         let partitions = self.create_partitions(&topic, 0..count)?;
         self.change(|catalog| catalog.insert(Topic { partitions, ..topic }));
@@ -521,9 +516,16 @@ mod tests {
     use super::*;
     use crate::format::record::{Record, batch_of};
     use minikit::storage::{SimulatedDisk, every_cut};
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    /// Ids are random bytes elsewhere; here they only differ.
+    fn random() -> [u8; 16] {
+        static NEXT_ID: AtomicU8 = AtomicU8::new(1);
+        [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16]
+    }
 
     fn open(disk: &SimulatedDisk) -> io::Result<Topics> {
-        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), [1; 16])?.0)
+        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), random)?.0)
     }
 
     fn names(topics: &Topics) -> Vec<String> {
@@ -534,9 +536,9 @@ mod tests {
     fn a_topic_keeps_its_id_over_a_crash() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        let id = topics.create("orders", 3, Overrides::default(), [7; 16]).unwrap().id;
-        topics.create("other", 1, Overrides::default(), [9; 16]).unwrap();
-        let again = topics.create("orders", 1, Overrides::default(), [8; 16]);
+        let id = topics.create("orders", 3, Overrides::default()).unwrap().id;
+        topics.create("other", 1, Overrides::default()).unwrap();
+        let again = topics.create("orders", 1, Overrides::default());
         let error = again.err().map(|it| it.error_code);
         assert_eq!(error, Some(ErrorCode::TOPIC_ALREADY_EXISTS));
         disk.crash();
@@ -556,7 +558,7 @@ mod tests {
             1,
             |disk, created: &mut bool| {
                 let topics = open(disk)?;
-                let topic = topics.create("orders", 2, Overrides::default(), [7; 16]);
+                let topic = topics.create("orders", 2, Overrides::default());
                 topic.map_err(|_| io::Error::other("not created"))?;
                 *created = true;
                 Ok(())
@@ -579,7 +581,7 @@ mod tests {
             1,
             |disk, acknowledged: &mut i64| {
                 let topics = open(disk)?;
-                let topic = topics.create("orders", 1, Overrides::default(), [7; 16]);
+                let topic = topics.create("orders", 1, Overrides::default());
                 topic.map_err(|_| io::Error::other("not created"))?;
                 for value in [1, 22, 333] {
                     let set = |it: &mut Overrides| {
@@ -612,7 +614,7 @@ mod tests {
     fn a_topic_grows_and_deleted_records_stay_deleted() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        topics.create("orders", 1, Overrides::default()).unwrap();
         topics.add_partitions("orders", 3, false).unwrap();
         assert!(topics.add_partitions("orders", 3, false).is_err());
         let catalog = topics.catalog();
@@ -638,7 +640,7 @@ mod tests {
     fn delete_and_create_again(topics: &Topics, disk: &SimulatedDisk) -> Arc<Partition> {
         let record = Record { value: Some(b"x"), ..Default::default() };
         let batch = batch_of(1, &[record]);
-        let old = topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        let old = topics.create("orders", 1, Overrides::default()).unwrap();
         (0..5).for_each(|_| assert!(old.partitions[0].append(&batch).is_ok()));
         old.partitions[0].delete_records_before(3).unwrap();
         topics.write_checkpoints().unwrap();
@@ -646,7 +648,7 @@ mod tests {
         assert_eq!(checkpoint.len().unwrap(), "0\n1\norders 0 3\n".len() as u64);
         assert!(topics.delete(&["orders".to_owned()])[0].is_ok());
 
-        let new = topics.create("orders", 1, Overrides::default(), [8; 16]).unwrap();
+        let new = topics.create("orders", 1, Overrides::default()).unwrap();
         (0..5).for_each(|_| assert!(new.partitions[0].append(&batch).is_ok()));
         new.partitions[0].flush().unwrap();
         Arc::clone(&old.partitions[0])
@@ -671,7 +673,7 @@ mod tests {
         root.replace("log-start-offset-checkpoint", b"0\n1\norders 0 3\n").unwrap();
         root.sync().unwrap();
         let topics = open(&disk).unwrap();
-        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        topics.create("orders", 1, Overrides::default()).unwrap();
         disk.crash();
         assert_eq!(open(&disk).unwrap().catalog().topics().count(), 1);
         let text = root.read("log-start-offset-checkpoint").unwrap();
@@ -693,7 +695,7 @@ mod tests {
     fn checkpoints_are_written_one_after_the_other() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        topics.create("orders", 1, Overrides::default()).unwrap();
         let results = on_threads(8, &[(); 8], |()| {
             (0..50).try_for_each(|_| topics.write_checkpoints()).map_err(|it| it.to_string())
         });
@@ -704,7 +706,7 @@ mod tests {
     fn after_a_clean_shutdown_everything_is_there() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        let topic = topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        let topic = topics.create("orders", 1, Overrides::default()).unwrap();
         let record = Record { value: Some(b"x"), ..Default::default() };
         topic.partitions[0].append(&batch_of(1, &[record])).unwrap();
         topics.close().unwrap();

@@ -43,7 +43,7 @@ pub(super) fn partition(broker: &Broker) -> Option<Arc<Partition>> {
 /// Creates the topic if it is missing. Blocks on the disk.
 pub(super) fn create(broker: &Broker) -> Result<(), Failure> {
     let config = CONFIG.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    match broker.topics.create(OFFSETS_TOPIC, 1, config.into(), (broker.settings.random)()) {
+    match broker.topics.create(OFFSETS_TOPIC, 1, config.into()) {
         Err(it) if it.error_code != ErrorCode::TOPIC_ALREADY_EXISTS => Err(it),
         _ => Ok(()),
     }

@@ -38,10 +38,10 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
 
     call.blocking(broker, move |broker| {
         for name in missing {
-            let (config, random) = (Overrides::default(), broker.settings.random);
             // If it fails the topic is still missing, and the response says so. Another client may
             // have created it meanwhile, which is as good.
-            let _ = broker.topics.create(&name, broker.settings.num_partitions, config, random());
+            let count = broker.settings.num_partitions;
+            let _ = broker.topics.create(&name, count, Overrides::default());
         }
         describe(broker, call, &request)
     })

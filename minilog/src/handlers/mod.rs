@@ -80,8 +80,6 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// `num.partitions`: of a topic that does not say how many it wants.
     pub num_partitions: i32,
-    /// Random bytes for ids.
-    pub random: fn() -> [u8; 16],
     /// `log.dirs`, an absolute path.
     pub data_dir: String,
 }
@@ -217,7 +215,7 @@ impl Broker {
 
     /// A new id, in the form that Java gives it.
     pub fn new_uuid(&self) -> String {
-        let mut hex = (self.settings.random)().map(|byte| format!("{byte:02x}")).concat();
+        let mut hex = (self.topics.random)().map(|byte| format!("{byte:02x}")).concat();
         [8, 13, 18, 23].into_iter().for_each(|at| hex.insert(at, '-'));
         hex
     }

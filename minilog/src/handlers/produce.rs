@@ -186,15 +186,13 @@ mod tests {
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
         let config = LogConfig { flush_messages: 1, ..Default::default() };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
-        topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
-        let random = || [3; 16];
+        let (topics, _) = Topics::open(Arc::clone(&shared), config, || [3; 16]).unwrap();
+        topics.create("orders", 1, Overrides::default()).unwrap();
         Arc::new(Broker {
             topics,
             settings: Settings {
                 auto_create_topics: false,
                 num_partitions: 1,
-                random,
                 data_dir: String::new(),
             },
             producer_ids: ProducerIds::new(shared),

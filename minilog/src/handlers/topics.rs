@@ -71,7 +71,7 @@ fn create(
     let topic_id = if validate_only {
         broker.topics.check_new(name, partitions, &overrides).map(|()| Uuid::default())?
     } else {
-        broker.topics.create(name, partitions, overrides, (broker.settings.random)())?.id
+        broker.topics.create(name, partitions, overrides)?.id
     };
 
     let configs = configs.into_iter().map(|it| CreatableTopicConfigs {

@@ -101,7 +101,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log_config(), random())?;
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log_config(), random)?;
     for (partition, report) in reports {
         tracing::warn!("{partition} was damaged and is repaired: {report:?}");
     }
@@ -112,7 +112,6 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         settings: Settings {
             auto_create_topics: start.auto_create_topics,
             num_partitions: start.num_partitions,
-            random,
             data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         },
         producer_ids: ProducerIds::new(disk),

@@ -188,14 +188,10 @@ mod tests {
     fn a_flush_that_is_asked_for_all_the_time_leaves_time_for_the_rest() {
         let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
         let config = LogConfig { flush_ms: 1, ..LogConfig::default() };
-        let (topics, _) = Topics::open(Arc::clone(&disk), config, [1; 16]).unwrap();
-        let topic = topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
-        let settings = Settings {
-            auto_create_topics: false,
-            num_partitions: 1,
-            random: || [3; 16],
-            data_dir: String::new(),
-        };
+        let (topics, _) = Topics::open(Arc::clone(&disk), config, || [3; 16]).unwrap();
+        let topic = topics.create("orders", 1, Overrides::default()).unwrap();
+        let settings =
+            Settings { auto_create_topics: false, num_partitions: 1, data_dir: String::new() };
         let broker = Arc::new(Broker {
             topics,
             settings,

@@ -11,7 +11,7 @@
 //!
 //! Kafka counterpart: `FileLogInputStream.java`, which reads each header with a call of its own.
 
-use crate::format::batch::BatchHeader;
+use crate::format::batch::{self, BatchHeader};
 use crate::format::compression::decompress;
 use minikit::storage::DiskFile;
 use std::error::Error;
@@ -50,6 +50,29 @@ impl<'a> Batches<'a> {
         let Some(header) = self.header_at(position)? else { return Ok(None) };
         self.position += header.size().ok_or_else(damaged)? as u64;
         Ok(Some((position, header)))
+    }
+
+    /// The next batch, if [`batch::check`] accepts it; none at the end. The inner error says what is
+    /// wrong with the bytes at `position`, where the walk stays then.
+    pub fn next_checked(&mut self) -> io::Result<Result<Option<(BatchHeader, &[u8])>, String>> {
+        let position = self.position;
+        if position == self.end {
+            return Ok(Ok(None));
+        }
+        let Some(header) = self.header_at(position)? else {
+            return Ok(Err("the header of a batch is cut".to_owned()));
+        };
+        let Some(size) = header.size() else {
+            return Ok(Err(format!("{} bytes are no length of a batch", header.batch_length)));
+        };
+        let Some(bytes) = self.bytes_at(position, size)? else {
+            return Ok(Err("a batch is cut".to_owned()));
+        };
+        if let Err(reason) = batch::check(bytes) {
+            return Ok(Err(reason));
+        }
+        self.position += size as u64;
+        Ok(Ok(self.bytes_at(position, size)?.map(|bytes| (header, bytes))))
     }
 
     /// The whole batch at `position`, whose header is known.

@@ -60,7 +60,6 @@ use crate::format::batch::{self, Attributes, BatchHeader};
 use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
-use minikit::storage::DiskFile;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -88,18 +87,11 @@ pub struct Compaction {
     horizon: i64,
     now: i64,
     /// Sealed segments from the first one on, in groups that become one segment each.
-    groups: Vec<Vec<Source>>,
+    groups: Vec<Vec<Segment>>,
     /// Everything below was compacted before.
     first_dirty: i64,
     /// The last offset of each idempotent producer.
     newest_batches: BTreeSet<i64>,
-}
-
-/// A segment that is read.
-struct Source {
-    base_offset: i64,
-    file: Arc<dyn DiskFile>,
-    size: u64,
 }
 
 /// The latest offset of each key.
@@ -111,7 +103,7 @@ pub struct LatestOffsets {
 
 /// A new segment beside the ones that it replaces.
 pub struct Rewritten<'a> {
-    group: &'a [Source],
+    group: &'a [Segment],
     /// It, with its indexes in memory.
     pub(super) segment: Segment,
     /// True if anything was removed or stamped.
@@ -140,8 +132,7 @@ impl Compaction {
                 dirty_bytes += segment.size;
                 is_overdue |= age > config.max_compaction_lag_ms;
             }
-            let (base_offset, size) = (segment.base_offset, segment.size);
-            sources.push(Source { base_offset, file: Arc::clone(&segment.file), size });
+            sources.push(segment.clone());
         }
         let bytes: u64 = sources.iter().map(|it| it.size).sum();
         let ratio = dirty_bytes as f64 / bytes.max(1) as f64;
@@ -165,7 +156,7 @@ impl Compaction {
     pub fn map(&self, limits: &Limits<'_>) -> io::Result<LatestOffsets> {
         let mut latest = LatestOffsets { offsets: HashMap::new(), up_to: self.first_dirty };
         for source in self.groups.iter().flatten() {
-            let mut batches = source.batches();
+            let mut batches = source.batches(0, RECOVERY_WINDOW);
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
                 if header.last_offset() < self.first_dirty
                     || header.attributes.has(Attributes::CONTROL)
@@ -204,7 +195,7 @@ impl Compaction {
 
     fn rewrite_group<'a>(
         &'a self,
-        group: &'a [Source],
+        group: &'a [Segment],
         latest: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Rewritten<'a>> {
@@ -214,7 +205,7 @@ impl Compaction {
 
         let mut changed = group.len() > 1;
         for source in group {
-            let mut batches = source.batches();
+            let mut batches = source.batches(0, RECOVERY_WINDOW);
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
                 match self.filter(&header, bytes, latest, limits)? {
                     Filtered::Unchanged => segment.append(&header, bytes)?,
@@ -266,12 +257,6 @@ impl Compaction {
     }
 }
 
-impl Source {
-    fn batches(&self) -> Batches<'_> {
-        Batches::new(&*self.file, 0, self.size, RECOVERY_WINDOW)
-    }
-}
-
 /// The name of a segment that is being rewritten, or is complete.
 fn name(base_offset: i64, suffix: &str) -> String {
     format!("{}{suffix}", segment_file(base_offset, Kind::Log))
@@ -289,7 +274,7 @@ impl Rewritten<'_> {
     /// retention may have deleted some. The caller holds off other changes of files from here until
     /// [`finish_swap`].
     pub fn is_wanted(&self, log: &Log) -> bool {
-        let is_there = |source: &Source| {
+        let is_there = |source: &Segment| {
             let found = log.segments.get(&source.base_offset);
             found.is_some_and(|it| Arc::ptr_eq(&it.file, &source.file))
         };
@@ -335,8 +320,8 @@ pub(super) fn finish_swap(directory: &Directory, bases: &[i64]) -> io::Result<()
 }
 
 /// Neighbors that fit into one segment together.
-fn group(sources: Vec<Source>, segment_bytes: u64) -> Vec<Vec<Source>> {
-    let mut groups: Vec<Vec<Source>> = Vec::new();
+fn group(sources: Vec<Segment>, segment_bytes: u64) -> Vec<Vec<Segment>> {
+    let mut groups: Vec<Vec<Segment>> = Vec::new();
     for source in sources {
         match groups.last_mut() {
             Some(group)
@@ -359,12 +344,8 @@ fn next_batch<'a>(
     if (limits.must_stop)() {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    let Some((position, header)) = batches.next_header()? else { return Ok(None) };
-    let bytes = batches.batch_at(position, &header)?;
-
     // A flipped bit must not be copied under a new checksum.
-    batch::check(bytes).map_err(invalid_data)?;
-    Ok(Some((header, bytes)))
+    batches.next_checked()?.map_err(invalid_data)
 }
 
 /// A batch with fewer records, and with a delete horizon if one is given. Timestamps of records are

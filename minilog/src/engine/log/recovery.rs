@@ -26,7 +26,7 @@
 //!
 //! # What makes a batch bad
 //!
-//! Length, version and checksum ([`batch::check`]), and what the checksum does not cover: its
+//! Length, version and checksum ([`Batches::next_checked`]), and what the checksum does not cover: its
 //! offsets must be above those before it, and its leader epoch at least that of the batch before. A
 //! write of which only the end reached the disk can have zeros there and a valid checksum. The
 //! golden script `torn_header_passes_the_checksum` shows one.
@@ -43,9 +43,7 @@ use super::directory::{Directory, TEMPORARY};
 use super::log::{EPOCH_FILE, Log};
 use super::producers::Producers;
 use super::segment::{Indexes, Segment};
-use crate::format::batch::{self, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
-use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{self, Kind, segment_file};
 use crate::format::snapshot;
 use std::io;
@@ -179,15 +177,18 @@ impl Recovery {
             return Ok(());
         };
         let file = directory.open(swap)?;
-        let length = file.len()?;
-        let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
+        let mut batches = Batches::new(&*file, 0, file.len()?, RECOVERY_WINDOW);
         let mut next_offset = base;
-        while batches.position < length {
-            let header = check_next(&mut batches)?.map_err(|reason| {
-                let (name, position) = (directory.name(), batches.position);
-                invalid_data(format!("{name}/{swap} at byte {position}: {reason}"))
-            })?;
-            next_offset = header.next_offset();
+        loop {
+            match batches.next_checked()? {
+                Ok(Some((header, _))) => next_offset = header.next_offset(),
+                Ok(None) => break,
+                Err(reason) => {
+                    let (name, position) = (directory.name(), batches.position);
+                    let text = format!("{name}/{swap} at byte {position}: {reason}");
+                    return Err(invalid_data(text));
+                }
+            }
         }
         let logs = names.iter().filter_map(|it| names::parse(it));
         let logs = logs.filter(|(it, kind)| {
@@ -229,29 +230,18 @@ impl Recovery {
     }
 
     /// Takes a sealed segment below the recovery point as it is. Returns false if one of its
-    /// indexes is missing or has part of an entry: then it must be checked.
+    /// indexes cannot be searched, as it is missing or has part of an entry: then the segment must
+    /// be checked.
     fn load_sealed(&mut self, segment: &mut Segment, end: i64) -> io::Result<bool> {
-        let mut last_time = None;
-        for (kind, size) in
-            [(Kind::OffsetIndex, OffsetEntry::SIZE), (Kind::TimeIndex, TimeEntry::SIZE)]
-        {
-            let name = segment_file(segment.base_offset, kind);
-            let file = match self.log.directory.open_to_read(&name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                file => file?,
-            };
-            let length = file.len()?;
-            if !length.is_multiple_of(size as u64) {
-                return Ok(false);
-            }
-            if kind == Kind::TimeIndex && length > 0 {
-                let mut entry = [0; TimeEntry::SIZE];
-                file.read_exact_at(&mut entry, length - size as u64)?;
-                last_time = Some(TimeEntry::decode(&entry).found(segment.base_offset));
-            }
-        }
-        (segment.size, segment.indexes) = (segment.file.len()?, None);
-        segment.max_timestamp = last_time;
+        let indexes = segment.indexes.take();
+        let last_offset = segment.floor(|it| &it.offsets, i64::MAX);
+        let last_time = segment.floor(|it| &it.times, i64::MAX);
+        let (Ok(_), Ok(last_time)) = (last_offset, last_time) else {
+            segment.indexes = indexes;
+            return Ok(false);
+        };
+        segment.max_timestamp = last_time.map(|it| it.found(segment.base_offset));
+        segment.size = segment.file.len()?;
         self.log.next_offset = end;
         Ok(true)
     }
@@ -290,11 +280,9 @@ impl Recovery {
         let mut epoch = i32::MIN;
         let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
         let reason = loop {
-            if batches.position == length {
-                break None;
-            }
-            let header = match check_next(&mut batches)? {
-                Ok(header) => header,
+            let header = match batches.next_checked()? {
+                Ok(Some((header, _))) => header,
+                Ok(None) => break None,
                 Err(reason) => break Some(reason),
             };
             if header.base_offset < next_offset || !segment.can_hold(header.last_offset()) {
@@ -346,7 +334,7 @@ impl Recovery {
         let mut producers = std::mem::take(&mut self.log.producers);
         for segment in self.log.segments.values().filter(|it| self.end_of(it) > from) {
             let Some((position, _)) = segment.find(from)? else { continue };
-            let mut batches = segment.batches(position);
+            let mut batches = segment.batches(position, RECOVERY_WINDOW);
             while let Some((_, header)) = batches.next_header()? {
                 producers.note_batch(&header);
             }
@@ -408,23 +396,4 @@ impl Recovery {
         let next = self.log.segments.range(segment.base_offset + 1..).next();
         next.map_or(self.log.next_offset, |(base, _)| *base)
     }
-}
-
-/// The next batch, checked, or what is wrong with the bytes there.
-fn check_next(batches: &mut Batches<'_>) -> io::Result<Result<BatchHeader, String>> {
-    let position = batches.position;
-    let Some(header) = batches.header_at(position)? else {
-        return Ok(Err("the header of a batch is cut".to_owned()));
-    };
-    let Some(size) = header.size() else {
-        return Ok(Err(format!("{} bytes are no length of a batch", header.batch_length)));
-    };
-    let Some(bytes) = batches.bytes_at(position, size)? else {
-        return Ok(Err("a batch is cut".to_owned()));
-    };
-    let checked = batch::check(bytes);
-    if checked.is_ok() {
-        batches.next_header()?;
-    }
-    Ok(checked)
 }

@@ -38,7 +38,8 @@ use std::sync::Arc;
 
 const IN_MEMORY: &str = "the active segment has its indexes in memory";
 
-/// One file of the log with its indexes.
+/// One file of the log with its indexes. A copy shares the file.
+#[derive(Clone)]
 pub struct Segment {
     /// Where its files are.
     pub(super) directory: Arc<Directory>,
@@ -198,7 +199,8 @@ impl Segment {
             return Ok(self.last_batch.filter(|_| offset <= last.last_offset()));
         }
         let entry = self.floor(|it| &it.offsets, offset - self.base_offset)?;
-        let mut batches = self.batches(entry.map_or(0, |it| it.position as u64));
+        let position = entry.map_or(0, |it| it.position as u64);
+        let mut batches = self.batches(position, LOOKUP_WINDOW);
         while let Some((position, header)) = batches.next_header()? {
             if header.last_offset() >= offset {
                 return Ok(Some((position, header)));
@@ -218,7 +220,7 @@ impl Segment {
             below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
         let Some((position, _)) = self.find(from)? else { return Ok(None) };
 
-        let mut batches = self.batches(position);
+        let mut batches = self.batches(position, LOOKUP_WINDOW);
         while let Some((position, header)) = batches.next_header()? {
             if header.max_timestamp >= timestamp
                 && header.last_offset() >= from
@@ -232,7 +234,7 @@ impl Segment {
     }
 
     /// The last entry of an index whose key is at most `key`, from memory or from its file.
-    fn floor<E: Entry>(
+    pub(super) fn floor<E: Entry>(
         &self,
         index: impl Fn(&Indexes) -> &SparseIndex<E>,
         key: i64,
@@ -253,8 +255,8 @@ impl Segment {
     }
 
     /// A walk over the batches from `position`, where one begins.
-    pub(super) fn batches(&self, position: u64) -> Batches<'_> {
-        Batches::new(&*self.file, position, self.size, LOOKUP_WINDOW)
+    pub(super) fn batches(&self, position: u64, window: usize) -> Batches<'_> {
+        Batches::new(&*self.file, position, self.size, window)
     }
 }
 
