@@ -235,6 +235,18 @@ class Maker:
         if not same:
             return f"exists (select 1 from {table} {alias}{where})"
         joined = f"{where + ' and' if where else ' where'} {same[0]} = {outer[0]}"
+        if rng.random() < 0.3:
+            more = self.condition(inner + scope, 0)
+            joined += f" and {more}"
+        if rng.random() < 0.2:
+            other = rng.choice(sorted(self.tables))
+            columns = [(f"{alias}j.{col}", kind) for col, kind in self.tables[other]]
+            on = self.condition(inner + columns, 0)
+            join = rng.choice(["join", "left join"])
+            table = f"{table} {alias} {join} {other} {alias}j on {on}"
+            if rng.random() < 0.5:
+                joined += f" and {self.condition(columns + scope, 0)}"
+            return f"{rng.choice(['', 'not '])}exists (select 1 from {table}{joined})"
         return rng.choice([
             f"exists (select 1 from {table} {alias}{joined})",
             f"not exists (select * from {table} {alias}{joined})",
@@ -275,6 +287,10 @@ class Maker:
         rng = self.rng
         text, scope = self.source()
         where = f" where {self.condition(scope)}" if rng.random() < 0.7 else ""
+        if rng.random() < 0.3:
+            # Conditions of WHERE itself become semi and anti joins.
+            all_ = [self.subquery_condition(scope) for _ in range(rng.randint(1, 2))]
+            where = f" where {' and '.join(all_ + [self.condition(scope, 1)])}"
         if rng.random() < 0.3:
             return self.grouped(text, scope, where)
         kinds = [self.column(scope)[1] for _ in range(rng.randint(1, 4))]
@@ -371,8 +387,10 @@ class Maker:
             return self.setop()
         if pick < 0.8:
             return self.derived()
-        if pick < 0.97:
+        if pick < 0.96:
             return self.write()
+        if pick < 0.97:
+            return f"analyze {self.rng.choice(sorted(self.tables))}"
         return self.index()
 
 

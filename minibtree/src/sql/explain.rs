@@ -303,8 +303,9 @@ impl Explainer<'_> {
                 exprs.extend(having);
             }
             Kind::Sort { keys, .. } => self.sort_keys(node, keys, &names, depth),
-            Kind::Distinct { .. } => {
-                self.detail(depth, format!("Group Key: {}", names.join(", ")));
+            Kind::Distinct { keys, .. } => {
+                let texts: Vec<String> = keys.iter().map(|it| self.text(&it.0, &names)).collect();
+                self.detail(depth, format!("Group Key: {}", texts.join(", ")));
             }
             _ => {}
         }
@@ -614,6 +615,8 @@ fn name_of(node: &Node) -> String {
     let join = |kind: JoinKind| match kind {
         JoinKind::Inner => "",
         JoinKind::Left => " Left",
+        JoinKind::Semi => " Semi",
+        JoinKind::Anti => " Anti",
     };
     let alias = |scanned: &Scanned| match scanned.alias == scanned.table.name {
         true => String::new(),

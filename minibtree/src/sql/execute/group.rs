@@ -103,10 +103,12 @@ pub fn grouped(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Bo
 pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
     let (mut seen, mut memory) = (HashSet::new(), Memory::new(&context));
     move || {
-        let Kind::Distinct { types, .. } = &node.kind else { unreachable!("opened so") };
+        let Kind::Distinct { keys, .. } = &node.kind else { unreachable!("opened so") };
         while let Some(row) = rows.next()? {
-            if seen.insert(hashed(types, &row)) {
-                memory.take(&row)?;
+            let key = keys.iter().map(|(key, _)| evaluate(key, &context, &row));
+            let key = key.collect::<Result<Row, _>>()?;
+            if seen.insert(key::hashed(keys.iter().map(|it| it.1).zip(&key))) {
+                memory.take(&key)?;
                 return Ok(Some(row));
             }
         }

@@ -31,6 +31,16 @@ fn pair(outer: &[Value], part: &[Value], positions: &[usize]) -> Row {
     row
 }
 
+/// Returns true if rows of the outer side without a partner are returned.
+fn is_kept_alone(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Left | JoinKind::Anti)
+}
+
+/// Returns true if a row of the outer side needs no second partner.
+fn is_decided_by_first(kind: JoinKind) -> bool {
+    matches!(kind, JoinKind::Semi | JoinKind::Anti)
+}
+
 /// The inner rows of one outer row.
 enum Partners {
     /// Those that are the same for all outer rows, from this number on.
@@ -73,7 +83,7 @@ pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -
             };
             let Some(part) = next else {
                 let (row, _, has_partner) = current.take().expect("set above");
-                if !has_partner && *kind == JoinKind::Left {
+                if !has_partner && is_kept_alone(*kind) {
                     return Ok(Some(row));
                 }
                 continue;
@@ -81,7 +91,12 @@ pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -
             let row = pair(row, &part, positions);
             if is_met(condition, &context, &row)? {
                 *has_partner = true;
-                return Ok(Some(row));
+                if is_decided_by_first(*kind) {
+                    current = None;
+                }
+                if *kind != JoinKind::Anti {
+                    return Ok(Some(row));
+                }
             }
         }
     }
@@ -131,7 +146,7 @@ pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> 
             let parts = key.as_ref().and_then(|key| table.get(key));
             let Some(part) = parts.and_then(|parts| parts.get(*tried)) else {
                 let (row, _, _, has_partner) = current.take().expect("set above");
-                if !has_partner && *kind == JoinKind::Left {
+                if !has_partner && is_kept_alone(*kind) {
                     return Ok(Some(row));
                 }
                 continue;
@@ -140,7 +155,12 @@ pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> 
             let row = pair(row, part, positions);
             if is_met(condition, &context, &row)? {
                 *has_partner = true;
-                return Ok(Some(row));
+                if is_decided_by_first(*kind) {
+                    current = None;
+                }
+                if *kind != JoinKind::Anti {
+                    return Ok(Some(row));
+                }
             }
         }
     }

@@ -8,6 +8,7 @@
 //!
 //! PostgreSQL's `selfuncs.c` and `clausesel.c`.
 
+use super::scan::is_stable;
 use super::statistics::{ColumnStatistics, TableStatistics};
 use crate::sql::functions::Comparison;
 use crate::sql::functions::casts::position_of;
@@ -93,6 +94,54 @@ impl Known<'_> {
             Comparison::Lt | Comparison::Le => Some((column, 1)),
             Comparison::Eq | Comparison::Ne => None,
         }
+    }
+
+    /// The fraction of rows that have a partner among the rows of these relations.
+    pub fn matched(&self, on: &[Expr], inner: u64, rows: f64) -> f64 {
+        let fraction = |condition: &Expr| match condition {
+            Expr::Compare(Comparison::Eq, left, right, _) => {
+                let is_inner = self.relations_of(left) & inner != 0;
+                let (outer, inner) = if is_inner { (right, left) } else { (left, right) };
+                // PostgreSQL's guess if one of the sides is not known.
+                if self.column(outer).is_none() || self.column(inner).is_none() {
+                    return 0.5;
+                }
+                (self.distinct(inner).min(rows) / self.distinct(outer)).min(1.0)
+            }
+            condition => self.selectivity(condition),
+        };
+        on.iter().map(fraction).product()
+    }
+
+    /// Returns true if a table has at most one row that meets conditions: they fix a unique key.
+    pub fn has_one_row<'e>(
+        &self,
+        relation: usize,
+        conditions: impl Iterator<Item = &'e Expr> + Clone,
+    ) -> bool {
+        let Relation { source: Source::Table(table), start, .. } = &self.relations[relation] else {
+            return false;
+        };
+        let is_fixed = |position: &usize| {
+            conditions.clone().any(|condition| match condition {
+                Expr::Compare(Comparison::Eq, left, right, false) => {
+                    let others =
+                        |it: &Expr| is_stable(it) && self.relations_of(it) >> relation & 1 == 0;
+                    left.is_column(start + position) && others(right)
+                        || right.is_column(start + position) && others(left)
+                }
+                _ => false,
+            })
+        };
+        table.indexes.iter().any(|it| it.is_unique && it.positions().iter().all(is_fixed))
+    }
+
+    /// The relations that an expression uses, as bits.
+    pub fn relations_of(&self, expr: &Expr) -> u64 {
+        expr.positions().into_iter().fold(0, |bits, position| {
+            let is_meant = |it: &Relation| it.positions().contains(&position);
+            bits | self.relations.iter().position(is_meant).map_or(0, |it| 1 << it)
+        })
     }
 
     /// How many different values an expression has.

@@ -8,14 +8,17 @@
 //! {a} {b} {c}  ->  {a b} {a c} {b c}  ->  {a b c}      the best of (a b) c, (a c) b, (b c) a
 //! ```
 //!
-//! A left join cannot be reordered so freely; it is one relation to the joins around it.
+//! A left join cannot be reordered so freely; it is one relation to the joins around it. A semi or
+//! anti join leaves out rows of the others: it comes at any time after the relations that its
+//! conditions use. A semi join may also come first, with each key once, as in
+//! `FROM small_unique_keys JOIN large`.
 //!
 //! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees and merge joins.
 
 use super::cost;
 use super::estimate::Known;
 use super::node::{Cost, Kind, Node};
-use super::scan::Wanted;
+use super::scan::{Wanted, is_stable};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, FromItem, JoinKind};
 use crate::sql::values::Type;
@@ -57,6 +60,23 @@ struct Item {
     plan: Rc<Node>,
     /// The relation, if it is a single one, and its conditions.
     single: Option<(usize, Vec<Expr>)>,
+    /// Semi or anti for one that leaves out rows of the others.
+    kind: JoinKind,
+    /// The relations that must be joined before it.
+    needs: u64,
+    /// For a semi join: the plan with each key once, whose pairs are those of an inner join.
+    unique: Option<Rc<Node>>,
+    /// Conditions of an anti join that do not use its own relations.
+    extra: Vec<Expr>,
+}
+
+/// What FROM consists of when inner joins are taken apart.
+struct Part<'a> {
+    item: &'a FromItem,
+    /// The conditions of a semi or anti join that use its own relations only.
+    own: Vec<Condition>,
+    needs: u64,
+    extra: Vec<Expr>,
 }
 
 /// Joins everything in FROM.
@@ -65,12 +85,12 @@ pub fn join(
     from: &[FromItem],
     mut conditions: Vec<Condition>,
 ) -> Rc<Node> {
-    let mut flat = Vec::new();
+    let mut parts = Vec::new();
     for item in from {
-        flatten(context, item, &mut flat, &mut conditions);
+        flatten(context, item, &mut parts, &mut conditions);
     }
     let items: Vec<Item> =
-        flat.into_iter().map(|item| plan_item(context, item, &mut conditions)).collect();
+        parts.into_iter().map(|part| plan_item(context, part, &mut conditions)).collect();
     match items.len() <= EXHAUSTIVE_MAX {
         true => exhaustive(context, &items, &conditions),
         false => greedy(context, &items, &conditions),
@@ -81,31 +101,65 @@ pub fn join(
 fn flatten<'a>(
     context: &mut impl Context,
     item: &'a FromItem,
-    items: &mut Vec<&'a FromItem>,
+    parts: &mut Vec<Part<'a>>,
     conditions: &mut Vec<Condition>,
 ) {
     match item {
         FromItem::Join { kind: JoinKind::Inner, left, right, condition } => {
-            flatten(context, left, items, conditions);
-            flatten(context, right, items, conditions);
+            flatten(context, left, parts, conditions);
+            flatten(context, right, parts, conditions);
             if let Some(condition) = condition {
                 conditions.extend(context.conditions(condition));
             }
         }
-        item => items.push(item),
+        FromItem::Exists { kind, right, condition } => {
+            let mut all = context.conditions(condition);
+            // A semi join with at most one partner for each row is an inner join.
+            if let ([item @ FromItem::Relation(number)], JoinKind::Semi) = (&right[..], kind)
+                && context.known().has_one_row(*number, all.iter().map(|it| &it.expr))
+            {
+                conditions.extend(all);
+                return parts.push(Part { item, own: Vec::new(), needs: 0, extra: Vec::new() });
+            }
+            let relations = bits(item);
+            let own = take(&mut all, |it| it & !relations == 0);
+            let extra = match kind {
+                JoinKind::Anti => take(&mut all, |it| it & relations == 0),
+                _ => Vec::new(),
+            };
+            let needs = all.iter().chain(&extra).fold(0, |bits, it| bits | it.relations);
+            let extra = extra.into_iter().map(|it| it.expr).collect();
+            conditions.extend(all);
+            parts.push(Part { item, own, needs: needs & !relations, extra });
+        }
+        item => parts.push(Part { item, own: Vec::new(), needs: 0, extra: Vec::new() }),
     }
 }
 
 /// Plans what is joined as a whole, with the conditions that can be checked in it, which are taken
 /// away.
-fn plan_item(context: &mut impl Context, item: &FromItem, conditions: &mut Vec<Condition>) -> Item {
+fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Condition>) -> Item {
+    let Part { item, own, needs, extra } = part;
     let relations = bits(item);
+    let inner = |plan, single| {
+        let (kind, unique, extra) = (JoinKind::Inner, None, Vec::new());
+        Item { relations, plan, single, kind, needs, unique, extra }
+    };
     match item {
         FromItem::Relation(number) => {
             let own = take(conditions, |it| it & !relations == 0);
             let own: Vec<Expr> = own.into_iter().map(|it| it.expr).collect();
             let plan = context.scan(*number, own.clone());
-            Item { relations, plan, single: Some((*number, own)) }
+            inner(plan, Some((*number, own)))
+        }
+        FromItem::Exists { kind, right, .. } => {
+            let single = single(right, &own);
+            let plan = join(context, right, own);
+            let unique = match kind {
+                JoinKind::Semi => with_unique_keys(context, relations, &plan, conditions),
+                _ => None,
+            };
+            Item { relations, plan, single, kind: *kind, needs, unique, extra }
         }
         FromItem::Join { kind, left, right, condition } => {
             // Conditions on the left side alone can be checked before the join; those that use the
@@ -118,17 +172,11 @@ fn plan_item(context: &mut impl Context, item: &FromItem, conditions: &mut Vec<C
             let left_only = take(conditions, |it| it & !left_bits == 0);
             let right_only = take(&mut on, |it| it != 0 && it & !right_bits == 0);
             let outer = join(context, std::slice::from_ref(left), left_only);
-            let single = match &**right {
-                FromItem::Relation(number) => {
-                    let own: Vec<Expr> = right_only.iter().map(|it| it.expr.clone()).collect();
-                    Some((*number, own))
-                }
-                FromItem::Join { .. } => None,
-            };
-            let inner = join(context, std::slice::from_ref(right), right_only);
-            let inner = Item { relations: right_bits, plan: inner, single };
+            let single = single(std::slice::from_ref(right), &right_only);
+            let plan = join(context, std::slice::from_ref(right), right_only);
+            let right = Item { relations: right_bits, ..inner(plan, single) };
             let on: Vec<Expr> = on.into_iter().map(|it| it.expr).collect();
-            let mut plan = pair(context, *kind, &outer, left_bits, &inner, on);
+            let mut plan = pair(context, *kind, &outer, left_bits, &right, on);
 
             // WHERE sees the NULLs of the join.
             let above = take(conditions, |it| it & !relations == 0);
@@ -141,9 +189,34 @@ fn plan_item(context: &mut impl Context, item: &FromItem, conditions: &mut Vec<C
                 plan =
                     context.node(cost, Kind::Filter { input: plan, condition: Expr::all(above) });
             }
-            Item { relations, plan, single: None }
+            inner(plan, None)
         }
     }
+}
+
+/// The relation of a side that is only one, and the conditions on it.
+fn single(side: &[FromItem], own: &[Condition]) -> Option<(usize, Vec<Expr>)> {
+    let [FromItem::Relation(number)] = side else { return None };
+    Some((*number, own.iter().map(|it| it.expr.clone()).collect()))
+}
+
+/// The rows of the right side of a semi join with each key once, if its conditions are equalities.
+fn with_unique_keys(
+    context: &mut impl Context,
+    relations: u64,
+    plan: &Rc<Node>,
+    conditions: &[Condition],
+) -> Option<Rc<Node>> {
+    let on = applicable(conditions, !relations, relations);
+    let (keys, rest) = split_equalities(context, &on, !relations, relations);
+    if keys.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let keys: Vec<(Expr, Type)> = keys.into_iter().map(|(_, inner, base)| (inner, base)).collect();
+    let groups: f64 = keys.iter().map(|(key, _)| context.known().distinct(key)).product();
+    let rows = groups.min(plan.cost.rows).round().max(1.0);
+    let cost = cost::aggregate(plan.cost, keys.len() as f64, 0.0, rows, plan.cost.width);
+    Some(context.node(cost, Kind::Distinct { input: Rc::clone(plan), keys }))
 }
 
 fn bits(item: &FromItem) -> u64 {
@@ -170,7 +243,11 @@ fn applicable(conditions: &[Condition], old: u64, new: u64) -> Vec<Expr> {
 fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Rc<Node> {
     let mut best: HashMap<usize, (Rc<Node>, u64)> = HashMap::new();
     for (number, item) in items.iter().enumerate() {
-        best.insert(1 << number, (Rc::clone(&item.plan), item.relations));
+        // What leaves out rows of others cannot be the first.
+        let first = if item.kind == JoinKind::Inner { Some(&item.plan) } else { None };
+        if let Some(first) = first.or(item.unique.as_ref()) {
+            best.insert(1 << number, (Rc::clone(first), item.relations));
+        }
     }
     let all = (1 << items.len()) - 1;
     for set in 1..=all {
@@ -178,11 +255,14 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
         if set.count_ones() < 2 {
             continue;
         }
-        let members: Vec<usize> = (0..items.len()).filter(|it| set >> it & 1 == 1).collect();
+        let can_be_last = |member: &usize| {
+            let others = best.get(&(set & !(1 << member)));
+            set >> member & 1 == 1 && others.is_some_and(|it| items[*member].needs & !it.1 == 0)
+        };
+        let members: Vec<usize> = (0..items.len()).filter(can_be_last).collect();
         // Pairs without a condition are tried only if there are no others.
         let is_connected = |member: &usize| {
-            let rest = members.iter().filter(|it| *it != member);
-            let others = rest.fold(0, |bits, it| bits | items[*it].relations);
+            let others = best[&(set & !(1 << member))].1;
             !applicable(conditions, others, items[*member].relations).is_empty()
         };
         let mut last: Vec<usize> = members.iter().copied().filter(is_connected).collect();
@@ -193,13 +273,12 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
         for member in last {
             let (outer, old) = best[&(set & !(1 << member))].clone();
             let inner = &items[member];
-            let on = applicable(conditions, old, inner.relations);
-            let plan = pair(context, JoinKind::Inner, &outer, old, inner, on);
+            let plan = add(context, &outer, old, inner, conditions);
             if cheapest.as_ref().is_none_or(|(it, _)| plan.cost.total < it.cost.total) {
                 cheapest = Some((plan, old | inner.relations));
             }
         }
-        best.insert(set, cheapest.expect("a set has members"));
+        best.extend(cheapest.map(|it| (set, it)));
     }
     Rc::clone(&best[&all].0)
 }
@@ -209,15 +288,15 @@ fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) 
     let mut left: Vec<&Item> = items.iter().collect();
     let rows = |item: &Item| item.plan.cost.rows;
     let first = (0..left.len())
+        .filter(|it| left[*it].kind == JoinKind::Inner)
         .min_by(|a, b| rows(left[*a]).total_cmp(&rows(left[*b])))
         .expect("FROM has relations");
     let first = left.remove(first);
     let (mut plan, mut done) = (Rc::clone(&first.plan), first.relations);
     while !left.is_empty() {
         let mut cheapest: Option<(usize, Rc<Node>)> = None;
-        for (number, item) in left.iter().enumerate() {
-            let on = applicable(conditions, done, item.relations);
-            let next = pair(context, JoinKind::Inner, &plan, done, item, on);
+        for (number, item) in left.iter().enumerate().filter(|(_, it)| it.needs & !done == 0) {
+            let next = add(context, &plan, done, item, conditions);
             if cheapest.as_ref().is_none_or(|(_, it)| next.cost.total < it.cost.total) {
                 cheapest = Some((number, next));
             }
@@ -227,6 +306,19 @@ fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) 
         plan = next;
     }
     plan
+}
+
+/// Joins an item to what is joined already.
+fn add(
+    context: &mut impl Context,
+    outer: &Rc<Node>,
+    old: u64,
+    item: &Item,
+    conditions: &[Condition],
+) -> Rc<Node> {
+    let mut on = applicable(conditions, old, item.relations);
+    on.extend(item.extra.iter().cloned());
+    pair(context, item.kind, outer, old, item, on)
 }
 
 /// The cheapest way to join two plans.
@@ -244,6 +336,11 @@ fn pair(
     let rows = match kind {
         JoinKind::Inner => pairs.round(),
         JoinKind::Left => pairs.max(outer.cost.rows).round(),
+        JoinKind::Semi | JoinKind::Anti => {
+            let matched = known.matched(&on, inner.relations, inner.plan.cost.rows);
+            let kept = if kind == JoinKind::Semi { matched } else { 1.0 - matched };
+            (outer.cost.rows * kept).round().max(1.0)
+        }
     };
     let positions = positions_of(context, inner.relations);
     let operators = on.len() as f64;
@@ -307,17 +404,15 @@ fn split_equalities(
     outer: u64,
     inner: u64,
 ) -> (Keys, Vec<Expr>) {
-    let relations = context.known().relations;
-    let bits = |expr: &Expr| {
-        expr.positions().into_iter().fold(0u64, |bits, position| {
-            let number = relations.iter().position(|it| it.positions().contains(&position));
-            bits | number.map_or(0, |it| 1 << it)
-        })
-    };
+    let known = context.known();
+    let bits = |expr: &Expr| known.relations_of(expr);
     let (mut keys, mut rest) = (Vec::new(), Vec::new());
     for condition in on {
         if let Expr::Compare(Comparison::Eq, left, right, _) = condition
             && let Some(base) = hash_type(left.base(), right.base())
+            // The columns that a subquery uses are not known here.
+            && is_stable(left)
+            && is_stable(right)
         {
             let (a, b) = (bits(left), bits(right));
             if a != 0 && b != 0 && a & !outer == 0 && b & !inner == 0 {

@@ -7,7 +7,8 @@
 //! | `estimate.rs` | how many rows meet a condition |
 //! | `scan.rs` | the ways to read one table |
 //! | `join.rs` | the order and method of joins |
-//! | `exists.rs` | EXISTS as IN |
+//! | `semi.rs` | EXISTS and IN as joins |
+//! | `exists.rs` | EXISTS as IN, where it cannot be a join |
 //! | `query.rs` | everything above the joins |
 //!
 //! ```text
@@ -27,6 +28,7 @@ mod join;
 mod node;
 mod query;
 mod scan;
+mod semi;
 mod statistics;
 
 pub use node::{

@@ -148,10 +148,10 @@ pub enum Kind {
         input: Rc<Node>,
         targets: Vec<Expr>,
     },
-    /// Leaves out rows that have been returned before.
+    /// Leaves out rows whose key has been returned before.
     Distinct {
         input: Rc<Node>,
-        types: Vec<Type>,
+        keys: Vec<(Expr, Type)>,
     },
     Sort {
         input: Rc<Node>,

@@ -16,7 +16,7 @@ use super::join::{self, Condition, cheapest_scan};
 use super::node::{Cost, Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
 use super::scan::{Path, Wanted};
 use super::statistics::{Statistics, TableStatistics};
-use super::{cost, exists};
+use super::{cost, exists, semi};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
@@ -251,12 +251,16 @@ impl Planner<'_> {
 
     fn distinct(&mut self, input: Rc<Node>, types: Vec<Type>) -> Rc<Node> {
         let cost = cost::per_row(input.cost, types.len() as f64);
-        self.node(cost, Kind::Distinct { input, types })
+        let key = |(position, base): (usize, Type)| (column(position, base), base);
+        let keys = types.into_iter().enumerate().map(key).collect();
+        self.node(cost, Kind::Distinct { input, keys })
     }
 
     /// Plans a SELECT up to DISTINCT. Returns true with it if the rows are in the order of ORDER
     /// BY.
     fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
+        let joined = semi::with_semi_joins(select);
+        let select = joined.as_ref().unwrap_or(select);
         let order = self.column_order(query, select);
         let (mut node, is_sorted) = match order {
             Some(order) => self.ordered_from(select, &order, query),
@@ -360,6 +364,8 @@ impl Planner<'_> {
     /// The joins and scans of a SELECT. `extra` are positions that are used by others, and `used`
     /// expressions that are.
     fn from(&mut self, select: &Select, extra: &[usize], used: &[Expr]) -> Rc<Node> {
+        let joined = semi::with_semi_joins(select);
+        let select = joined.as_ref().unwrap_or(select);
         let mut planner = FromPlanner::new(self, select, extra, used);
         let (conditions, constant) = planner.where_conditions();
         let node = match select.from.is_empty() {
@@ -567,13 +573,6 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         }
         Some(direction.unwrap_or(false))
     }
-
-    fn relations_of(&self, expr: &Expr) -> u64 {
-        expr.positions().into_iter().fold(0, |bits, position| {
-            let is_meant = |it: &Relation| it.positions().contains(&position);
-            bits | 1 << self.select.relations.iter().position(is_meant).unwrap_or(0)
-        })
-    }
 }
 
 impl join::Context for FromPlanner<'_, '_, '_> {
@@ -647,7 +646,7 @@ impl join::Context for FromPlanner<'_, '_, '_> {
 
     fn conditions(&mut self, on: &Expr) -> Vec<Condition> {
         let conditions = on.clone().conjuncts().into_iter().map(|expr| {
-            let relations = self.relations_of(&expr);
+            let relations = self.known.relations_of(&expr);
             Condition { expr: self.planner.with_subplans(expr), relations }
         });
         conditions.collect()

@@ -215,7 +215,7 @@ fn bound_on(
 }
 
 /// Subqueries are executed once per scan at least; others are left to the filter.
-fn is_stable(expr: &Expr) -> bool {
+pub fn is_stable(expr: &Expr) -> bool {
     let mut is_stable = true;
     expr.walk(0, &mut |expr, _| {
         is_stable &= !matches!(expr, Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_));

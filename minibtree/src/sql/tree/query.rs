@@ -72,7 +72,7 @@ pub enum SetOperator {
 }
 
 /// SELECT.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Select {
     /// Everything in FROM, in the order of the row.
     pub relations: Vec<Relation>,
@@ -138,7 +138,19 @@ impl Relation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromItem {
     Relation(usize),
-    Join { kind: JoinKind, left: Box<FromItem>, right: Box<FromItem>, condition: Option<Expr> },
+    Join {
+        kind: JoinKind,
+        left: Box<FromItem>,
+        right: Box<FromItem>,
+        condition: Option<Expr>,
+    },
+    /// Leaves out rows of the other items: those without a partner (semi join), or those with one
+    /// (anti join). The planner makes them of EXISTS and IN.
+    Exists {
+        kind: JoinKind,
+        right: Vec<FromItem>,
+        condition: Expr,
+    },
 }
 
 /// Kinds of joins. A RIGHT JOIN is a LEFT JOIN of the sides swapped.
@@ -147,6 +159,30 @@ pub enum JoinKind {
     Inner,
     /// Pairs, and rows of the left side that are in none.
     Left,
+    /// Rows of the left side that are in a pair.
+    Semi,
+    /// Rows of the left side that are in none.
+    Anti,
+}
+
+/// The conditions of joins, to be read or to be changed.
+macro_rules! join_conditions {
+    ($name:ident, $iter:ident $(, $mut:ident)?) => {
+        /// The conditions of its joins.
+        pub fn $name(&$($mut)? self) -> Vec<&$($mut)? Expr> {
+            match self {
+                FromItem::Relation(_) => Vec::new(),
+                FromItem::Join { left, right, condition, .. } => {
+                    let sides = left.$name().into_iter().chain(right.$name());
+                    sides.chain(condition).collect()
+                }
+                FromItem::Exists { right, condition, .. } => {
+                    let inner = right.$iter().flat_map(Self::$name);
+                    inner.chain(std::iter::once(condition)).collect()
+                }
+            }
+        }
+    };
 }
 
 impl FromItem {
@@ -157,27 +193,22 @@ impl FromItem {
             FromItem::Join { left, right, .. } => {
                 left.relations().into_iter().chain(right.relations()).collect()
             }
+            FromItem::Exists { right, .. } => right.iter().flat_map(Self::relations).collect(),
         }
     }
 
-    /// The conditions of its joins.
-    pub fn conditions(&self) -> Vec<&Expr> {
-        match self {
-            FromItem::Relation(_) => Vec::new(),
-            FromItem::Join { left, right, condition, .. } => {
-                let sides = left.conditions().into_iter().chain(right.conditions());
-                sides.chain(condition).collect()
-            }
-        }
-    }
+    join_conditions!(conditions, iter);
+    join_conditions!(conditions_mut, iter_mut, mut);
 
-    fn conditions_mut(&mut self) -> Vec<&mut Expr> {
+    /// Counts relations from a higher number on.
+    pub fn renumber(&mut self, by: usize) {
         match self {
-            FromItem::Relation(_) => Vec::new(),
-            FromItem::Join { left, right, condition, .. } => {
-                let sides = left.conditions_mut().into_iter().chain(right.conditions_mut());
-                sides.chain(condition).collect()
+            FromItem::Relation(number) => *number += by,
+            FromItem::Join { left, right, .. } => {
+                left.renumber(by);
+                right.renumber(by);
             }
+            FromItem::Exists { right, .. } => right.iter_mut().for_each(|it| it.renumber(by)),
         }
     }
 }
