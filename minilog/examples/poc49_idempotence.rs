@@ -14,9 +14,10 @@ use minilog::client::batching::{Batch, Batcher};
 use minilog::client::cluster::Cluster;
 use minilog::format::record::Record;
 use minilog::wire::codec::Records;
-use minilog::wire::init_producer_id::InitProducerIdRequest;
 use minilog::wire::list_offsets::LATEST;
-use minilog::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use minilog::wire::produce::{
+    InitProducerIdRequest, PartitionProduceData, ProduceRequest, TopicProduceData,
+};
 
 const TOPIC: &str = "poc49-payments";
 

@@ -14,8 +14,8 @@ use minilog::client::admin;
 use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions};
 use minilog::client::producer::{Producer, ProducerOptions};
-use minilog::wire::cluster::DescribeLogDirsRequest;
 use minilog::wire::list_offsets::LATEST;
+use minilog::wire::topics::DescribeLogDirsRequest;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -12,10 +12,10 @@ use minilog::handlers::group::Groups;
 use minilog::handlers::parameters::Overrides;
 use minilog::handlers::producer_ids::ProducerIds;
 use minilog::handlers::{Broker, Delayed, Settings, Step, group_log, handle};
-use minilog::wire::coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use minilog::wire::group::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupRequestProtocol,
-    JoinGroupResponse, SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
+    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+    JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse, SyncGroupRequest,
+    SyncGroupRequestAssignment, SyncGroupResponse,
 };
 use minilog::wire::offsets::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse, OffsetFetchRequest,

@@ -19,7 +19,7 @@
 
 use super::connection::Connection;
 use super::{ClientError, REQUEST_TIMEOUT, Result, check, missing, retry};
-use crate::wire::coordinator::{FindCoordinatorRequest, KEY_TYPE_GROUP};
+use crate::wire::group::{FindCoordinatorRequest, KEY_TYPE_GROUP};
 use crate::wire::list_offsets::{ListOffsetsPartition, ListOffsetsRequest};
 use crate::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use crate::wire::topics::ByTopic;

@@ -37,7 +37,7 @@ const NEWEST: [(i16, i16); 5] = [
     (wire::fetch::FetchRequest::KEY, 12),
     (wire::offsets::OffsetCommitRequest::KEY, 9),
     (wire::offsets::OffsetFetchRequest::KEY, 7),
-    (wire::coordinator::FindCoordinatorRequest::KEY, 3),
+    (wire::group::FindCoordinatorRequest::KEY, 3),
 ];
 
 /// A connection to a broker.

@@ -34,7 +34,7 @@ use crate::format::compression::decompress;
 use crate::format::record::records;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
-use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse};
+use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::list_offsets::EARLIEST;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -230,7 +230,7 @@ impl Consumer {
         for (leader, ticket) in tickets {
             let response = self.cluster.connection(leader)?.wait(&ticket)?;
             check("a fetch", response.error_code, None)?;
-            for FetchableTopicResponse { topic, partitions, .. } in response.responses {
+            for FetchTopic { topic, partitions, .. } in response.responses {
                 let partitions = partitions.into_iter();
                 fetched.extend(partitions.map(|it| ((topic.clone(), it.partition_index), it)));
             }

@@ -30,8 +30,9 @@ use super::{REQUEST_TIMEOUT, Result, check, missing, retry};
 use crate::format::record::Record;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
-use crate::wire::init_producer_id::InitProducerIdRequest;
-use crate::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use crate::wire::produce::{
+    InitProducerIdRequest, PartitionProduceData, ProduceRequest, TopicProduceData,
+};
 use std::mem::take;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -147,7 +147,7 @@ impl DelayedFetch {
             let partitions = topic.partitions.iter().zip(known.by_ref());
             let partitions = partitions.map(|(wanted, it)| found.add(it, wanted, bytes_max));
             let partitions = partitions.collect();
-            found.response.responses.push(FetchableTopicResponse {
+            found.response.responses.push(FetchTopic {
                 topic: topic.topic.clone(),
                 topic_id: topic.topic_id,
                 partitions,

@@ -8,7 +8,6 @@ use super::group::{Groups, error_code};
 use super::{Broker, Call, Step, group_log};
 use crate::engine::group::group::{Group, State};
 use crate::wire::ErrorCode;
-use crate::wire::coordinator::*;
 use crate::wire::group::*;
 use std::sync::Arc;
 

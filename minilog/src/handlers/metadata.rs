@@ -13,7 +13,6 @@ use super::{Broker, Call, Step};
 use crate::format::names::is_topic_name;
 use crate::format::properties::Uuid;
 use crate::wire::api_versions::*;
-use crate::wire::cluster::{DescribeClusterBroker, DescribeClusterResponse};
 use crate::wire::metadata::*;
 use crate::wire::{APIS, ErrorCode};
 use std::sync::Arc;

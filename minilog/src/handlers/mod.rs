@@ -41,9 +41,9 @@ mod topics;
 
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
+use crate::wire::api::RequestHeader;
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codec::Frame;
-use crate::wire::header::RequestHeader;
 use crate::wire::schema::Message;
 use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
 use bytes::Bytes;

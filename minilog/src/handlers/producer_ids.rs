@@ -14,7 +14,7 @@
 use super::storage_error;
 use crate::engine::log::directory::Directory;
 use crate::wire::ErrorCode;
-use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::wire::produce::{InitProducerIdRequest, InitProducerIdResponse};
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::io;

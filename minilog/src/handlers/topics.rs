@@ -22,7 +22,6 @@ use super::{Broker, Failure, configs, find_partition, find_topic, storage_error}
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
-use crate::wire::cluster::*;
 use crate::wire::topics::*;
 
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";

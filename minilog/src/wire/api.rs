@@ -3,13 +3,38 @@
 //! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
 //! [`Request`] has one variant per row. Both come from one list at the end of this file.
 //!
-//! Every request that is decoded is served, and announced.
+//! Every request that is decoded is served, and announced. Each has a header in front:
 //!
-//! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
+//! ```text
+//! request    size  api_key api_version correlation_id client_id [tagged fields]  body
+//! response   size                      correlation_id           [tagged fields]  body
+//! ```
+//!
+//! A response carries neither key nor version: the client remembers what it asked under the
+//! correlation id. Responses come in the order of the requests, so a client may send several
+//! requests before it reads the first response.
+//!
+//! # Which version a header has
+//!
+//! | | old body | flexible body |
+//! |---|---|---|
+//! | request | 1 | 2: tagged fields at the end |
+//! | response | 0 | 1: tagged fields at the end |
+//! | response of ApiVersions | 0 | 0 |
+//!
+//! The first eight bytes of a request are the same in every version that exists or will exist. That
+//! is how a broker can answer an ApiVersions request of a version it does not know.
+//!
+//! The client id has a length of two bytes even in front of a flexible body. So both tables are in
+//! the old encoding, and a flexible header has an end of its own
+//! ([`Decoder::end_struct`](super::codec::Decoder::end_struct)).
+//!
+//! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`; `RequestHeader.json`,
+//! `ResponseHeader.json`; `generateHeaderVersion` in `ApiMessageTypeGenerator.java` has the
+//! exception.
 
 use super::codec::{DecodeError, Decoder, Encoder, Frame, WireType};
-use super::header::{RequestHeader, ResponseHeader};
-use super::schema::{Message, Table};
+use super::schema::{Message, Table, message};
 use bytes::Bytes;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -58,6 +83,21 @@ pub struct RequestFrame {
     pub header: RequestHeader,
     /// The body, in the version that the header names.
     pub body: Request,
+}
+
+message! {
+    /// In front of every request.
+    pub struct RequestHeader {
+        0+ request_api_key:     i16,            "which request";
+        0+ request_api_version: i16,            "its version";
+        0+ correlation_id:      i32,            "comes back in the response";
+        0+ client_id:           Option<String>, "for logs, quotas and metrics";
+    }
+
+    /// In front of every response.
+    pub struct ResponseHeader {
+        0+ correlation_id: i32, "that of the request";
+    }
 }
 
 /// Why a frame is not a request that the broker can answer.
@@ -194,7 +234,7 @@ apis! {
     Metadata: metadata::MetadataRequest, MetadataResponse;
     OffsetCommit: offsets::OffsetCommitRequest, OffsetCommitResponse;
     OffsetFetch: offsets::OffsetFetchRequest, OffsetFetchResponse;
-    FindCoordinator: coordinator::FindCoordinatorRequest, FindCoordinatorResponse;
+    FindCoordinator: group::FindCoordinatorRequest, FindCoordinatorResponse;
     JoinGroup: group::JoinGroupRequest, JoinGroupResponse;
     Heartbeat: group::HeartbeatRequest, HeartbeatResponse;
     LeaveGroup: group::LeaveGroupRequest, LeaveGroupResponse;
@@ -205,15 +245,15 @@ apis! {
     CreateTopics: topics::CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics: topics::DeleteTopicsRequest, DeleteTopicsResponse;
     DeleteRecords: topics::DeleteRecordsRequest, DeleteRecordsResponse;
-    InitProducerId: init_producer_id::InitProducerIdRequest, InitProducerIdResponse;
+    InitProducerId: produce::InitProducerIdRequest, InitProducerIdResponse;
     OffsetForLeaderEpoch:
         list_offsets::OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
     DescribeConfigs: configs::DescribeConfigsRequest, DescribeConfigsResponse;
-    DescribeLogDirs: cluster::DescribeLogDirsRequest, DescribeLogDirsResponse;
+    DescribeLogDirs: topics::DescribeLogDirsRequest, DescribeLogDirsResponse;
     CreatePartitions: topics::CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroups: group::DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs:
         configs::IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
     OffsetDelete: offsets::OffsetDeleteRequest, OffsetDeleteResponse;
-    DescribeCluster: cluster::DescribeClusterRequest, DescribeClusterResponse;
+    DescribeCluster: metadata::DescribeClusterRequest, DescribeClusterResponse;
 }

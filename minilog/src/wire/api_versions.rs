@@ -19,7 +19,7 @@
 //! # The request that must never fail
 //!
 //! The client does not know yet what the broker understands, so the header of the response is
-//! always the same ([`header`](super::header)), and a version that the broker does not know is
+//! always the same ([`api`](super::api)), and a version that the broker does not know is
 //! answered in version 0, with the error `UNSUPPORTED_VERSION` and the versions of ApiVersions
 //! itself ([`ApiVersionsResponse::unsupported`]). The client tries again with one of these.
 //!

@@ -35,9 +35,8 @@
 //! Counterpart: Wireshark's `packet-kafka.c`. Kafka itself prints decoded requests as JSON, without
 //! bytes (`RequestConvertToJson.scala`).
 
-use super::api::Api;
+use super::api::{Api, RequestHeader};
 use super::codec::{DecodeError, Decoder, Kind};
-use super::header::RequestHeader;
 use super::schema::Table;
 use crate::format::batch::BatchHeader;
 use bytes::Bytes;

@@ -9,15 +9,15 @@
 //! use bytes::Bytes;
 //! use minilog::format::batch;
 //! use minilog::wire::codec::{Piece, Records};
-//! use minilog::wire::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+//! use minilog::wire::fetch::{FetchResponse, FetchTopic, PartitionData};
 //! use minilog::wire::encode_response;
 //!
 //! let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
 //! let partition = PartitionData { high_watermark: 3, records, ..PartitionData::default() };
-//! let topic = FetchableTopicResponse {
+//! let topic = FetchTopic {
 //!     topic: "orders".into(),
 //!     partitions: vec![partition],
-//!     ..FetchableTopicResponse::default()
+//!     ..FetchTopic::default()
 //! };
 //! let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
 //!
@@ -52,26 +52,16 @@ message! {
         4+   isolation_level: i8,                    "0: all records; 1: committed ones only";
         7+   session_id:      i32,                   "the fetch session, or 0";
         7+   session_epoch:   i32 = -1,              "0 opens a session; -1 is without one";
-        0+   topics:          Vec<FetchTopic>,       "where to read, by topic";
-        FetchTopic {
-            0-12 topic:      String,              "the topic";
-            13+  topic_id:   Uuid,                "the topic's id";
-            0+   partitions: Vec<FetchPartition>, "where to read, by partition";
-            FetchPartition {
-                0+  partition:            i32,         "the partition";
-                9+  current_leader_epoch: i32 = -1,    "the leader epoch that the client knows";
-                0+  fetch_offset:         i64,         "the offset to read from";
-                12+ last_fetched_epoch:   i32 = -1,    "the epoch of the last record of a replica";
-                5+  log_start_offset:     i64 = -1,    "the first offset of a replica";
-                0+  partition_max_bytes:  i32,         "the limit of this partition";
-            }
+        0+   topics:          Vec<FetchTopic<FetchPartition>>, "where to read";
+        FetchPartition {
+            0+  partition:            i32,      "the partition";
+            9+  current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
+            0+  fetch_offset:         i64,      "the offset to read from";
+            12+ last_fetched_epoch:   i32 = -1, "the epoch of the last record of a replica";
+            5+  log_start_offset:     i64 = -1, "the first offset of a replica";
+            0+  partition_max_bytes:  i32,      "the limit of this partition";
         }
-        7+   forgotten_topics_data: Vec<ForgottenTopic>, "what to remove from the session";
-        ForgottenTopic {
-            7-12 topic:      String,   "the topic";
-            13+  topic_id:   Uuid,     "the topic's id";
-            7+   partitions: Vec<i32>, "the partitions";
-        }
+        7+   forgotten_topics_data: Vec<FetchTopic<i32>>, "what to remove from the session";
         11+  rack_id:         String,                "the consumer's rack";
     }
 
@@ -80,25 +70,27 @@ message! {
         1+  throttle_time_ms: i32,                         "delay by quotas";
         7+  error_code:       ErrorCode,                   "an error of the whole request";
         7+  session_id:       i32,                         "the fetch session, or 0";
-        0+  responses:        Vec<FetchableTopicResponse>, "the results, by topic";
-        FetchableTopicResponse {
-            0-12 topic:      String,             "the topic";
-            13+  topic_id:   Uuid,               "the topic's id";
-            0+   partitions: Vec<PartitionData>, "the results, by partition";
-            PartitionData {
-                0+  partition_index:    i32,       "the partition";
-                0+  error_code:         ErrorCode, "why nothing was read";
-                0+  high_watermark:     i64,       "the end of what is replicated";
-                4+  last_stable_offset: i64 = -1,  "the first offset of an open transaction";
-                5+  log_start_offset:   i64 = -1,  "the first offset of the log";
-                4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what to skip";
-                AbortedTransaction {
-                    4+ producer_id:  i64, "its producer";
-                    4+ first_offset: i64, "its first record";
-                }
-                11+ preferred_read_replica: i32 = -1, "a nearer broker to read from";
-                0+  records:            Option<Records>, "record batches";
+        0+  responses:        Vec<FetchTopic<PartitionData>>, "the results";
+        PartitionData {
+            0+  partition_index:    i32,       "the partition";
+            0+  error_code:         ErrorCode, "why nothing was read";
+            0+  high_watermark:     i64,       "the end of what is replicated";
+            4+  last_stable_offset: i64 = -1,  "the first offset of an open transaction";
+            5+  log_start_offset:   i64 = -1,  "the first offset of the log";
+            4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what to skip";
+            AbortedTransaction {
+                4+ producer_id:  i64, "its producer";
+                4+ first_offset: i64, "its first record";
             }
+            11+ preferred_read_replica: i32 = -1, "a nearer broker to read from";
+            0+  records:            Option<Records>, "record batches";
         }
+    }
+
+    /// Partitions of one topic.
+    pub struct FetchTopic<P> {
+        0-12 topic:      String, "the topic";
+        13+  topic_id:   Uuid,   "the topic's id";
+        0+   partitions: Vec<P>, "what is said of each partition";
     }
 }

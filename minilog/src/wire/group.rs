@@ -1,5 +1,6 @@
-//! Consumer groups, the classic protocol: JoinGroup (key 11), Heartbeat (12), LeaveGroup (13),
-//! SyncGroup (14), and for administrators DescribeGroups (15), ListGroups (16), DeleteGroups (42).
+//! Consumer groups, the classic protocol: FindCoordinator (key 10), JoinGroup (11), Heartbeat (12),
+//! LeaveGroup (13), SyncGroup (14), and for administrators DescribeGroups (15), ListGroups (16),
+//! DeleteGroups (42).
 //!
 //! The head of [`engine::group`](crate::engine::group) follows a rebalance from request to request.
 //! The broker does not know what a group distributes: what each member can (`protocols`) and what
@@ -9,6 +10,7 @@
 //!
 //! | request | version | change |
 //! |---|---|---|
+//! | FindCoordinator | 4 | several groups at once (KIP-699): [`FindCoordinatorRequest::keys`] |
 //! | JoinGroup | 0 | no `rebalance_timeout_ms`: the session timeout is used |
 //! | JoinGroup | 4 | the first join is answered `MEMBER_ID_REQUIRED` with an id (KIP-394) |
 //! | JoinGroup | 5 | static members: `group_instance_id` (KIP-345) |
@@ -27,7 +29,41 @@
 
 use super::{ErrorCode, message};
 
+/// `key_type` of a consumer group.
+pub const KEY_TYPE_GROUP: i8 = 0;
+/// `key_type` of a transactional id.
+pub const KEY_TYPE_TRANSACTION: i8 = 1;
+
+/// The first version of FindCoordinator with a list of keys.
+const COORDINATORS_FROM: i16 = 4;
+
 message! {
+    /// Asks for the coordinators of groups.
+    pub struct FindCoordinatorRequest: key 10, versions 0-6, flexible 3+ {
+        0-3 key:              String,      "the group";
+        1+  key_type:         i8,          "0: group, 1: transactional id, 2: share group";
+        4+  coordinator_keys: Vec<String>, "the groups";
+    }
+
+    /// The coordinators.
+    pub struct FindCoordinatorResponse: key 10, versions 0-6, flexible 3+ {
+        1+  throttle_time_ms: i32,              "delay by quotas";
+        0-3 error_code:       ErrorCode,        "why there is no coordinator";
+        1-3 error_message:    Option<String>,   "an error in words";
+        0-3 node_id:          i32,              "the broker";
+        0-3 host:             String,           "the host to connect to";
+        0-3 port:             i32,              "the port to connect to";
+        4+  coordinators:     Vec<Coordinator>, "the same for each key";
+        Coordinator {
+            4+ key:           String,         "the group";
+            4+ node_id:       i32,            "the broker";
+            4+ host:          String,         "the host to connect to";
+            4+ port:          i32,            "the port to connect to";
+            4+ error_code:    ErrorCode,      "why there is no coordinator";
+            4+ error_message: Option<String>, "an error in words";
+        }
+    }
+
     /// A member joins its group, or joins again.
     pub struct JoinGroupRequest: key 11, versions 0-9, flexible 6+ {
         0+ group_id:             String,         "the group";
@@ -195,6 +231,17 @@ impl JoinGroupRequest {
         match self.rebalance_timeout_ms {
             ..0 => self.session_timeout_ms,
             timeout => timeout,
+        }
+    }
+}
+
+impl FindCoordinatorRequest {
+    /// The groups that a request of `version` asks for.
+    pub fn keys(&self, version: i16) -> &[String] {
+        if version < COORDINATORS_FROM {
+            std::slice::from_ref(&self.key)
+        } else {
+            &self.coordinator_keys
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Metadata (key 3): the brokers, the topics, and which broker leads which partition. A client asks
 //! at the start, every few minutes, and after each error that says its knowledge is outdated.
+//! DescribeCluster (60): the brokers alone, for administrators.
 //!
 //! # How clients ask for all topics, or for none
 //!
@@ -19,7 +20,7 @@
 //! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
 //! by id alone ([`properties`](crate::format::properties) says what for).
 //!
-//! Kafka counterpart: `MetadataRequest.json`, `MetadataResponse.json`, KIP-516.
+//! Kafka counterpart: the JSON files of these names, KIP-516, KIP-700.
 
 use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
@@ -69,6 +70,32 @@ message! {
         }
         8-10 cluster_authorized_operations: i32 = i32::MIN, "bits; i32::MIN if not asked for";
         13+  error_code:       ErrorCode,               "an error of the whole request";
+    }
+
+    /// Asks for the brokers.
+    pub struct DescribeClusterRequest: key 60, versions 0-2, flexible 0+ {
+        0+ include_cluster_authorized_operations: bool, "ask for the bits of allowed operations";
+        1+ endpoint_type: i8 = 1,                       "1: brokers, 2: controllers";
+        2+ include_fenced_brokers: bool,                "also those that have failed";
+    }
+
+    /// The brokers.
+    pub struct DescribeClusterResponse: key 60, versions 0-2, flexible 0+ {
+        0+ throttle_time_ms: i32,                   "delay by quotas";
+        0+ error_code:       ErrorCode,             "an error of the whole request";
+        0+ error_message:    Option<String>,        "an error in words";
+        1+ endpoint_type:    i8 = 1,                "1: brokers, 2: controllers";
+        0+ cluster_id:       String,                "22 characters of base64url";
+        0+ controller_id:    i32 = -1,              "the broker that creates topics";
+        0+ brokers:          Vec<DescribeClusterBroker>, "all brokers";
+        DescribeClusterBroker {
+            0+ broker_id: i32,            "its number";
+            0+ host:      String,         "the host to connect to";
+            0+ port:      i32,            "the port to connect to";
+            0+ rack:      Option<String>, "its rack";
+            2+ is_fenced: bool,           "true if it has failed";
+        }
+        0+ cluster_authorized_operations: i32 = i32::MIN, "bits; i32::MIN if not asked for";
     }
 }
 

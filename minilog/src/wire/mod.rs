@@ -4,33 +4,27 @@
 //! |---|---|
 //! | [`codec`] | integers, strings, arrays, tagged fields; the bounds of hostile lengths |
 //! | [`schema`] | messages as tables of fields: `message!` |
-//! | [`header`] | the headers of requests and responses |
 //! | [`error_code`] | errors |
-//! | [`api`] | the list of requests; whole frames |
+//! | [`api`] | the list of requests; headers and whole frames |
 //! | [`api_versions`] [`metadata`] | which requests there are; which broker leads which partition |
 //! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
-//! | [`init_producer_id`] | recognizing batches that are sent twice |
-//! | [`coordinator`] [`group`] [`offsets`] | consumer groups and what they have processed |
+//! | [`group`] [`offsets`] | consumer groups and what they have processed |
 //! | [`offsets_topic`] | the same on the disk: the records of `__consumer_offsets` |
 //! | [`explain`] | a frame, byte by byte |
-//! | [`topics`] [`configs`] [`cluster`] | administration |
+//! | [`topics`] [`configs`] | administration |
 //!
-//! A connection carries frames in both directions: four bytes of size, a [`header`], a body. The
+//! A connection carries frames in both directions: four bytes of size, a [header](api), a body. The
 //! header of a request names the body and its version ([`decode_request`]); the response
 //! ([`encode_response`]) has the same version.
 
 pub mod api;
 pub mod api_versions;
-pub mod cluster;
 pub mod codec;
 pub mod configs;
-pub mod coordinator;
 pub mod error_code;
 pub mod explain;
 pub mod fetch;
 pub mod group;
-pub mod header;
-pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
 pub mod offsets;

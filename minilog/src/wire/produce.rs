@@ -1,4 +1,6 @@
-//! Produce (key 0): a producer sends record batches for partitions of topics.
+//! Produce (key 0): a producer sends record batches for partitions of topics. InitProducerId (22):
+//! before that it asks for an id, so that the broker can recognize batches that it sends twice
+//! ([`producers`](crate::engine::log::producers)).
 //!
 //! The batches are in the format of the log ([`crate::format::batch`]) and stay opaque here: the
 //! decoder slices them out of the frame without a copy.
@@ -39,9 +41,11 @@
 //! ```
 //!
 //! Since version 13 a topic is named by id. What `acks` promises is in the handler's head
-//! (`handlers::produce`).
+//! (`handlers::produce`). A producer with `transactional_id` gets the same id after a restart and a
+//! higher epoch, which shuts out its former instance. Version 6 of InitProducerId (two-phase commit)
+//! is not stable in Kafka 4.3 and absent here.
 //!
-//! Kafka counterpart: `ProduceRequest.json`, `ProduceResponse.json`, KIP-467, KIP-951.
+//! Kafka counterpart: the JSON files of these names, KIP-98, KIP-360, KIP-467, KIP-951.
 
 use super::codec::Records;
 use super::{ErrorCode, message};
@@ -87,5 +91,21 @@ message! {
             }
         }
         1+  throttle_time_ms: i32,                       "delay by quotas";
+    }
+
+    /// Asks for a producer id.
+    pub struct InitProducerIdRequest: key 22, versions 0-5, flexible 2+ {
+        0+ transactional_id:       Option<String>, "the transactional id, or null";
+        0+ transaction_timeout_ms: i32,            "when the broker aborts a transaction";
+        3+ producer_id:            i64 = -1,       "the id the producer has; -1 for a new one";
+        3+ producer_epoch:         i16 = -1,       "its epoch";
+    }
+
+    /// The producer id.
+    pub struct InitProducerIdResponse: key 22, versions 0-5, flexible 2+ {
+        0+ throttle_time_ms: i32,       "delay by quotas";
+        0+ error_code:       ErrorCode, "why there is none";
+        0+ producer_id:      i64 = -1,  "the id";
+        0+ producer_epoch:   i16,       "its epoch";
     }
 }

@@ -1,5 +1,5 @@
 //! Administration of topics: CreateTopics (key 19), DeleteTopics (20), DeleteRecords (21),
-//! CreatePartitions (37).
+//! DescribeLogDirs (35), CreatePartitions (37).
 //!
 //! Each names several topics and is answered per topic: some may succeed while others fail. With
 //! `validate_only` everything is checked and nothing is done.
@@ -135,6 +135,36 @@ message! {
             0+ name:          String,         "the topic";
             0+ error_code:    ErrorCode,      "why nothing was created";
             0+ error_message: Option<String>, "an error in words";
+        }
+    }
+
+    /// Asks how large partitions are.
+    pub struct DescribeLogDirsRequest: key 35, versions 1-5, flexible 2+ {
+        0+ topics: Option<Vec<DescribableLogDirTopic>>, "which partitions; null for all";
+        DescribableLogDirTopic {
+            0+ topic:      String,   "the topic";
+            0+ partitions: Vec<i32>, "the partitions";
+        }
+    }
+
+    /// The data directories and what is in them.
+    pub struct DescribeLogDirsResponse: key 35, versions 1-5, flexible 2+ {
+        0+ throttle_time_ms: i32,                        "delay by quotas";
+        3+ error_code:       ErrorCode,                  "an error of the whole request";
+        0+ results:          Vec<DescribeLogDirsResult>, "the data directories";
+        DescribeLogDirsResult {
+            0+ error_code:   ErrorCode,                 "KAFKA_STORAGE_ERROR if it has failed";
+            0+ log_dir:      String,                    "its absolute path";
+            0+ topics:       Vec<ByTopic<DescribeLogDirsPartition>>, "the topics in it";
+            DescribeLogDirsPartition {
+                0+ partition_index: i32,  "the partition";
+                0+ partition_size:  i64,  "bytes of its segments";
+                0+ offset_lag:      i64,  "records not replicated yet";
+                0+ is_future_key:   bool, "true while it is copied to another directory";
+            }
+            4+ total_bytes:  i64 = -1,                  "size of the volume";
+            4+ usable_bytes: i64 = -1,                  "free bytes of the volume";
+            5+ is_cordoned:  bool,                      "true if it takes no new partitions";
         }
     }
 

@@ -9,7 +9,7 @@ use kafka_protocol::messages as theirs;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use minilog::wire::codec::{Decoder, Encoder};
 use minilog::wire::schema::Message;
-use minilog::wire::{api_versions, cluster, configs, coordinator, fetch, group, init_producer_id};
+use minilog::wire::{api_versions, configs, fetch, group};
 use minilog::wire::{list_offsets, metadata, offsets, produce, topics};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ oracles! {
     offsets::OffsetCommitRequest offsets::OffsetCommitResponse
     offsets::OffsetFetchRequest offsets::OffsetFetchResponse
     offsets::OffsetDeleteRequest offsets::OffsetDeleteResponse
-    coordinator::FindCoordinatorRequest coordinator::FindCoordinatorResponse
+    group::FindCoordinatorRequest group::FindCoordinatorResponse
     group::JoinGroupRequest group::JoinGroupResponse
     group::HeartbeatRequest group::HeartbeatResponse
     group::LeaveGroupRequest group::LeaveGroupResponse
@@ -81,9 +81,9 @@ oracles! {
     topics::DeleteTopicsRequest topics::DeleteTopicsResponse
     topics::DeleteRecordsRequest topics::DeleteRecordsResponse
     topics::CreatePartitionsRequest topics::CreatePartitionsResponse
-    init_producer_id::InitProducerIdRequest init_producer_id::InitProducerIdResponse
+    produce::InitProducerIdRequest produce::InitProducerIdResponse
     configs::DescribeConfigsRequest configs::DescribeConfigsResponse
     configs::IncrementalAlterConfigsRequest configs::IncrementalAlterConfigsResponse
-    cluster::DescribeLogDirsRequest cluster::DescribeLogDirsResponse
-    cluster::DescribeClusterRequest cluster::DescribeClusterResponse
+    topics::DescribeLogDirsRequest topics::DescribeLogDirsResponse
+    metadata::DescribeClusterRequest metadata::DescribeClusterResponse
 }

@@ -47,49 +47,35 @@
 use super::batches::invalid_data;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::Kind;
+use minikit::layout::ByteOrder::BigEndian;
+use minikit::layout::FieldType;
 use minikit::storage::DiskFile;
 use std::io;
 
 /// An entry with the number by which its index is sorted.
-pub trait Entry: Copy {
+pub trait Entry: FieldType {
     /// What its file is.
     const KIND: Kind;
-    /// Bytes of an entry in the file.
-    const SIZE: usize;
 
     /// What lookups compare.
     fn key(&self) -> i64;
-
-    /// Appends the bytes of the entry.
-    fn encode_into(&self, out: &mut Vec<u8>);
-
-    /// Reads [`Entry::SIZE`] bytes.
-    fn decode_from(bytes: &[u8]) -> Self;
 }
 
-macro_rules! entry {
-    ($entry:ident, $kind:ident, $key:ident) => {
-        impl Entry for $entry {
-            const KIND: Kind = Kind::$kind;
-            const SIZE: usize = $entry::SIZE;
+impl Entry for OffsetEntry {
+    const KIND: Kind = Kind::OffsetIndex;
 
-            fn key(&self) -> i64 {
-                self.$key.into()
-            }
-
-            fn encode_into(&self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.encode());
-            }
-
-            fn decode_from(bytes: &[u8]) -> $entry {
-                $entry::read(bytes).expect("the caller gives SIZE bytes")
-            }
-        }
-    };
+    fn key(&self) -> i64 {
+        self.relative_offset.into()
+    }
 }
 
-entry!(OffsetEntry, OffsetIndex, relative_offset);
-entry!(TimeEntry, TimeIndex, timestamp);
+impl Entry for TimeEntry {
+    const KIND: Kind = Kind::TimeIndex;
+
+    fn key(&self) -> i64 {
+        self.timestamp
+    }
+}
 
 /// Entries in memory, in ascending order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +109,9 @@ impl<E: Entry> SparseIndex<E> {
 
     /// The bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.0.len() * E::SIZE);
-        self.0.iter().for_each(|entry| entry.encode_into(&mut bytes));
+        let mut bytes = vec![0; self.0.len() * E::SIZE];
+        let places = bytes.chunks_mut(E::SIZE).zip(&self.0);
+        places.for_each(|(place, entry)| entry.write(place, BigEndian));
         bytes
     }
 
@@ -132,7 +119,7 @@ impl<E: Entry> SparseIndex<E> {
     /// ascend, as with the zeros that a crash leaves in a preallocated file.
     pub fn decode(bytes: &[u8]) -> Option<SparseIndex<E>> {
         let entries = bytes.chunks(E::SIZE);
-        let entries = entries.map(|it| (it.len() == E::SIZE).then(|| E::decode_from(it)));
+        let entries = entries.map(|it| (it.len() == E::SIZE).then(|| E::read(it, BigEndian)));
         let entries = entries.collect::<Option<Vec<_>>>()?;
         let ascends = entries.windows(2).all(|pair| pair[0].key() < pair[1].key());
         ascends.then_some(SparseIndex(entries))
@@ -150,7 +137,7 @@ pub fn floor_in_file<E: Entry>(file: &dyn DiskFile, key: i64) -> io::Result<Opti
         let mut bytes = [0; TimeEntry::SIZE];
         let bytes = &mut bytes[..E::SIZE];
         file.read_exact_at(bytes, number * size)?;
-        io::Result::Ok(E::decode_from(bytes))
+        io::Result::Ok(E::read(bytes, BigEndian))
     };
 
     // Entries below `low` have keys up to `key`, those from `high` on do not.
