@@ -70,10 +70,8 @@ pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<()> {
     let topic = DeleteTopicState { name: Some(name.to_owned()), ..Default::default() };
     let (topics, topic_names) = (vec![topic], vec![name.to_owned()]);
     let request = DeleteTopicsRequest { topics, topic_names, timeout_ms: TIMEOUT_MS };
-    for it in cluster.call(&request)?.responses {
-        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
-    }
-    Ok(())
+    let mut all = cluster.call(&request)?.responses.into_iter();
+    all.try_for_each(|it| check(format_args!("topic {name}"), it.error_code, it.error_message))
 }
 
 /// Raises the number of partitions of a topic.
@@ -81,19 +79,14 @@ pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Resul
     let topics = vec![CreatePartitionsTopic { name: name.to_owned(), count, assignments: None }];
     let (timeout_ms, validate_only) = (TIMEOUT_MS, false);
     let request = CreatePartitionsRequest { topics, timeout_ms, validate_only };
-    for it in cluster.call(&request)?.results {
-        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
-    }
-    Ok(())
+    let mut all = cluster.call(&request)?.results.into_iter();
+    all.try_for_each(|it| check(format_args!("topic {name}"), it.error_code, it.error_message))
 }
 
 /// The configuration of a topic.
 pub fn topic_configs(cluster: &mut Cluster, name: &str) -> Result<Vec<ConfigEntry>> {
-    let resource = DescribeConfigsResource {
-        resource_type: TOPIC,
-        resource_name: name.to_owned(),
-        configuration_keys: None,
-    };
+    let (resource_type, resource_name, configuration_keys) = (TOPIC, name.to_owned(), None);
+    let resource = DescribeConfigsResource { resource_type, resource_name, configuration_keys };
     let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
     let result = cluster.call(&request)?.results.pop();
     let result = result.ok_or_else(|| missing("the configuration"))?;
@@ -111,17 +104,12 @@ pub fn alter_topic(
         let config_operation = if value.is_some() { SET } else { DELETE };
         AlterableConfig { name, config_operation, value }
     });
-    let resource = AlterConfigsResource {
-        resource_type: TOPIC,
-        resource_name: name.to_owned(),
-        configs: configs.collect(),
-    };
+    let (resource_type, resource_name, configs) = (TOPIC, name.to_owned(), configs.collect());
+    let resource = AlterConfigsResource { resource_type, resource_name, configs };
     let request =
         IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
-    for it in cluster.call(&request)?.responses {
-        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
-    }
-    Ok(())
+    let mut all = cluster.call(&request)?.responses.into_iter();
+    all.try_for_each(|it| check(format_args!("topic {name}"), it.error_code, it.error_message))
 }
 
 /// The groups of the broker that answers.

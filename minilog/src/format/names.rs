@@ -64,9 +64,9 @@ pub fn partition_directory(topic: &str, partition: i32) -> String {
 /// Topic and partition of a directory. The topic may contain hyphens, the last one separates.
 pub fn parse_partition_directory(name: &str) -> Option<(&str, i32)> {
     let (topic, partition) = name.rsplit_once('-')?;
-    let is_number = !partition.is_empty() && partition.bytes().all(|it| it.is_ascii_digit());
-    let partition = is_number.then(|| partition.parse().ok())??;
-    is_topic_name(topic).then_some((topic, partition))
+    let number = partition.parse::<i32>().ok().filter(|it| *it >= 0)?;
+    // `+1` and `01` are not how a number is written.
+    (is_topic_name(topic) && number.to_string() == partition).then_some((topic, number))
 }
 
 /// Returns true if a topic may have this name. It becomes a directory, so nothing of a path is
@@ -93,7 +93,7 @@ mod tests {
         ] {
             assert_eq!(parse(name), None, "{name}");
         }
-        for name in ["orders", "orders-", "orders--1x", "-1", "../x-1"] {
+        for name in ["orders", "orders-", "orders--1x", "-1", "../x-1", "a-01", "a-+1"] {
             assert_eq!(parse_partition_directory(name), None, "{name}");
         }
     }

@@ -157,18 +157,19 @@ impl Catalog {
 }
 
 impl Topics {
-    /// Opens all topics of a data directory and repairs what a crash left. The reports are those of
-    /// logs that were damaged.
+    /// Opens all topics of a data directory and repairs what a crash left. Returns a warning for
+    /// everything that was damaged.
     pub fn open(
         disk: Arc<dyn Disk>,
         config: LogConfig,
         random: fn() -> [u8; 16],
-    ) -> io::Result<(Topics, Vec<(String, Report)>)> {
+    ) -> io::Result<(Topics, Vec<String>)> {
         let root = Directory::new(Arc::clone(&disk), "");
         let meta = read_or_create_meta(&root, random())?;
         let names = root.list()?;
         let is_clean = names.iter().any(|name| name == CLEAN_SHUTDOWN_FILE);
-        let starts = read_checkpoints(&root)?;
+        let mut warnings = Vec::new();
+        let starts = read_checkpoints(&root, &mut warnings)?;
 
         // From here on a crash is one without a clean shutdown.
         if is_clean {
@@ -176,28 +177,17 @@ impl Topics {
             root.sync()?;
         }
 
-        let is_unfinished = |name: &&String| name.ends_with(CREATING) || name.ends_with(DELETING);
         let directory = |name: &str| Directory::new(Arc::clone(&disk), name);
-        names.iter().filter(is_unfinished).try_for_each(|it| directory(it).remove_all())?;
-        let mut directories: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-        for (topic, number) in names.iter().filter_map(|it| parse_partition_directory(it)) {
-            directories.entry(topic).or_default().push(number);
-        }
-
-        let (mut topics, mut unopened, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, numbers) in directories {
-            let mut names = numbers.iter().map(|number| partition_directory(name, *number));
-            if !numbers.contains(&0) {
-                // What an interrupted creation or deletion of a topic left.
-                names.try_for_each(|it| directory(&it).remove_all())?;
-                continue;
-            }
-            let overrides = read_overrides(&directory(&partition_directory(name, 0)))?;
-            let config = resolve(&overrides, &config).map_err(|it| invalid_data(it.text))?;
-            let names = (0..numbers.len() as i32).map(|number| partition_directory(name, number));
+        let (mut topics, mut unopened) = (Vec::new(), Vec::new());
+        let stray = format!(".{}-stray", Uuid::from_random(random()));
+        for (topic, count) in count_partitions(&names, directory, &stray, &mut warnings)? {
+            let overrides = read_overrides(&directory(&partition_directory(topic, 0)))?;
+            let damaged = |it: Failure| invalid_data(format!("{topic}-0/{OVERRIDES}: {}", it.text));
+            let config = resolve(&overrides, &config).map_err(damaged)?;
+            let names = (0..count).map(|number| partition_directory(topic, number));
             unopened.extend(names.map(|it| (topics.len(), it, config.clone())));
             let (id, partitions) = (Uuid::default(), Vec::new());
-            topics.push(Topic { name: name.to_owned(), id, overrides, partitions });
+            topics.push(Topic { name: topic.to_owned(), id, overrides, partitions });
         }
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let opened = on_threads(threads, &unopened, |(_, name, config)| {
@@ -207,7 +197,7 @@ impl Topics {
         for ((topic, name, _), opened) in unopened.into_iter().zip(opened) {
             let (id, log, report) = opened?;
             if report.reason.is_some() {
-                reports.push((name, report));
+                warnings.push(format!("{name} was damaged and is repaired: {report:?}"));
             }
             topics[topic].id = id;
             topics[topic].partitions.push(Arc::new(Partition::new(log)));
@@ -222,7 +212,7 @@ impl Topics {
         if !is_clean && !starts.is_empty() {
             topics.write_checkpoints()?;
         }
-        Ok((topics, reports))
+        Ok((topics, warnings))
     }
 
     /// The topics now.
@@ -245,17 +235,14 @@ impl Topics {
     /// Returns why a topic cannot be created, without creating it.
     pub fn check_new(&self, name: &str, partitions: i32, overrides: &Overrides) -> Result<()> {
         if !is_topic_name(name) {
-            let text = "a topic is named by up to 249 letters, digits, '.', '_' and '-'";
+            let text = "Topic name is invalid: not 1 to 249 letters, digits, '.', '_' and '-'";
             return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
         }
         if self.catalog().by_name(name).is_some() {
             let text = format!("Topic '{name}' already exists.");
             return Err(Failure::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));
         }
-        if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            let text = format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
-            return Err(Failure::new(ErrorCode::INVALID_PARTITIONS, text));
-        }
+        check_count(partitions)?;
         resolve(overrides, &self.config).map(drop)
     }
 
@@ -265,13 +252,12 @@ impl Topics {
         let catalog = self.catalog();
         let topic = catalog.by_name(name).ok_or_else(|| unknown(name))?;
         let current = topic.partitions.len() as i32;
-        if count <= current || count > PARTITIONS_MAX {
-            let text = format!(
-                "The topic {name} currently has {current} partition(s); {count} would not be an \
-                 increase, or more than {PARTITIONS_MAX}."
-            );
+        if count <= current {
+            let has = format!("The topic {name} currently has {current} partition(s)");
+            let text = format!("{has}; {count} would not be an increase.");
             return Err(Failure::new(ErrorCode::INVALID_PARTITIONS, text));
         }
+        check_count(count)?;
         if validate_only {
             return Ok(());
         }
@@ -427,17 +413,64 @@ impl Topics {
 }
 
 fn unknown(name: &str) -> Failure {
-    let text = format!("there is no topic '{name}'");
+    let text = format!("The topic '{name}' does not exist.");
     Failure::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, text)
 }
 
+fn check_count(partitions: i32) -> Result<()> {
+    let text = || format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
+    let refused = || Failure::new(ErrorCode::INVALID_PARTITIONS, text());
+    (1..=PARTITIONS_MAX).contains(&partitions).then_some(()).ok_or_else(refused)
+}
+
+/// How many partitions each topic has. Removes what an interrupted creation or deletion left.
+/// Partitions after a missing one may be copies, with records: they get a name with `stray`.
+fn count_partitions<'a>(
+    names: &'a [String],
+    directory: impl Fn(&str) -> Directory,
+    stray: &str,
+    warnings: &mut Vec<String>,
+) -> io::Result<Vec<(&'a str, i32)>> {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for (topic, number) in names.iter().filter_map(|it| parse_partition_directory(it)) {
+        topics.entry(topic).or_default().push(number);
+    }
+    let mut counts = Vec::new();
+    for (topic, mut numbers) in topics {
+        numbers.sort_unstable();
+        let count = (0..).zip(&numbers).take_while(|(index, it)| index == *it).count();
+        let missing = partition_directory(topic, count as i32);
+        let suffixes = [CREATING, DELETING].map(|it| format!("{missing}{it}"));
+        let is_unfinished = names.iter().any(|it| suffixes.contains(it));
+        for name in numbers.drain(count..).map(|it| partition_directory(topic, it)) {
+            if is_unfinished {
+                directory(&name).remove_all()?;
+            } else {
+                warnings.push(format!("{missing} is missing: {name} is now {name}{stray}"));
+                directory(&name).rename_to(&format!("{name}{stray}"))?;
+            }
+        }
+        counts.extend((count > 0).then_some((topic, count as i32)));
+    }
+    let is_unfinished = |name: &&String| name.ends_with(CREATING) || name.ends_with(DELETING);
+    names.iter().filter(is_unfinished).try_for_each(|it| directory(it).remove_all())?;
+    Ok(counts)
+}
+
 /// What the last process said about each log, by the name of its directory.
-fn read_checkpoints(root: &Directory) -> io::Result<BTreeMap<String, Start>> {
+fn read_checkpoints(
+    root: &Directory,
+    warnings: &mut Vec<String>,
+) -> io::Result<BTreeMap<String, Start>> {
     let mut starts = BTreeMap::<_, Start>::new();
     for (name, _, set) in CHECKPOINTS {
         let text = read_text(root, name)?.unwrap_or_default();
-        let entries = checkpoint::parse::<OffsetEntry>(&text);
-        for it in entries.map_err(|error| invalid_data(format!("{name}: {error}")))? {
+        // Without it the next start recovers more; the logs begin with their first segments.
+        let entries = checkpoint::parse::<OffsetEntry>(&text).unwrap_or_else(|error| {
+            warnings.push(format!("{name} is ignored: {error}"));
+            Vec::new()
+        });
+        for it in entries {
             let directory = partition_directory(&it.topic, it.partition);
             set(starts.entry(directory).or_default(), it.offset);
         }
@@ -689,6 +722,87 @@ mod tests {
         old.set_config(LogConfig { retention_bytes: 0, ..Default::default() });
         assert_eq!(old.delete_old_segments(i64::MAX).unwrap(), 0);
         assert_eq!(disk.list("orders-0").unwrap(), before);
+    }
+
+    #[test]
+    fn partitions_without_the_first_ones_are_kept() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        topics.create("orders", 3, Overrides::default()).unwrap();
+        topics.create("other", 3, Overrides::default()).unwrap();
+        for (from, to) in [("orders-0", "moved"), ("other-1", "moved-too")] {
+            disk.rename(from, to).unwrap();
+        }
+
+        // Nothing says that the records were to be deleted.
+        let (topics, warnings) =
+            Topics::open(Arc::new(disk.clone()), LogConfig::default(), random).unwrap();
+        assert_eq!(names(&topics), ["other"]);
+        assert_eq!(topics.catalog().by_name("other").unwrap().partitions.len(), 1);
+        let strays = ["orders-1", "orders-2", "other-2"];
+        let found = disk.list("").unwrap();
+        let is_stray = |name: &&str| {
+            found.iter().any(|it| it.starts_with(&format!("{name}.")) && it.ends_with("-stray"))
+        };
+        assert!(strays.iter().all(is_stray), "{found:?}");
+        assert!(warnings[0].starts_with("orders-0 is missing: orders-1 is now orders-1."));
+
+        // A new topic of that name can have all its partitions, and keeps them.
+        topics.create("orders", 3, Overrides::default()).unwrap();
+        assert_eq!(open(&disk).unwrap().catalog().partitions().count(), 4);
+    }
+
+    #[test]
+    fn an_addition_of_partitions_may_be_cut_off() {
+        let cuts = every_cut(
+            1,
+            |disk, added: &mut bool| {
+                let topics = open(disk)?;
+                let topic = topics.create("orders", 1, Overrides::default());
+                topic.map_err(|_| io::Error::other("not created"))?;
+                let grown = topics.add_partitions("orders", 4, false);
+                grown.map_err(|_| io::Error::other("not added"))?;
+                *added = true;
+                Ok(())
+            },
+            |disk, added| {
+                let topics = open(disk).map_err(|error| error.to_string())?;
+                let found = topics.catalog().by_name("orders").map(|it| it.partitions.len());
+                match (added, found) {
+                    (true, Some(4)) | (false, _) => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            },
+        );
+        cuts.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_ignored_and_damaged_topics_are_named() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        topics.create("orders", 1, Overrides::default()).unwrap();
+        topics.close().unwrap();
+        let root = Directory::new(Arc::new(disk.clone()), "");
+        CHECKPOINTS.iter().for_each(|it| root.replace(it.0, b"0\n2\norders 0 1\n").unwrap());
+        let opened = Topics::open(Arc::new(disk.clone()), LogConfig::default(), random);
+        let (topics, warnings) = opened.unwrap();
+        assert_eq!((names(&topics).len(), warnings.len()), (1, CHECKPOINTS.len()));
+        let text =
+            "recovery-point-offset-checkpoint is ignored: the checkpoint is damaged in line 4";
+        assert_eq!(warnings[0], text);
+
+        let directory = Directory::new(Arc::new(disk.clone()), "orders-0");
+        for (file, error) in [
+            ("leader-epoch-checkpoint", "the checkpoint is damaged in line 1"),
+            (OVERRIDES, "Unknown topic config name: x"),
+        ] {
+            let before = directory.read(file).unwrap().unwrap();
+            directory.replace(file, b"x=1\n").unwrap();
+            let found = open(&disk).err().map(|it| it.to_string());
+            assert_eq!(found, Some(format!("orders-0/{file}: {error}")));
+            directory.replace(file, &before).unwrap();
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::wire::ErrorCode;
 use crate::wire::configs::*;
 
 /// Numbers of `ConfigDef.Type`.
+const BOOLEAN_TYPE: i8 = 1;
 const STRING_TYPE: i8 = 2;
 const INT_TYPE: i8 = 3;
 const LONG_TYPE: i8 = 5;
@@ -48,10 +49,10 @@ pub fn describe_configs(
         }
         DescribeConfigsResult {
             error_code,
-            error_message: error_code.is_error().then(|| error_code.to_string()),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
             configs,
+            ..Default::default()
         }
     });
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }
@@ -80,7 +81,7 @@ fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     let settings = &broker.settings;
     let mut values = PARAMETERS.iter().map(value).collect::<Vec<_>>();
     values.extend([
-        fixed("auto.create.topics.enable", 1, settings.auto_create_topics.to_string()),
+        fixed("auto.create.topics.enable", BOOLEAN_TYPE, settings.auto_create_topics.to_string()),
         fixed("log.dirs", STRING_TYPE, settings.data_dir.clone()),
         fixed("num.partitions", INT_TYPE, settings.num_partitions.to_string()),
     ]);
@@ -121,6 +122,8 @@ fn config_type(parameter: &Parameter) -> i8 {
         Rule::Long(..) => LONG_TYPE,
         Rule::Ratio(_) => DOUBLE_TYPE,
         Rule::Cleanup => LIST_TYPE,
+        Rule::Only("1") => INT_TYPE,
+        Rule::Only("false") => BOOLEAN_TYPE,
         Rule::Only(_) => STRING_TYPE,
     }
 }
@@ -159,15 +162,14 @@ fn apply(
     match change.config_operation {
         SET => set(overrides, name, value),
         DELETE => {
-            overrides.remove(Parameter::of(name)?.name);
+            overrides.remove(name);
             Ok(())
         }
         operation @ (APPEND | SUBTRACT) => {
-            let parameter = Parameter::of(name)?;
-            if !matches!(parameter.rule, Rule::Cleanup) {
-                let text = format!("Config value append/subtract is not allowed for {name}");
-                return Err(invalid_config(text));
-            }
+            let list = Parameter::of(name).ok().filter(|it| matches!(it.rule, Rule::Cleanup));
+            let verb = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
+            let no_list = || format!("Can't {verb} to key {name} because its type is not LIST.");
+            let parameter = list.ok_or_else(|| invalid_config(no_list()))?;
             // A list that was not set begins with the broker's elements.
             let current = overrides.get(name).cloned();
             let current = current.unwrap_or_else(|| parameter.get(defaults));

@@ -48,13 +48,9 @@ fn coordinators(
         ErrorCode::NONE => (broker.topics.meta.node_id, broker.address()),
         _ => (-1, (String::new(), -1)),
     };
-    let coordinator = |key: &String| Coordinator {
-        key: key.clone(),
-        node_id,
-        host: host.clone(),
-        port,
-        error_code,
-        ..Default::default()
+    let coordinator = |key: &String| {
+        let (key, host) = (key.clone(), host.clone());
+        Coordinator { key, node_id, host, port, error_code, ..Default::default() }
     };
     let coordinators = request.keys(call.version).iter().map(coordinator).collect();
     FindCoordinatorResponse { node_id, host, port, error_code, coordinators, ..Default::default() }

@@ -186,23 +186,19 @@ fn load_batch(broker: &Broker, header: &BatchHeader, batch: &[u8]) -> usize {
             }
             Some(Entry::Offset(key, value)) => {
                 let OffsetCommitKey { group, topic, partition } = key;
-                let committed = value.map(committed_of);
+                let committed = value.map(|it| Committed {
+                    offset: it.offset,
+                    leader_epoch: it.leader_epoch,
+                    metadata: it.metadata,
+                    timestamp: it.commit_timestamp,
+                    expires: Some(it.expire_timestamp).filter(|it| *it >= 0),
+                });
                 state.coordinator.apply(now, Record::Offset { group, topic, partition, committed });
             }
             None => skipped += 1,
         }
     }
     skipped
-}
-
-fn committed_of(value: OffsetCommitValue) -> Committed {
-    Committed {
-        offset: value.offset,
-        leader_epoch: value.leader_epoch,
-        metadata: value.metadata,
-        timestamp: value.commit_timestamp,
-        expires: (value.expire_timestamp >= 0).then_some(value.expire_timestamp),
-    }
 }
 
 /// A group as it was after its last rebalance.
@@ -225,14 +221,8 @@ fn group_of(id: &str, now: Now, value: GroupMetadataValue) -> Group {
             protocols: vec![(protocol.clone(), it.subscription)],
             ..Default::default()
         };
-        let member = Member {
-            join,
-            assignment: it.assignment,
-            session_ends: 0,
-            has_synced: true,
-            waiting: None,
-        };
-        (it.member_id, member)
+        let (assignment, waiting) = (it.assignment, None);
+        (it.member_id, Member { join, assignment, session_ends: 0, has_synced: true, waiting })
     });
     group.members = members.collect();
     group.generation = value.generation;

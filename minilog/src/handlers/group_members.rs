@@ -118,6 +118,7 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
     }
     let protocol_type = request.protocol_type.clone();
     let protocol_name = request.protocol_name.clone();
+    let synced = SyncGroupResponse { protocol_type, protocol_name, ..Default::default() };
     let assignments = request.assignments.into_iter();
     let sync = Sync {
         member: Identity {
@@ -138,14 +139,7 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
         },
         move |reply| {
             call.encode(&match reply {
-                Ok(Some(Reply::Synced(assignment))) => {
-                    let protocols = SyncGroupResponse {
-                        protocol_type,
-                        protocol_name,
-                        ..refuse(ErrorCode::NONE)
-                    };
-                    SyncGroupResponse { assignment, ..protocols }
-                }
+                Ok(Some(Reply::Synced(assignment))) => SyncGroupResponse { assignment, ..synced },
                 Ok(_) => refuse(ErrorCode::UNKNOWN_SERVER_ERROR),
                 Err(refusal) => refuse(refusal.error_code),
             })

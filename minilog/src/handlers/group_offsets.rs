@@ -40,24 +40,30 @@ pub fn offset_commit(broker: &Arc<Broker>, call: Call, request: OffsetCommitRequ
     for topic in request.topics {
         let found = find_topic(&catalog, &topic.name, topic.topic_id);
         let partitions = topic.partitions.into_iter().map(|it| {
-            let (partition_index, checked) = (it.partition_index, check(&it));
-            let record = find_partition(found, partition_index).and(checked).map(|()| {
-                let committed = Committed {
-                    offset: it.committed_offset,
-                    leader_epoch: it.committed_leader_epoch,
-                    metadata: it.committed_metadata.unwrap_or_default(),
-                    timestamp: now.timestamp,
-                    expires,
-                };
-                Record::Offset {
+            let partition_index = it.partition_index;
+            let metadata = it.committed_metadata.unwrap_or_default();
+            let error_code = match find_partition(found, partition_index) {
+                Ok(_) if metadata.len() > METADATA_BYTES_MAX => {
+                    ErrorCode::OFFSET_METADATA_TOO_LARGE
+                }
+                found => found.err().unwrap_or(ErrorCode::NONE),
+            };
+            if !error_code.is_error() {
+                let (offset, leader_epoch) = (it.committed_offset, it.committed_leader_epoch);
+                let timestamp = now.timestamp;
+                effects.records.push(Record::Offset {
                     group: request.group_id.clone(),
                     topic: found.map(|it| it.name.clone()).unwrap_or_default(),
                     partition: partition_index,
-                    committed: Some(committed),
-                }
-            });
-            let error_code = record.as_ref().err().copied().unwrap_or(ErrorCode::NONE);
-            effects.records.extend(record);
+                    committed: Some(Committed {
+                        offset,
+                        leader_epoch,
+                        metadata,
+                        timestamp,
+                        expires,
+                    }),
+                });
+            }
             OffsetCommitResponsePartition { partition_index, error_code }
         });
         let partitions = partitions.collect();
@@ -78,14 +84,6 @@ pub fn offset_commit(broker: &Arc<Broker>, call: Call, request: OffsetCommitRequ
         }
         call.encode(&response)
     })
-}
-
-fn check(partition: &OffsetCommitRequestPartition) -> Result<(), ErrorCode> {
-    let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-    match metadata.len() {
-        0..=METADATA_BYTES_MAX => Ok(()),
-        _ => Err(ErrorCode::OFFSET_METADATA_TOO_LARGE),
-    }
 }
 
 /// Committed offsets, of one group up to version 7, of several from version 8 on.

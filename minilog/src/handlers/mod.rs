@@ -274,6 +274,5 @@ fn check_epoch(current: i32, known: i32) -> Result<(), ErrorCode> {
 
 /// A partition of a topic by its number.
 fn find_partition(topic: Found<'_, Topic>, number: i32) -> Found<'_, Partition> {
-    let number = usize::try_from(number).map_err(|_| ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-    topic?.partitions.get(number).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    topic?.partitions.get(number as usize).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }

@@ -12,6 +12,7 @@
 //! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
 
 use super::storage_error;
+use crate::engine::log::batches::invalid_data;
 use crate::engine::log::directory::Directory;
 use crate::wire::ErrorCode;
 use crate::wire::produce::{InitProducerIdRequest, InitProducerIdResponse};
@@ -43,8 +44,7 @@ impl ProducerIds {
         if reserved.is_empty() {
             let text = self.directory.read(FILE)?.unwrap_or(b"0".to_vec());
             let first = String::from_utf8_lossy(&text).trim().parse::<i64>();
-            let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "producer-ids is damaged");
-            let first = first.map_err(damaged)?;
+            let first = first.map_err(|_| invalid_data("producer-ids is damaged"))?;
             let end = first + BLOCK;
             self.directory.replace(FILE, format!("{end}\n").as_bytes())?;
             self.directory.sync()?;

@@ -24,6 +24,7 @@ use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::topics::*;
 
+const OFFSETS_ARE_INSIDE: &str = "groups store their offsets in it";
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
 
 /// The two fields of a response that say how it went.
@@ -47,8 +48,7 @@ fn create(
     validate_only: bool,
 ) -> Result<CreatableTopicResult, Failure> {
     if wanted.name == OFFSETS_TOPIC {
-        let text = "the broker creates it for the first group";
-        return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
+        return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, OFFSETS_ARE_INSIDE));
     }
     if ![-1, 1].contains(&wanted.replication_factor) {
         let text = "the cluster has one broker, so the replication factor must be 1";
@@ -60,7 +60,7 @@ fn create(
 
     let name = &wanted.name;
     let default = broker.settings.num_partitions;
-    let partitions = if wanted.num_partitions < 0 { default } else { wanted.num_partitions };
+    let partitions = if wanted.num_partitions == -1 { default } else { wanted.num_partitions };
     let mut overrides = Overrides::default();
     for config in &wanted.configs {
         let value = config.value.as_deref().unwrap_or_default();
@@ -113,18 +113,16 @@ pub fn delete_topics(broker: &Broker, request: DeleteTopicsRequest) -> DeleteTop
 fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     let catalog = broker.topics.catalog();
     let name = wanted.name.as_deref().unwrap_or_default();
-    let (error_code, text) = match find_topic(&catalog, name, wanted.topic_id) {
+    let (error_code, error_message) = match find_topic(&catalog, name, wanted.topic_id) {
         Ok(topic) if topic.name != OFFSETS_TOPIC => {
             let (name, topic_id) = (Some(topic.name.clone()), topic.id);
             return DeletableTopicResult { name, topic_id, ..Default::default() };
         }
-        Ok(_) => {
-            (ErrorCode::INVALID_TOPIC_EXCEPTION, "groups store their offsets in it".to_owned())
-        }
-        Err(error_code) => (error_code, error_code.to_string()),
+        Ok(_) => (ErrorCode::INVALID_TOPIC_EXCEPTION, Some(OFFSETS_ARE_INSIDE.to_owned())),
+        Err(error_code) => (error_code, None),
     };
     let DeleteTopicState { name, topic_id } = wanted;
-    DeletableTopicResult { name, topic_id, error_code, error_message: Some(text) }
+    DeletableTopicResult { name, topic_id, error_code, error_message }
 }
 
 pub fn create_partitions(
@@ -133,6 +131,9 @@ pub fn create_partitions(
 ) -> CreatePartitionsResponse {
     let results = request.topics.into_iter().map(|it| {
         let added = match it.assignments {
+            _ if it.name == OFFSETS_TOPIC => {
+                Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, OFFSETS_ARE_INSIDE))
+            }
             Some(_) => Err(Failure::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER)),
             None => broker.topics.add_partitions(&it.name, it.count, request.validate_only),
         };

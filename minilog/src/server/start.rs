@@ -101,10 +101,8 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log_config(), random)?;
-    for (partition, report) in reports {
-        tracing::warn!("{partition} was damaged and is repaired: {report:?}");
-    }
+    let (topics, warnings) = Topics::open(Arc::clone(&disk), start.log_config(), random)?;
+    warnings.iter().for_each(|it| tracing::warn!("{it}"));
     tracing::info!("opened {} in {} ms", start.data_dir.display(), now_ms() - started);
 
     let broker = Arc::new(Broker {

@@ -356,8 +356,8 @@ impl Recovery {
 
     fn read_epochs(&self) -> io::Result<Vec<EpochEntry>> {
         let bytes = self.log.directory.read(EPOCH_FILE)?.unwrap_or_default();
-        let epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes));
-        let mut epochs = epochs.map_err(invalid_data)?;
+        let named = |it| invalid_data(format!("{}/{EPOCH_FILE}: {it}", self.log.directory.name()));
+        let mut epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes)).map_err(named)?;
         if epochs.is_empty() {
             epochs.push(EpochEntry { epoch: 0, start_offset: 0 });
         }
