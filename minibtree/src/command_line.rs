@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
 impl Serve {
     fn run(self) -> Result<(), Box<dyn Error>> {
         let mut options = self.common.options();
-        if let Some(directory) = options.unix.as_mut().filter(|path| path.is_dir()) {
+        if let Some(directory) = options.unix.iter_mut().find(|path| path.is_dir()) {
             if self.common.listen.port() == 0 {
                 return Err("--unix needs the path of a socket if the port is 0".into());
             }

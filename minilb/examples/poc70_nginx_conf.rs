@@ -85,7 +85,7 @@ fn figures() -> String {
 // ANCHOR: answer
 fn answer(config: &Config, host: &str, request_uri: &str) -> (String, String) {
     let servers = &config.http.servers;
-    let local = servers[0].listen[0].address;
+    let local = &servers[0].listen[0].address;
     let site = VirtualServers::of(servers, local);
     let server = &servers[site.find(servers, host.as_bytes()).expect("one is the default")];
 

@@ -51,7 +51,7 @@ fn preread() {
                     let mut out = Vec::new();
                     let addresses =
                         Addresses { source: parse(source), destination: parse(destination) };
-                    proxy_protocol::write(addresses, &mut out);
+                    proxy_protocol::write(Some(addresses), &mut out);
                     show(&out)
                 }
                 "hello" => {

@@ -40,7 +40,7 @@ impl ServerProcess {
             }
         };
         let addresses = listen_addresses(&after.bind, after.port).map_err(refused)?;
-        self.listeners.listen(&addresses).map_err(|error| refused(error.to_string()))
+        self.listeners.listen(&addresses, None).map_err(|error| refused(error.to_string()))
     }
 }
 

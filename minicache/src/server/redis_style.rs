@@ -206,7 +206,7 @@ fn options(settings: &Settings) -> Result<Options, String> {
     let unix = (!settings.unixsocket.is_empty()).then(|| PathBuf::from(&settings.unixsocket));
     Ok(Options {
         listen: listen_addresses(&settings.bind, settings.port)?,
-        unix,
+        unix: unix.into_iter().collect(),
         threads: settings.io_threads as usize,
         drain_timeout: DRAIN,
         backlog: u16::try_from(settings.tcp_backlog).unwrap_or(u16::MAX),

@@ -99,7 +99,7 @@ impl ServeArgs {
     pub fn options(&self) -> Options {
         Options {
             listen: vec![self.listen],
-            unix: self.unix.clone(),
+            unix: self.unix.iter().cloned().collect(),
             threads: self.threads,
             ..Options::default()
         }

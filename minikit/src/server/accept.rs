@@ -23,6 +23,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +33,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::listen::{ListenerSet, SocketFile};
+use super::listen::{Change, ListenSocket, ListenerSet};
+use super::stream::Address;
 use super::thread::until_requested;
 use super::{Hooks, Shutdown, Stream};
 use crate::connections::Permit;
@@ -45,8 +47,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The sockets of one set of listeners, before the thread that accepts from them runs.
 pub struct Acceptor {
     pub(super) sockets: ListenerSet,
-    /// Receives the sockets that replace those for TCP.
-    pub(super) rebinds: mpsc::UnboundedReceiver<Vec<std::net::TcpListener>>,
+    pub(super) changes: mpsc::UnboundedReceiver<Change>,
 }
 
 impl Acceptor {
@@ -62,26 +63,22 @@ impl Acceptor {
         shutdown: &Shutdown,
         start: impl FnMut(Stream, Permit) + 'static,
     ) -> io::Result<()> {
-        let tcp = Listener::all_of(self.sockets.tcp)?;
+        let listeners = Listener::all_of(&self.sockets)?;
         let (hooks, start) = (Arc::clone(hooks), Rc::new(RefCell::new(start)));
         let admit = move |stream: Stream| match hooks.connections().enter(hooks.max_connections()) {
             Some(permit) => start.borrow_mut()(stream, permit),
             None => refuse(&stream.as_socket(), &hooks.refusal()),
         };
 
-        if let Some((socket, file)) = self.sockets.unix {
-            let listener = Listener::Unix(UnixListener::from_std(socket)?, file);
-            tasks.spawn_local(listener.accept_all(shutdown.clone(), admit.clone()));
-        }
-        tasks.spawn_local(accept_and_rebind(tcp, self.rebinds, shutdown.clone(), admit));
+        tasks.spawn_local(accept_and_rebind(self, listeners, shutdown.clone(), admit));
         Ok(())
     }
 }
 
-/// Accepts by TCP until shutdown, from other sockets as soon as `rebinds` brings them.
+/// Accepts until shutdown, from other sockets as soon as there is a change.
 async fn accept_and_rebind(
+    mut acceptor: Acceptor,
     mut listeners: Vec<Listener>,
-    mut rebinds: mpsc::UnboundedReceiver<Vec<std::net::TcpListener>>,
     shutdown: Shutdown,
     admit: impl FnMut(Stream) + Clone + 'static,
 ) {
@@ -90,14 +87,16 @@ async fn accept_and_rebind(
         for listener in listeners.drain(..) {
             tasks.spawn_local(listener.accept_all(shutdown.clone(), admit.clone()));
         }
-        let sockets = tokio::select! {
+        let (addresses, new) = tokio::select! {
             () = until_requested(&shutdown, &mut tasks) => return,
-            Some(sockets) = rebinds.recv() => sockets,
+            Some(change) = acceptor.changes.recv() => change,
         };
 
-        // The old listeners must be closed before the new ones accept.
+        // Old sockets must be closed before the new ones accept.
         tasks.shutdown().await;
-        match Listener::all_of(sockets) {
+        acceptor.sockets.retain(|it| addresses.contains(&it.address));
+        acceptor.sockets.extend(new);
+        match Listener::all_of(&acceptor.sockets) {
             Ok(next) => listeners = next,
             Err(error) => tracing::error!("cannot listen: {error}"),
         }
@@ -107,16 +106,25 @@ async fn accept_and_rebind(
 /// A listening socket of either kind.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Arc<SocketFile>),
+    Unix(UnixListener, Arc<Path>),
 }
 
 impl Listener {
-    /// Brings TCP sockets into the runtime of the calling thread.
+    /// Brings sockets into the runtime of the calling thread.
     ///
     /// # Errors
     /// If the runtime's event queue takes no more sockets.
-    fn all_of(sockets: Vec<std::net::TcpListener>) -> io::Result<Vec<Listener>> {
-        sockets.into_iter().map(|it| TcpListener::from_std(it).map(Listener::Tcp)).collect()
+    fn all_of(sockets: &[Arc<ListenSocket>]) -> io::Result<Vec<Listener>> {
+        let listener = |it: &Arc<ListenSocket>| {
+            let socket = it.socket.try_clone()?;
+            Ok(match &it.address {
+                Address::Tcp(_) => Listener::Tcp(TcpListener::from_std(socket.into())?),
+                Address::Unix(path) => {
+                    Listener::Unix(UnixListener::from_std(socket.into())?, Arc::clone(path))
+                }
+            })
+        };
+        sockets.iter().map(listener).collect()
     }
 
     /// Passes every client that connects to `admit`, until shutdown; then the listener is closed.
@@ -135,8 +143,11 @@ impl Listener {
                 }
                 Err(error) if concerns_one_client(&error) => {}
                 Err(error) => {
-                    pause(error, failing).await;
-                    failing = true;
+                    // The first of a run of failures is logged; then open connections may close.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!("cannot accept clients: {error}; see `ulimit -n`");
+                    }
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
@@ -152,20 +163,12 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 Ok(Stream::tcp(stream, peer))
             }
-            Listener::Unix(listener, file) => {
+            Listener::Unix(listener, path) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Stream::unix(stream, Arc::clone(&file.path)))
+                Ok(Stream::unix(stream, Arc::clone(path)))
             }
         }
     }
-}
-
-/// Logs the first of a run of failures, and waits for open connections to close.
-async fn pause(error: io::Error, logged: bool) {
-    if !logged {
-        tracing::warn!("cannot accept clients: {error}; trying on (see `ulimit -n`)");
-    }
-    tokio::time::sleep(PAUSE).await;
 }
 
 /// Errors of the connection that `accept` would have returned, as `accept(2)` lists them for Linux.

@@ -80,13 +80,5 @@ fn advice(flag: &str, address: &SocketAddr, source: &io::Error) -> String {
     }
 }
 
-impl std::error::Error for ServerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ServerError::Listen { source, .. }
-            | ServerError::Unix { source, .. }
-            | ServerError::Start(source) => Some(source),
-            ServerError::NoAddress | ServerError::Panicked(_) => None,
-        }
-    }
-}
+/// The message has the cause in it.
+impl std::error::Error for ServerError {}

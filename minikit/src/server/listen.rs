@@ -1,4 +1,5 @@
-//! Binding: one port for all cores and no other process, one Unix socket for all cores.
+//! Binding: one port for all cores and no other process, one Unix socket for all cores; and the
+//! change of both while the server runs.
 //!
 //! **The port.** `SO_REUSEPORT` lets several sockets listen on one port, and the kernel distributes
 //! the clients. It does so for *any* process of the same user: two servers started by mistake on
@@ -17,6 +18,8 @@
 //! share one, a client wakes all of them, and the first accepts it. That costs a few wasted
 //! wake-ups per connection, none per request.
 //!
+//! **A change** keeps the sockets whose addresses stay, with the clients that wait in their queues.
+//!
 //! Redis counterpart: `listenToPort` (`server.c`), `_anetTcpServer` and `anetUnixServer`
 //! (`anet.c`). Redis removes whatever file it finds at the path of its Unix socket.
 
@@ -24,117 +27,116 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Bound, Options, ServerError};
+use super::stream::Address;
+use super::{Options, ServerError};
 use crate::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Everything bound.
-pub(super) struct Sockets {
-    pub(super) bound: Bound,
-    /// One set per thread that accepts.
-    pub(super) sets: Vec<ListenerSet>,
-}
+/// What one thread accepts from.
+pub(super) type ListenerSet = Vec<Arc<ListenSocket>>;
 
-/// What one thread accepts from; at least one of the two is there.
-pub(super) struct ListenerSet {
-    pub(super) tcp: Vec<TcpListener>,
-    pub(super) unix: Option<(UnixListener, Arc<SocketFile>)>,
-}
-
-/// The name of a Unix socket in the file system, removed with the last of its listeners.
+/// A listening socket. The last owner of a Unix socket also removes its file.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
-    pub(super) path: Arc<Path>,
+pub(super) struct ListenSocket {
+    pub(super) address: Address,
+    pub(super) socket: Socket,
 }
 
-impl Sockets {
-    /// Binds what `options` ask for, `count` times. Nothing is accepted yet, but clients may
-    /// connect and wait.
-    pub(super) fn bind(options: &Options, count: usize) -> Result<Sockets, ServerError> {
-        if options.listen.is_empty() && options.unix.is_none() {
-            return Err(ServerError::NoAddress);
-        }
-        let tcp = bind_all(&options.listen, count, options.backlog, &[])?;
-        let mut unix = match &options.unix {
-            None => Vec::new(),
-            Some(path) => bind_unix(path, count, options.backlog)
-                .map_err(|source| ServerError::Unix { path: path.clone(), source })?,
-        }
-        .into_iter();
-
-        let first = tcp.first().and_then(|sockets| sockets.first());
-        let bound = Bound {
-            tcp: first.and_then(|socket| socket.local_addr().ok()),
-            unix: options.unix.clone(),
-        };
-        let one_set = |tcp| ListenerSet { tcp, unix: unix.next() };
-        Ok(Sockets { bound, sets: tcp.into_iter().map(one_set).collect() })
+/// Binds what `options` ask for, once per thread that accepts. Nothing is accepted yet, but clients
+/// may connect and wait.
+pub(super) fn bind(options: &Options, threads: usize) -> Result<Vec<ListenerSet>, ServerError> {
+    let addresses = addresses(&options.listen, &options.unix);
+    match addresses.is_empty() {
+        true => Err(ServerError::NoAddress),
+        false => bind_all(&addresses, threads, options.backlog, &[]),
     }
 }
 
-/// Changes the TCP addresses of a running server. Clones are for the same server.
+/// The addresses at which a thread accepts from now on, and the sockets that are new to it.
+pub(super) type Change = (Vec<Address>, ListenerSet);
+
+/// Changes the addresses of a running server. Clones are for the same server.
 #[derive(Clone)]
 pub struct ListenerHandle {
-    /// Where each accepting thread waits for new sockets.
-    acceptors: Arc<[UnboundedSender<Vec<TcpListener>>]>,
+    /// Where each accepting thread waits for changes.
+    acceptors: Arc<[UnboundedSender<Change>]>,
     /// Where the server listens.
-    addresses: Arc<Mutex<Vec<SocketAddr>>>,
+    addresses: Arc<Mutex<Vec<Address>>>,
     backlog: u16,
 }
 
 impl ListenerHandle {
     pub(super) fn new(
-        acceptors: Vec<UnboundedSender<Vec<TcpListener>>>,
-        sockets: &Sockets,
+        acceptors: Vec<UnboundedSender<Change>>,
+        sets: &[ListenerSet],
         backlog: u16,
     ) -> ListenerHandle {
-        let first = sockets.sets.first();
-        let addresses = first.into_iter().flat_map(|set| &set.tcp);
-        let addresses = addresses.filter_map(|socket| socket.local_addr().ok()).collect();
+        let addresses = sets.iter().take(1).flatten().map(|it| it.address.clone()).collect();
         let addresses = Arc::new(Mutex::new(addresses));
         ListenerHandle { acceptors: acceptors.into(), addresses, backlog }
     }
 
-    /// Listens at these TCP addresses from now on and at no other; open connections stay. An empty
-    /// list ends listening by TCP.
+    /// Listens at these TCP addresses from now on and at no other, and at these Unix sockets, if
+    /// they are given. Open connections stay, and so do sockets whose addresses are listed again.
     ///
     /// # Errors
-    /// [`ServerError::Listen`] if one of them cannot be bound; then nothing has changed.
-    pub fn listen(&self, addresses: &[SocketAddr]) -> Result<(), ServerError> {
+    /// [`ServerError::Listen`] or [`ServerError::Unix`] if one of them cannot be bound; then
+    /// nothing has changed.
+    pub fn listen(&self, tcp: &[SocketAddr], unix: Option<&[PathBuf]>) -> Result<(), ServerError> {
         let mut current = self.addresses.lock();
-        let sets = bind_all(addresses, self.acceptors.len(), self.backlog, &current)?;
-        for (acceptor, sockets) in self.acceptors.iter().zip(sets) {
+        let mut wanted = addresses(tcp, unix.unwrap_or_default());
+        let old_unix = current.iter().filter(|it| it.tcp().is_none());
+        wanted.extend(old_unix.filter(|_| unix.is_none()).cloned());
+
+        let new = wanted.iter().filter(|it| !current.contains(it)).cloned().collect::<Vec<_>>();
+        let sets = bind_all(&new, self.acceptors.len(), self.backlog, &current)?;
+        for (acceptor, set) in self.acceptors.iter().zip(sets) {
             // Fails if the thread has ended; then the server is shutting down.
-            let _ = acceptor.send(sockets);
+            let _ = acceptor.send((wanted.clone(), set));
         }
-        *current = addresses.to_vec();
+        *current = wanted;
         Ok(())
     }
 }
 
-/// Binds every address `count` times. Port 0 is chosen once: later addresses with port 0 get the
-/// same one. `ours` are addresses where this server listens already.
+fn addresses(tcp: &[SocketAddr], unix: &[PathBuf]) -> Vec<Address> {
+    let unix = unix.iter().map(|it| Address::Unix(Arc::from(&**it)));
+    tcp.iter().map(|it| Address::Tcp(*it)).chain(unix).collect()
+}
+
+/// Binds every address for so many threads. Port 0 is chosen once: later addresses with port 0 get
+/// the same one. `ours` are addresses where this server listens already.
 fn bind_all(
-    addresses: &[SocketAddr],
-    count: usize,
+    addresses: &[Address],
+    threads: usize,
     backlog: u16,
-    ours: &[SocketAddr],
-) -> Result<Vec<Vec<TcpListener>>, ServerError> {
-    let mut sets: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+    ours: &[Address],
+) -> Result<Vec<ListenerSet>, ServerError> {
+    let mut sets = vec![Vec::new(); threads];
     let mut chosen = 0;
     for address in addresses {
-        let port = if address.port() == 0 { chosen } else { address.port() };
-        let address = SocketAddr::new(address.ip(), port);
-        let bound = bind_tcp(address, count, backlog, ours)
-            .map_err(|source| ServerError::Listen { flag: "--listen", address, source })?;
-        let first = bound.first().and_then(|socket: &TcpListener| socket.local_addr().ok());
-        chosen = first.map_or(chosen, |address| address.port());
+        let bound =
+            match address {
+                Address::Tcp(address) => {
+                    let port = if address.port() == 0 { chosen } else { address.port() };
+                    let address = SocketAddr::new(address.ip(), port);
+                    bind_tcp(address, threads, backlog, ours).map_err(|source| {
+                        ServerError::Listen { flag: "--listen", address, source }
+                    })?
+                }
+                Address::Unix(path) => {
+                    let bound = bind_unix(path, backlog)
+                        .map_err(|source| ServerError::Unix { path: path.to_path_buf(), source })?;
+                    vec![Arc::new(bound); threads]
+                }
+            };
         for (set, socket) in sets.iter_mut().zip(bound) {
+            chosen = socket.address.tcp().map_or(chosen, |it| it.port());
             set.push(socket);
         }
     }
@@ -147,23 +149,24 @@ fn bind_tcp(
     address: SocketAddr,
     count: usize,
     backlog: u16,
-    ours: &[SocketAddr],
-) -> io::Result<Vec<TcpListener>> {
+    ours: &[Address],
+) -> io::Result<ListenerSet> {
     let first = tcp_socket(address)?;
     // This server's own sockets have the port already, with the option set.
-    if ours.iter().any(|own| overlap(*own, address)) {
+    if ours.iter().filter_map(Address::tcp).any(|own| overlap(own, address)) {
         first.set_reuse_port(true)?;
     }
     listen(&first, address, backlog)?;
 
     let address = TcpListener::local_addr(&TcpListener::from(first.try_clone()?))?;
     first.set_reuse_port(true)?;
-    let mut all = vec![first.into()];
+    let of = |socket| Arc::new(ListenSocket { address: Address::Tcp(address), socket });
+    let mut all = vec![of(first)];
     for _ in 1..count {
         let next = tcp_socket(address)?;
         next.set_reuse_port(true)?;
         listen(&next, address, backlog)?;
-        all.push(next.into());
+        all.push(of(next));
     }
     Ok(all)
 }
@@ -187,16 +190,15 @@ fn listen(socket: &Socket, address: SocketAddr, backlog: u16) -> io::Result<()> 
     socket.listen(backlog.into())
 }
 
-type UnixListeners = Vec<(UnixListener, Arc<SocketFile>)>;
-
-fn bind_unix(path: &Path, count: usize, backlog: u16) -> io::Result<UnixListeners> {
+fn bind_unix(path: &Path, backlog: u16) -> io::Result<ListenSocket> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let file = Arc::new(SocketFile { path: Arc::from(path) });
     socket.set_nonblocking(true)?;
-    socket.listen(backlog.into())?;
-    (0..count).map(|_| Ok((socket.try_clone()?.into(), Arc::clone(&file)))).collect()
+    // From here on its file is removed if anything fails.
+    let bound = ListenSocket { address: Address::Unix(Arc::from(path)), socket };
+    bound.socket.listen(backlog.into())?;
+    Ok(bound)
 }
 
 /// Removes a socket at `path` on which no server listens.
@@ -218,10 +220,12 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-impl Drop for SocketFile {
+impl Drop for ListenSocket {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        if let Address::Unix(path) = &self.address
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!("cannot remove {}: {error}", path.display());
         }
     }
 }

@@ -74,7 +74,6 @@ use self::accept::Acceptor;
 pub(crate) use self::accept::Listener;
 pub use self::error::ServerError;
 pub use self::listen::ListenerHandle;
-use self::listen::Sockets;
 pub use self::options::{Bound, Options};
 pub use self::per_connection::{BlockingStream, PerConnection};
 pub use self::per_core::PerCore;
@@ -101,12 +100,13 @@ pub fn run<P: Shape>(
     shutdown: Shutdown,
     on_ready: impl FnOnce(&Bound, ListenerHandle),
 ) -> Result<(), ServerError> {
-    let sockets = Sockets::bind(&options, shape.acceptors(&options))?;
-    let (senders, rebinds): (_, Vec<_>) =
-        sockets.sets.iter().map(|_| mpsc::unbounded_channel()).unzip();
-    let listeners = ListenerHandle::new(senders, &sockets, options.backlog);
-    let acceptors = sockets.sets.into_iter().zip(rebinds);
-    let acceptors = acceptors.map(|(sockets, rebinds)| Acceptor { sockets, rebinds }).collect();
+    let sets = listen::bind(&options, shape.acceptors(&options))?;
+    let tcp = sets.iter().flatten().find_map(|it| it.address.tcp());
+    let bound = Bound { tcp, unix: options.unix.first().cloned() };
+    let (senders, changes): (_, Vec<_>) = sets.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let listeners = ListenerHandle::new(senders, &sets, options.backlog);
+    let acceptors = sets.into_iter().zip(changes);
+    let acceptors = acceptors.map(|(sockets, changes)| Acceptor { sockets, changes }).collect();
 
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -116,7 +116,7 @@ pub fn run<P: Shape>(
         signals::watch(shutdown.clone(), Arc::clone(shape.hooks())).map_err(ServerError::Start)?;
         let mut threads = ServerThreads::new(shutdown, options.drain_timeout);
         shape.start(acceptors, &options, &mut threads)?;
-        threads.supervise(|| on_ready(&sockets.bound, listeners)).await
+        threads.supervise(|| on_ready(&bound, listeners)).await
     });
 
     // Does not wait for a reload that is still running.

@@ -1,7 +1,7 @@
 //! Where and how a server listens, and what it bound in the end.
 //!
 //! ```text
-//! Options { listen: [127.0.0.1:0], unix: None, threads: 0, .. }   what was asked for
+//! Options { listen: [127.0.0.1:0], unix: [], threads: 0, .. }   what was asked for
 //! Bound   { tcp: 127.0.0.1:43117, unix: None }                    what clients connect to
 //! ```
 //!
@@ -19,9 +19,9 @@ pub struct Options {
     /// The TCP addresses; port 0 means any free port. An IPv6 wildcard (`[::]`) accepts IPv4
     /// clients as well, unless the system is configured otherwise.
     pub listen: Vec<SocketAddr>,
-    /// The path of a Unix socket. A socket that an ended process left there is replaced; a live
+    /// The paths of Unix sockets. A socket that an ended process left there is replaced; a live
     /// one, or a file of any other kind, is an error. Removed at the end.
-    pub unix: Option<PathBuf>,
+    pub unix: Vec<PathBuf>,
     /// How many cores serve; 0 means as many as this process may use. `PerConnection` ignores it.
     pub threads: usize,
     /// How long to wait for connections to end by themselves after shutdown is requested.
@@ -37,7 +37,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: Vec::new(),
-            unix: None,
+            unix: Vec::new(),
             threads: 0,
             drain_timeout: Duration::from_secs(10),
             backlog: 511,
@@ -60,7 +60,7 @@ impl Options {
 pub struct Bound {
     /// The first TCP address, with the real port if 0 was asked for.
     pub tcp: Option<SocketAddr>,
-    /// The path of the Unix socket.
+    /// The path of the first Unix socket.
     pub unix: Option<PathBuf>,
 }
 

@@ -185,11 +185,6 @@ impl BlockingStream {
     pub fn peer(&self) -> String {
         self.connection.detached.address.peer()
     }
-
-    /// The server's side of the connection; see [`Stream::local`].
-    pub fn local(&self) -> String {
-        self.connection.detached.address.local(&self.connection.detached.socket)
-    }
 }
 
 impl Read for BlockingStream {

@@ -53,7 +53,7 @@ pub(super) struct DetachedStream {
 }
 
 /// The addresses of a connection, kept because the system forgets the peer when it has gone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Address {
     /// The client's address.
     Tcp(SocketAddr),
@@ -102,19 +102,19 @@ impl Stream {
         self.address.keep_alive(&self.as_socket(), idle);
     }
 
-    /// Calls `write` with the socket when it can take bytes, again after each `WouldBlock`: for
-    /// system calls of which tokio knows nothing, like `sendfile`.
+    /// Calls `call` with the socket when it can be read or written, again after each `WouldBlock`:
+    /// for system calls of which tokio knows nothing, like `sendfile`.
     ///
     /// # Errors
-    /// Those of `write`.
-    pub async fn write_with<T>(
+    /// Those of `call`.
+    pub async fn when<T>(
         &self,
-        mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+        ready: Interest,
+        mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let writable = Interest::WRITABLE;
         match &self.socket {
-            AsyncSocket::Tcp(stream) => stream.async_io(writable, || write(stream.as_fd())).await,
-            AsyncSocket::Unix(stream) => stream.async_io(writable, || write(stream.as_fd())).await,
+            AsyncSocket::Tcp(stream) => stream.async_io(ready, || call(stream.as_fd())).await,
+            AsyncSocket::Unix(stream) => stream.async_io(ready, || call(stream.as_fd())).await,
         }
     }
 
@@ -154,6 +154,10 @@ impl DetachedStream {
 }
 
 impl Address {
+    pub(super) fn tcp(&self) -> Option<SocketAddr> {
+        if let Address::Tcp(address) = self { Some(*address) } else { None }
+    }
+
     pub(super) fn peer(&self) -> String {
         match self {
             Address::Tcp(peer) => canonical(*peer).to_string(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -127,7 +128,8 @@ impl BlockingService for Responder {
             stay |= line == b"stay\n";
             let thread = std::thread::current();
             let name = thread.name().expect("every connection's thread has a name");
-            let answer = answer(line, name, (stream.peer(), stream.local()), &shutdown);
+            let addresses = (stream.peer(), String::new());
+            let answer = answer(line, name, addresses, &shutdown);
             stream.write_all(answer.as_bytes()).expect("it is read");
         }
     }
@@ -203,7 +205,7 @@ fn socket_path(name: &str) -> PathBuf {
 }
 
 fn on_unix(path: &std::path::Path) -> Options {
-    Options { unix: Some(path.to_owned()), threads: 2, ..Options::default() }
+    Options { unix: vec![path.to_owned()], threads: 2, ..Options::default() }
 }
 
 #[test]
@@ -405,17 +407,38 @@ fn changed_addresses_keep_open_connections() {
     assert_eq!(client.ask("one").as_deref(), Some("one"));
     let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
     let taken = holder.local_addr().expect("bound");
-    server.listeners.listen(&[taken]).expect_err("it is taken");
+    server.listeners.listen(&[taken], None).expect_err("it is taken");
     TcpStream::connect(before).expect("nothing has changed");
 
     let everywhere = SocketAddr::from(([0, 0, 0, 0], before.port()));
-    server.listeners.listen(&[everywhere]).expect("its own port is no obstacle");
+    server.listeners.listen(&[everywhere], None).expect("its own port is no obstacle");
     TcpStream::connect(("127.0.0.2", before.port())).expect("it listens there");
-    server.listeners.listen(&[]).expect("no address is no obstacle");
+    server.listeners.listen(&[], None).expect("no address is no obstacle");
     while TcpStream::connect(before).is_ok() {
         std::thread::yield_now();
     }
     assert_eq!(client.ask("two").as_deref(), Some("two"));
+    server.end();
+}
+
+#[test]
+fn sockets_stay_if_their_addresses_do() {
+    let [stays, comes] = [socket_path("stays"), socket_path("comes")];
+    let server = Running::start(Options { unix: vec![stays.clone()], threads: 2, ..any_port() });
+    let tcp = server.bound.tcp.expect("bound");
+    let file = |path| fs::metadata(path).expect("it is there").ino();
+    let before = file(&stays);
+    let both = [stays.clone(), comes.clone()];
+    server.listeners.listen(&[tcp], Some(&both)).expect("free");
+    for path in &both {
+        let mut client = Client::new(UnixStream::connect(path).expect("it listens"));
+        assert_eq!(client.ask("one").as_deref(), Some("one"));
+    }
+    assert_eq!(file(&stays), before);
+    assert_eq!(server.connect().ask("two").as_deref(), Some("two"));
+
+    server.listeners.listen(&[], Some(&[comes])).expect("nothing new");
+    wait_until("it is removed", || !stays.exists());
     server.end();
 }
 
@@ -442,13 +465,15 @@ fn a_server_without_an_address_is_an_error() {
 fn a_unix_socket_serves_beside_tcp_and_is_removed() {
     for shape in SHAPES {
         let path = socket_path("both");
-        let options = Options { unix: Some(path.clone()), threads: 2, ..any_port() };
+        let options = Options { unix: vec![path.clone()], threads: 2, ..any_port() };
         let server = Running::start_as(shape, options);
         assert_eq!(server.bound.unix.as_ref(), Some(&path));
         let mut client = Client::new(UnixStream::connect(&path).expect("it is ready"));
         let expected = format!("{}:0", path.display());
         assert_eq!(client.ask("peer"), Some(expected.clone()));
-        assert_eq!(client.ask("local"), Some(expected));
+        if shape != Shape::PerConnection {
+            assert_eq!(client.ask("local"), Some(expected));
+        }
         assert_eq!(server.connect().ask("tcp").as_deref(), Some("tcp"));
         server.end();
         assert_eq!(client.line().as_deref(), Some("bye"), "{shape:?}");

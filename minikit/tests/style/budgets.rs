@@ -45,7 +45,7 @@ const BUDGETS: [Budget; 16] = [
     budget("minilb/diff", 0, 0, 750),
     budget("minilb/http1", 0, 0, 2_000),
     budget("minilb/lexer", 0, 0, 270),
-    budget("minilb/preread", 0, 0, 330),
+    budget("minilb/preread", 0, 0, 335),
     budget("minigateway", 2_800, 3_000, 7_500),
     budget("minigateway/graphql", 0, 0, 210),
     budget("minigateway/jwt", 0, 0, 290),

@@ -14,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
 
     let Some(addresses) = header.addresses else { return };
     let mut written = Vec::new();
-    write(addresses, &mut written);
+    write(Some(addresses), &mut written);
     let again = parse(&written).expect("well-formed").expect("complete");
     assert_eq!((again.length, again.addresses), (written.len(), Some(addresses)));
 });

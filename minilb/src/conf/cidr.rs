@@ -3,6 +3,7 @@
 //! ```text
 //! 192.0.2.0/24     192.0.2.9        inside
 //! 192.0.2.7        192.0.2.7        inside: a network of one address
+//! unix:            a Unix socket    inside
 //! all              2001:db8::1      inside
 //! ::/0             192.0.2.9        outside: the family differs
 //! ```
@@ -10,6 +11,7 @@
 //! NGINX counterpart: `ngx_ptocidr` (`ngx_inet.c`). It warns about bits after the prefix; here they
 //! are ignored.
 
+use super::listen::Address;
 use std::net::IpAddr;
 
 /// A network.
@@ -17,6 +19,8 @@ use std::net::IpAddr;
 pub enum Cidr {
     /// `all`
     All,
+    /// `unix:`: clients of Unix sockets.
+    Unix,
     /// An address, and how many of its bits count.
     Network(IpAddr, u32),
 }
@@ -31,6 +35,14 @@ impl Cidr {
         let bits_max = if ip.is_ipv4() { 32 } else { 128 };
         let bits = bits.unwrap_or(bits_max);
         (bits <= bits_max).then_some(Cidr::Network(ip, bits))
+    }
+
+    /// Returns true if the client is in the network.
+    pub fn admits(&self, client: &Address) -> bool {
+        match client {
+            Address::Ip(address) => self.contains(address.ip()),
+            Address::Unix(_) => matches!(self, Cidr::All | Cidr::Unix),
+        }
     }
 
     /// Returns true if the address is in the network.

@@ -80,14 +80,13 @@ pub(super) fn list_setting(
             slots.error_page.get_or_insert_default().extend(pages);
         }
         "allow" | "deny" => {
-            let network = if text == "all" { Some(Cidr::All) } else { Cidr::parse(text) };
+            let network = if text == "all" { Some(Cidr::All) } else { network(text) };
             let network = network.ok_or_else(|| format!("invalid parameter \"{text}\""))?;
             slots.access_rules.get_or_insert_default().push((name == "allow", network));
         }
         "set_real_ip_from" => {
-            let network = Cidr::parse(text);
-            let network =
-                network.ok_or_else(|| format!("host not found in set_real_ip_from \"{text}\""))?;
+            let network = network(text)
+                .ok_or_else(|| format!("host not found in set_real_ip_from \"{text}\""))?;
             slots.set_real_ip_from.get_or_insert_default().push(network);
         }
         "limit_conn_log_level" | "limit_req_log_level" => match text {
@@ -98,6 +97,11 @@ pub(super) fn list_setting(
         _ => unreachable!("no other directive is in the table"),
     }
     Ok(())
+}
+
+/// A network, or all clients of Unix sockets.
+fn network(text: &str) -> Option<Cidr> {
+    if text == "unix:" { Some(Cidr::Unix) } else { Cidr::parse(text) }
 }
 
 /// A status of `limit_req_status` or `limit_conn_status`.

@@ -297,7 +297,7 @@ impl HttpDraft {
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
         let listen = Listen::parse(arguments, true)?;
-        let address = listen.address;
+        let address = listen.address.clone();
         let scope = self.scope();
         if scope.listen.iter().any(|it| it.address == address) {
             return Err(format!("a duplicate listen {address}"));

@@ -5,20 +5,66 @@
 //! listen 127.0.0.1:443 default_server;           the server for names that no other has
 //! listen 443 ssl http2;                          TLS, and HTTP/2 for clients that speak it
 //! listen [::1]:80 proxy_protocol;                a header of the PROXY protocol comes first
+//! listen unix:/run/app.sock;                     a Unix socket, which every user may open
 //! ```
 //!
 //! NGINX counterpart: `ngx_parse_url` (`ngx_inet.c`), `ngx_http_core_listen`,
 //! `ngx_stream_core_listen`.
 
-use super::reader::{port, split_port};
+use super::reader::{port, split_port, unix_path};
 use super::values::number;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// An address to listen at, or either end of a client's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP. Port 0 means that the port is not known.
+    Ip(SocketAddr),
+    /// The path of a Unix socket; empty for the client's end, which has none.
+    Unix(Arc<str>),
+}
+
+impl Address {
+    /// The IP address; that of a Unix socket is 0.0.0.0, which `ip_hash` takes in NGINX.
+    pub fn ip(&self) -> IpAddr {
+        match self {
+            Address::Ip(address) => address.ip().to_canonical(),
+            Address::Unix(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        }
+    }
+
+    /// The port; 0 if there is none.
+    pub fn port(&self) -> u16 {
+        match self {
+            Address::Ip(address) => address.port(),
+            Address::Unix(_) => 0,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Address {
+        Address::Ip(address)
+    }
+}
+
+/// `127.0.0.1:80`, or `unix:` with the path.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Ip(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
 
 /// One line of `listen`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// `default_server`
     pub is_default: bool,
     /// `proxy_protocol`
@@ -31,20 +77,26 @@ pub struct Listen {
 
 impl Listen {
     /// An address without parameters.
-    pub fn at(address: SocketAddr) -> Listen {
+    pub fn at(address: impl Into<Address>) -> Listen {
+        let address = address.into();
         Listen { address, is_default: false, proxy_protocol: false, ssl: false, http2: false }
     }
 
     /// Takes the parameters of another line for the same address: they hold for all its servers.
-    pub fn merge(&mut self, other: Listen) {
+    pub fn merge(&mut self, other: &Listen) {
         self.proxy_protocol |= other.proxy_protocol;
         self.ssl |= other.ssl;
         self.http2 |= other.http2;
     }
 
     /// Returns true if clients of `local` are accepted by this wildcard.
-    pub fn is_wildcard_for(&self, local: SocketAddr) -> bool {
-        self.address.ip().is_unspecified() && self.address.port() == local.port()
+    pub fn is_wildcard_for(&self, local: &Address) -> bool {
+        match (&self.address, local) {
+            (Address::Ip(all), Address::Ip(local)) => {
+                all.ip().is_unspecified() && all.port() == local.port()
+            }
+            _ => false,
+        }
     }
 
     /// Reads the arguments of the directive. In `http` there is a default port.
@@ -73,11 +125,11 @@ impl Listen {
     }
 }
 
-/// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
-fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, String> {
+/// `8080`, `*:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:PATH`.
+fn listen_address(text: &str, default_port: Option<u16>) -> Result<Address, String> {
     let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
-    if text.starts_with("unix:") {
-        return Err(fail("unix sockets are not supported"));
+    if let Some(path) = unix_path(text) {
+        return path.map(|it| Address::Unix(it.into())).map_err(fail);
     }
     let (host, port_text) = match split_port(text) {
         (all, None) if number(all).is_some() => ("*", Some(all)),
@@ -102,5 +154,5 @@ fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, S
     if ip.is_ipv6() && ip.is_unspecified() {
         return Err(fail("the IPv6 wildcard is not supported"));
     }
-    Ok(SocketAddr::new(ip, port))
+    Ok(SocketAddr::new(ip, port).into())
 }

@@ -13,7 +13,7 @@
 //! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
 //! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
 //!
-//! Differences: no host names, no UDP and no Unix sockets in `listen`; `daemon on` and
+//! Differences: no host names and no UDP in `listen`; `daemon on` and
 //! `worker_processes 0` are refused.
 
 use super::config::{Config, ErrorLog, ServerBlock, Target};
@@ -583,9 +583,9 @@ impl Reader<'_> {
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
         let listen = Listen::parse(arguments, false)?;
-        let address = listen.address;
+        let address = &listen.address;
         let mut all = self.draft.servers.iter().flat_map(|it| &it.listen);
-        if all.any(|it| it.address == address) {
+        if all.any(|it| it.address == *address) {
             return Err(format!("duplicate \"{address}\" address and port pair"));
         }
         self.server().listen.push(listen);
@@ -766,15 +766,18 @@ pub(super) fn port(text: &str) -> Option<u16> {
     number(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0)
 }
 
+/// The path of `unix:PATH`, or what is wrong with it. The kernel takes 107 bytes.
+pub(super) fn unix_path(text: &str) -> Option<Result<&str, &'static str>> {
+    Some(match text.strip_prefix("unix:")? {
+        "" => Err("no path in the unix domain socket"),
+        path if path.len() > 107 => Err("too long path in the unix domain socket"),
+        path => Ok(path),
+    })
+}
+
 pub(super) fn check_upstream_url(text: &str) -> Result<(), String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        // The kernel takes 107 bytes.
-        let what = match path.len() {
-            0 => "no path in",
-            108.. => "too long path in",
-            _ => return Ok(()),
-        };
-        return Err(format!("{what} the unix domain socket in upstream \"{text}\""));
+    if let Some(path) = unix_path(text) {
+        return path.map(|_| ()).map_err(|it| format!("{it} in upstream \"{text}\""));
     }
     let (host, port_text) = split_port(text);
     if host.is_empty() {

@@ -60,7 +60,7 @@ pub fn explain_burst(config: Config, burst: &Burst) -> Result<String, String> {
     let text = format!("{} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n", burst.method);
 
     let generation = Arc::new(http_generation(config)?);
-    let local = generation.addresses().next().ok_or("there is no server in http")?;
+    let local = generation.addresses().next().cloned().ok_or("there is no server in http")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let core = HttpCore::new(Clock::new(), 0, 1);
@@ -72,7 +72,7 @@ pub fn explain_burst(config: Config, burst: &Burst) -> Result<String, String> {
 
     let mut out = String::new();
     for number in 1..=burst.times {
-        let client = Client { requests: number, ..Client::new(burst.from, local, 1) };
+        let client = Client { requests: number, ..Client::new(burst.from, local.clone(), 1) };
         let mut exchange = Exchange::default();
         exchange.begin_request();
         exchange.from_client.append(text.as_bytes());

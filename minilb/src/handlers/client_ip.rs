@@ -17,27 +17,23 @@
 //! NGINX counterpart: `ngx_http_realip_module.c`, `ngx_http_get_forwarded_addr_internal`.
 
 use crate::conf::cidr::Cidr;
+use crate::conf::listen::Address;
 use std::net::{IpAddr, SocketAddr};
 
 /// The address that a list of addresses leads to, from the one that has connected. Returns `None`
 /// if that one is not trusted, or the list is no list of addresses.
-pub fn find(
-    peer: SocketAddr,
-    list: &[u8],
-    trusted: &[Cidr],
-    is_recursive: bool,
-) -> Option<SocketAddr> {
-    let mut current = peer;
+pub fn find(peer: &Address, list: &[u8], trusted: &[Cidr], is_recursive: bool) -> Option<Address> {
     let mut found = None;
     for text in list.rsplit(|it| *it == b',' || it.is_ascii_whitespace()) {
         if text.is_empty() {
             continue;
         }
-        if !trusted.iter().any(|it| it.contains(current.ip())) {
+        let current = found.as_ref().unwrap_or(peer);
+        if !trusted.iter().any(|it| it.admits(current)) {
             break;
         }
         let Some(address) = parse(text) else { break };
-        (current, found) = (address, Some(address));
+        found = Some(Address::Ip(address));
         if !is_recursive {
             break;
         }
@@ -66,7 +62,8 @@ mod tests {
             ("10.0.0.1:1", true, Some("198.51.100.7:0")),
             ("192.0.2.1:1", true, None),
         ] {
-            let found = find(peer.parse().expect("an address"), list, &trusted, is_recursive);
+            let found =
+                find(&Address::Ip(peer.parse().expect("an address")), list, &trusted, is_recursive);
             assert_eq!(found.map(|it| it.to_string()).as_deref(), expected, "{peer}");
         }
     }

@@ -5,18 +5,18 @@
 //! Done     status 200, sent 850, attempts [127.0.0.1:8081 502, 127.0.0.1:8082 200]    for the log
 //! ```
 
+use crate::conf::listen::Address;
 use crate::wire::proxy_protocol::Addresses;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 /// A client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// The client's address.
-    pub peer: SocketAddr,
+    pub peer: Address,
     /// The address that it has connected to.
-    pub local: SocketAddr,
+    pub local: Address,
     /// A number that no other connection of this process has.
     pub connection: u64,
     /// Requests on the connection so far, this one included.
@@ -51,10 +51,10 @@ pub enum Transport {
 
 impl Client {
     /// A client before its first request.
-    pub fn new(peer: SocketAddr, local: SocketAddr, connection: u64) -> Client {
+    pub fn new(peer: impl Into<Address>, local: impl Into<Address>, connection: u64) -> Client {
         Client {
-            peer,
-            local,
+            peer: peer.into(),
+            local: local.into(),
             connection,
             requests: 0,
             began_ms: 0,

@@ -28,7 +28,7 @@
 //! names into hashes and prefixes into a tree; a list is faster below some twenty of them.
 
 use crate::conf::http::{Action, HttpServer, Location, LocationKind, ServerName};
-use std::net::SocketAddr;
+use crate::conf::listen::Address;
 use std::sync::Arc;
 
 /// The servers of one address.
@@ -40,19 +40,22 @@ pub struct VirtualServers {
 
 impl VirtualServers {
     /// The servers that listen at exactly this address or, if there are none, at its wildcard.
-    pub fn of(all: &[HttpServer], local: SocketAddr) -> VirtualServers {
+    pub fn of(all: &[HttpServer], local: &Address) -> VirtualServers {
+        // True for its default server.
         let listens = |server: &HttpServer, is_wildcard: bool| {
-            server.listen.iter().copied().find(|it| match is_wildcard {
-                false => it.address == local,
+            let mut listen = server.listen.iter();
+            let found = listen.find(|it| match is_wildcard {
+                false => it.address == *local,
                 true => it.is_wildcard_for(local),
-            })
+            });
+            found.map(|it| it.is_default)
         };
         for is_wildcard in [false, true] {
             let indexes = all.iter().enumerate();
             let found = indexes.filter_map(|(index, it)| Some((index, listens(it, is_wildcard)?)));
             let found = found.collect::<Vec<_>>();
             let mut servers = found.iter().map(|(index, _)| *index).collect::<Vec<_>>();
-            if let Some(default) = found.iter().position(|(_, listen)| listen.is_default) {
+            if let Some(default) = found.iter().position(|(_, is_default)| *is_default) {
                 servers[..=default].rotate_right(1);
             }
             if !servers.is_empty() {

@@ -13,8 +13,8 @@
 //! NGINX counterpart: `ngx_http_request_t` with `uri`, `args`, `variables`, `captures`,
 //! `valid_unparsed_uri` (here `is_original`), `valid_location` and `uri_changes`.
 
+use crate::conf::listen::Address;
 use crate::conf::pattern::Pattern;
-use std::net::SocketAddr;
 use std::ops::Range;
 
 /// How often a request may look for another location, by `rewrite` or `error_page`.
@@ -52,7 +52,7 @@ pub struct RequestState {
     /// Limits were checked.
     pub is_limited: bool,
     /// The client's address by `real_ip_header`.
-    pub real_ip: Option<SocketAddr>,
+    pub real_ip: Option<Address>,
 }
 
 /// Groups of a pattern, with the text that they are pieces of.

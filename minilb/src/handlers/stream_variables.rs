@@ -67,7 +67,7 @@ impl StreamView<'_> {
                     Definition::Settable => {}
                 }
             }
-            _ => _ = append_address(variable, self.client, self.client.peer, out),
+            _ => _ = append_address(variable, self.client, &self.client.peer, out),
         }
     }
 }

@@ -18,13 +18,14 @@ use super::date;
 use super::facts::{AttemptLog, Client, Done, Transport};
 use super::state::RequestState;
 use crate::conf::http::ProxyPass;
+use crate::conf::listen::Address;
 use crate::conf::pattern::Pattern;
 use crate::conf::template::{Definition, Part, Template, Variable};
 use crate::wire::http1::head::{Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::decimal;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// A request with all that variables ask for.
 #[derive(Clone, Copy)]
@@ -79,6 +80,9 @@ impl View<'_> {
                     match (out.len() == start, variable) {
                         // It has a value, if an empty one.
                         (true, Variable::Slot(_) | Variable::Https) => {}
+                        (true, Variable::RemotePort | Variable::RealipRemotePort) => {}
+                        (true, Variable::ServerPort) => {}
+                        (true, Variable::ProxyPort) if self.proxy.is_some() => {}
                         (true, Variable::Args) if self.state.has_args => {}
                         (true, _) => out.push(b'-'),
                         (false, _) => escape_for_log(out, start),
@@ -163,8 +167,8 @@ impl View<'_> {
     /// Addresses of both ends of the client's connection, and its TLS.
     fn append_address(&self, variable: &Variable, out: &mut Vec<u8>) {
         match variable {
-            Variable::RealipRemoteAddr => ip(self.client.peer, out),
-            Variable::RealipRemotePort => decimal(out, self.client.peer.port().into()),
+            Variable::RealipRemoteAddr => ip(&self.client.peer, out),
+            Variable::RealipRemotePort => port(&self.client.peer, out),
             _ if append_address(variable, self.client, self.client_address(), out) => {}
             Variable::Https
             | Variable::SslCipher
@@ -186,8 +190,8 @@ impl View<'_> {
     }
 
     /// The client's address, as `real_ip_header` tells it.
-    pub fn client_address(&self) -> SocketAddr {
-        self.state.real_ip.unwrap_or(self.client.peer)
+    pub fn client_address(&self) -> &Address {
+        self.state.real_ip.as_ref().unwrap_or(&self.client.peer)
     }
 
     /// A variable that the configuration defines.
@@ -324,8 +328,19 @@ fn argument<'a>(args: &'a [u8], name: &str) -> &'a [u8] {
     value.unwrap_or_default()
 }
 
-fn ip(address: SocketAddr, out: &mut Vec<u8>) {
-    write!(out, "{}", address.ip().to_canonical()).expect("a vector takes all");
+fn ip(address: &Address, out: &mut Vec<u8>) {
+    match address {
+        Address::Ip(_) => write!(out, "{}", address.ip()).expect("a vector takes all"),
+        Address::Unix(_) => write!(out, "{address}").expect("a vector takes all"),
+    }
+}
+
+/// A header that tells the address may not tell the port, and a Unix socket has none.
+fn port(address: &Address, out: &mut Vec<u8>) {
+    match address.port() {
+        0 => {}
+        port => decimal(out, port.into()),
+    }
 }
 
 /// Milliseconds as seconds with three digits.
@@ -358,32 +373,26 @@ fn escape_for_log(out: &mut Vec<u8>, start: usize) {
 pub(super) fn append_address(
     variable: &Variable,
     client: &Client,
-    address: SocketAddr,
+    address: &Address,
     out: &mut Vec<u8>,
 ) -> bool {
-    // A header that tells the address may not tell the port.
-    let port = |it: SocketAddr, out: &mut Vec<u8>| match it.port() {
-        0 => {}
-        port => decimal(out, port.into()),
-    };
     let proxied = client.proxied;
+    let (source, destination) =
+        (proxied.map(|it| it.source.into()), proxied.map(|it| it.destination.into()));
     match variable {
-        Variable::BinaryRemoteAddr => match address.ip().to_canonical() {
-            IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+        Variable::BinaryRemoteAddr => match (address, address.ip()) {
+            (Address::Unix(_), _) => ip(address, out),
+            (_, IpAddr::V4(ip)) => out.extend_from_slice(&ip.octets()),
+            (_, IpAddr::V6(ip)) => out.extend_from_slice(&ip.octets()),
         },
-        Variable::ProxyProtocolAddr => proxied.iter().for_each(|it| ip(it.source, out)),
-        Variable::ProxyProtocolPort => proxied.iter().for_each(|it| port(it.source, out)),
-        Variable::ProxyProtocolServerAddr => {
-            proxied.iter().for_each(|it| ip(it.destination, out));
-        }
-        Variable::ProxyProtocolServerPort => {
-            proxied.iter().for_each(|it| port(it.destination, out));
-        }
+        Variable::ProxyProtocolAddr => source.iter().for_each(|it| ip(it, out)),
+        Variable::ProxyProtocolPort => source.iter().for_each(|it| port(it, out)),
+        Variable::ProxyProtocolServerAddr => destination.iter().for_each(|it| ip(it, out)),
+        Variable::ProxyProtocolServerPort => destination.iter().for_each(|it| port(it, out)),
         Variable::RemoteAddr => ip(address, out),
         Variable::RemotePort => port(address, out),
-        Variable::ServerAddr => ip(client.local, out),
-        Variable::ServerPort => decimal(out, client.local.port().into()),
+        Variable::ServerAddr => ip(&client.local, out),
+        Variable::ServerPort => port(&client.local, out),
         _ => return false,
     }
     true

@@ -25,7 +25,7 @@ use super::statistics::{CoreCounts, Writing};
 use super::tls::{UpstreamTls, of_site, of_upstream};
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
-use crate::conf::listen::Listen;
+use crate::conf::listen::{Address, Listen};
 use crate::conf::template::Template;
 use crate::engine::upstream::Method;
 use crate::handlers::facts::Transport;
@@ -42,7 +42,7 @@ use minikit::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Statuses that `add_header` is for, unless it says `always`.
@@ -123,10 +123,10 @@ impl HttpGeneration {
         let mut sites = Vec::<Site>::new();
         for listen in servers.iter().flat_map(|it| &it.listen) {
             match sites.iter_mut().find(|it| it.listen.address == listen.address) {
-                Some(site) => site.listen.merge(*listen),
+                Some(site) => site.listen.merge(listen),
                 None => {
-                    let servers = VirtualServers::of(&servers, listen.address);
-                    sites.push(Site { listen: *listen, servers, tls: None });
+                    let servers = VirtualServers::of(&servers, &listen.address);
+                    sites.push(Site { listen: listen.clone(), servers, tls: None });
                 }
             }
         }
@@ -176,19 +176,19 @@ impl HttpGeneration {
     }
 
     /// The addresses to listen at.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.sites.iter().map(|it| it.listen.address)
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.sites.iter().map(|it| &it.listen.address)
     }
 
     /// Limits of a connection before its first request.
     pub fn limits(&self, client: &Client) -> ClientLimits {
-        let default = self.site(client.local).and_then(|it| it.servers.default_server());
+        let default = self.site(&client.local).and_then(|it| it.servers.default_server());
         client_limits(&self.config.servers[default.unwrap_or_default()].root.settings, client)
     }
 
     /// What clients of `local` have connected to.
-    pub fn site(&self, local: SocketAddr) -> Option<&Site> {
-        let exact = self.sites.iter().find(|it| it.listen.address == local);
+    pub fn site(&self, local: &Address) -> Option<&Site> {
+        let exact = self.sites.iter().find(|it| it.listen.address == *local);
         exact.or_else(|| self.sites.iter().find(|it| it.listen.is_wildcard_for(local)))
     }
 }
@@ -381,7 +381,7 @@ impl HttpService for Nginx<'_> {
 
     fn begin(&self, client: &Client, context: &mut RequestContext) -> ClientLimits {
         let generation = (self.current)();
-        let default = generation.site(client.local).and_then(|it| it.servers.default_server());
+        let default = generation.site(&client.local).and_then(|it| it.servers.default_server());
         context.server = default.unwrap_or_default();
         context.generation = Some(generation);
         context.location = None;
@@ -410,7 +410,7 @@ impl HttpService for Nginx<'_> {
 
         let generation = Arc::clone(context.generation.as_ref().expect("set by `begin`"));
         let servers = &generation.config.servers;
-        let site = generation.site(client.local);
+        let site = generation.site(&client.local);
         let found = site.and_then(|it| it.servers.find(servers, request.host()));
         context.server = found.unwrap_or(context.server);
         // The first pattern that matches is why this server was found, if no exact name was.
@@ -466,7 +466,7 @@ impl HttpService for Nginx<'_> {
         let proxy = context.proxy().expect("the request has a route");
         let upstream = &context.generation().config.upstreams[&proxy.upstream];
         if upstream.config.method == Method::IpHash {
-            match context.state.real_ip.unwrap_or(client.peer).ip().to_canonical() {
+            match context.state.real_ip.as_ref().unwrap_or(&client.peer).ip() {
                 IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()[..3]),
                 IpAddr::V6(ip) => key.extend_from_slice(&ip.octets()),
             }
@@ -704,7 +704,7 @@ pub(super) fn absolute(
         [] => absolute.extend_from_slice(view.server_name.as_bytes()),
         host => absolute.extend_from_slice(host),
     }
-    if client.local.port() != default_port {
+    if ![0, default_port].contains(&client.local.port()) {
         absolute.extend_from_slice(format!(":{}", client.local.port()).as_bytes());
     }
     absolute.extend_from_slice(&location);

@@ -211,9 +211,9 @@ impl Phases<'_> {
         }
         let name = settings.real_ip_header.as_deref().unwrap_or("x-real-ip").as_bytes();
         if name == b"proxy_protocol" {
-            let is_trusted = trusted.iter().any(|it| it.contains(self.client.peer.ip()));
+            let is_trusted = trusted.iter().any(|it| it.admits(&self.client.peer));
             let proxied = self.client.proxied.filter(|_| is_trusted);
-            context.state.real_ip = proxied.map(|it| it.source);
+            context.state.real_ip = proxied.map(|it| it.source.into());
             return;
         }
         let mut list = Vec::new();
@@ -226,7 +226,7 @@ impl Phases<'_> {
             list.extend_from_slice(header.value);
         }
         let is_recursive = settings.real_ip_recursive == Some(true);
-        context.state.real_ip = client_ip::find(self.client.peer, &list, trusted, is_recursive);
+        context.state.real_ip = client_ip::find(&self.client.peer, &list, trusted, is_recursive);
     }
 
     /// `limit_req`, which may delay the request, and `limit_conn`. A request is limited once, even
@@ -273,7 +273,7 @@ impl Phases<'_> {
         context.state.is_limited = true;
         match refused {
             Some(status) => {
-                let peer = self.client.peer;
+                let peer = &self.client.peer;
                 tracing::error!("limiting requests or connections, client: {peer}");
                 Err(status)
             }
@@ -348,9 +348,9 @@ impl Phases<'_> {
 
 /// `allow` and `deny`: the first rule that the client is in decides.
 fn check_access(client: &Client, context: &RequestContext) -> Result<(), u16> {
-    let address = context.state.real_ip.unwrap_or(client.peer).ip();
+    let address = context.state.real_ip.as_ref().unwrap_or(&client.peer);
     let rules = context.location().settings.access_rules.iter().flatten();
-    match rules.into_iter().find(|(_, network)| network.contains(address)) {
+    match rules.into_iter().find(|(_, network)| network.admits(address)) {
         Some((false, _)) => Err(403),
         _ => Ok(()),
     }

@@ -22,23 +22,24 @@
 use crate::wire::client_hello::{self, ClientHello};
 use crate::wire::proxy_protocol::{self, Addresses, HEADER_BYTES_MAX};
 use minikit::server::Stream;
+use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 use tokio::time::timeout;
 
 /// Takes the header of the PROXY protocol from a socket; bytes after it stay there.
 ///
 /// # Errors
 /// If there is none, if it does not come in time, or if reading fails.
-pub async fn proxy_protocol(socket: &TcpStream, limit: Duration) -> io::Result<Option<Addresses>> {
+pub async fn proxy_protocol(client: &Stream, limit: Duration) -> io::Result<Option<Addresses>> {
     let mut taken = Vec::new();
     let read = async {
         let parse = proxy_protocol::parse;
-        let header = examine(socket, HEADER_BYTES_MAX, &mut taken, parse).await?;
+        let header = examine(client, HEADER_BYTES_MAX, &mut taken, parse).await?;
         let header = header.map_err(|_| broken("broken header while reading PROXY protocol"))?;
         let mut rest = vec![0; header.length - taken.len()];
-        take(socket, &mut rest).await?;
+        take(client, &mut rest).await?;
         Ok(header.addresses)
     };
     in_time(limit, read).await
@@ -51,12 +52,12 @@ pub async fn proxy_protocol(socket: &TcpStream, limit: Duration) -> io::Result<O
 /// # Errors
 /// If the message is too long or does not come in time, or if reading fails.
 pub async fn client_hello(
-    socket: &TcpStream,
+    client: &Stream,
     limit: Duration,
     bytes_max: usize,
     taken: &mut Vec<u8>,
 ) -> io::Result<ClientHello> {
-    let hello = in_time(limit, examine(socket, bytes_max, taken, client_hello::parse)).await?;
+    let hello = in_time(limit, examine(client, bytes_max, taken, client_hello::parse)).await?;
     Ok(hello.unwrap_or_default())
 }
 
@@ -65,9 +66,8 @@ pub async fn client_hello(
 /// # Errors
 /// If the client closes or reading fails.
 pub async fn is_tls(client: &Stream) -> io::Result<bool> {
-    let Some(socket) = client.as_tcp() else { return Ok(true) };
     let mut first = [0];
-    match socket.peek(&mut first).await? {
+    match receive(client, &mut first, RecvFlags::PEEK).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         // 22 is a handshake, 128 the form that SSLv2 had for one.
         _ => Ok(matches!(first, [22 | 128])),
@@ -84,7 +84,7 @@ pub(super) async fn in_time<T>(
 /// Shows `parse` what has come, until it finds something or fails. Bytes are taken from the socket
 /// only while it wants more.
 async fn examine<T, E>(
-    socket: &TcpStream,
+    client: &Stream,
     bytes_max: usize,
     taken: &mut Vec<u8>,
     parse: impl Fn(&[u8]) -> Result<Option<T>, E>,
@@ -92,7 +92,7 @@ async fn examine<T, E>(
     loop {
         let start = taken.len();
         taken.resize(bytes_max, 0);
-        let count = socket.peek(&mut taken[start..]).await?;
+        let count = receive(client, &mut taken[start..], RecvFlags::PEEK).await?;
         taken.truncate(start + count);
 
         if let Some(parsed) = parse(taken).transpose() {
@@ -102,23 +102,25 @@ async fn examine<T, E>(
         match count {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             _ if taken.len() == bytes_max => return Err(broken("preread buffer full")),
-            _ => take(socket, &mut taken[start..]).await?,
+            _ => take(client, &mut taken[start..]).await?,
         }
     }
 }
 
 /// Reads so many bytes.
-async fn take(socket: &TcpStream, mut into: &mut [u8]) -> io::Result<()> {
+async fn take(client: &Stream, mut into: &mut [u8]) -> io::Result<()> {
     while !into.is_empty() {
-        socket.readable().await?;
-        match socket.try_read(into) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => into = &mut into[count..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        match receive(client, into, RecvFlags::empty()).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => into = &mut into[count..],
         }
     }
     Ok(())
+}
+
+/// Waits for bytes, and returns how many were put into the buffer; 0 at the end.
+async fn receive(client: &Stream, into: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    client.when(Interest::READABLE, |it| Ok(recv(it, &mut *into, flags)?.1)).await
 }
 
 fn broken(text: &str) -> io::Error {

@@ -20,6 +20,7 @@ use super::preread;
 use super::tls::ServerStream;
 use super::upstream::{Lease, SharedUpstream};
 use crate::conf::config::{ServerBlock, Target};
+use crate::conf::listen::Address;
 use crate::conf::reader::servers_of;
 use crate::conf::template::{Definition, Template};
 use crate::engine::peer::PeerParams;
@@ -54,15 +55,15 @@ pub async fn serve(
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
-    let peer = info.peer;
+    let peer = &info.peer;
     // What was taken from the socket, to be sent to the server.
     let mut prefix = Vec::new();
-    let hello = match client.as_tcp().filter(|_| server.ssl_preread) {
-        Some(socket) => {
+    let hello = match server.ssl_preread {
+        true => {
             let (limit, bytes_max) = (server.preread_timeout, server.preread_bytes_max);
-            preread::client_hello(socket, limit, bytes_max, &mut prefix).await
+            preread::client_hello(&client, limit, bytes_max, &mut prefix).await
         }
-        None => Ok(ClientHello::default()),
+        false => Ok(ClientHello::default()),
     };
     let hello = match hello {
         Ok(hello) => hello,
@@ -80,8 +81,7 @@ pub async fn serve(
     let Some((lease, mut stream)) = connect(&info, server, &upstream, clock).await else { return };
     if server.proxy_protocol {
         let mut header = Vec::new();
-        let addresses = Addresses { source: info.peer, destination: info.local };
-        proxy_protocol::write(addresses, &mut header);
+        proxy_protocol::write(addresses(&info), &mut header);
         prefix.splice(..0, header);
     }
 
@@ -89,6 +89,16 @@ pub async fn serve(
     match forward(&mut client, &mut stream, prefix, buffer, limits).await {
         Ok(()) => tracing::debug!("session of {peer} with {} ended", lease.address()),
         Err(error) => tracing::info!("session of {peer} with {} ended: {error}", lease.address()),
+    }
+}
+
+/// The ends of the client's connection, unless it is one of a Unix socket.
+fn addresses(info: &Client) -> Option<Addresses> {
+    match (&info.peer, &info.local) {
+        (Address::Ip(source), Address::Ip(destination)) => {
+            Some(Addresses { source: *source, destination: *destination })
+        }
+        _ => None,
     }
 }
 
@@ -106,7 +116,7 @@ fn find_upstream(
         return Some(Arc::clone(upstream));
     }
     let Ok(address) = name.parse::<SocketAddr>() else {
-        let peer = view.client.peer;
+        let peer = &view.client.peer;
         tracing::error!("no resolver defined to resolve {name}, client: {peer}");
         return None;
     };
@@ -121,7 +131,7 @@ async fn connect(
     upstream: &Arc<SharedUpstream>,
     clock: Clock,
 ) -> Option<(Lease, ServerStream)> {
-    let (client, name) = (info.peer, &upstream.name);
+    let (client, name) = (&info.peer, &upstream.name);
     let mut attempts = Attempts::default();
     loop {
         let Some(mut lease) = Lease::pick(upstream, &mut attempts, clock, None) else {

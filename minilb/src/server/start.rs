@@ -9,8 +9,8 @@
 //!                                      new connections see the new configuration
 //! ```
 //!
-//! If the addresses are the same, the listening sockets stay as they are, so no client in their
-//! queues is lost. Sessions that run go on with the servers they have. `worker_processes` and `pid`
+//! A listening socket whose address is still there stays as it is, so no client in its queue is
+//! lost. Sessions that run go on with the servers they have. `worker_processes` and `pid`
 //! are those of the start.
 //!
 //! Upstreams that the new configuration no longer has live on in the sessions that use them.
@@ -37,7 +37,7 @@ use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
 use crate::conf::error::ConfError;
 use crate::conf::host::Host;
-use crate::conf::listen::Listen;
+use crate::conf::listen::{Address, Listen};
 use crate::conf::reader::read;
 use crate::engine::peer::Peer;
 use crate::engine::upstream::{Method, UpstreamConfig};
@@ -51,7 +51,9 @@ use rustls::ServerConfig;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::{Permissions, set_permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -107,17 +109,25 @@ impl Generation {
         self.http_upstreams.values().chain(self.upstreams.values())
     }
 
-    fn addresses(&self) -> Vec<SocketAddr> {
-        let stream = self.config.servers.iter().flat_map(|it| &it.listen).map(|it| it.address);
-        self.http.addresses().chain(stream).collect()
+    /// Where to listen: by TCP, and at the paths of Unix sockets.
+    fn addresses(&self) -> (Vec<SocketAddr>, Vec<PathBuf>) {
+        let stream = self.config.servers.iter().flat_map(|it| &it.listen).map(|it| &it.address);
+        let (mut tcp, mut unix) = (Vec::new(), Vec::new());
+        for address in self.http.addresses().chain(stream) {
+            match address {
+                Address::Ip(address) => tcp.push(*address),
+                Address::Unix(path) => unix.push(PathBuf::from(&**path)),
+            }
+        }
+        (tcp, unix)
     }
 
     /// The server that listens at the address a client has connected to, and its `listen`: one with
     /// exactly this address before one with a wildcard.
-    fn server_at(&self, local: SocketAddr) -> Option<(&ServerBlock, Listen)> {
+    fn server_at(&self, local: &Address) -> Option<(&ServerBlock, &Listen)> {
         let all = self.config.servers.iter();
-        let mut all = all.flat_map(|it| it.listen.iter().map(move |listen| (it, *listen)));
-        let exact = all.clone().find(|(_, it)| it.address == local);
+        let mut all = all.flat_map(|it| it.listen.iter().map(move |listen| (it, listen)));
+        let exact = all.clone().find(|(_, it)| it.address == *local);
         exact.or_else(|| all.find(|(_, it)| it.is_wildcard_for(local)))
     }
 }
@@ -211,8 +221,9 @@ pub fn serve(
     let listen = serve.listen.map(any_port).transpose()?;
     add_listen(&mut config, listen)?;
     let generation = Generation::new(config, None)?;
+    let (tcp, unix) = generation.addresses();
     let options =
-        Options { listen: generation.addresses(), threads: workers, ..Options::default() };
+        Options { listen: tcp, unix: unix.clone(), threads: workers, ..Options::default() };
     let balancer = Arc::new(LoadBalancer {
         source,
         current: Mutex::new(Arc::new(generation)),
@@ -229,8 +240,18 @@ pub fn serve(
     let shape = PerCore(Arc::clone(&balancer));
     Ok(run(options, shape, Shutdown::new(), |bound, listeners| {
         balancer.listeners.get_or_init(|| listeners);
+        admit_everyone(&unix);
         ready(bound);
     })?)
+}
+
+/// Lets programs of every user open these sockets, as NGINX does.
+fn admit_everyone(paths: &[PathBuf]) {
+    for path in paths {
+        if let Err(error) = set_permissions(path, Permissions::from_mode(0o666)) {
+            tracing::error!("chmod() \"{}\" failed ({error})", path.display());
+        }
+    }
 }
 
 /// Chooses a port for an address without one.
@@ -274,7 +295,8 @@ impl LoadBalancer {
         let addresses = new.addresses();
         if addresses != old.addresses() {
             let listeners = self.listeners.get().ok_or("not ready to reload yet")?;
-            listeners.listen(&addresses)?;
+            listeners.listen(&addresses.0, Some(&addresses.1))?;
+            admit_everyone(&addresses.1);
         }
         *self.current.lock() = Arc::new(new);
         Ok(())
@@ -318,20 +340,23 @@ impl Service for LoadBalancer {
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, client: Stream, shutdown: Shutdown) {
         let generation = self.current();
-        let (Ok(peer), Ok(local)) = (client.peer().parse(), client.local().parse()) else { return };
+        let Some((peer, local)) = ends_of(&client) else { return };
         let mut info = Client::new(peer, local, core.http.next_connection());
-        let server = generation.server_at(local);
-        let (listen, tls) = match (server, generation.http.site(local)) {
+        let server = generation.server_at(&info.local);
+        let (listen, tls) = match (server, generation.http.site(&info.local)) {
             (Some((_, listen)), _) => (listen, None),
-            (None, Some(site)) => (site.listen, site.tls.clone()),
+            (None, Some(site)) => (&site.listen, site.tls.clone()),
             // A client may have connected to an address that a reload has just removed.
             (None, None) => return,
         };
-        if let Some(socket) = client.as_tcp().filter(|_| listen.proxy_protocol) {
+        if listen.proxy_protocol {
             let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
-            match preread::proxy_protocol(socket, limit).await {
+            match preread::proxy_protocol(&client, limit).await {
                 Ok(proxied) => info.proxied = proxied,
-                Err(error) => return tracing::error!("{error}, client: {peer}, server: {local}"),
+                Err(error) => {
+                    let (peer, local) = (&info.peer, &info.local);
+                    return tracing::error!("{error}, client: {peer}, server: {local}");
+                }
             }
         }
         if let Some((server, _)) = server {
@@ -339,8 +364,9 @@ impl Service for LoadBalancer {
             let streams = Streams { upstreams: &generation.upstreams, variables };
             return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
+        let is_http1 = !listen.http2 && tls.is_none();
         drop(generation);
-        match listen.http2 || tls.is_some() {
+        match !is_http1 {
             true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
             false => self.requests(core, client, &mut info, shutdown).await,
         }
@@ -384,7 +410,7 @@ impl LoadBalancer {
                 }
             }
             Ok(Err(error)) => {
-                let peer = info.peer;
+                let peer = &info.peer;
                 tracing::info!("{error} while SSL handshaking, client: {peer}");
             }
             Err(_) => {}
@@ -423,7 +449,7 @@ impl LoadBalancer {
         let start = |stream: Http2Stream, number| {
             info.requests = number - 1;
             let (balancer, core) = (Arc::clone(&self), Rc::clone(&core));
-            let (mut info, shutdown) = (info, shutdown.clone());
+            let (mut info, shutdown) = (info.clone(), shutdown.clone());
             spawn_local(async move { balancer.requests(core, stream, &mut info, shutdown).await });
         };
         http2::serve(stream, limits.requests_max, limits.keep_alive, &shutdown, start).await;
@@ -464,6 +490,17 @@ impl LoadBalancer {
             }
         }
     }
+}
+
+/// The client's end of a connection and ours. Returns `None` if the client has gone already.
+fn ends_of(client: &Stream) -> Option<(Address, Address)> {
+    let (peer, local) = (client.peer(), client.local());
+    if client.as_tcp().is_some() {
+        return Some((Address::Ip(peer.parse().ok()?), Address::Ip(local.parse().ok()?)));
+    }
+    // The path, and a port that is none.
+    let path = local.strip_suffix(":0").unwrap_or(&local);
+    Some((Address::Unix("".into()), Address::Unix(path.into())))
 }
 
 /// Closes what should no longer be idle, once a second.

@@ -103,7 +103,7 @@ fn a_request_over_open_connections_allocates_nothing() {
             index: 0,
             date: &RefCell::default(),
         };
-        let local = "127.0.0.1:1".parse().expect("an address");
+        let local: SocketAddr = "127.0.0.1:1".parse().expect("an address");
         let mut info = Client::new(peer, local, 1);
         let shutdown = Shutdown::new();
         let steps = async {

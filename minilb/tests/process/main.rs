@@ -9,6 +9,8 @@ mod http2;
 use minikit::harness::{Program, Scratch, Server, Signal, Stream, free_port, wait_until};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -159,4 +161,41 @@ fn included_files_and_the_pid_file() {
     let Server { program, .. } = server;
     assert_eq!(program.end().status.code(), Some(0));
     assert!(!scratch.path().join("lb.pid").exists());
+}
+
+#[test]
+fn unix_sockets_are_listened_at_and_removed() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, b, port) = (backend("a"), backend("b"), free_port());
+    let [one, two] = ["one", "two"].map(|it| scratch.path().join(it));
+    let block = |path: &Path, server: u16| {
+        let path = path.display();
+        format!("server {{ listen unix:{path}; proxy_pass 127.0.0.1:{server}; }}")
+    };
+    let first = |path: &Path| {
+        let mut byte = [0];
+        let mut client = UnixStream::connect(path).expect("it listens");
+        client.read_exact(&mut byte).expect("a backend answers");
+        byte[0]
+    };
+    let tcp = format!("server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{a}; }}");
+    let server = start(&nginx_conf(&scratch, &(block(&one, a) + &tcp)));
+    assert_eq!(first(&one), b'a');
+    let mode = std::fs::metadata(&one).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o666);
+
+    // The socket stays, with another server behind it, and another one comes.
+    nginx_conf(&scratch, &(block(&one, b) + &block(&two, a) + &tcp));
+    server.program.signal(Signal::HUP);
+    server.program.wait_for(Stream::Stderr, "reconfigured");
+    assert_eq!((first(&one), first(&two)), (b'b', b'a'));
+    nginx_conf(&scratch, &(block(&two, b) + &tcp));
+    server.program.signal(Signal::HUP);
+    wait_until("the first is removed", || !one.exists());
+    assert_eq!(first(&two), b'b');
+
+    let Server { program, .. } = server;
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().status.code(), Some(0));
+    assert!(!two.exists());
 }

@@ -28,7 +28,7 @@ use rustix::net::SendFlags;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::task::{spawn_blocking, yield_now};
 
 /// Longer pieces are written from where they are, shorter ones are gathered.
@@ -62,7 +62,7 @@ pub async fn write_out(stream: &Stream, out: &mut Vec<u8>, more: SendFlags) -> i
     let mut sent = 0;
     while sent < out.len() {
         let send = |socket: BorrowedFd<'_>| Ok(rustix::net::send(socket, &out[sent..], flags)?);
-        sent += stream.write_with(send).await?;
+        sent += stream.when(Interest::WRITABLE, send).await?;
     }
     out.clear();
     Ok(())
@@ -77,7 +77,7 @@ async fn send_slice(stream: &Stream, slice: &Slice) -> io::Result<()> {
         }
         while position < piece_end {
             let send = |socket: BorrowedFd<'_>| copy(slice, socket, position, piece_end);
-            position += stream.write_with(send).await? as u64;
+            position += stream.when(Interest::WRITABLE, send).await? as u64;
         }
         yield_now().await;
     }

@@ -235,7 +235,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         workspace: &mut Workspace<S::Context>,
         refusal: Refusal,
     ) -> Result<(), Ended> {
-        let peer = self.client.peer;
+        let peer = &self.client.peer;
         tracing::info!("{} while reading client request, client: {peer}", refusal.reason());
         let answer = self.service.refusal_answer(refusal, &mut workspace.context);
         self.write_answer(workspace, &answer, false);

@@ -170,7 +170,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             let Some(mut lease) = Lease::pick(&self.route.upstream, attempts, clock, explained)
             else {
                 self.log_attempt(workspace, None, 502);
-                let (peer, name) = (self.connection.client.peer, &self.route.upstream.name);
+                let (peer, name) = (&self.connection.client.peer, &self.route.upstream.name);
                 tracing::error!(
                     "no live upstreams while connecting to upstream, client: {peer}, \
                      upstream: \"{name}\""
@@ -589,7 +589,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
 
     fn report(&self, lease: &Lease, failure: Failure) {
         if matches!(failure, Failure::Error | Failure::Timeout | Failure::InvalidHeader) {
-            let (peer, address) = (self.connection.client.peer, lease.address());
+            let (peer, address) = (&self.connection.client.peer, lease.address());
             let what = failure.reason();
             tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
         }
