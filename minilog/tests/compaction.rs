@@ -85,8 +85,8 @@ fn compact(partition: &Partition, model: &mut Model, keys_max: usize) -> io::Res
 
 /// Every record of the log, by offset.
 fn read_all(log: &Log) -> Result<Appended, String> {
-    let (mut offset, mut found) = (log.log_start_offset(), Appended::new());
-    while let Some(slice) = log.read(offset, 1, log.next_offset()).map_err(|e| format!("{e:?}"))? {
+    let (mut offset, mut found) = (log.log_start_offset, Appended::new());
+    while let Some(slice) = log.read(offset, 1, log.next_offset).map_err(|e| format!("{e:?}"))? {
         let bytes = slice.read().map_err(|error| error.to_string())?;
         let header = batch::check(&bytes).map_err(|error| error.to_string())?;
         let compression = header.attributes.compression().ok_or("unknown compression")?;
@@ -113,7 +113,7 @@ fn compare(log: &Log, model: &Model) -> Result<(), String> {
     if let Some(invented) = invented {
         return Err(format!("invented: {invented:?}"));
     }
-    let latest = model.appended.range(..log.next_offset()).map(|(offset, it)| (it.0, *offset));
+    let latest = model.appended.range(..log.next_offset).map(|(offset, it)| (it.0, *offset));
     for (key, offset) in latest.collect::<BTreeMap<u8, i64>>() {
         let is_tombstone = model.appended[&offset].1.is_none();
         let is_gone = is_tombstone && found.values().all(|it| it.0 != key);
@@ -121,8 +121,8 @@ fn compare(log: &Log, model: &Model) -> Result<(), String> {
             return Err(format!("lost: key {key} at {offset}"));
         }
     }
-    if log.next_offset() < model.flushed {
-        return Err(format!("lost: {} of {} flushed", log.next_offset(), model.flushed));
+    if log.next_offset < model.flushed {
+        return Err(format!("lost: {} of {} flushed", log.next_offset, model.flushed));
     }
     Ok(())
 }

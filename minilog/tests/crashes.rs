@@ -64,7 +64,7 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
             flush.run()?;
             flush.finish(log);
             model.flushed = model.appended;
-            model.recovery_point = log.recovery_point();
+            model.recovery_point = log.recovery_point;
         }
     }
     Ok(())
@@ -77,10 +77,10 @@ fn recover(disk: &SimulatedDisk, model: &Model) -> Result<Log, String> {
     let (log, report) = opened.map_err(|error| error.to_string())?;
 
     let mut bytes = Vec::new();
-    let mut offset = log.log_start_offset();
-    while offset < log.next_offset() {
-        let slice = log.read(offset, 1, log.next_offset()).map_err(|error| format!("{error:?}"))?;
-        let slice = slice.ok_or(format!("nothing at {offset} of {}", log.next_offset()))?;
+    let mut offset = log.log_start_offset;
+    while offset < log.next_offset {
+        let slice = log.read(offset, 1, log.next_offset).map_err(|error| format!("{error:?}"))?;
+        let slice = slice.ok_or(format!("nothing at {offset} of {}", log.next_offset))?;
         let batch = slice.read().map_err(|error| error.to_string())?;
         offset = BatchHeader::read(&batch).map_err(|error| error.to_string())?.next_offset();
         bytes.push(batch);
@@ -113,7 +113,7 @@ fn every_cut_keeps_what_was_flushed() {
             let mut log = recover(disk, model)?;
 
             // The recovered log works, and a second crash loses nothing of what it has then.
-            let found = log.next_offset();
+            let found = log.next_offset;
             let number = (0..).find(|number| offset_after(*number) >= found);
             let number = number.expect("offsets grow with every batch");
             let mut again = Model { created: true, appended: number, ..Model::default() };
@@ -161,7 +161,7 @@ fn a_full_disk_loses_nothing() {
 
     let error = log.append(&batch(1)).unwrap_err().to_string();
     assert!(error.contains("No space left on device") && error.contains("free some space"));
-    assert_eq!(log.next_offset(), 1);
+    assert_eq!(log.next_offset, 1);
     disk.set_faults(Faults::default());
     assert_eq!(log.append(&batch(1)).unwrap().base_offset, 1);
 }
@@ -182,7 +182,7 @@ fn a_read_only_disk_goes_on_serving() {
     disk.set_faults(Faults { read_only: true, ..Faults::default() });
     let error = log.append(&batch(7)).unwrap_err().to_string();
     assert!(error.contains("Read-only file system") && error.contains("check the kernel log"));
-    let end = log.next_offset();
+    let end = log.next_offset;
     for offset in 0..end {
         let slice = log.read(offset, 1, end).unwrap().expect("every offset has a batch");
         let header = BatchHeader::read(&slice.read().unwrap()).unwrap();

@@ -114,10 +114,7 @@ impl Lab {
                 removed.iter().try_for_each(|it| it.remove())?;
                 let names = removed.iter().map(|it| it.base_offset.to_string());
                 let names = names.collect::<Vec<_>>().join(" ");
-                Ok(format!(
-                    "deleted [{names}], the log starts at {}",
-                    self.log()?.log_start_offset()
-                ))
+                Ok(format!("deleted [{names}], the log starts at {}", self.log()?.log_start_offset))
             }
             ["files"] => self.files(),
             ["index", base] => self.index(base.parse()?),
@@ -216,7 +213,7 @@ impl Lab {
 
     fn read(&mut self, offset: i64, length: usize) -> Answer {
         let log = self.log()?;
-        let slice = match log.read(offset, length, log.next_offset()) {
+        let slice = match log.read(offset, length, log.next_offset) {
             Ok(Some(slice)) => slice,
             Ok(None) => return Ok("nothing yet".to_owned()),
             Err(ReadError::OffsetOutOfRange) => return Ok("OFFSET_OUT_OF_RANGE".to_owned()),
@@ -250,7 +247,7 @@ impl Lab {
         let Some(flush) = Flush::start(log) else { return Ok("nothing to flush".to_owned()) };
         flush.run()?;
         flush.finish(log);
-        self.start.recovery_point = self.log()?.recovery_point();
+        self.start.recovery_point = self.log()?.recovery_point;
         Ok(format!("the recovery point is {}", self.start.recovery_point))
     }
 
@@ -258,7 +255,7 @@ impl Lab {
         let log = self.log()?;
         let flush = Flush::start_last(log).ok_or("the log has failed")?;
         flush.run()?;
-        let recovery_point = log.next_offset();
+        let recovery_point = log.next_offset;
         self.start = Start { is_clean: true, recovery_point, ..self.start };
         self.log = None;
         Ok(String::new())
@@ -268,7 +265,7 @@ impl Lab {
         let disk = Arc::new(self.disk.clone());
         let directory = Directory::new(disk, DIRECTORY);
         let (log, report) = recovery::open(directory, self.config.clone(), self.start)?;
-        let mut text = format!("offsets {}..{}", log.log_start_offset(), log.next_offset());
+        let mut text = format!("offsets {}..{}", log.log_start_offset, log.next_offset);
         write!(text, ", {} segments checked", report.segments_checked)?;
         if let Some(reason) = report.reason {
             write!(text, ", {} bytes cut off", report.bytes_truncated)?;
@@ -285,7 +282,7 @@ impl Lab {
         let compacted =
             partition.compact(now, &Limits { hash: &hash, keys_max, must_stop: &|| false })?;
         let (cleaned_up_to, recovery_point) =
-            partition.with_log(|log| (log.cleaned_up_to, log.recovery_point()));
+            partition.with_log(|log| (log.cleaned_up_to, log.recovery_point));
         drop(partition);
 
         // What is on the disk now, with what the checkpoints would say.

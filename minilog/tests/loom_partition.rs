@@ -96,7 +96,7 @@ fn nothing_is_visible_before_it_is_durable() {
         partition.append(&record()).expect("appended");
 
         let visible = partition.high_watermark();
-        let durable = partition.with_log(|log| log.recovery_point());
+        let durable = partition.with_log(|log| log.recovery_point);
         assert!(visible <= durable, "{visible} is visible and {durable} is durable");
         flusher.join().expect("the flusher does not panic");
         partition.flush().expect("flushed");

@@ -3,7 +3,7 @@
 #![cfg(all(not(loom), feature = "server"))]
 
 use bytes::Bytes;
-use minikit::harness::{Scratch, Server};
+use minikit::harness::{Scratch, Server, Stream};
 use minilog::client::admin;
 use minilog::client::cluster::Cluster;
 use minilog::format::batch::{self, BatchHeader};
@@ -12,8 +12,7 @@ use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use minilog::wire::codec::Records;
 use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use minilog::wire::list_offsets::{
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
-    OffsetForLeaderTopic,
+    EpochTopic, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
 };
 use minilog::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use minilog::wire::produce::{
@@ -25,6 +24,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Instant;
 
 /// Starts a broker whose data is in `scratch`.
 fn start(scratch: &Scratch, sync: &str) -> Server {
@@ -129,6 +129,39 @@ fn a_waiting_fetch_is_answered_by_the_next_append() {
     assert_eq!(records[..], batch::EXAMPLE);
 }
 
+fn metrics(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the admin endpoint listens");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("a page");
+    text
+}
+
+#[test]
+fn metrics_show_requests_and_flushes_and_who_waits() {
+    let scratch = Scratch::new("minilog-metrics").expect("a directory");
+    let server = start_with(&scratch, &["--sync", "always", "--admin", "127.0.0.1:0"]);
+    let admin = server.program.wait_for(Stream::Stderr, "state page on http://");
+    let admin = admin.trim_end_matches('/');
+    let mut consumer = server.connect();
+    create_topic(&mut consumer, "orders");
+    send(&mut consumer, 12, &fetch(0, 600_000));
+    let waits = "minilog_work_in_progress{work=\"Fetch\"} 1\n";
+    let begun = Instant::now();
+    while !metrics(admin).contains(waits) && begun.elapsed().as_secs() < 20 {}
+    let _: ProduceResponse = call(&mut server.connect(), 9, &produce(&batch::EXAMPLE, -1));
+    let _: FetchResponse = receive(&mut consumer, 12);
+
+    // The server ends the counting of a request after its response is sent.
+    let done = ["Fetch", "Produce", "Flush"].map(|it| format!("work_total{{work=\"{it}\"}} 1\n"));
+    let all_done = |page: &str| done.iter().all(|it| page.contains(it));
+    while !all_done(&metrics(admin)) && begun.elapsed().as_secs() < 40 {}
+    let page = metrics(admin);
+    assert!(all_done(&page) && !page.contains(waits), "{page}");
+}
+
 /// The next leader is a checkpoint that says so: a single broker stays the leader for ever.
 #[test]
 fn a_consumer_learns_where_a_leader_ended() {
@@ -146,7 +179,7 @@ fn a_consumer_learns_where_a_leader_ended() {
     let mut stream = server.connect();
     let mut ask = |partition, current_leader_epoch, leader_epoch| {
         let asked = OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch };
-        let topic = OffsetForLeaderTopic { topic: "orders".into(), partitions: vec![asked] };
+        let topic = EpochTopic { topic: "orders".into(), partitions: vec![asked] };
         let request = OffsetForLeaderEpochRequest { replica_id: -1, topics: vec![topic] };
         let answers = [2, 3, 4].map(|version| {
             let response: OffsetForLeaderEpochResponse = call(&mut stream, version, &request);

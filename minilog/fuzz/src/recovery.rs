@@ -43,7 +43,7 @@ pub fn check(input: &[u8]) {
     let Ok(appended) = log.append(&batch_of(7, &[record])) else { return };
     drop(log);
     let (log, report) = open(&disk, start).expect("what recovery repaired can be opened");
-    assert_eq!(log.next_offset(), appended.last_offset + 1, "{report:?}");
+    assert_eq!(log.next_offset, appended.last_offset + 1, "{report:?}");
     read_all(&log);
 }
 
@@ -81,8 +81,8 @@ fn seal_batches(mut bytes: &mut [u8]) {
 
 /// Offsets ascend, and the end is reached.
 fn read_all(log: &Log) {
-    let mut offset = log.log_start_offset();
-    while let Ok(Some(slice)) = log.read(offset, 1, log.next_offset()) {
+    let mut offset = log.log_start_offset;
+    while let Ok(Some(slice)) = log.read(offset, 1, log.next_offset) {
         let Ok(bytes) = slice.read() else { return };
         let header = BatchHeader::read(&bytes).expect("a batch begins with its header");
         assert!(header.next_offset() > offset, "{header:?} at {offset}");

@@ -29,8 +29,8 @@ use super::batching::TopicPartition;
 use super::cluster::Cluster;
 use super::member::Member;
 use super::{ClientError, RETRY_BACKOFF, Result, check};
+use crate::engine::log::batches::decompressed;
 use crate::format::batch::{self, Attributes, BatchHeader};
-use crate::format::compression::decompress;
 use crate::format::record::records;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
@@ -41,8 +41,6 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The records of a compressed batch must not be longer than this.
-const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
 /// How long a broker waits for records: `fetch.max.wait.ms`.
 const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -298,11 +296,13 @@ fn read_batches(
 pub fn take_batch(bytes: &mut &[u8]) -> std::result::Result<Option<(BatchHeader, Bytes)>, String> {
     let Ok(tail) = BatchHeader::tail(bytes) else { return Ok(None) };
     let header = batch::check(bytes)?;
-    *bytes = &bytes[BatchHeader::SIZE + tail.len()..];
+    let (batch, rest) = bytes.split_at(BatchHeader::SIZE + tail.len());
+    *bytes = rest;
 
     // A control batch holds the marker of a transaction, which is no record.
-    let tail = if header.attributes.has(Attributes::CONTROL) { &[] } else { tail };
-    let compression = header.attributes.compression().ok_or("an unknown compression")?;
-    let records = decompress(compression, tail, DECOMPRESSED_BYTES_MAX);
-    Ok(Some((header, records.map_err(|error| error.to_string())?.into())))
+    let records = match header.attributes.has(Attributes::CONTROL) {
+        true => Vec::new(),
+        false => decompressed(&header, batch).map_err(|error| error.to_string())?,
+    };
+    Ok(Some((header, records.into())))
 }

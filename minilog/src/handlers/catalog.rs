@@ -29,8 +29,8 @@
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
-use super::Failure;
 use super::parameters::{Overrides, resolve};
+use super::{Failure, Meter};
 use crate::engine::log::batches::invalid_data;
 use crate::engine::log::config::LogConfig;
 use crate::engine::log::directory::Directory;
@@ -56,13 +56,13 @@ type Checkpoint = (&'static str, fn(&mut Log) -> i64, fn(&mut Start, i64));
 #[rustfmt::skip]
 const CHECKPOINTS: [Checkpoint; 4] = [
     ("recovery-point-offset-checkpoint",
-        |log| log.recovery_point(), |start, offset| start.recovery_point = offset),
+        |log| log.recovery_point, |start, offset| start.recovery_point = offset),
     ("log-start-offset-checkpoint",
-        |log| log.log_start_offset(), |start, offset| start.log_start_offset = offset),
+        |log| log.log_start_offset, |start, offset| start.log_start_offset = offset),
     ("cleaner-offset-checkpoint",
         |log| log.cleaned_up_to, |start, offset| start.cleaned_up_to = offset),
     // For Kafka. Without another replica, the high watermark is where recovery finds the end.
-    ("replication-offset-checkpoint", |log| log.next_offset(), |_, _| {}),
+    ("replication-offset-checkpoint", |log| log.next_offset, |_, _| {}),
 ];
 
 /// What was set on a topic, in the directory of its partition 0.
@@ -102,6 +102,8 @@ pub struct Topics {
     pub meta: Meta,
     /// Random bytes for ids.
     pub random: fn() -> [u8; 16],
+    /// The flushes of partitions.
+    pub flushes: Meter,
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
     changing: Mutex<()>,
@@ -207,7 +209,9 @@ impl Topics {
 
         let topics = Mutex::new(Arc::new(catalog));
         let (changing, checkpoints) = (Mutex::new(()), Mutex::new(()));
-        let topics = Topics { disk, root, config, meta, random, topics, changing, checkpoints };
+        let flushes = Meter::default();
+        let topics =
+            Topics { disk, root, config, meta, random, flushes, topics, changing, checkpoints };
         // A crash during a deletion left offsets that the next topic of that name must not get.
         if !is_clean && !starts.is_empty() {
             topics.write_checkpoints()?;
@@ -368,9 +372,12 @@ impl Topics {
 
     /// Makes everything appended so far durable, in the partitions for which `is_due` returns true.
     pub fn flush(&self, is_due: impl Fn(&Log) -> bool) -> io::Result<()> {
-        self.each_partition(|partition| match partition.with_log(|log| is_due(log)) {
-            true => partition.flush(),
-            false => Ok(()),
+        self.each_partition(|partition| {
+            if partition.with_log(|log| log.is_durable() || !is_due(log)) {
+                return Ok(());
+            }
+            let _timed = self.flushes.start();
+            partition.flush()
         })
     }
 

@@ -204,7 +204,7 @@ impl Written {
     /// Everything that is in the log now: what was read from memory may be durable later only.
     pub(super) fn so_far(broker: &Broker) -> Written {
         let unflushed = group_log::partition(broker).and_then(|log| {
-            let end = log.with_log(|it| it.waits_for_flush().then(|| it.next_offset()));
+            let end = log.with_log(|it| it.waits_for_flush().then_some(it.next_offset));
             Some((log, end?))
         });
         Written(unflushed)
@@ -231,14 +231,10 @@ impl Delayed for DelayedReply {
             Some(Err(refusal)) => Err(refusal.clone()),
             Some(Ok((reply, Written(None)))) => Ok(reply.take()),
             Some(Ok((reply, Written(Some((log, end)))))) => {
-                // First the waker, then the look: a flush between the two wakes us.
-                log.wake_on_append(context.waker());
-                if log.recovery_point() >= *end {
-                    Ok(reply.take())
-                } else if log.with_log(|log| log.failed) {
-                    Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into())
-                } else {
-                    return Poll::Pending;
+                match log.poll_durable(*end, context.waker()) {
+                    Poll::Ready(true) => Ok(reply.take()),
+                    Poll::Ready(false) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into()),
+                    Poll::Pending => return Poll::Pending,
                 }
             }
         };

@@ -6,7 +6,7 @@
 //! Kafka counterpart: `GroupCoordinatorService.java`, which checks the same fields.
 
 use super::group::{Groups, Refusal, error_code};
-use super::{Broker, Call, Client, Step};
+use super::{Broker, Call, Step};
 use crate::engine::group::events::{Identity, Join, Joined, Reply, Sync};
 use crate::engine::group::group::Group;
 use crate::wire::ErrorCode;
@@ -29,7 +29,7 @@ const LEAVE_BATCHED_FROM: i16 = 3;
 /// A member joins its group.
 pub fn join_group(
     broker: &Arc<Broker>,
-    client: &Client<'_>,
+    (client_id, client_host): (&str, &str),
     call: Call,
     request: JoinGroupRequest,
 ) -> Step {
@@ -44,15 +44,15 @@ pub fn join_group(
 
     let rebalance_timeout_ms = request.rebalance_timeout_ms();
     let id = broker.new_uuid();
-    let prefix = request.group_instance_id.as_deref().unwrap_or(client.id);
+    let prefix = request.group_instance_id.as_deref().unwrap_or(client_id);
     let join = Join {
         member_id: request.member_id.clone(),
         new_member_id: format!("{prefix}-{id}"),
         requires_member_id: call.version >= MEMBER_ID_REQUIRED_FROM,
         can_skip_assignment: call.version >= SKIP_ASSIGNMENT_FROM,
         instance_id: request.group_instance_id,
-        client_id: client.id.to_owned(),
-        client_host: client.host.to_owned(),
+        client_id: client_id.to_owned(),
+        client_host: client_host.to_owned(),
         session_timeout_ms: request.session_timeout_ms.into(),
         rebalance_timeout_ms: rebalance_timeout_ms.into(),
         protocol_type: request.protocol_type.clone(),

@@ -90,7 +90,7 @@ pub fn end_of_epoch(
             let (leader_epoch, end_offset) = end.ok().flatten().unwrap_or((-1, -1));
             EpochEndOffset { error_code, partition: wanted.partition, leader_epoch, end_offset }
         });
-        OffsetForLeaderTopicResult { partitions: partitions.collect(), topic: it.topic }
+        EpochTopic { partitions: partitions.collect(), topic: it.topic }
     });
     OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() }
 }

@@ -48,9 +48,10 @@ use crate::wire::schema::Message;
 use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
 use bytes::Bytes;
 use std::io;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::catalog::{Catalog, Topic, Topics};
 use self::group::Groups;
@@ -118,13 +119,37 @@ pub trait Delayed: Send {
     }
 }
 
-/// A client, for groups to describe their members.
-#[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
-    /// How it calls itself.
-    pub id: &'a str,
-    /// Where it connects from, as Java prints it: `/127.0.0.1`.
-    pub host: &'a str,
+/// Counts one kind of work: how often it was done, for how long, and what is in progress.
+#[derive(Debug, Default)]
+pub struct Meter {
+    done: AtomicI64,
+    microseconds: AtomicI64,
+    in_progress: AtomicI64,
+}
+
+/// Work in progress, until it is dropped.
+pub struct Timed<'a>(&'a Meter, Instant);
+
+impl Meter {
+    /// Begins to count a piece of work.
+    pub fn start(&self) -> Timed<'_> {
+        self.in_progress.fetch_add(1, Relaxed);
+        Timed(self, Instant::now())
+    }
+
+    /// How many are done, the microseconds that they took, and how many are in progress.
+    pub fn values(&self) -> Vec<i64> {
+        [&self.done, &self.microseconds, &self.in_progress].map(|it| it.load(Relaxed)).into()
+    }
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        let Timed(meter, start) = self;
+        meter.microseconds.fetch_add(start.elapsed().as_micros() as i64, Relaxed);
+        meter.done.fetch_add(1, Relaxed);
+        meter.in_progress.fetch_sub(1, Relaxed);
+    }
 }
 
 /// The version and number of a request, which its response needs.
@@ -158,7 +183,8 @@ impl Call {
     }
 }
 
-/// Handles one frame, without its size in front, of a client on `host`.
+/// Handles one frame, without its size in front, of a client on `host`, as Java prints it:
+/// `/127.0.0.1`. Groups describe their members by it.
 pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     let request = match decode_request(frame) {
         Ok(request) => request,
@@ -174,7 +200,7 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     let RequestHeader { request_api_version: version, correlation_id, client_id, .. } =
         request.header;
     let call = Call { version, correlation_id };
-    let client = Client { id: client_id.as_deref().unwrap_or_default(), host };
+    let client = (client_id.as_deref().unwrap_or_default(), host);
     use Request::*;
     match request.body {
         Produce(body) => produce::produce(broker, call, body),
@@ -185,7 +211,7 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
         ApiVersions(body) => call.respond(&metadata::api_versions(version, &body)),
         DescribeCluster(_) => call.respond(&metadata::describe_cluster(broker)),
         FindCoordinator(body) => group_admin::find_coordinator(broker, call, body),
-        JoinGroup(body) => group_members::join_group(broker, &client, call, body),
+        JoinGroup(body) => group_members::join_group(broker, client, call, body),
         SyncGroup(body) => group_members::sync_group(broker, call, body),
         Heartbeat(body) => call.respond(&group_members::heartbeat(broker, body)),
         LeaveGroup(body) => call.respond(&group_members::leave_group(broker, version, body)),

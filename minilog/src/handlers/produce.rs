@@ -125,10 +125,9 @@ fn error_code(error: &AppendError) -> ErrorCode {
 impl Delayed for DelayedProduce {
     /// Ready once everything is durable, or never will be.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
-        // First the waker, then the look: a flush between the two wakes us.
-        self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
-        self.needed.retain(|it| it.partition.recovery_point() < it.recovery_point);
-        if self.needed.iter().any(|it| !it.partition.with_log(|log| log.failed)) {
+        let poll = |it: &Needed| it.partition.poll_durable(it.recovery_point, context.waker());
+        self.needed.retain(|it| poll(it) != Poll::Ready(true));
+        if self.needed.iter().any(|it| poll(it).is_pending()) {
             return Poll::Pending;
         }
         Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR))

@@ -18,6 +18,7 @@
 use super::Server;
 use super::send::{NO_MORE, send, write_out};
 use crate::handlers::{Delayed, FRAME_BYTES_MAX, Step, handle};
+use crate::wire::APIS;
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
 use minikit::server::{Shutdown, Stream};
@@ -41,6 +42,9 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
         while let Some(size) = frame_size(&buffer)?.filter(|size| buffer.len() >= 4 + size) {
             buffer.advance(4);
             let frame = buffer.split_to(size).freeze();
+            let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+            let api = APIS.iter().position(|it| Some(it.key) == key);
+            let _timed = api.map(|it| server.requests[it].start());
             match handle(&server.broker, &host, frame) {
                 Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
                 // Nobody waits for it, but consumers may see it only after the flush.

@@ -3,21 +3,23 @@
 //! ```text
 //! minilog_partition_high_watermark{topic="orders",partition="0"} 42
 //! minilog_group_lag{group="billing",topic="orders",partition="0"} 7
+//! minilog_work_total{work="Produce"} 1204
+//! minilog_work_microseconds_total{work="Produce"} 48160       40 µs each
+//! minilog_work_in_progress{work="Fetch"} 3                    three consumers wait for records
 //! ```
 //!
-//! A request takes the lock of each partition in turn, for less than a microsecond, so the numbers
-//! are not those of one instant. Kafka counterpart: the JMX beans `kafka.log:type=Log` and
-//! `kafka.server:type=socket-server-metrics`. Kafka's broker does not know the lag of a group;
+//! Reading them takes the lock of each partition in turn, for less than a microsecond, so they are
+//! not of one instant. Prometheus computes rates and mean latencies; there are no percentiles.
+//!
+//! Kafka counterpart: the JMX beans `kafka.log:type=Log`, `kafka.network:type=RequestMetrics` and
+//! `kafka.server:type=DelayedOperationPurgatory`. Kafka's broker does not know the lag of a group;
 //! people run an exporter that asks for both offsets.
 
 use super::Server;
 use crate::engine::group::group::Group;
 use crate::handlers::group_admin::state_name;
+use crate::wire::APIS;
 use minikit::admin::{Exposition, Inspect, StatePage};
-use std::sync::Arc;
-
-/// Answers the requests of the admin endpoint.
-pub(super) struct Inspector(pub(super) Arc<Server>);
 
 /// A table of the state page, of whose columns some are metrics.
 struct Table {
@@ -33,17 +35,17 @@ struct Table {
 /// A column, its metric if it has one, and what the metric says.
 type Column = (&'static str, &'static str, &'static str);
 
-impl Inspector {
-    fn tables(&self) -> [Table; 3] {
-        [self.partitions(), self.groups(), self.progress()]
+impl Server {
+    fn tables(&self) -> [Table; 4] {
+        [self.partitions(), self.groups(), self.progress(), self.work()]
     }
 
     fn partitions(&self) -> Table {
-        let catalog = self.0.broker.topics.catalog();
+        let catalog = self.broker.topics.catalog();
         let rows = catalog.partitions().map(|(topic, number, it)| {
             let end = it.high_watermark();
             let values = it.with_log(|log| {
-                let (start, durable) = (log.log_start_offset(), log.recovery_point());
+                let (start, durable) = (log.log_start_offset, log.recovery_point);
                 let (segments, producers) = (log.segments().count(), log.producers.count());
                 vec![start, end, durable, log.size() as i64, segments as i64, producers as i64]
             });
@@ -79,13 +81,13 @@ impl Inspector {
                 ("members", "minilog_group_members", "Members of the group."),
                 ("generation", "", ""),
             ],
-            rows: self.0.broker.groups.with(|it| it.groups().map(row).collect()),
+            rows: self.broker.groups.with(|it| it.groups().map(row).collect()),
         }
     }
 
     /// How far the groups have read their partitions.
     fn progress(&self) -> Table {
-        let catalog = self.0.broker.topics.catalog();
+        let catalog = self.broker.topics.catalog();
         // A partition that is gone has no records that are not read.
         let high_watermark = |topic: &str, partition: i32| {
             let topic = catalog.by_name(topic)?;
@@ -107,14 +109,32 @@ impl Inspector {
                 ("committed", "minilog_group_committed_offset", "The next record to read."),
                 ("lag", "minilog_group_lag", "Records that the group has not read yet."),
             ],
-            rows: self.0.broker.groups.with(|it| it.groups().flat_map(of_group).collect()),
+            rows: self.broker.groups.with(|it| it.groups().flat_map(of_group).collect()),
+        }
+    }
+
+    /// What requests and flushes have cost so far.
+    fn work(&self) -> Table {
+        let requests = APIS.iter().map(|it| it.name).zip(&self.requests);
+        let all = requests.chain([("Flush", &self.broker.topics.flushes)]);
+        Table {
+            title: "Requests, and flushes of a partition",
+            note: "Fetches in progress wait for records, JoinGroups for other members, Produces \
+                   for a flush.",
+            labels: &["work"],
+            columns: &[
+                ("done", "minilog_work_total", "Requests answered, partitions flushed."),
+                ("microseconds", "minilog_work_microseconds_total", "How long they took."),
+                ("in progress", "minilog_work_in_progress", "Those that run or wait."),
+            ],
+            rows: all.map(|(name, it)| (vec![name.to_owned()], it.values())).collect(),
         }
     }
 }
 
-impl Inspect for Inspector {
+impl Inspect for Server {
     fn metrics(&self, out: &mut Exposition) {
-        let connections = &self.0.connections;
+        let connections = &self.connections;
         out.gauge("minilog_connections", "Clients connected.", connections.current());
         let help = "Clients accepted.";
         out.counter("minilog_connections_accepted_total", help, connections.accepted());
@@ -124,7 +144,10 @@ impl Inspect for Inspector {
         for table in self.tables() {
             let columns = table.columns.iter().enumerate();
             for (index, (_, metric, help)) in columns.filter(|(_, it)| !it.1.is_empty()) {
-                let mut family = out.gauges(metric, help);
+                let mut family = match metric.ends_with("_total") {
+                    true => out.counters(metric, help),
+                    false => out.gauges(metric, help),
+                };
                 for (labels, values) in &table.rows {
                     let labels = labels.iter().map(String::as_str);
                     let labels = table.labels.iter().copied().zip(labels).collect::<Vec<_>>();
@@ -136,10 +159,10 @@ impl Inspect for Inspector {
 
     fn state_page(&self) -> StatePage {
         let mut page = StatePage::new("minilog");
-        let connections = &self.0.connections;
+        let connections = &self.connections;
         page.list("Connections", "")
             .row(["connected".into(), connections.current().into()])
-            .row(["limit".into(), self.0.connections_max.into()]);
+            .row(["limit".into(), self.connections_max.into()]);
 
         for table in self.tables() {
             let columns = table.columns.iter().map(|(column, ..)| *column);

@@ -15,8 +15,8 @@ pub mod start;
 pub mod upkeep;
 
 use crate::engine::group::events::Now;
-use crate::handlers::Broker;
 use crate::handlers::group::Groups;
+use crate::handlers::{Broker, Meter};
 use minikit::connections::Connections;
 use minikit::server::{Hooks, Service, Shutdown, Stream};
 use std::rc::Rc;
@@ -31,6 +31,8 @@ pub struct Server {
     pub broker: Arc<Broker>,
     /// The thread that flushes.
     pub upkeep: Arc<Upkeep>,
+    /// What requests have cost so far, in the order of [`APIS`](crate::wire::APIS).
+    pub requests: Vec<Meter>,
     /// The number of clients.
     pub connections: Connections,
     /// How many there may be.

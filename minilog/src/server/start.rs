@@ -9,7 +9,6 @@
 //! The marker `.kafka_cleanshutdown` is written last, and only if everything before it worked. A
 //! `kill -9` leaves none, and the next start recovers.
 
-use super::inspect::Inspector;
 use super::upkeep::{UpkeepThread, clean, flush_and_delete};
 use super::{Server, now, now_ms};
 use crate::engine::group::coordinator::GroupConfig;
@@ -18,7 +17,8 @@ use crate::handlers::catalog::Topics;
 use crate::handlers::group::Groups;
 use crate::handlers::group_log;
 use crate::handlers::producer_ids::ProducerIds;
-use crate::handlers::{Broker, Settings};
+use crate::handlers::{Broker, Meter, Settings};
+use crate::wire::APIS;
 use minikit::cli::ServeArgs;
 use minikit::connections::Connections;
 use minikit::server::{Bound, Shutdown, Spread};
@@ -128,12 +128,12 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
         upkeep: Arc::clone(&upkeep.upkeep),
+        requests: APIS.iter().map(|_| Meter::default()).collect(),
         connections: Connections::new(),
         connections_max: start.max_connections,
     });
-    let inspector = Arc::new(Inspector(Arc::clone(&server)));
-    let admin =
-        start.common.admin.map(|address| minikit::admin::start(address, inspector)).transpose()?;
+    let start_admin = |address| minikit::admin::start(address, Arc::clone(&server));
+    let admin = start.common.admin.map(start_admin).transpose()?;
     if let Some(admin) = &admin {
         tracing::info!("state page on http://{}/", admin.address());
     }

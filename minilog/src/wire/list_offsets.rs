@@ -56,32 +56,30 @@ message! {
     /// Asks where the records of a leader end.
     pub struct OffsetForLeaderEpochRequest: key 23, versions 2-4, flexible 4+ {
         3+ replica_id: i32 = -2,                  "the broker that replicates; -1 for consumers";
-        0+ topics:     Vec<OffsetForLeaderTopic>, "what to look up, by topic";
-        OffsetForLeaderTopic {
-            0+ topic:      String,                        "the topic";
-            0+ partitions: Vec<OffsetForLeaderPartition>, "what to look up, by partition";
-            OffsetForLeaderPartition {
-                0+ partition:            i32,      "the partition";
-                2+ current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
-                0+ leader_epoch:         i32,      "the epoch of the record that it has read";
-            }
+        0+ topics:     Vec<EpochTopic<OffsetForLeaderPartition>>, "what to look up";
+        OffsetForLeaderPartition {
+            0+ partition:            i32,      "the partition";
+            2+ current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
+            0+ leader_epoch:         i32,      "the epoch of the record that it has read";
         }
     }
 
     /// Ends of epochs.
     pub struct OffsetForLeaderEpochResponse: key 23, versions 2-4, flexible 4+ {
         2+ throttle_time_ms: i32,                             "delay by quotas";
-        0+ topics:           Vec<OffsetForLeaderTopicResult>, "the results, by topic";
-        OffsetForLeaderTopicResult {
-            0+ topic:      String,              "the topic";
-            0+ partitions: Vec<EpochEndOffset>, "the results, by partition";
-            EpochEndOffset {
-                0+ error_code:   ErrorCode, "why there is no offset";
-                0+ partition:    i32,       "the partition";
-                1+ leader_epoch: i32 = -1,  "the last epoch up to that of the request";
-                0+ end_offset:   i64 = -1,  "the offset after its last record; -1 if unknown";
-            }
+        0+ topics:           Vec<EpochTopic<EpochEndOffset>>, "the results";
+        EpochEndOffset {
+            0+ error_code:   ErrorCode, "why there is no offset";
+            0+ partition:    i32,       "the partition";
+            1+ leader_epoch: i32 = -1,  "the last epoch up to that of the request";
+            0+ end_offset:   i64 = -1,  "the offset after its last record; -1 if unknown";
         }
+    }
+
+    /// Partitions of one topic.
+    pub struct EpochTopic<P> {
+        0+ topic:      String, "the topic";
+        0+ partitions: Vec<P>, "what is said of each partition";
     }
 }
 
@@ -107,7 +105,7 @@ mod tests {
         assert_eq!((request.replica_id, &request.topics[0].partitions), (-1, &vec![asked]));
 
         let end = EpochEndOffset { leader_epoch: 0, end_offset: 7, ..Default::default() };
-        let topic = OffsetForLeaderTopicResult { topic: "orders".into(), partitions: vec![end] };
+        let topic = EpochTopic { topic: "orders".into(), partitions: vec![end] };
         let response = OffsetForLeaderEpochResponse { topics: vec![topic], throttle_time_ms: 0 };
         assert_eq!(encode_response(10, 4, &response).to_vec(), RESPONSE);
     }

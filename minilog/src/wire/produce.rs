@@ -41,9 +41,7 @@
 //! ```
 //!
 //! Since version 13 a topic is named by id. What `acks` promises is in the handler's head
-//! (`handlers::produce`). A producer with `transactional_id` gets the same id after a restart and a
-//! higher epoch, which shuts out its former instance. Version 6 of InitProducerId (two-phase commit)
-//! is not stable in Kafka 4.3 and absent here.
+//! (`handlers::produce`). Version 6 of InitProducerId is not stable in Kafka 4.3 and absent here.
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-98, KIP-360, KIP-467, KIP-951.
 

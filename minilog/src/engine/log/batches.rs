@@ -52,8 +52,8 @@ impl<'a> Batches<'a> {
         Ok(Some((position, header)))
     }
 
-    /// The next batch, if [`batch::check`] accepts it; none at the end. The inner error says what is
-    /// wrong with the bytes at `position`, where the walk stays then.
+    /// The next batch, if [`batch::check`] accepts it; none at the end. The inner error says what
+    /// is wrong with the bytes at `position`, where the walk stays then.
     pub fn next_checked(&mut self) -> io::Result<Result<Option<(BatchHeader, &[u8])>, String>> {
         let position = self.position;
         if position == self.end {
@@ -73,12 +73,6 @@ impl<'a> Batches<'a> {
         }
         self.position += size as u64;
         Ok(Ok(self.bytes_at(position, size)?.map(|bytes| (header, bytes))))
-    }
-
-    /// The whole batch at `position`, whose header is known.
-    pub fn batch_at(&mut self, position: u64, header: &BatchHeader) -> io::Result<&[u8]> {
-        let size = header.size().ok_or_else(damaged)?;
-        self.bytes_at(position, size)?.ok_or_else(damaged)
     }
 
     /// The header at `position`. None at the end, and if less than a header is left.

@@ -60,6 +60,7 @@ use crate::format::batch::{self, Attributes, BatchHeader};
 use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -124,7 +125,7 @@ impl Compaction {
         for (segment, end) in log.segments().zip(ends) {
             let max = segment.max_timestamp;
             let age = max.map_or(0, |it| now.saturating_sub(it.timestamp));
-            let is_durable = end <= log.recovery_point() && segment.indexes.is_none();
+            let is_durable = end <= log.recovery_point && segment.indexes.is_none();
             if !is_durable || max.is_some() && age < config.min_compaction_lag_ms {
                 break;
             }
@@ -207,14 +208,11 @@ impl Compaction {
         for source in group {
             let mut batches = source.batches(0, RECOVERY_WINDOW);
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
-                match self.filter(&header, bytes, latest, limits)? {
-                    Filtered::Unchanged => segment.append(&header, bytes)?,
-                    Filtered::Removed => changed = true,
-                    Filtered::Rebuilt(bytes) => {
-                        changed = true;
-                        let header = BatchHeader::read(&bytes).expect("it begins with a header");
-                        segment.append(&header, &bytes)?;
-                    }
+                let left = self.filter(&header, bytes, latest, limits)?;
+                changed |= !matches!(left, Some(Cow::Borrowed(_)));
+                if let Some(bytes) = left {
+                    let header = BatchHeader::read(&bytes).expect("it begins with a header");
+                    segment.append(&header, &bytes)?;
                 }
             }
         }
@@ -222,18 +220,18 @@ impl Compaction {
         Ok(Rewritten { group, segment, changed })
     }
 
-    /// What is left of a batch.
-    fn filter(
+    /// What is left of a batch; none if it is removed.
+    fn filter<'b>(
         &self,
         header: &BatchHeader,
-        bytes: &[u8],
+        batch: &'b [u8],
         LatestOffsets { offsets, up_to }: &LatestOffsets,
         limits: &Limits<'_>,
-    ) -> io::Result<Filtered> {
+    ) -> io::Result<Option<Cow<'b, [u8]>>> {
         if header.attributes.has(Attributes::CONTROL) || header.base_offset >= *up_to {
-            return Ok(Filtered::Unchanged);
+            return Ok(Some(batch.into()));
         }
-        let bytes = decompressed(header, bytes)?;
+        let bytes = decompressed(header, batch)?;
         let all = records(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| damaged())?;
         let is_past_horizon = header.delete_horizon().is_some_and(|it| it <= self.now);
         let is_kept = |record: &&Record<'_>| {
@@ -248,25 +246,19 @@ impl Compaction {
         let has_tombstone = kept.iter().any(|it| it.value.is_none());
         let needs_horizon = has_tombstone && header.delete_horizon().is_none();
         if kept.len() == all.len() && !needs_horizon {
-            return Ok(Filtered::Unchanged);
+            return Ok(Some(batch.into()));
         }
         if kept.is_empty() && !self.newest_batches.contains(&header.last_offset()) {
-            return Ok(Filtered::Removed);
+            return Ok(None);
         }
-        Ok(Filtered::Rebuilt(rebuild(header, kept, needs_horizon.then_some(self.horizon))?))
+        let horizon = needs_horizon.then_some(self.horizon);
+        Ok(Some(rebuild(header, kept, horizon)?.into()))
     }
 }
 
 /// The name of a segment that is being rewritten, or is complete.
 fn name(base_offset: i64, suffix: &str) -> String {
     format!("{}{suffix}", segment_file(base_offset, Kind::Log))
-}
-
-/// What a compaction does with a batch.
-enum Filtered {
-    Unchanged,
-    Removed,
-    Rebuilt(Vec<u8>),
 }
 
 impl Rewritten<'_> {

@@ -49,8 +49,7 @@ impl Flush {
     /// The files of a log that hold anything after the recovery point. None if there is nothing to
     /// do, or an earlier flush failed.
     pub fn start(log: &mut Log) -> Option<Flush> {
-        let is_durable = log.recovery_point == log.next_offset && log.sealed_have_indexes();
-        (!is_durable && !log.failed).then(|| Flush::collect(log, 1))
+        (!log.is_durable() && !log.failed).then(|| Flush::collect(log, 1))
     }
 
     /// A flush that also writes the indexes of the active segment and the state of the producers:

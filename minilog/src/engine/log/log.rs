@@ -55,9 +55,12 @@ pub struct Log {
     pub config: LogConfig,
     /// By base offset.
     pub(super) segments: BTreeMap<i64, Segment>,
-    pub(super) next_offset: i64,
-    pub(super) log_start_offset: i64,
-    pub(super) recovery_point: i64,
+    /// The offset that the next record gets.
+    pub next_offset: i64,
+    /// The first offset that can be read.
+    pub log_start_offset: i64,
+    /// Everything below this offset is durable.
+    pub recovery_point: i64,
     /// Everything below this offset was compacted.
     pub cleaned_up_to: i64,
     /// The epochs of all leaders so far, oldest first; at least one.
@@ -406,9 +409,9 @@ impl Log {
         self.config.cleanup.deletes && (is_too_old || is_too_long)
     }
 
-    /// The offset that the next record gets.
-    pub fn next_offset(&self) -> i64 {
-        self.next_offset
+    /// Returns true if there is nothing for a flush to do.
+    pub fn is_durable(&self) -> bool {
+        self.recovery_point == self.next_offset && self.sealed_have_indexes()
     }
 
     /// Returns true if a sealed segment is not durable.
@@ -417,7 +420,7 @@ impl Log {
     }
 
     /// Returns true if the indexes of all sealed segments are in their files.
-    pub(super) fn sealed_have_indexes(&self) -> bool {
+    fn sealed_have_indexes(&self) -> bool {
         self.segments.values().rev().skip(1).all(|it| it.indexes.is_none())
     }
 
@@ -429,16 +432,6 @@ impl Log {
     /// Returns true if every append waits for a flush, and readers see nothing before it.
     pub fn waits_for_flush(&self) -> bool {
         self.config.flush_messages == 1
-    }
-
-    /// The first offset that can be read.
-    pub fn log_start_offset(&self) -> i64 {
-        self.log_start_offset
-    }
-
-    /// Everything below this offset is durable.
-    pub fn recovery_point(&self) -> i64 {
-        self.recovery_point
     }
 
     /// The epoch of the current leader.

@@ -37,7 +37,7 @@ use minikit::sync::atomic::{AtomicI64, Ordering};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 /// A log, its high watermark, and the consumers that wait for it.
 pub struct Partition {
@@ -66,8 +66,8 @@ impl Partition {
     /// Shares a log. With `flush.messages` 1 consumers see records only after a flush.
     pub fn new(log: Log) -> Partition {
         // What recovery found is readable: it is as durable as it will ever be.
-        let high_watermark = AtomicI64::new(log.next_offset());
-        let recovery_point = AtomicI64::new(log.recovery_point());
+        let high_watermark = AtomicI64::new(log.next_offset);
+        let recovery_point = AtomicI64::new(log.recovery_point);
         let (log, waiting) = (Mutex::new(log), Mutex::new(BTreeMap::new()));
         let maintenance = Mutex::new(());
         Partition { log, high_watermark, recovery_point, waiting, maintenance }
@@ -80,7 +80,7 @@ impl Partition {
             let (appended, is_visible) = (log.append(bytes)?, !log.waits_for_flush());
             if is_visible {
                 // Under the lock, so that the watermark never moves back.
-                self.high_watermark.store(log.next_offset(), Ordering::Release);
+                self.high_watermark.store(log.next_offset, Ordering::Release);
             }
             (appended, is_visible)
         };
@@ -120,7 +120,7 @@ impl Partition {
 
     fn offsets_of(&self, log: &Log) -> Offsets {
         Offsets {
-            log_start_offset: log.log_start_offset(),
+            log_start_offset: log.log_start_offset,
             high_watermark: self.high_watermark(),
             leader_epoch: log.leader_epoch(),
         }
@@ -130,6 +130,18 @@ impl Partition {
     /// caller must look at them once more after this. May wake it without a reason.
     pub fn wake_on_append(&self, waker: &Waker) {
         self.waiting.lock().insert(waker.data().addr(), waker.clone());
+    }
+
+    /// Ready with true when everything below `end` is durable, with false if it never will be: the
+    /// log has failed. Until then `waker` is woken when that may have changed.
+    pub fn poll_durable(&self, end: i64, waker: &Waker) -> Poll<bool> {
+        // First the waker, then the look: a flush between the two wakes us.
+        self.wake_on_append(waker);
+        let is_durable = self.recovery_point() >= end;
+        match is_durable || self.with_log(|log| log.failed) {
+            true => Poll::Ready(is_durable),
+            false => Poll::Pending,
+        }
     }
 
     /// Forgets a waker. Without this an idle partition would keep every task that ever waited.
@@ -145,32 +157,32 @@ impl Partition {
     /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
     /// thread that serves nobody.
     pub fn flush(&self) -> io::Result<()> {
-        let _maintenance = self.maintenance.lock();
-        let Some(flush) = Flush::start(&mut self.log.lock()) else { return Ok(()) };
-        self.finish(&flush, flush.run())
+        self.run_flush(Flush::start).unwrap_or(Ok(()))
     }
 
     /// The flush before a clean shutdown.
     pub fn close(&self) -> io::Result<()> {
-        let _maintenance = self.maintenance.lock();
-        let flush = Flush::start_last(&mut self.log.lock());
-        let flush = flush.ok_or_else(|| io::Error::other("a log has failed before"))?;
-        self.finish(&flush, flush.run())
+        let failed = || Err(io::Error::other("a log has failed before"));
+        self.run_flush(Flush::start_last).unwrap_or_else(failed)
     }
 
-    fn finish(&self, flush: &Flush, result: io::Result<()>) -> io::Result<()> {
+    /// None if there is no flush to run.
+    fn run_flush(&self, start: fn(&mut Log) -> Option<Flush>) -> Option<io::Result<()>> {
+        let _maintenance = self.maintenance.lock();
+        let flush = start(&mut self.log.lock())?;
+        let result = flush.run();
         {
             let mut log = self.log.lock();
             match &result {
                 Ok(()) => flush.finish(&mut log),
                 Err(_) => log.failed = true,
             }
-            self.recovery_point.store(log.recovery_point(), Ordering::Release);
-            self.high_watermark.fetch_max(log.recovery_point(), Ordering::Release);
+            self.recovery_point.store(log.recovery_point, Ordering::Release);
+            self.high_watermark.fetch_max(log.recovery_point, Ordering::Release);
         }
         // After a failure too: a producer that waits must learn of it.
         self.wake();
-        result
+        Some(result)
     }
 
     /// Makes everything before `offset` unreadable; -1 stands for the high watermark. Returns the
@@ -183,7 +195,7 @@ impl Partition {
             return None;
         }
         log.delete_records_before(offset);
-        Some(log.log_start_offset())
+        Some(log.log_start_offset)
     }
 
     /// Replaces the configuration of the log.
@@ -192,7 +204,7 @@ impl Partition {
             let mut log = self.log.lock();
             log.config = config;
             if !log.waits_for_flush() {
-                self.high_watermark.store(log.next_offset(), Ordering::Release);
+                self.high_watermark.store(log.next_offset, Ordering::Release);
             }
         }
         self.wake();

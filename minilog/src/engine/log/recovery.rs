@@ -26,10 +26,10 @@
 //!
 //! # What makes a batch bad
 //!
-//! Length, version and checksum ([`Batches::next_checked`]), and what the checksum does not cover: its
-//! offsets must be above those before it, and its leader epoch at least that of the batch before. A
-//! write of which only the end reached the disk can have zeros there and a valid checksum. The
-//! golden script `torn_header_passes_the_checksum` shows one.
+//! Length, version and checksum ([`Batches::next_checked`]), and what the checksum does not cover:
+//! its offsets must be above those before it, and its leader epoch at least that of the batch
+//! before. A write of which only the end reached the disk can have zeros there and a valid
+//! checksum. The golden script `torn_header_passes_the_checksum` shows one.
 //!
 //! # Counterpart in Kafka
 //!
@@ -83,7 +83,6 @@ pub fn open(directory: Directory, config: LogConfig, start: Start) -> io::Result
         log: Log::new(directory, config),
         start,
         report: Report::default(),
-        epochs_on_disk: Vec::new(),
         changed: false,
     };
     recovery.run()?;
@@ -95,7 +94,6 @@ struct Recovery {
     log: Log,
     start: Start,
     report: Report,
-    epochs_on_disk: Vec<EpochEntry>,
     /// True if a file was created, removed or cut.
     changed: bool,
 }
@@ -103,8 +101,7 @@ struct Recovery {
 impl Recovery {
     fn run(&mut self) -> io::Result<()> {
         let files = self.list()?;
-        self.epochs_on_disk = self.read_epochs()?;
-        self.log.epochs = self.epochs_on_disk.clone();
+        self.log.epochs = self.read_epochs()?;
         let bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
         let bases = bases.collect::<Vec<_>>();
         self.load_segments(&bases)?;
@@ -372,7 +369,7 @@ impl Recovery {
         if self.log.epochs.is_empty() {
             self.log.epochs.push(EpochEntry { start_offset: last.start_offset.min(end), ..last });
         }
-        if self.log.epochs != self.epochs_on_disk {
+        if self.log.epochs != self.read_epochs()? {
             let text = checkpoint::print(&self.log.epochs);
             self.log.directory.replace(EPOCH_FILE, text.as_bytes())?;
             self.changed = true;

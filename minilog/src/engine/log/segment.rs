@@ -24,7 +24,7 @@
 //! `LogSegment.java`; the rule when an index gets an entry is that of `LogSegment.append`. There
 //! are no transaction indexes here.
 
-use super::batches::{Batches, LOOKUP_WINDOW, decompressed, invalid_data};
+use super::batches::{Batches, LOOKUP_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
 use super::index::{Entry, SparseIndex, floor_in_file};
 use crate::format::batch::{Attributes, BatchHeader};
@@ -222,11 +222,12 @@ impl Segment {
 
         let mut batches = self.batches(position, LOOKUP_WINDOW);
         while let Some((position, header)) = batches.next_header()? {
-            if header.max_timestamp >= timestamp
-                && header.last_offset() >= from
-                && let bytes = batches.batch_at(position, &header)?
-                && let Some(found) = find_in_batch(&header, bytes, timestamp, from)?
-            {
+            if header.max_timestamp < timestamp || header.last_offset() < from {
+                continue;
+            }
+            let size = (batches.position - position) as usize;
+            let bytes = batches.bytes_at(position, size)?.ok_or_else(damaged)?;
+            if let Some(found) = find_in_batch(&header, bytes, timestamp, from)? {
                 return Ok(Some(found));
             }
         }
