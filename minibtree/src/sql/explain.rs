@@ -1,4 +1,4 @@
-//! EXPLAIN: what a plan looks like, in PostgreSQL's text format.
+//! EXPLAIN: what a plan looks like, as a tree of properties that is written as text or JSON.
 //!
 //! ```text
 //! Index Scan using t_pkey on t  (cost=0.15..8.17 rows=1 width=36)
@@ -9,10 +9,11 @@
 
 use super::execute::Measured;
 use super::functions::Comparison;
-use super::plan::{Cost, Kind, Node, Plan, Planned, Scanned, SortBy};
+use super::plan::{Cost, Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind, SystemValue};
-use super::values::{Type, Value};
-use crate::wire::{Result, SqlError};
+use super::values::{self, Type};
+use crate::wire::Result;
+use minibtree_explain::{Node as Shown, Value};
 use sqlparser::ast;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -23,112 +24,198 @@ use std::time::Duration;
 pub struct Options {
     /// Executes the statement, and shows what happened.
     pub analyze: bool,
+    /// Shows what each node returns, and schemas.
+    pub verbose: bool,
     pub costs: bool,
     pub timing: bool,
     /// Shows pages used.
     pub buffers: bool,
     /// Shows how long planning and execution took.
     pub summary: bool,
+    /// JSON in place of text.
+    pub json: bool,
 }
 
 /// The options of an EXPLAIN.
 ///
 /// # Errors
-/// `42601` for an option that is none, `0A000` for those that we do not have.
-pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Options> {
+/// `42601` for an option that is none, `22023` for a format that is none, `0A000` for those that we
+/// do not have.
+pub fn options(
+    analyze: bool,
+    verbose: bool,
+    given: Option<&[ast::UtilityOption]>,
+) -> Result<Options> {
+    let (buffers, json) = (false, false);
     let mut options =
-        Options { analyze, costs: true, timing: true, buffers: false, summary: analyze };
-    let mut summary = None;
+        Options { analyze, verbose, costs: true, timing: true, buffers, summary: analyze, json };
+    let (mut summary, mut timing) = (None, None);
     for option in given.unwrap_or_default() {
         let name = option.name.value.to_lowercase();
         let value = option.arg.as_ref().map_or("on".to_owned(), |it| it.to_string().to_lowercase());
-        let is_on = match value.trim_matches('\'') {
+        let value = value.trim_matches('\'');
+        if name == "format" {
+            options.json = value == "json";
+            match value {
+                "text" | "json" => continue,
+                "xml" | "yaml" => return Err(unsupported!("EXPLAIN ({option})")),
+                _ => {
+                    let text = "unrecognized value for EXPLAIN option \"format\"";
+                    return Err(error!(INVALID_PARAMETER_VALUE, "{text}: \"{value}\""));
+                }
+            }
+        }
+        let is_on = match value {
             "on" | "true" | "1" => true,
             "off" | "false" | "0" => false,
-            "text" if name == "format" => true,
-            _ => return Err(unsupported!("EXPLAIN ({option})")),
+            _ => return Err(error!(SYNTAX_ERROR, "{name} requires a Boolean value")),
         };
         match name.as_str() {
             "analyze" => options.analyze = is_on,
+            "verbose" => options.verbose = is_on,
             "costs" => options.costs = is_on,
-            "timing" => options.timing = is_on,
+            "timing" => timing = Some(is_on),
             "buffers" => options.buffers = is_on,
             "summary" => summary = Some(is_on),
-            "format" => {}
-            "verbose" | "wal" | "settings" if !is_on => {}
-            "verbose" | "wal" | "settings" => {
-                return Err(unsupported!("EXPLAIN ({name})"));
-            }
-            _ => {
-                let text = format!("unrecognized EXPLAIN option \"{name}\"");
-                return Err(SqlError::new(crate::wire::code::SYNTAX_ERROR, text));
-            }
+            "wal" | "settings" if !is_on => {}
+            "wal" | "settings" => return Err(unsupported!("EXPLAIN ({name})")),
+            _ => return Err(error!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{name}\"")),
         }
     }
+    if timing == Some(true) && !options.analyze {
+        return Err(error!(INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE"));
+    }
+    options.timing = timing.unwrap_or(true);
     options.summary = summary.unwrap_or(options.analyze);
     Ok(options)
 }
 
-/// The lines of a plan. `measured` is what its nodes have done, and after them the whole statement.
-pub fn lines(planned: &Planned, options: Options, measured: &[Measured]) -> Vec<String> {
+/// The document of an EXPLAIN: its lines of text, or one of JSON. `measured` is what the nodes have
+/// done, and after them the whole statement.
+pub fn document(
+    planned: &Planned,
+    options: Options,
+    measured: &[Measured],
+    planning: &Measured,
+) -> Vec<String> {
+    let Some(tree) = tree(planned, options, measured) else { return Vec::new() };
+    let ms = |it: Duration| format!("{:.3}", it.as_secs_f64() * 1e3);
+    let execution = measured.last().filter(|_| options.summary && options.analyze);
+    if options.json {
+        let mut summary = Vec::new();
+        if options.buffers {
+            summary.push(("Planning", Value::Group(buffers_json(&planning.buffers))));
+        }
+        if options.summary {
+            summary.push(("Planning Time", Value::Literal(ms(planning.total))));
+        }
+        if options.analyze {
+            summary.push(("Triggers", Value::Group(Vec::new())));
+        }
+        summary.extend(execution.map(|it| ("Execution Time", Value::Literal(ms(it.total)))));
+        return vec![minibtree_explain::json(&tree, &summary)];
+    }
+
+    let mut lines = minibtree_explain::text(&tree);
+    if let Some(buffers) = buffers_text(&planning.buffers).filter(|_| options.buffers) {
+        lines.extend(["Planning:".to_owned(), format!("  {buffers}")]);
+    }
+    if options.summary {
+        lines.push(format!("Planning Time: {} ms", ms(planning.total)));
+        lines.extend(execution.map(|it| format!("Execution Time: {} ms", ms(it.total))));
+    }
+    lines
+}
+
+/// The nodes of a plan with what they tell; `None` for a statement without nodes.
+fn tree(planned: &Planned, options: Options, measured: &[Measured]) -> Option<Shown> {
+    let (mut tables, mut others) = (planned.tables.len(), 0);
+    let source = match &planned.plan {
+        Plan::Copy => return None,
+        Plan::Query(node) | Plan::Lock(node, _) => node,
+        Plan::Modify(modify) => {
+            tables = tables.saturating_sub(modify.parents.len() + modify.children.len());
+            others = usize::from(matches!(modify.operation, Operation::Insert(..)));
+            &modify.source
+        }
+    };
     let mut explainer = Explainer {
         planned,
         options,
         measured,
-        has_several: false,
+        has_several: tables.max(relations(source).len() + others) > 1,
         outer: Vec::new(),
         shown: vec![false; planned.subplans.len()],
-        lines: Vec::new(),
     };
-    let mut tables = planned.tables.len();
-    let source = match &planned.plan {
-        Plan::Copy => return Vec::new(),
-        Plan::Query(node) | Plan::Lock(node, _) => node,
-        Plan::Modify(modify) => {
-            tables = tables.saturating_sub(modify.parents.len() + modify.children.len());
-            &modify.source
-        }
-    };
-    explainer.has_several = tables.max(relations(source)) > 1;
-    match &planned.plan {
-        Plan::Copy => {}
-        Plan::Query(node) => explainer.node(node, 0, ""),
+    Some(match &planned.plan {
         Plan::Lock(node, lock) => {
-            let indent = explainer.lock(node, lock.limit.is_some() || lock.offset.is_some());
-            explainer.node(node, indent, "");
+            let mut output = explainer.columns(node, &used_columns(&lock.targets), false);
+            let places = relations(node).into_iter();
+            let places = places.map(|it| explainer.qualified(it, "ctid", explainer.has_several));
+            output.extend(places);
+            let mut shown = explainer.node(node, &Output::Exact(output.clone()), "Outer");
+            let limit = (lock.limit.is_some() || lock.offset.is_some()).then_some("Limit");
+            for name in std::iter::once("LockRows").chain(limit) {
+                shown = explainer.stage(name, node, output.clone(), vec![shown]);
+            }
+            explainer.as_top(shown)
         }
         Plan::Modify(modify) => {
-            let (verb, table) = match &modify.operation {
-                Operation::Insert(write, _) => ("Insert", &write.table),
-                Operation::Update(write) => ("Update", &write.table),
-                Operation::Delete(write) => ("Delete", &write.table),
-            };
-            let cost = match modify.returning.is_empty() {
-                true => Cost { rows: 0.0, width: 0.0, ..modify.source.cost },
-                false => {
-                    let width = modify.returning.iter().map(|it| it.base().width()).sum();
-                    Cost { width, ..modify.source.cost }
-                }
-            };
-            let figures = explainer.figures(cost, planned.nodes);
-            explainer.line(0, format!("{verb} on {}{figures}", table.name));
-            explainer.buffers(planned.nodes, 0);
-            explainer.node(&modify.source, 1, "");
+            let shown = explainer.modify(modify);
+            explainer.as_top(shown)
         }
-    }
-    explainer.lines
+        _ => {
+            let shown = explainer.node(source, &Output::Used(Vec::new()), "");
+            explainer.as_top(shown)
+        }
+    })
 }
 
-/// How many relations a plan reads.
-fn relations(node: &Node) -> usize {
-    let own = matches!(
-        node.kind,
-        Kind::SeqScan { .. }
-            | Kind::IndexScan { .. }
-            | Kind::Series { .. }
-            | Kind::SubqueryScan { .. }
-    );
-    usize::from(own) + node.inputs().into_iter().map(|it| relations(it)).sum::<usize>()
+/// What VALUES is called as a relation.
+const VALUES: &str = "*VALUES*";
+
+/// The name of the table that a plan changes, as the query calls it: the first of its row.
+fn changed(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } if scanned.start == 0 => {
+            Some(&scanned.alias)
+        }
+        _ => node.inputs().into_iter().find_map(|it| changed(it)),
+    }
+}
+
+/// The names of the relations that a plan reads, as the query calls them.
+fn relations(node: &Node) -> Vec<&str> {
+    let own = match &node.kind {
+        Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } => Some(&scanned.alias),
+        Kind::Series { alias, .. } | Kind::SubqueryScan { alias, .. } => Some(alias),
+        _ => None,
+    };
+    let values = matches!(&node.kind, Kind::Values { rows } if rows.len() > 1);
+    let own = own.map(String::as_str).or(values.then_some(VALUES));
+    let below = node.inputs().into_iter().flat_map(|it| relations(it));
+    own.into_iter().chain(below).collect()
+}
+
+/// The columns of a row that expressions use, in the order in which they do.
+fn used_columns<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> Vec<usize> {
+    let mut used = Vec::new();
+    for position in exprs.into_iter().flat_map(Expr::positions) {
+        if !used.contains(&position) {
+            used.push(position);
+        }
+    }
+    used
+}
+
+/// What a node returns.
+enum Output {
+    /// These expressions, as they are written.
+    Exact(Vec<String>),
+    /// Of its columns those that are used above it.
+    Used(Vec<usize>),
+    /// All columns of a table, which saves computing the row anew; else as `Used`.
+    Whole(Vec<usize>),
 }
 
 struct Explainer<'a> {
@@ -141,232 +228,502 @@ struct Explainer<'a> {
     outer: Vec<String>,
     /// Subqueries that were shown.
     shown: Vec<bool>,
-    lines: Vec<String>,
 }
 
 impl Explainer<'_> {
-    /// The first line of a node, at a depth.
-    fn line(&mut self, depth: usize, text: String) {
-        let indent = match depth {
-            0 => String::new(),
-            depth => format!("{}->  ", " ".repeat(2 + 6 * (depth - 1))),
-        };
-        self.lines.push(indent + &text);
-    }
-
-    /// A line about a node.
-    fn detail(&mut self, depth: usize, text: String) {
-        self.lines.push(format!("{}{text}", " ".repeat(2 + 6 * depth)));
-    }
-
-    fn lock(&mut self, node: &Rc<Node>, has_limit: bool) -> usize {
-        let mut depth = 0;
-        for name in ["Limit", "LockRows"].into_iter().filter(|it| has_limit || *it != "Limit") {
-            self.stage(name, node, depth);
-            depth += 1;
+    /// The first properties of a node: what it is.
+    fn begin(
+        &self,
+        title: String,
+        kind: &[(&'static str, &str)],
+        relationship: &'static str,
+        own: &[(&'static str, &str)],
+    ) -> Shown {
+        let mut shown = Shown::new(title);
+        for (name, value) in kind {
+            shown.json(name, Value::text(*value));
         }
-        depth
+        if !relationship.is_empty() {
+            shown.json("Parent Relationship", Value::text(relationship));
+        }
+        shown.json("Parallel Aware", Value::literal(false));
+        shown.json("Async Capable", Value::literal(false));
+        for (name, value) in own.iter().filter(|it| it.0 != "Schema" || self.options.verbose) {
+            shown.json(name, Value::text(*value));
+        }
+        shown
+    }
+
+    /// The top of a plan has no parent, whatever node it is.
+    fn as_top(&self, mut shown: Shown) -> Shown {
+        shown.forget("Parent Relationship");
+        shown
     }
 
     /// A step that PostgreSQL has a node for, and we a part of the node around it.
-    fn stage(&mut self, name: &str, node: &Node, depth: usize) {
-        let text = name.to_owned() + &self.figures(node.cost, node.id);
-        self.line(depth, text);
-        self.buffers(node.id, depth);
+    fn stage(
+        &self,
+        name: &'static str,
+        node: &Node,
+        output: Vec<String>,
+        children: Vec<Shown>,
+    ) -> Shown {
+        let relationship = if name == "Hash" || name == "Materialize" { "Inner" } else { "Outer" };
+        let mut shown = self.begin(name.to_owned(), &[("Node Type", name)], relationship, &[]);
+        self.figures(node.cost, node.id, &mut shown);
+        self.output(&output, &mut shown);
+        if name != "Hash" {
+            self.buffers(node.id, &mut shown);
+        }
+        shown.children = children;
+        shown
     }
 
-    fn figures(&self, cost: Cost, id: usize) -> String {
-        let mut text = String::new();
+    fn modify(&mut self, modify: &Modify) -> Shown {
+        let (verb, table, values) = match &modify.operation {
+            Operation::Insert(write, _) => ("Insert", &write.table, &write.values),
+            Operation::Update(write) => ("Update", &write.table, &write.values),
+            Operation::Delete(write) => ("Delete", &write.table, &write.values),
+        };
+        let width = modify.returning.iter().map(|it| it.base().width()).sum();
+        let cost = match modify.returning.is_empty() {
+            true => Cost { rows: 0.0, width: 0.0, ..modify.source.cost },
+            false => Cost { width, ..modify.source.cost },
+        };
+        let is_insert = verb == "Insert";
+        let alias = match is_insert {
+            true => table.name.as_str(),
+            false => changed(&modify.source).unwrap_or(&table.name),
+        };
+        let title = format!("{verb} on {}", self.target(&table.name, alias));
+        let kind = [("Node Type", "ModifyTable"), ("Operation", verb)];
+        let own = [("Relation Name", &*table.name), ("Schema", "public"), ("Alias", alias)];
+        let mut shown = self.begin(title, &kind, "", &own);
+        self.figures(cost, self.planned.nodes, &mut shown);
+
+        let several = self.has_several;
+        let below = self.own_texts(&modify.source);
+        let names = match is_insert {
+            true => {
+                let columns = table.columns.iter();
+                columns.map(|it| self.qualified(alias, &it.name, several)).collect()
+            }
+            false => below.clone(),
+        };
+        let returned = modify.returning.iter().map(|it| self.text(it, &names));
+        self.output(&returned.collect::<Vec<_>>(), &mut shown);
+        self.buffers(self.planned.nodes, &mut shown);
+
+        // The node below computes the new values, and says where the row is that is changed.
+        let mut output: Vec<String> =
+            values.iter().flatten().map(|it| self.text(it, &below)).collect();
+        if !is_insert {
+            let others = relations(&modify.source).into_iter().filter(|it| *it != alias);
+            let places = std::iter::once(alias).chain(others);
+            output.extend(places.map(|it| self.qualified(it, "ctid", several)));
+        }
+        let output = Output::Exact(output);
+        shown.children.push(self.node(&modify.source, &output, "Outer"));
+        shown
+    }
+
+    /// The columns of a node, each as the node itself writes it.
+    fn own_texts(&self, node: &Node) -> Vec<String> {
+        let all = |exprs: &[Expr], names: &[String]| -> Vec<String> {
+            exprs.iter().map(|it| self.text(it, names)).collect()
+        };
+        match &node.kind {
+            Kind::Project { input, targets } => all(targets, &self.names(input, self.has_several)),
+            Kind::Values { rows } if rows.len() == 1 => all(&rows[0], &[]),
+            Kind::Values { rows } => {
+                (1..=rows[0].len()).map(|it| format!("\"{VALUES}\".column{it}")).collect()
+            }
+            _ => self.names(node, self.has_several),
+        }
+    }
+
+    /// `public.t alias`
+    fn target(&self, table: &str, alias: &str) -> String {
+        let schema = if self.options.verbose { "public." } else { "" };
+        let alias = if alias == table { String::new() } else { format!(" {alias}") };
+        format!("{schema}{table}{alias}")
+    }
+
+    /// What a node was expected to cost, and what it has done.
+    fn figures(&self, cost: Cost, id: usize, shown: &mut Shown) {
         if self.options.costs {
-            let _ = write!(
-                text,
-                "  (cost={:.2}..{:.2} rows={:.0} width={:.0})",
-                cost.startup, cost.total, cost.rows, cost.width
-            );
+            let Cost { startup, total, rows, width } = cost;
+            shown.title(format!(
+                "  (cost={startup:.2}..{total:.2} rows={rows:.0} width={width:.0})"
+            ));
+            shown.json("Startup Cost", Value::literal(format!("{startup:.2}")));
+            shown.json("Total Cost", Value::literal(format!("{total:.2}")));
+            shown.json("Plan Rows", Value::literal(format!("{rows:.0}")));
+            shown.json("Plan Width", Value::literal(format!("{width:.0}")));
         }
         let Some(measured) = self.measured.get(id).filter(|_| self.options.analyze) else {
-            return text;
+            return;
         };
-        if measured.loops == 0 {
-            return text + " (never executed)";
+        let count = measured.loops.max(1) as f64;
+        let ms = |it: Duration| format!("{:.3}", it.as_secs_f64() * 1e3 / count);
+        let (startup, total) = (ms(measured.startup), ms(measured.total));
+        let (rows, loops) = (format!("{:.0}", measured.rows as f64 / count), measured.loops);
+        shown.title(match (loops, self.options.timing) {
+            (0, _) => " (never executed)".to_owned(),
+            (_, true) => format!(" (actual time={startup}..{total} rows={rows} loops={loops})"),
+            (_, false) => format!(" (actual rows={rows} loops={loops})"),
+        });
+        if self.options.timing {
+            shown.json("Actual Startup Time", Value::Literal(startup));
+            shown.json("Actual Total Time", Value::Literal(total));
         }
-        let ms = |it: Duration| it.as_secs_f64() * 1e3 / measured.loops as f64;
-        let rows = measured.rows as f64 / measured.loops as f64;
-        let loops = measured.loops;
-        let _ = match self.options.timing {
-            true => write!(
-                text,
-                " (actual time={:.3}..{:.3} rows={rows:.0} loops={loops})",
-                ms(measured.startup),
-                ms(measured.total)
-            ),
-            false => write!(text, " (actual rows={rows:.0} loops={loops})"),
-        };
-        text
+        shown.json("Actual Rows", Value::Literal(rows));
+        shown.json("Actual Loops", Value::literal(loops));
     }
 
-    fn node(&mut self, node: &Rc<Node>, depth: usize, prefix: &str) {
+    fn output(&self, output: &[String], shown: &mut Shown) {
+        if self.options.verbose && !output.is_empty() {
+            shown.both("Output", Value::List(output.to_vec()));
+        }
+    }
+
+    fn node(&mut self, node: &Rc<Node>, output: &Output, relationship: &'static str) -> Shown {
         // PostgreSQL computes columns in the node below.
         if let Kind::Project { input, targets } = &node.kind {
-            self.node(input, depth, prefix);
-            let texts: Vec<&Expr> = targets.iter().collect();
-            return self.subplans(&texts, depth);
+            // Columns that are only sorted by are taken away last.
+            if matches!(input.kind, Kind::Limit { .. } | Kind::Sort { .. }) {
+                return self.node(input, &Output::Used(Vec::new()), relationship);
+            }
+            let texts = match output {
+                Output::Exact(texts) => texts.clone(),
+                Output::Whole(_) if targets.iter().all(|it| matches!(it, Expr::Column(_))) => {
+                    self.columns(input, &used_columns(targets), true)
+                }
+                _ => self.own_texts(node),
+            };
+            let mut shown = self.node_of(input, texts, used_columns(targets), relationship);
+            self.subplans(&targets.iter().collect::<Vec<_>>(), &mut shown);
+            return shown;
         }
+        let texts = match output {
+            Output::Exact(texts) => texts.clone(),
+            Output::Used(used) => self.columns(node, used, false),
+            Output::Whole(used) => self.columns(node, used, true),
+        };
+        let used = match output {
+            Output::Used(used) | Output::Whole(used) => used.clone(),
+            Output::Exact(_) => Vec::new(),
+        };
+        self.node_of(node, texts, used, relationship)
+    }
+
+    /// The columns of a node that are used above, or all of a table.
+    fn columns(&self, node: &Node, used: &[usize], is_whole: bool) -> Vec<String> {
+        let names = self.names(node, self.has_several);
+        match &node.kind {
+            Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, is_only: false, .. }
+                if is_whole =>
+            {
+                names[scanned.start..][..scanned.table.columns.len()].to_vec()
+            }
+            Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
+                let sides = [outer, inner].map(|it| self.columns(it, used, false));
+                sides.concat()
+            }
+            Kind::Filter { input, .. } => self.columns(input, used, false),
+            Kind::Values { .. } => self.own_texts(node),
+            _ if used.is_empty() => names.into_iter().filter(|it| !it.is_empty()).collect(),
+            _ => {
+                let own = used.iter().filter_map(|it| names.get(*it));
+                own.filter(|it| !it.is_empty()).cloned().collect()
+            }
+        }
+    }
+
+    /// A node that returns these columns. `used` are the columns of its row that are.
+    fn node_of(
+        &mut self,
+        node: &Rc<Node>,
+        output: Vec<String>,
+        mut used: Vec<usize>,
+        relationship: &'static str,
+    ) -> Shown {
         // PostgreSQL shows what filters the rows of a join as a part of it.
-        let (shown, filter) = match &node.kind {
+        let (kept, filter) = match &node.kind {
             Kind::Filter { input, condition } => (input, condition.as_ref()),
             _ => (node, None),
         };
-        let name = name_of(shown);
-        let text = format!("{prefix}{name}{}", self.figures(node.cost, node.id));
-        self.line(depth, text);
-        self.details(shown, depth, filter.is_some());
-        if let Some(filter) = filter {
-            let text = self.text(filter, &self.names(shown));
-            self.detail(depth, format!("Filter: {}", parenthesized(text)));
-            self.removed(node, depth, true);
-            self.buffers(node.id, depth);
-            self.subplans(&[filter], depth);
+        let (title, kind, own) = self.name_of(kept);
+        let mut shown = self.begin(title, &strs(&kind), relationship, &strs(&own));
+        self.figures(node.cost, node.id, &mut shown);
+        if !matches!(kept.kind, Kind::Append { .. }) {
+            self.output(&output, &mut shown);
         }
-        for (number, input) in shown.inputs().into_iter().enumerate() {
-            match (&shown.kind, number) {
+        let exprs = self.details(kept, &mut shown);
+        if let Some(filter) = filter {
+            self.condition("Filter", filter, &self.names(kept, true), &mut shown);
+            self.removed(node, "Rows Removed by Filter", &mut shown);
+        }
+        self.buffers(node.id, &mut shown);
+        if let (Kind::Append { .. }, true) = (&kept.kind, self.options.json) {
+            shown.json("Subplans Removed", Value::literal(0));
+        }
+
+        for position in used_columns(exprs.iter().copied().chain(filter)) {
+            if !used.contains(&position) {
+                used.push(position);
+            }
+        }
+        self.inputs(kept, &output, used, &mut shown);
+        self.subplans(&exprs.into_iter().chain(filter).collect::<Vec<_>>(), &mut shown);
+        shown
+    }
+
+    /// The nodes below a node.
+    fn inputs(&mut self, node: &Node, output: &[String], used: Vec<usize>, shown: &mut Shown) {
+        for (number, input) in node.inputs().into_iter().enumerate() {
+            let child = match (&node.kind, number) {
                 (Kind::HashJoin { .. }, 1) => {
-                    self.hash(shown.id, input, depth + 1);
-                    self.node(input, depth + 2, "");
+                    let texts = self.columns(input, &used, false);
+                    let below = self.node(input, &Output::Used(used.clone()), "Outer");
+                    let mut hash = self.stage("Hash", input, texts, vec![below]);
+                    self.hash(node.id, input, &mut hash);
+                    hash
                 }
                 (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
-                    let names = self.names(outer);
+                    let names = self.names(outer, true);
                     let before = std::mem::replace(&mut self.outer, names);
-                    self.node(input, depth + 1, "");
+                    let child = self.node(input, &Output::Whole(used.clone()), "Inner");
                     self.outer = before;
+                    child
                 }
                 (Kind::NestedLoop { is_parameterized: false, .. }, 1) => {
-                    self.stage("Materialize", input, depth + 1);
-                    self.node(input, depth + 2, "");
+                    let texts = self.columns(input, &used, false);
+                    let below = self.node(input, &Output::Used(used.clone()), "Outer");
+                    self.stage("Materialize", input, texts, vec![below])
                 }
-                _ => self.node(input, depth + 1, ""),
-            }
+                (Kind::NestedLoop { .. } | Kind::HashJoin { .. }, _) => {
+                    self.node(input, &Output::Whole(used.clone()), "Outer")
+                }
+                (Kind::Aggregate { keys, aggregates, .. }, _) => {
+                    let calls =
+                        aggregates.iter().flat_map(|it| it.arguments.iter().chain(&it.filter));
+                    let used = used_columns(keys.iter().map(|it| &it.0).chain(calls));
+                    self.node(input, &Output::Whole(used), "Outer")
+                }
+                (Kind::Append { .. } | Kind::SetOperation { .. }, _) => {
+                    self.node(input, &Output::Used(Vec::new()), "Member")
+                }
+                (Kind::SubqueryScan { .. }, _) => {
+                    self.node(input, &Output::Used(Vec::new()), "Subquery")
+                }
+                (Kind::Distinct { .. }, _) if matches!(input.kind, Kind::Project { .. }) => {
+                    self.node(input, &Output::Whole(Vec::new()), "Outer")
+                }
+                (Kind::Distinct { .. } | Kind::Result { .. }, _) => {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                (Kind::Limit { .. } | Kind::Sort { .. }, _)
+                    if !matches!(input.kind, Kind::Project { .. } | Kind::Sort { .. }) =>
+                {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                (Kind::Limit { .. }, _) if !output.is_empty() => {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                _ => self.node(input, &Output::Used(Vec::new()), "Outer"),
+            };
+            shown.children.push(child);
         }
     }
 
-    fn details(&mut self, node: &Rc<Node>, depth: usize, is_filtered: bool) {
+    fn condition(
+        &self,
+        label: &'static str,
+        condition: &Expr,
+        names: &[String],
+        shown: &mut Shown,
+    ) {
+        let text = parenthesized(self.text(condition, names));
+        shown.both(label, Value::Text(text));
+    }
+
+    /// What a node does, beside its name. Returns the expressions that may have subqueries.
+    fn details<'n>(&self, node: &'n Node, shown: &mut Shown) -> Vec<&'n Expr> {
         let names = self.names_in_conditions(node);
-        let mut exprs: Vec<&Expr> = Vec::new();
-        let show = |this: &mut Self, label: &str, condition: Option<&Expr>| {
+        let show = |label, condition: &Option<Expr>, shown: &mut Shown| {
             if let Some(condition) = condition {
-                let text = this.text(condition, &names);
-                this.detail(depth, format!("{label}: {}", parenthesized(text)));
+                self.condition(label, condition, &names, shown);
             }
         };
+        let mut exprs = Vec::new();
         match &node.kind {
             Kind::Result { condition, .. } => {
-                show(self, "One-Time Filter", condition.as_ref());
+                show("One-Time Filter", condition, shown);
                 exprs.extend(condition);
             }
             Kind::SeqScan { filter, .. }
             | Kind::Series { filter, .. }
             | Kind::SubqueryScan { filter, .. } => {
-                show(self, "Filter", filter.as_ref());
-                self.removed(node, depth, filter.is_some());
-                exprs.extend(filter);
-            }
-            Kind::IndexScan { conditions, filter, is_only, .. } => {
-                let condition = Expr::all(conditions.clone());
-                show(self, "Index Cond", condition.as_ref());
-                show(self, "Filter", filter.as_ref());
-                self.removed(node, depth, filter.is_some());
-                if let (true, true, Some(it)) =
-                    (*is_only, self.options.analyze, self.measured.get(node.id))
-                {
-                    self.detail(depth, format!("Heap Fetches: {}", it.heap_fetches));
+                if let (Kind::Series { arguments, .. }, true) = (&node.kind, self.options.verbose) {
+                    let texts: Vec<String> =
+                        arguments.iter().map(|it| self.text(it, &[])).collect();
+                    let call = format!("generate_series({})", texts.join(", "));
+                    shown.both("Function Call", Value::Text(call));
+                }
+                show("Filter", filter, shown);
+                if filter.is_some() {
+                    self.removed(node, "Rows Removed by Filter", shown);
                 }
                 exprs.extend(filter);
             }
-            Kind::NestedLoop { condition, is_parameterized, .. } => {
-                let condition = condition.as_ref().filter(|_| !is_parameterized);
-                show(self, "Join Filter", condition);
-                exprs.extend(condition);
+            Kind::IndexScan { conditions, filter, is_only, .. } => {
+                show("Index Cond", &Expr::all(conditions.clone()), shown);
+                let measured = self.measured.get(node.id).filter(|_| self.options.analyze);
+                if let (false, Some(_)) = (conditions.is_empty(), measured) {
+                    shown.json("Rows Removed by Index Recheck", Value::literal(0));
+                }
+                show("Filter", filter, shown);
+                if filter.is_some() {
+                    self.removed(node, "Rows Removed by Filter", shown);
+                }
+                if let (true, Some(it)) = (*is_only, measured) {
+                    shown.both("Heap Fetches", Value::literal(it.heap_fetches));
+                }
+                exprs.extend(filter);
             }
-            Kind::HashJoin { keys, condition, .. } => {
-                let equal = keys.iter().map(|(outer, inner, _)| {
-                    let (outer, inner) = (Box::new(outer.clone()), Box::new(inner.clone()));
-                    Expr::Compare(Comparison::Eq, outer, inner, false)
-                });
-                show(self, "Hash Cond", Expr::all(equal.collect()).as_ref());
-                show(self, "Join Filter", condition.as_ref());
-                exprs.extend(condition);
+            Kind::NestedLoop { .. } | Kind::HashJoin { .. } => {
+                return self.join_details(node, &names, shown);
             }
-            Kind::Aggregate { having, .. } => {
-                self.group_key(node, depth);
-                show(self, "Filter", having.as_ref());
-                self.removed(node, depth, having.is_some());
+            Kind::Aggregate { input, keys, having, .. } => {
+                self.group_keys(input, keys, shown);
+                show("Filter", having, shown);
+                self.hashed(node, keys.is_empty(), shown);
+                if having.is_some() {
+                    self.removed(node, "Rows Removed by Filter", shown);
+                }
                 exprs.extend(having);
             }
-            Kind::Sort { keys, .. } => self.sort_keys(node, keys, &names, depth),
-            Kind::Distinct { keys, .. } => {
-                let texts: Vec<String> = keys.iter().map(|it| self.text(&it.0, &names)).collect();
-                self.detail(depth, format!("Group Key: {}", texts.join(", ")));
+            Kind::Distinct { input, keys } => {
+                self.group_keys(input, keys, shown);
+                self.hashed(node, false, shown);
+                exprs.extend(keys.iter().map(|it| &it.0));
+            }
+            Kind::Sort { keys, .. } => {
+                self.sort_keys(node, keys, &names, shown);
+                exprs.extend(keys.iter().map(|it| &it.expr));
             }
             _ => {}
         }
-        if !is_filtered {
-            self.buffers(node.id, depth);
+        exprs
+    }
+
+    /// The same for a join.
+    fn join_details<'n>(
+        &self,
+        node: &'n Node,
+        names: &[String],
+        shown: &mut Shown,
+    ) -> Vec<&'n Expr> {
+        let (equal, is_unique, condition) = match &node.kind {
+            Kind::HashJoin { keys, condition, is_unique, .. } => (&keys[..], is_unique, condition),
+            // The conditions of the index are shown there.
+            Kind::NestedLoop { is_parameterized: true, is_unique, .. } => {
+                (&[][..], is_unique, &None)
+            }
+            Kind::NestedLoop { condition, is_unique, .. } => (&[][..], is_unique, condition),
+            _ => unreachable!("a join"),
+        };
+        match *is_unique && self.options.verbose {
+            true => shown.both("Inner Unique", Value::literal(true)),
+            false => shown.json("Inner Unique", Value::literal(is_unique)),
         }
-        self.subplans(&exprs, depth);
+        let pairs = equal.iter().map(|(outer, inner, _)| {
+            let (outer, inner) = (Box::new(outer.clone()), Box::new(inner.clone()));
+            Expr::Compare(Comparison::Eq, outer, inner, false)
+        });
+        if let Some(pairs) = Expr::all(pairs.collect()) {
+            self.condition("Hash Cond", &pairs, names, shown);
+        }
+        if let Some(condition) = condition {
+            self.condition("Join Filter", condition, names, shown);
+            self.removed(node, "Rows Removed by Join Filter", shown);
+        }
+        equal.iter().flat_map(|(outer, inner, _)| [outer, inner]).chain(condition).collect()
+    }
+
+    /// How large a hash table of groups has become.
+    fn hashed(&self, node: &Node, is_plain: bool, shown: &mut Shown) {
+        if is_plain {
+            return;
+        }
+        if self.options.costs {
+            shown.json("Planned Partitions", Value::literal(0));
+        }
+        if let Some(it) = self.measured.get(node.id).filter(|_| self.options.analyze) {
+            let memory = it.memory.div_ceil(1024).max(24);
+            shown.line(format!("Batches: 1  Memory Usage: {memory}kB"));
+            shown.json("HashAgg Batches", Value::literal(1));
+            shown.json("Peak Memory Usage", Value::literal(memory));
+            shown.json("Disk Usage", Value::literal(0));
+        }
     }
 
     /// The hash table of a join.
-    fn hash(&mut self, join: usize, input: &Node, depth: usize) {
-        let text = "Hash".to_owned() + &self.figures(input.cost, input.id);
-        self.line(depth, text);
+    fn hash(&self, join: usize, input: &Node, shown: &mut Shown) {
         if let Some(it) = self.measured.get(join).filter(|it| self.options.analyze && it.loops > 0)
         {
             let buckets = it.entries.next_power_of_two().max(1024);
             let memory = (it.memory + 8 * buckets).div_ceil(1024);
-            let text = format!("Buckets: {buckets}  Batches: 1  Memory Usage: {memory}kB");
-            self.detail(depth, text);
+            shown.line(format!("Buckets: {buckets}  Batches: 1  Memory Usage: {memory}kB"));
+            let figures = [
+                ("Hash Buckets", buckets),
+                ("Original Hash Buckets", buckets),
+                ("Hash Batches", 1),
+                ("Original Hash Batches", 1),
+                ("Peak Memory Usage", memory),
+            ];
+            figures.into_iter().for_each(|(name, it)| shown.json(name, Value::literal(it)));
         }
-        self.buffers(input.id, depth);
+        self.buffers(input.id, shown);
     }
 
     /// The pages that a node has used, those below included.
-    fn buffers(&mut self, id: usize, depth: usize) {
-        if let Some(it) = self.measured.get(id).filter(|_| self.options.buffers)
-            && let Some(text) = buffers_text(&it.buffers)
-        {
-            self.detail(depth, text);
+    fn buffers(&self, id: usize, shown: &mut Shown) {
+        let Some(it) = self.measured.get(id).filter(|_| self.options.buffers) else { return };
+        if let Some(text) = buffers_text(&it.buffers) {
+            shown.line(text);
+        }
+        buffers_json(&it.buffers).into_iter().for_each(|(name, it)| shown.json(name, it));
+    }
+
+    fn group_keys(&self, input: &Node, keys: &[(Expr, Type)], shown: &mut Shown) {
+        let below = self.names(input, self.has_several || self.options.verbose);
+        let texts: Vec<String> = keys.iter().map(|(key, _)| self.text(key, &below)).collect();
+        if !texts.is_empty() {
+            shown.both("Group Key", Value::List(texts));
         }
     }
 
-    fn group_key(&mut self, node: &Node, depth: usize) {
-        let Kind::Aggregate { input, keys, .. } = &node.kind else { return };
-        if keys.is_empty() {
-            return;
-        }
-        let below = self.names(input);
-        let texts = keys.iter().map(|(key, _)| self.text(key, &below));
-        let texts = texts.collect::<Vec<_>>().join(", ");
-        self.detail(depth, format!("Group Key: {texts}"));
-    }
-
-    fn sort_keys(&mut self, node: &Node, keys: &[SortBy], names: &[String], depth: usize) {
+    fn sort_keys(&self, node: &Node, keys: &[SortBy], names: &[String], shown: &mut Shown) {
         let texts: Vec<String> = keys.iter().map(|key| self.sort_key(key, names)).collect();
-        self.detail(depth, format!("Sort Key: {}", texts.join(", ")));
+        shown.both("Sort Key", Value::List(texts));
         if let (true, Some(it)) = (self.options.analyze, self.measured.get(node.id)) {
             let method = if it.is_bounded { "top-N heapsort" } else { "quicksort" };
             let memory = it.memory.div_ceil(1024).max(25);
-            self.detail(depth, format!("Sort Method: {method}  Memory: {memory}kB"));
+            shown.line(format!("Sort Method: {method}  Memory: {memory}kB"));
+            shown.json("Sort Method", Value::text(method));
+            shown.json("Sort Space Used", Value::literal(memory));
+            shown.json("Sort Space Type", Value::text("Memory"));
         }
     }
 
-    fn removed(&mut self, node: &Node, depth: usize, has_filter: bool) {
-        let Some(it) = self.measured.get(node.id).filter(|_| self.options.analyze && has_filter)
-        else {
-            return;
-        };
-        if it.removed > 0 {
-            let removed = it.removed as f64 / it.loops.max(1) as f64;
-            self.detail(depth, format!("Rows Removed by Filter: {removed:.0}"));
+    fn removed(&self, node: &Node, label: &'static str, shown: &mut Shown) {
+        let Some(it) = self.measured.get(node.id).filter(|_| self.options.analyze) else { return };
+        let removed = format!("{:.0}", it.removed as f64 / it.loops.max(1) as f64);
+        match it.removed {
+            0 => shown.json(label, Value::Literal(removed)),
+            _ => shown.both(label, Value::Literal(removed)),
         }
     }
 
@@ -384,7 +741,7 @@ impl Explainer<'_> {
     }
 
     /// The subqueries of expressions.
-    fn subplans(&mut self, exprs: &[&Expr], depth: usize) {
+    fn subplans(&mut self, exprs: &[&Expr], shown: &mut Shown) {
         let mut numbers = Vec::new();
         for expr in exprs {
             expr.walk(0, &mut |expr, _| {
@@ -393,27 +750,38 @@ impl Explainer<'_> {
                 }
             });
         }
+        let (mut before, mut after) = (Vec::new(), Vec::new());
         for number in numbers {
             if std::mem::replace(&mut self.shown[number], true) {
                 continue;
             }
             let plan = &self.planned.subplans[number];
-            let title = match (&plan.kind, plan.is_correlated) {
-                (SubqueryKind::Scalar | SubqueryKind::Exists, false) => {
-                    format!("InitPlan {} (returns ${number})", number + 1)
-                }
-                _ => format!("SubPlan {}", number + 1),
+            let is_init = matches!(
+                (&plan.kind, plan.is_correlated),
+                (SubqueryKind::Scalar | SubqueryKind::Exists, false)
+            );
+            let label = match is_init {
+                true => format!("InitPlan {} (returns ${number})", number + 1),
+                false => format!("SubPlan {}", number + 1),
             };
-            self.detail(depth, title);
+            let relationship = if is_init { "InitPlan" } else { "SubPlan" };
             let node = Rc::clone(&plan.node);
-            self.node(&node, depth + 1, "");
+            let mut child = self.node(&node, &Output::Used(Vec::new()), relationship);
+            child.insert_after("Parent Relationship", "Subplan Name", Value::text(&label));
+            child.label = Some(label);
+            if is_init { before.push(child) } else { after.push(child) }
         }
+        shown.children.splice(0..0, before);
+        shown.children.extend(after);
     }
 
     /// What columns are called in conditions: a scan need not say whose its own ones are.
     fn names_in_conditions(&self, node: &Node) -> Vec<String> {
-        let mut names = self.names(node);
-        if let Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } = &node.kind {
+        let verbose = self.options.verbose;
+        let mut names = self.names(node, verbose || self.has_several);
+        if let Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } = &node.kind
+            && !verbose
+        {
             let own = names[scanned.start..].iter_mut().zip(&scanned.table.columns);
             own.for_each(|(name, column)| name.clone_from(&column.name));
         }
@@ -423,39 +791,40 @@ impl Explainer<'_> {
         names
     }
 
-    /// What the columns of a node's rows are called.
-    fn names(&self, node: &Node) -> Vec<String> {
+    /// What the columns of a node's rows are called, with their tables or without.
+    fn names(&self, node: &Node, prefix: bool) -> Vec<String> {
         let mut names = Vec::new();
         match &node.kind {
             Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } => {
                 names.resize(scanned.width, String::new());
                 for (index, column) in scanned.table.columns.iter().enumerate() {
-                    names[scanned.start + index] = self.qualified(&scanned.alias, &column.name);
+                    names[scanned.start + index] =
+                        self.qualified(&scanned.alias, &column.name, prefix);
                 }
             }
             Kind::Series { position, width, alias, .. } => {
                 names.resize(*width, String::new());
-                names[*position] = self.qualified(alias, alias);
+                names[*position] = self.qualified(alias, alias, prefix);
             }
             Kind::SubqueryScan { query, columns, start, width, alias, .. } => {
                 names.resize(*width, String::new());
-                let inner = self.names(query);
+                let inner = self.names(query, prefix);
                 for index in 0..*columns {
                     let name = inner.get(index).map_or("", |it| it.as_str());
                     let name = name.rsplit('.').next().unwrap_or(name);
-                    names[start + index] = self.qualified(alias, name);
+                    names[start + index] = self.qualified(alias, name, prefix);
                 }
             }
             Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
-                names = self.names(outer);
-                for (name, other) in names.iter_mut().zip(self.names(inner)) {
+                names = self.names(outer, prefix);
+                for (name, other) in names.iter_mut().zip(self.names(inner, prefix)) {
                     if name.is_empty() {
                         *name = other;
                     }
                 }
             }
             Kind::Aggregate { input, keys, aggregates, .. } => {
-                let below = self.names(input);
+                let below = self.names(input, prefix);
                 names.extend(keys.iter().map(|(key, _)| self.text(key, &below)));
                 names.extend(aggregates.iter().map(|call| {
                     let arguments: Vec<String> =
@@ -469,8 +838,12 @@ impl Explainer<'_> {
                 }));
             }
             Kind::Project { input, targets } => {
-                let below = self.names(input);
-                names.extend(targets.iter().map(|it| self.text(it, &below)));
+                let below = self.names(input, prefix);
+                // Above, what is no column is written with parentheses.
+                names.extend(targets.iter().map(|it| match self.text(it, &below) {
+                    text if is_column_name(&text) => text,
+                    text => format!("({text})"),
+                }));
             }
             Kind::Result { width, input: None, .. } => names.resize(*width, String::new()),
             Kind::Values { rows } => {
@@ -479,15 +852,15 @@ impl Explainer<'_> {
             }
             _ => {
                 if let Some(input) = node.inputs().first() {
-                    names = self.names(input);
+                    names = self.names(input, prefix);
                 }
             }
         }
         names
     }
 
-    fn qualified(&self, alias: &str, name: &str) -> String {
-        if self.has_several { format!("{alias}.{name}") } else { name.to_owned() }
+    fn qualified(&self, alias: &str, name: &str, prefix: bool) -> String {
+        if prefix { format!("{alias}.{name}") } else { name.to_owned() }
     }
 
     /// An expression as PostgreSQL writes it.
@@ -570,7 +943,7 @@ impl Explainer<'_> {
 }
 
 /// `Buffers: shared hit=3 read=1`; none if no page was used.
-pub fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
+fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
     let parts = ["hit", "read", "dirtied", "written"].into_iter().zip(buffers);
     let used = parts.filter(|it| *it.1 > 0).map(|(name, count)| format!(" {name}={count}"));
     let used: String = used.collect();
@@ -581,7 +954,7 @@ pub fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
 fn in_list(value: String, list: &[Expr]) -> String {
     let base = list.first().map_or(Type::Text, Expr::base);
     let item = |expr: &Expr| match expr {
-        Expr::Constant(Value::Null, _) => Some("NULL".to_owned()),
+        Expr::Constant(values::Value::Null, _) => Some("NULL".to_owned()),
         Expr::Constant(value, _) => Some(base.text_of(value)),
         _ => None,
     };
@@ -600,65 +973,156 @@ fn parenthesized(text: String) -> String {
     }
 }
 
-fn constant(value: &Value, base: Type) -> String {
+fn constant(value: &values::Value, base: Type) -> String {
     match value {
-        Value::Null => format!("NULL::{}", base.name()),
-        Value::Bool(on) => on.to_string(),
-        Value::Int(number) if base == Type::Int4 && *number >= 0 => number.to_string(),
-        Value::Numeric(_) if !base.text_of(value).starts_with('-') => base.text_of(value),
+        values::Value::Null => format!("NULL::{}", base.name()),
+        values::Value::Bool(on) => on.to_string(),
+        values::Value::Int(number) if base == Type::Int4 && *number >= 0 => number.to_string(),
+        values::Value::Numeric(_) if !base.text_of(value).starts_with('-') => base.text_of(value),
         value => format!("'{}'::{}", base.text_of(value).replace('\'', "''"), base.name()),
     }
 }
 
-/// The name of a node.
-fn name_of(node: &Node) -> String {
-    let join = |kind: JoinKind| match kind {
-        JoinKind::Inner => "",
-        JoinKind::Left => " Left",
-        JoinKind::Semi => " Semi",
-        JoinKind::Anti => " Anti",
-    };
-    let alias = |scanned: &Scanned| match scanned.alias == scanned.table.name {
-        true => String::new(),
-        false => format!(" {}", scanned.alias),
-    };
-    let plain = str::to_owned;
-    match &node.kind {
-        Kind::Result { .. } => plain("Result"),
-        Kind::SeqScan { scanned, .. } => {
-            format!("Seq Scan on {}{}", scanned.table.name, alias(scanned))
-        }
-        Kind::IndexScan { scanned, index, is_backward, is_only, .. } => {
-            let only = if *is_only { " Only" } else { "" };
-            let backward = if *is_backward { " Backward" } else { "" };
-            let index = &scanned.table.indexes[*index].name;
-            let table = &scanned.table.name;
-            let alias = alias(scanned);
-            format!("Index{only} Scan{backward} using {index} on {table}{alias}")
-        }
-        Kind::Series { alias, .. } if alias == "generate_series" => {
-            plain("Function Scan on generate_series")
-        }
-        Kind::Series { alias, .. } => format!("Function Scan on generate_series {alias}"),
-        Kind::Values { .. } => plain("Values Scan on \"*VALUES*\""),
-        Kind::SubqueryScan { alias, .. } => format!("Subquery Scan on {alias}"),
-        Kind::NestedLoop { kind, .. } => {
-            let joined = join(*kind);
-            format!("Nested Loop{joined}{}", if joined.is_empty() { "" } else { " Join" })
-        }
-        Kind::HashJoin { kind, .. } => format!("Hash{} Join", join(*kind)),
-        Kind::Aggregate { keys, .. } if keys.is_empty() => plain("Aggregate"),
-        Kind::Aggregate { .. } | Kind::Distinct { .. } => plain("HashAggregate"),
-        Kind::Filter { .. } | Kind::Project { .. } => plain("Result"),
-        Kind::Sort { .. } => plain("Sort"),
-        Kind::Limit { .. } => plain("Limit"),
-        Kind::Append { .. } => plain("Append"),
-        Kind::SetOperation { operator, all, .. } => {
-            let name = match operator {
-                SetOperator::Intersect => "Intersect",
-                _ => "Except",
+/// Returns true for the name of a column, not an expression.
+fn is_column_name(text: &str) -> bool {
+    let is_letter = |it: char| it.is_alphanumeric() || "_.\"".contains(it);
+    text.chars().all(is_letter) && !text.starts_with(|it: char| it.is_ascii_digit())
+}
+
+/// Names and values of properties.
+type Pairs = Vec<(&'static str, String)>;
+
+fn strs(pairs: &Pairs) -> Vec<(&'static str, &str)> {
+    pairs.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+impl Explainer<'_> {
+    /// The name of a node: as text, its type and strategy, and what it reads.
+    fn name_of(&self, node: &Node) -> (String, Pairs, Pairs) {
+        let kind = |name: &str| vec![("Node Type", name.to_owned())];
+        let plain = |name: &str| (name.to_owned(), kind(name), Vec::new());
+        let join = |name: &str, joined: JoinKind| {
+            let (kind_name, in_title) = match joined {
+                JoinKind::Inner => ("Inner", ""),
+                JoinKind::Left => ("Left", " Left"),
+                JoinKind::Semi => ("Semi", " Semi"),
+                JoinKind::Anti => ("Anti", " Anti"),
             };
-            format!("HashSetOp {name}{}", if *all { " All" } else { "" })
+            let title = match (name, in_title) {
+                ("Nested Loop", "") => name.to_owned(),
+                ("Nested Loop", it) => format!("{name}{it} Join"),
+                (_, it) => format!("Hash{it} Join"),
+            };
+            (title, kind(name), vec![("Join Type", kind_name.to_owned())])
+        };
+        let grouped = |strategy: &str, title: &str| {
+            let mut kind = kind("Aggregate");
+            kind.push(("Strategy", strategy.to_owned()));
+            kind.push(("Partial Mode", "Simple".to_owned()));
+            (title.to_owned(), kind, Vec::new())
+        };
+        match &node.kind {
+            Kind::SeqScan { scanned, .. } => {
+                let title = format!("Seq Scan on {}", self.scan_target(scanned));
+                (title, kind("Seq Scan"), table_of(scanned))
+            }
+            Kind::IndexScan { .. } => self.index_scan_name(node),
+            Kind::Series { alias, .. } => self.series_name(alias),
+            Kind::Values { rows } if rows.len() > 1 => {
+                let own = vec![("Alias", "*VALUES*".to_owned())];
+                ("Values Scan on \"*VALUES*\"".to_owned(), kind("Values Scan"), own)
+            }
+            Kind::SubqueryScan { alias, .. } => {
+                let title = format!("Subquery Scan on {}", quoted_name(alias));
+                (title, kind("Subquery Scan"), vec![("Alias", alias.clone())])
+            }
+            Kind::NestedLoop { kind, .. } => join("Nested Loop", *kind),
+            Kind::HashJoin { kind, .. } => join("Hash Join", *kind),
+            Kind::Aggregate { keys, .. } if keys.is_empty() => grouped("Plain", "Aggregate"),
+            Kind::Aggregate { .. } | Kind::Distinct { .. } => grouped("Hashed", "HashAggregate"),
+            Kind::Result { .. }
+            | Kind::Values { .. }
+            | Kind::Filter { .. }
+            | Kind::Project { .. } => plain("Result"),
+            Kind::Sort { .. } => plain("Sort"),
+            Kind::Limit { .. } => plain("Limit"),
+            Kind::Append { .. } => plain("Append"),
+            Kind::SetOperation { operator, all, .. } => {
+                let name = match operator {
+                    SetOperator::Intersect => "Intersect",
+                    _ => "Except",
+                };
+                let command = format!("{name}{}", if *all { " All" } else { "" });
+                let mut kind = kind("SetOp");
+                kind.push(("Strategy", "Hashed".to_owned()));
+                (format!("HashSetOp {command}"), kind, vec![("Command", command)])
+            }
         }
     }
+
+    fn index_scan_name(&self, node: &Node) -> (String, Pairs, Pairs) {
+        let Kind::IndexScan { scanned, index, is_backward, is_only, .. } = &node.kind else {
+            unreachable!("an index scan")
+        };
+        let only = if *is_only { " Only" } else { "" };
+        let name = format!("Index{only} Scan");
+        let index = &scanned.table.indexes[*index];
+        let (backward, direction) = match (is_backward, index.index.is_hash()) {
+            (_, true) => ("", "NoMovement"),
+            (true, false) => (" Backward", "Backward"),
+            (false, false) => ("", "Forward"),
+        };
+        let target = self.scan_target(scanned);
+        let title = format!("{name}{backward} using {} on {target}", index.name);
+        let mut own =
+            vec![("Scan Direction", direction.to_owned()), ("Index Name", index.name.clone())];
+        own.extend(table_of(scanned));
+        (title, vec![("Node Type", name)], own)
+    }
+
+    fn series_name(&self, alias: &str) -> (String, Pairs, Pairs) {
+        let schema = if self.options.verbose { "pg_catalog." } else { "" };
+        let shown = match alias {
+            "generate_series" => String::new(),
+            alias => format!(" {alias}"),
+        };
+        let own =
+            [("Function Name", "generate_series"), ("Schema", "pg_catalog"), ("Alias", alias)];
+        let own = own.map(|(name, it)| (name, it.to_owned())).to_vec();
+        let title = format!("Function Scan on {schema}generate_series{shown}");
+        (title, vec![("Node Type", "Function Scan".to_owned())], own)
+    }
+
+    fn scan_target(&self, scanned: &Scanned) -> String {
+        self.target(&scanned.table.name, &scanned.alias)
+    }
+}
+
+fn table_of(scanned: &Scanned) -> Pairs {
+    let (name, alias) = (scanned.table.name.clone(), scanned.alias.clone());
+    vec![("Relation Name", name), ("Schema", "public".to_owned()), ("Alias", alias)]
+}
+
+/// A name as SQL needs it: with quotes if it is not in lower case.
+fn quoted_name(name: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    if name.chars().all(is_plain) { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+/// The pages that were used, as JSON has them. No page is local or temporary.
+fn buffers_json(buffers: &[u64; 4]) -> Vec<(&'static str, Value)> {
+    const NAMES: [&str; 10] = [
+        "Shared Hit Blocks",
+        "Shared Read Blocks",
+        "Shared Dirtied Blocks",
+        "Shared Written Blocks",
+        "Local Hit Blocks",
+        "Local Read Blocks",
+        "Local Dirtied Blocks",
+        "Local Written Blocks",
+        "Temp Read Blocks",
+        "Temp Written Blocks",
+    ];
+    let counts = buffers.iter().copied().chain(std::iter::repeat(0));
+    NAMES.into_iter().zip(counts).map(|(name, it)| (name, Value::literal(it))).collect()
 }

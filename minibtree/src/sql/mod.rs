@@ -3,7 +3,6 @@
 //! | file | what it is |
 //! |---|---|
 //! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
-//! | `statement.rs` | from text to statements |
 //! | `tree/` | expressions and queries with every name and type resolved |
 //! | `bind/` | from the syntax to those |
 //! | `plan/` | from those to plans |
@@ -27,9 +26,9 @@ mod plan;
 mod sequence;
 pub mod session;
 mod shared;
-pub mod statement;
 mod tree;
 
+pub use minibtree_statement as statement;
 pub use minibtree_types::values::{ColumnType, Type, Value, compare};
 pub use session::{Next, Session};
 pub use shared::Shared;

@@ -7,7 +7,7 @@
 //! `nodeHashjoin.c`, which spills to disk what does not fit in memory; ours ends with an error.
 
 use super::context::{Context, Memory, Row};
-use super::evaluate::{evaluate, is_met};
+use super::evaluate::{evaluate, is_kept};
 use super::open::{Rows, open};
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{Expr, JoinKind};
@@ -89,7 +89,7 @@ pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -
                 continue;
             };
             let row = pair(row, &part, positions);
-            if is_met(condition, &context, &row)? {
+            if is_kept(&node, condition, &context, &row)? {
                 *has_partner = true;
                 if is_decided_by_first(*kind) {
                     current = None;
@@ -153,7 +153,7 @@ pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> 
             };
             *tried += 1;
             let row = pair(row, part, positions);
-            if is_met(condition, &context, &row)? {
+            if is_kept(&node, condition, &context, &row)? {
                 *has_partner = true;
                 if is_decided_by_first(*kind) {
                     current = None;

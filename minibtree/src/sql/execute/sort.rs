@@ -25,7 +25,7 @@ pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Res
     Ok(gathered(move || {
         let Kind::Sort { keys, .. } = &node.kind else { unreachable!("opened so") };
         let mut memory = Memory::new(&context);
-        let mut rows: Vec<(Row, Row)> = Vec::new();
+        let (mut rows, mut count): (Vec<(Row, Row)>, usize) = (Vec::new(), 0);
         // With a bound, the list is cut whenever it is twice as long.
         let limit = bound.map(|bound| bound.saturating_mul(2).max(64));
         while let Some(row) = input.next()? {
@@ -33,6 +33,7 @@ pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Res
             let values = values.collect::<Result<Row, _>>()?;
             memory.take(&row)?;
             rows.push((values, row));
+            count += 1;
             if limit.is_some_and(|limit| rows.len() >= limit) {
                 rows.sort_by(|a, b| order(keys, &a.0, &b.0));
                 rows.truncate(bound.unwrap_or(usize::MAX));
@@ -43,7 +44,8 @@ pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Res
         rows.sort_by(|a, b| order(keys, &a.0, &b.0));
         context.measure(node.id, |it| {
             it.memory = it.memory.max(memory.taken());
-            it.is_bounded = limit.is_some_and(|limit| rows.len() >= limit / 2);
+            // As PostgreSQL, which has no use for a heap before.
+            it.is_bounded = bound.is_some_and(|bound| count > bound.saturating_mul(2));
         });
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }))

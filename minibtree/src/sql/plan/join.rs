@@ -331,17 +331,7 @@ fn pair(
     on: Vec<Expr>,
 ) -> Rc<Node> {
     let known = context.known();
-    let fraction = known.all(&on);
-    let pairs = (outer.cost.rows * inner.plan.cost.rows * fraction).max(1.0);
-    let rows = match kind {
-        JoinKind::Inner => pairs.round(),
-        JoinKind::Left => pairs.max(outer.cost.rows).round(),
-        JoinKind::Semi | JoinKind::Anti => {
-            let matched = known.matched(&on, inner.relations, inner.plan.cost.rows);
-            let kept = if kind == JoinKind::Semi { matched } else { 1.0 - matched };
-            (outer.cost.rows * kept).round().max(1.0)
-        }
-    };
+    let rows = rows_of(known, kind, outer.cost.rows, inner, &on);
     let positions = positions_of(context, inner.relations);
     let operators = on.len() as f64;
     let sides = split_equalities(context, &on, outer_relations, inner.relations);
@@ -358,6 +348,10 @@ fn pair(
         Some((cost, plan))
     });
 
+    let is_unique = matches!(kind, JoinKind::Inner | JoinKind::Left)
+        && inner.single.as_ref().is_some_and(|(number, own)| {
+            context.known().has_one_row(*number, on.iter().chain(own))
+        });
     let (outer, whole) = (Rc::clone(outer), Expr::all(on));
     if let Some((cost, plan)) = probed
         && cost.total < kept.total
@@ -368,6 +362,7 @@ fn pair(
             outer,
             inner: plan,
             is_parameterized: true,
+            is_unique,
             condition: whole,
             positions,
         };
@@ -377,14 +372,34 @@ fn pair(
     match hashed.filter(|it| it.total <= kept.total) {
         Some(cost) => {
             let condition = Expr::all(rest);
-            context.node(cost, Kind::HashJoin { kind, outer, inner, keys, condition, positions })
+            let kind = Kind::HashJoin { kind, outer, inner, keys, is_unique, condition, positions };
+            context.node(cost, kind)
         }
         None => {
-            let condition = whole;
-            let is_parameterized = false;
-            let kind =
-                Kind::NestedLoop { kind, outer, inner, is_parameterized, condition, positions };
+            let kind = Kind::NestedLoop {
+                kind,
+                outer,
+                inner,
+                is_parameterized: false,
+                is_unique,
+                condition: whole,
+                positions,
+            };
             context.node(kept, kind)
+        }
+    }
+}
+
+/// How many rows a join has.
+fn rows_of(known: &Known<'_>, kind: JoinKind, outer: f64, inner: &Item, on: &[Expr]) -> f64 {
+    let pairs = (outer * inner.plan.cost.rows * known.all(on)).max(1.0);
+    match kind {
+        JoinKind::Inner => pairs.round(),
+        JoinKind::Left => pairs.max(outer).round(),
+        JoinKind::Semi | JoinKind::Anti => {
+            let matched = known.matched(on, inner.relations, inner.plan.cost.rows);
+            let kept = if kind == JoinKind::Semi { matched } else { 1.0 - matched };
+            (outer * kept).round().max(1.0)
         }
     }
 }

@@ -123,6 +123,8 @@ pub enum Kind {
         inner: Rc<Node>,
         /// The inner side depends on the row of the outer one; else its rows are kept.
         is_parameterized: bool,
+        /// No row of the outer side has two partners.
+        is_unique: bool,
         condition: Option<Expr>,
         positions: Vec<usize>,
     },
@@ -133,6 +135,8 @@ pub enum Kind {
         inner: Rc<Node>,
         /// Values of both sides that are equal, and their type.
         keys: Vec<(Expr, Expr, Type)>,
+        /// No row of the outer side has two partners.
+        is_unique: bool,
         condition: Option<Expr>,
         positions: Vec<usize>,
     },

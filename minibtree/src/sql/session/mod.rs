@@ -68,6 +68,9 @@ use transaction::{is_transaction_control, isolation_of, transaction_control};
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
 
+/// The type of the document of EXPLAIN (FORMAT JSON).
+const JSON_OID: u32 = 114;
+
 /// What the connection does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -491,8 +494,12 @@ impl Session {
             return Ok(Prepared::plain(statement, prepared.fields.clone()));
         }
         match &**sql {
-            ast::Statement::Explain { .. } => {
-                return Ok(Prepared::plain(statement, vec![text_field("QUERY PLAN")]));
+            ast::Statement::Explain { analyze, verbose, options, .. } => {
+                let mut field = text_field("QUERY PLAN");
+                if explain::options(*analyze, *verbose, options.as_deref())?.json {
+                    field.type_oid = JSON_OID;
+                }
+                return Ok(Prepared::plain(statement, vec![field]));
             }
             ast::Statement::ShowVariable { variable } => {
                 let name = settings::variable_name(variable);
@@ -791,14 +798,14 @@ impl Session {
             ast::Statement::Explain {
                 describe_alias: ast::DescribeAlias::Explain,
                 analyze,
-                verbose: false,
+                verbose,
                 query_plan: false,
                 estimate: false,
                 statement,
                 format: None,
                 options,
             } => {
-                let options = explain::options(*analyze, options.as_deref())?;
+                let options = explain::options(*analyze, *verbose, options.as_deref())?;
                 lines(self.explain(statement, options)?, "EXPLAIN")
             }
             ast::Statement::ShowVariable { variable } => {
@@ -893,19 +900,7 @@ impl Session {
             measured.push(execution.clone());
         }
 
-        let mut lines = explain::lines(&planned, options, &measured);
-        if let Some(buffers) = explain::buffers_text(&planning.buffers).filter(|_| options.buffers)
-        {
-            lines.extend(["Planning:".to_owned(), format!("  {buffers}")]);
-        }
-        if options.summary {
-            lines.push(format!("Planning Time: {:.3} ms", planning.total.as_secs_f64() * 1e3));
-            if options.analyze {
-                let total = execution.total.as_secs_f64() * 1e3;
-                lines.push(format!("Execution Time: {total:.3} ms"));
-            }
-        }
-        Ok(lines)
+        Ok(explain::document(&planned, options, &measured, &planning))
     }
 
     // ---- COPY

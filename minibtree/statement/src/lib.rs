@@ -4,7 +4,7 @@
 //! PostgreSQL's form of them:
 //!
 //! ```
-//! use minibtree::sql::statement::{Statement, parse};
+//! use minibtree_statement::{Statement, parse};
 //!
 //! let statements = parse("begin; copy t from stdin with (freeze on);; vacuum analyze t")?;
 //! let [Statement::Sql(_), Statement::CopyFrom(copy), Statement::Vacuum(vacuum)] = &statements[..]
@@ -13,7 +13,7 @@
 //! };
 //! assert_eq!(copy.table, "t");
 //! assert_eq!(vacuum.tables, ["t"]);
-//! # Ok::<(), minibtree::wire::SqlError>(())
+//! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 //!
 //! # Why is the number of tokens bounded?
@@ -23,7 +23,8 @@
 //! more than [`RUN_MAX`] tokens between two commas, which bounds the depth of any tree and leaves
 //! long lists of rows alone.
 
-use crate::wire::{Result, SqlError, code};
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::unsupported;
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
