@@ -48,6 +48,7 @@ enum Command {
 }
 
 #[derive(clap::Args)]
+#[command(mut_arg("threads", |it| it.default_value("1")))]
 struct Serve {
     #[command(flatten)]
     common: ServeArgs,

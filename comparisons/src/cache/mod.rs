@@ -86,10 +86,10 @@ const IO_THREADS: Heading = variant(
     "minicache with its default number of threads, Redis with a second thread for sockets",
 );
 
-const ONE_THREAD: Heading = variant(
-    "one-thread",
-    ", default threads beside one",
-    "minicache with its default number of threads and with --threads 1, not pinned",
+const TWO_THREADS: Heading = variant(
+    "two-threads",
+    ", two threads beside one",
+    "minicache with --threads 2 and with its default of one thread, not pinned",
 );
 
 /// The values of `appendfsync`, and their headings.
@@ -231,7 +231,7 @@ impl<'a> Contest<'a> {
         Ok(comparisons)
     }
 
-    /// Ours with its default number of threads, beside three others.
+    /// Ours with its default number of threads beside theirs, and with two beside one.
     fn default_threads(&mut self) -> Result<Vec<Comparison>> {
         let cases = std::mem::take(&mut self.plan.default_threads);
         if cases.is_empty() {
@@ -245,8 +245,8 @@ impl<'a> Contest<'a> {
             let sides = [(ours, None), (&threaded, None)];
             comparisons.extend(self.variant(IO_THREADS, &cases, sides, "io-threads 2", &[])?);
         }
-        let sides = [(ours, None), (ours, Some(1))];
-        comparisons.extend(self.variant(ONE_THREAD, &cases, sides, "--threads 1", &[])?);
+        let sides = [(ours, Some(2)), (ours, None)];
+        comparisons.extend(self.variant(TWO_THREADS, &cases, sides, "one thread", &[])?);
         Ok(comparisons)
     }
 

@@ -16,8 +16,7 @@
 //! Relative paths of the command line and of `include` start from the directory the server is
 //! started in; those of `logfile`, `pidfile` and `unixsocket` start from `dir`.
 //!
-//! **How many cores?** One, unless `io-threads` says more, while `serve` uses all. A file written
-//! for Redis expects one thread that executes commands, and a comparison needs the same for both.
+//! **How many cores?** One, as with `serve`, unless `io-threads` says more.
 //! `MINICACHE_ADMIN=127.0.0.1:9100` opens the admin endpoint, for which Redis has no directive.
 //!
 //! **Who waits for it?** A shell waits for `daemonize yes` to return, and systemd, if `supervised`
