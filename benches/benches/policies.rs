@@ -21,7 +21,7 @@ use ahash::RandomState;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use foyer_memory::{EvictionConfig, S3FifoConfig, SieveConfig};
-use minicache::explain::race::trace::Trace;
+use minicache::explain::race::Trace;
 use minicache::policy::{Cache, ExactLru, Order, S3Fifo, Sieve, Slots, TinyLfu};
 use parking_lot::Mutex;
 

@@ -156,7 +156,8 @@ impl Store {
         self.collect_events();
 
         let (reply, _) = Frame::split_first(out.bytes()).expect("a whole reply");
-        let text = String::from_utf8(print(&reply, Style::Standard)).expect("scripts hold text");
+        let style = if line == "CACHE ADVISE" { Style::Raw } else { Style::Standard };
+        let text = String::from_utf8(print(&reply, style)).expect("scripts hold text");
         text.trim_end().to_string()
     }
 

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use minicache::explain::race::trace::Trace;
+use minicache::explain::race::Trace;
 
 use super::resp::{self, Client};
 use crate::Result;

@@ -303,6 +303,13 @@ def eviction(r):
             p.execute()
             within(r.dbsize(), 10, 1000)
             equal(r.info("stats")["evicted_keys"] - evicted, 2000 - r.dbsize())
+        if policies[-1] in ORDERS:
+            equal(r.execute_command("CACHE", "ADVISE", "ON"), "OK")
+            for i in range(200):
+                r.get(i)
+            lines = r.execute_command("CACHE", "ADVISE").splitlines()
+            equal([line.split()[0] for line in lines[1:3]], [policies[-1]] * 2)
+            equal(r.execute_command("CACHE", "ADVISE", "OFF"), "OK")
     finally:
         r.config_set("maxmemory", 0)
         r.config_set("maxmemory-policy", "noeviction")

@@ -12,7 +12,6 @@
 //! divisions, which IEEE 754 defines to the bit. OLTP.lis is from N. Megiddo, D. S. Modha, "ARC: A
 //! Self-Tuning, Low Overhead Replacement Cache", FAST 2003.
 
-use crate::engine::rng::Rng;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
 
@@ -33,6 +32,9 @@ pub struct Trace {
 
 impl Trace {
     /// The trace that an argument of the command line names.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is not in its format, or has no key.
     pub fn named(name: &str) -> Result<Trace, String> {
         let keys = match name {
             "zipf" => zipf(42).take(2_000_000).collect(),
@@ -56,10 +58,15 @@ pub fn zipf(seed: u64) -> impl Iterator<Item = u64> {
         sum += 1.0 / (key + 1) as f64;
         sums.push(sum);
     }
-    let mut rng = Rng::new(seed);
+    let mut counter = seed;
     std::iter::repeat_with(move || {
+        // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+        counter = counter.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (counter ^ (counter >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+
         // The upper 53 bits make a number in 0..1.
-        let random = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 * sum;
+        let random = ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 * sum;
         sums.partition_point(|sum| *sum <= random) as u64
     })
 }

@@ -12,12 +12,13 @@
 //! (`handleClientsBlockedOnKeys`); 7.0 had one function per type instead.
 
 use super::execute::{Executor, propagate};
-use super::{Call, Command, Mode, handlers, long_double::LongDouble, session::Session};
+use super::{Call, Command, Mode, handlers, session::Session};
 use crate::engine::object::{Container, Value};
 use crate::engine::{blocking::DbKey, clients::Client, error::Error, key::Key, mailbox::Message};
 use crate::format::number::parse_f64;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
+use minicache_text::long_double::LongDouble;
 use std::{cell::Cell, sync::Arc};
 
 pub struct BlockedCommand {

@@ -12,7 +12,8 @@
 
 use super::stats::{Counters, Identity, Statistics};
 use super::{
-    blocked::BlockedCommand, monitors::Monitors, pause::Pause, scripts::registry::Scripts,
+    advise::Advisor, blocked::BlockedCommand, monitors::Monitors, pause::Pause,
+    scripts::registry::Scripts,
 };
 use crate::conf::{Config, Host, LiveConfig};
 use crate::engine::{
@@ -20,7 +21,7 @@ use crate::engine::{
     tracking::Tracking, tuning::Tuning,
 };
 use minikit::sync::Mutex;
-use std::{sync::OnceLock, sync::atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 /// The server; see the head of the file.
 pub struct Cache {
@@ -32,6 +33,8 @@ pub struct Cache {
     pub scripts: Scripts,
     /// What is counted.
     pub stats: Statistics,
+    /// What `CACHE ADVISE` knows.
+    pub advisor: Arc<Advisor>,
     /// The configuration in force.
     pub config: LiveConfig,
     /// The process that runs this, if one does.
@@ -68,8 +71,11 @@ impl Cache {
         for index in 0..shards.len() {
             shards.lock(index).shard.set_order(policy.order(), &**before, identity.started_ms);
         }
+        let advisor = Arc::<Advisor>::default();
+        let _ = shards.observer.set(advisor.clone()); // the first and only time
         Cache {
             shards,
+            advisor,
             registry: Registry::default(),
             scripts: Scripts::default(),
             stats: Statistics::new(cores, identity),

@@ -70,7 +70,7 @@ const NAMED: &[(&str, Handler)] = named! {
         client_kill client_list client_no_evict client_pause client_reply client_setinfo
         client_setname client_tracking client_trackinginfo client_unblock client_unpause echo
         hello ping quit reset select;
-    server: acl_cat acl_users acl_whoami bgrewriteaof bgsave command command_count
+    server: acl_cat acl_users acl_whoami bgrewriteaof bgsave cache_advise command command_count
         command_docs command_getkeys command_info command_list config_get config_resetstat
         config_rewrite config_set dbsize debug flushall flushdb info lastsave
         latency_history latency_latest latency_reset memory_purge memory_stats memory_usage

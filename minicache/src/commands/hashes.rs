@@ -10,11 +10,11 @@
 //! it. How fields lie in memory is the business of [`hash`](crate::engine::values::hash).
 
 use super::{Call, draw::Draw, handlers::variants, remove_named, scan};
-use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
 use crate::engine::{events::Events, values::hash::Hash};
 use crate::format::listpack::Element;
 use crate::format::number::parse_i64;
+use minicache_text::long_double::LongDouble;
 
 // ---- writing ----
 

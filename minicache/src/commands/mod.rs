@@ -17,6 +17,7 @@
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
+pub mod advise;
 pub mod aof;
 mod bits;
 pub(crate) mod blocked;
@@ -31,7 +32,6 @@ mod hashes;
 mod keys;
 pub(crate) mod latency;
 mod lists;
-mod long_double;
 mod lookup;
 pub mod messages;
 mod monitors;

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! So requests that arrived together are [parsed](crate::wire::pipeline) together, and the entries
-//! of their keys are [prefetched](Keyspace::prefetch) before the first is executed.
+//! of their keys are [prefetched](Keyspace::prefetch) before the first is executed: of sixteen, or
+//! with several threads of eight, whose shards stay locked meanwhile.
 
 use super::execute::Executor;
 use crate::commands::session::Session;
@@ -29,6 +30,10 @@ use std::sync::atomic::Ordering;
 /// Replies of this many bytes are sent before the next request is parsed, so that a pipeline of
 /// requests for long values meets `client-output-buffer-limit` between two requests.
 pub const REPLIES_MAX: usize = 1 << 20;
+
+/// How many requests are prefetched for at once with several shards. Theirs are locked until the
+/// last of the requests is done, and other cores may want them.
+const AMONG_SHARDS: usize = 8;
 
 /// Executes the requests at the start of `input`. Stops at a request that is incomplete, blocks, or
 /// closes the connection; after [`REPLIES_MAX`] bytes of replies; and after a command that slept or
@@ -76,21 +81,28 @@ fn run_plain(
 ) -> usize {
     let authenticated = session.authenticated;
     let pipeline = Pipeline::find(input, authenticated);
-    let mut hashes = [0; PREFETCH_MAX];
-    let mut hashed = 0;
-    if pipeline.iter().len() > 1 {
-        let keys = pipeline.iter().filter_map(|(args, _)| args.get(1));
-        hashed = executor.keyspace.prefetch(session.db, keys, &mut hashes);
-    }
+    let is_shared = executor.cache.shards.len() > 1;
+    let look_ahead = if is_shared { AMONG_SHARDS } else { PREFETCH_MAX };
+    let (mut hashes, mut hashed, mut next) = ([0; PREFETCH_MAX], 0, 0);
 
-    // Requests without an argument 1 have no hash, so the hashes are dealt out one by one.
-    let mut hashes = hashes[..hashed].iter();
     let mut done = 0;
-    for (args, end) in pipeline.iter() {
+    for (index, (args, end)) in pipeline.iter().enumerate() {
         if !goes_on(session, out) || session.authenticated != authenticated {
             break;
         }
-        executor.key_hash = args.get(1).and_then(|_| hashes.next().copied());
+        if index.is_multiple_of(look_ahead) && index + 1 < pipeline.iter().len() {
+            let ahead = pipeline.iter().skip(index).take(look_ahead);
+            let keys = ahead.filter_map(|(args, _)| args.get(1));
+            hashed = executor.keyspace.prefetch(session.db, keys, &mut hashes);
+            next = 0;
+        }
+
+        // Requests without an argument 1 have no hash, so the hashes are dealt out one by one.
+        executor.key_hash = None;
+        if next < hashed && args.len() > 1 {
+            executor.key_hash = Some(hashes[next]);
+            next += 1;
+        }
         if !execute(executor, session, args, out) {
             break;
         }

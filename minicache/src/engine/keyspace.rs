@@ -33,6 +33,7 @@
 //! key specs are wrong fails its first test.
 
 use super::blocking::{DbKey, WaiterCount};
+use super::eviction::observer::{Event, Observer, SAMPLED, hash_in};
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::PubSub;
 use super::shards::{LockedShard, Shards};
@@ -46,7 +47,7 @@ use super::{
 use minicache_aof::Unit;
 use minicache_write_behind::service::Bound;
 use minikit::sync::{Mutex, MutexGuard};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The parts of the cache that a keyspace works on: the keys, and everything that a change of a key
 /// is reported to.
@@ -87,6 +88,8 @@ pub struct Keyspace<'c> {
     pub bound: Option<&'c Bound>,
     /// True if such keys have changed.
     pub wrote_behind: bool,
+    /// What sampled keys are shown to, if anything is.
+    observer: Option<&'c dyn Observer>,
     /// The set of locked shards, a bit for each.
     held: u64,
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
@@ -122,6 +125,7 @@ impl<'c> Keyspace<'c> {
             unit: parts.shards.log.unit(parts.dirty),
             bound: parts.shards.bound.get(),
             wrote_behind: false,
+            observer: parts.observer(),
             keeps_expired: false,
             held: 0,
             guards: Vec::new(),
@@ -168,27 +172,38 @@ impl<'c> Keyspace<'c> {
         self.lock(u64::MAX >> (64 - self.parts.shards.len()));
     }
 
-    /// Loads the entries of keys that the next commands name into the processor's caches, at most
-    /// [`PREFETCH_MAX`]; see `commands/run.rs`. Writes their hashes to `hashes` and returns their
-    /// number.
-    ///
-    /// Does nothing if there are several shards: each would have to be locked.
+    /// Locks the shards of keys that the next commands name, at most [`PREFETCH_MAX`], and loads
+    /// their entries into the processor's caches; see `commands/run.rs`. Writes their hashes to
+    /// `hashes` and returns their number.
     pub fn prefetch<'k>(
         &mut self,
         db: usize,
         keys: impl Iterator<Item = &'k [u8]>,
         hashes: &mut [u64; PREFETCH_MAX],
     ) -> usize {
-        if self.parts.shards.len() > 1 {
-            return 0;
-        }
-        self.lock(1);
-        let mut count = 0;
-        for (hash, key) in hashes.iter_mut().zip(keys) {
-            *hash = self.key(key).hash;
+        let (mut count, mut shards, mut wanted) = (0, [0; PREFETCH_MAX], 0);
+        for (index, key) in keys.take(PREFETCH_MAX).enumerate() {
+            let Key { hash, shard, .. } = self.key(key);
+            (hashes[index], shards[index]) = (hash, shard);
+            wanted |= 1 << shard;
             count += 1;
         }
-        self.guards[0].1.shard.prefetch(db, &hashes[..count]);
+        self.lock(wanted);
+
+        // All buckets first, then all entries. Within each loop no load waits for another, so the
+        // processor fetches several cache lines at the same time.
+        let mut found = [None; PREFETCH_MAX];
+        for index in 0..count {
+            let guard = self.guard_index(shards[index]);
+            let handle = self.guards[guard].1.shard.candidate(db, hashes[index]);
+            found[index] = handle.map(|handle| (guard, handle));
+        }
+
+        // Without `black_box` the compiler would remove loads whose result nothing uses.
+        let bytes = found.iter().flatten();
+        let bytes =
+            bytes.map(|(guard, handle)| self.guards[*guard].1.shard.slab().slot(*handle)[0]);
+        std::hint::black_box(bytes.fold(0, |seen, byte| seen ^ byte));
         count
     }
 
@@ -228,6 +243,9 @@ impl<'c> Keyspace<'c> {
 
     fn read_for(&mut self, key: Key, touch: bool) -> Option<Value<'_>> {
         let (guard, handle) = self.find(key, touch);
+        if touch {
+            self.observe(key, |shard| Event::Read(handle.map(|handle| shard.stored(handle))));
+        }
         let stats = &mut self.guards[guard].1.shard.stats;
         let Some(handle) = handle else {
             stats.misses += 1;
@@ -349,7 +367,8 @@ impl<'c> Keyspace<'c> {
             let empty = Object::Text(Vec::new());
             self.parts.shards.lazy_free.object(std::mem::replace(object, empty), true);
         }
-        shard.replace(db, at.handle, key, fresh, life);
+        let handle = shard.replace(db, at.handle, key, fresh, life);
+        self.observe(key, |shard| Event::Overwritten(shard.stored(handle)));
     }
 
     /// Stores a number under a key that holds a string or nothing; the deadline stays.
@@ -380,6 +399,7 @@ impl<'c> Keyspace<'c> {
         if let Some(object) = self.guards[at.guard].1.shard.remove_hashed(db, at.handle, key.hash) {
             self.parts.shards.lazy_free.object(object, lazily);
         }
+        self.observe(key, |_| Event::Removed);
         true
     }
 
@@ -410,6 +430,7 @@ impl<'c> Keyspace<'c> {
             Value::Object(_) => None,
         };
         let object = shard.remove_hashed(db, at.handle, key.hash).map(Owned::Object);
+        self.observe(key, |_| Event::Removed);
         Some(Record { value: object.or(short)?, deadline, clock })
     }
 
@@ -491,6 +512,8 @@ impl<'c> Keyspace<'c> {
             unit.push(db, [&b"DEL"[..], &key].into_iter());
         }
 
+        self.parts.observe_removal(self.now.ms, db, &key, Event::Removed);
+
         // WATCH must see an expiry as a change, or EXEC would run on a value that is gone.
         if !locked.watched.is_empty() {
             locked.watched.touch(db, &key);
@@ -569,6 +592,18 @@ impl<'c> Keyspace<'c> {
     pub fn invalidate(&mut self, author: u64) {
         if let Some(changes) = &mut self.changes {
             self.parts.tracking.invalidate(changes, Some(author));
+        }
+    }
+
+    /// Shows an event to the observer if its key is sampled.
+    #[inline]
+    fn observe(&self, key: Key, event: impl FnOnce(&Shard) -> Event) {
+        if let Some(observer) = self.observer
+            && key.hash & SAMPLED == 0
+        {
+            let event = event(&self.guards[self.guard_index(key.shard)].1.shard);
+            let hash = hash_in(self.db, key.hash);
+            observer.observe(self.parts.tuning, self.now.ms, hash, event);
         }
     }
 
@@ -652,6 +687,7 @@ impl<'c> Keyspace<'c> {
         let db = self.db;
         let shard = &mut self.guards[guard].1.shard;
         let handle = shard.insert(db, key.bytes, key.hash, fresh, life, clock);
+        self.observe(key, |shard| Event::Added(shard.stored(handle)));
         self.notify(Events::NEW, "new", key.bytes);
         Location { guard, handle }
     }
@@ -685,7 +721,22 @@ impl Drop for Keyspace<'_> {
     }
 }
 
-impl Parts<'_> {
+impl<'c> Parts<'c> {
+    fn observer(&self) -> Option<&'c dyn Observer> {
+        let observed = self.shards.observed.load(Ordering::Relaxed);
+        self.shards.observer.get().filter(|_| observed).map(|observer| &**observer)
+    }
+
+    /// Shows an event of a key that is gone to the observer, if it is sampled.
+    fn observe_removal(&self, now_ms: i64, db: usize, key: &[u8], event: Event) {
+        if let Some(observer) = self.observer() {
+            let hash = self.shards.key(key).hash;
+            if hash & SAMPLED == 0 {
+                observer.observe(self.tuning, now_ms, hash_in(db, hash), event);
+            }
+        }
+    }
+
     /// Publishes a keyspace event of this class on the channels that are enabled (`notify.c`).
     pub fn publish_event(&self, class: Events, db: usize, event: &str, key: &[u8]) {
         let wanted = self.tuning.notify_keyspace_events;
@@ -697,6 +748,7 @@ impl Parts<'_> {
     /// Reports an eviction to client-side caches and to subscribers of keyspace events.
     pub fn publish_eviction(&self, evicted: EvictedKey) {
         let EvictedKey { db, key } = evicted;
+        self.observe_removal(0, db, &key, Event::Evicted);
         if self.tracking.any() {
             let mut changes = Changes::default();
             changes.push(Change::Key { key: key[..].into(), by_client: false });

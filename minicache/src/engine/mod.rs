@@ -12,7 +12,6 @@ pub(crate) mod counter;
 pub(crate) mod error;
 pub(crate) mod events;
 pub mod eviction;
-pub(crate) mod glob;
 pub mod hashing;
 pub mod key;
 pub mod keyspace;
@@ -30,5 +29,6 @@ pub(crate) mod values;
 pub(crate) mod watch;
 
 pub use clients::Client;
+pub(crate) use minicache_text::glob;
 pub use object::Str;
 pub use pubsub::Scope;

@@ -24,14 +24,15 @@
 //! clients are locked after shards, one at a time, and never the other way round.
 
 use super::{
-    hashing, key::Key, lazy_free::LazyFree, rng::Rng, store::shard::Shard, watch::Watched,
+    eviction::observer::Observer, hashing, key::Key, lazy_free::LazyFree, rng::Rng,
+    store::shard::Shard, watch::Watched,
 };
 use ahash::RandomState;
 use minicache_aof::Log;
 use minicache_write_behind::service::Bound;
 use minikit::sync::{Mutex, MutexGuard};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The bits of `flags`: reasons to refuse a command.
 const SLAB_FULL: u8 = 1;
@@ -61,6 +62,9 @@ pub struct Shards {
     pub log: Log,
     /// Keys whose changes go to a database, if there are such.
     pub bound: OnceLock<Bound>,
+    /// Learns from the traffic while it is `observed`.
+    pub observer: OnceLock<Arc<dyn Observer>>,
+    pub observed: AtomicBool,
 }
 
 /// A lock on a cache line of its own, so that taking one does not slow down the next.
@@ -95,6 +99,8 @@ impl Shards {
             lazy_free: LazyFree::default(),
             log: Log::default(),
             bound: OnceLock::new(),
+            observer: OnceLock::new(),
+            observed: AtomicBool::new(false),
         }
     }
 

@@ -34,6 +34,7 @@ const TEXT_BYTES_MAX: usize = 5 * 1024 - 1;
 const DIGITS_MAX: usize = 5000;
 
 impl LongDouble {
+    /// The number that a missing key counts as.
     pub const ZERO: LongDouble = LongDouble(X87DoubleExtended::ZERO);
 
     /// Reads what `strtold` reads: decimals with or without fraction and exponent, hexadecimals
@@ -60,6 +61,7 @@ impl LongDouble {
         (read.value.is_finite() && !vanished).then_some(LongDouble(read.value))
     }
 
+    /// Returns true for both infinities.
     pub fn is_infinite(self) -> bool {
         self.0.is_infinite()
     }

@@ -1,20 +1,16 @@
-//! A cache of a fixed number of keys, to use an order without the server.
+//! A cache of a fixed number of keys under an order: for the ghosts of `CACHE ADVISE`, for
+//! `minicache race`, and as a library ([`crate::policy`]).
 //!
-//! ```
-//! use minicache::policy::{Cache, Sieve};
-//! let mut cache = Cache::new(2, Sieve::default());
-//! cache.insert("a", 1);
-//! cache.insert("b", 2);
-//! assert_eq!(cache.get(&"a"), Some(&mut 1));
-//! assert_eq!(cache.insert("c", 3), Some(("b", 2)), "a was used, b was not");
+//! ```text
+//! index   hash of "b" ──> slot 1
+//! slots   0: "a" 1, links, bits     1: "b" 2, links, bits
+//! order   1 0                       the next victim is in slot 0
 //! ```
 //!
-//! `minicache race` and the tests of the orders use it. The index is that of the server. Its
-//! counterparts are crates such as `lru` and `quick_cache`; Redis has none.
+//! The index is that of the server. Its counterparts are crates such as `lru` and `quick_cache`;
+//! Redis has none.
 
-pub use crate::engine::eviction::order::{
-    Algorithm, Clock, ExactLru, Links, NONE, Nodes, Order, S3Fifo, Sieve, TinyLfu,
-};
+use crate::engine::eviction::order::{Links, NONE, Nodes, Order};
 use crate::engine::{hashing, store::table::Table};
 use std::hash::Hash;
 
@@ -91,6 +87,12 @@ impl<K: Hash + Eq, V, O: Order<Slots<K, V>>> Cache<K, V, O> {
         self.slots.0[slot as usize].entry.as_mut().map(|(_, value)| value)
     }
 
+    /// The value of a key, without a use.
+    pub fn peek(&mut self, key: &K) -> Option<&mut V> {
+        let slot = self.find(hashing::hasher().hash_one(key), key)?;
+        self.slots.0[slot as usize].entry.as_mut().map(|(_, value)| value)
+    }
+
     /// Adds a key or replaces its value. Returns the key and value that had to go for it: those of
     /// the victim, or the key's own old ones.
     pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
@@ -123,6 +125,16 @@ impl<K: Hash + Eq, V, O: Order<Slots<K, V>>> Cache<K, V, O> {
     pub fn evict(&mut self) -> Option<(K, V)> {
         let slot = self.order.victim(&mut self.slots)?;
         self.remove_slot(slot)
+    }
+
+    /// Removes the keys for which `keep` returns false. Takes time for every key.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        for slot in 0..self.slots.0.len() as u32 {
+            let entry = self.slots.0[slot as usize].entry.as_ref();
+            if entry.is_some_and(|(key, value)| !keep(key, value)) {
+                self.remove_slot(slot);
+            }
+        }
     }
 
     fn find(&self, hash: u64, key: &K) -> Option<u32> {

@@ -1,25 +1,28 @@
-//! Redis's policies in a race: five keys sampled for each eviction, and the pool of sixteen.
+//! Redis's policies as an order: five keys sampled for each eviction, and the pool of sixteen.
 //!
 //! ```text
 //! used       the policy's 24 bits, with a clock
 //! victim     sample five slots, offer them to the pool, take its coldest that still exists
 //! ```
 //!
-//! It is the loop of [`crate::engine::eviction`] without keys, databases and memory. Time passes
-//! with the requests, 4 ms each, as when the OLTP trace was recorded: the clock of the LRU counts
+//! It is the loop of [`crate::engine::eviction`] without keys, databases and memory, for the ghosts
+//! of `CACHE ADVISE` and for `minicache race`. The caller has the clock: that of the LRU counts
 //! seconds, and the counters of the LFU decay by the minute.
 
-use crate::client::policy::{Links, NONE, Nodes, Order};
+use crate::engine::eviction::order::{Links, NONE, Nodes, Order};
 use crate::engine::eviction::{policy::Policy, pool::Pool};
 use crate::engine::rng::Rng;
 
 /// `maxmemory-samples`
 const SAMPLES: usize = 5;
-/// From one request to the next.
-const REQUEST_MS: i64 = 4;
 
-pub struct Sampled<P> {
-    policy: P,
+/// Returns the time in Unix milliseconds.
+pub type Clock = Box<dyn FnMut() -> i64 + Send>;
+
+/// A policy that samples; see the head of the file.
+pub struct Sampled {
+    policy: Box<dyn Policy>,
+    clock: Clock,
     pool: Pool,
     /// The slots that have keys; a slot's position is in its links.
     slots: Vec<u32>,
@@ -27,23 +30,24 @@ pub struct Sampled<P> {
     now_ms: i64,
 }
 
-impl<P> Sampled<P> {
-    pub fn new(policy: P) -> Sampled<P> {
+impl Sampled {
+    /// An empty one. The clock is read once a request.
+    pub fn new(policy: Box<dyn Policy>, clock: Clock) -> Sampled {
         let (pool, slots, rng) = (Pool::default(), Vec::new(), Rng::new(1));
-        Sampled { policy, pool, slots, rng, now_ms: 0 }
+        Sampled { policy, clock, pool, slots, rng, now_ms: 0 }
     }
 }
 
-impl<N: Nodes, P: Policy> Order<N> for Sampled<P> {
+impl<N: Nodes> Order<N> for Sampled {
     fn inserted(&mut self, nodes: &mut N, slot: u32, _hash: u64) {
-        self.now_ms += REQUEST_MS;
+        self.now_ms = (self.clock)();
         nodes.set_bits(slot, self.policy.inserted(self.now_ms));
         nodes.set_links(slot, Links { newer: self.slots.len() as u32, older: NONE });
         self.slots.push(slot);
     }
 
     fn used(&mut self, nodes: &mut N, slot: u32, _hash: u64) {
-        self.now_ms += REQUEST_MS;
+        self.now_ms = (self.clock)();
         let bits = self.policy.accessed(nodes.bits(slot), self.now_ms, &mut self.rng);
         nodes.set_bits(slot, bits);
     }

@@ -70,6 +70,7 @@ pub fn config_resetstat(c: &mut Call) -> Answer {
     add(&c.counters.of(c.command.id()).calls, 1);
     c.cache.stats.totals.reset();
     c.cache.shards.lazy_free.reset();
+    c.cache.advisor.reset(c.keyspace.now.ms);
     c.cache.registry.clients.evicted.store(0, Ordering::Relaxed);
     c.out.answer_ok()
 }

@@ -50,6 +50,7 @@ fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Contents) {
         cache.shards.lazy_free.contents(cleared, lazily);
     }
     c.keyspace.count_changes(gone);
+    cache.advisor.clear();
     // Caches that clients have do not tell databases apart: they are emptied whichever it was.
     if cache.registry.tracking.any() {
         c.keyspace.note_change(Change::All);
@@ -73,6 +74,7 @@ pub fn swapdb(c: &mut Call) -> Answer {
     c.keyspace.touch_database(other, Some(one));
     c.keyspace.shards_mut().for_each(|shard| shard.swap(one, other));
     c.keyspace.count_changes(1);
+    c.cache.advisor.clear();
     for db in [one, other] {
         let waited_for = c.cache.registry.blocked.keys_of(db);
         c.keyspace.ready_keys.extend(waited_for.into_iter().map(|key| (db, key)));

@@ -20,6 +20,7 @@ mod keyspace;
 mod memory;
 mod slow;
 
+pub use super::advise::cache_advise;
 pub use absent::replicaof as slaveof;
 pub use absent::*;
 pub use absent::{cluster as asking, cluster as readonly, cluster as readwrite};

@@ -10,10 +10,11 @@
 //! The deadline of the key stays. What `INCRBYFLOAT` writes stays text even if it has no decimals,
 //! because so it does in Redis.
 
-use crate::commands::{Call, handlers::variants, long_double::LongDouble};
+use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::{events::Events, object::Str, store::shard::NewValue};
 use crate::format::number::parse_i64;
+use minicache_text::long_double::LongDouble;
 
 variants! {
     incr = add(1);   // key

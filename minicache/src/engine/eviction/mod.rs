@@ -54,6 +54,7 @@
 
 pub(crate) mod lfu;
 pub(crate) mod lru;
+pub(crate) mod observer;
 pub mod order;
 pub(crate) mod policy;
 pub(crate) mod pool;

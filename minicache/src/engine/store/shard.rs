@@ -24,6 +24,7 @@ use super::contents::{Contents, Database};
 use super::key_order::KeyOrder;
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::wheel::LEVELS;
+use crate::engine::eviction::observer::Stored;
 use crate::engine::eviction::pool::{Candidate, Pool};
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::{
@@ -126,22 +127,9 @@ impl Shard {
             .find(hash, |handle| entry::has_key(self.contents.slab.slot(handle), key))
     }
 
-    /// Reads a byte of the entries that keys with these hashes probably have, at most
-    /// [`PREFETCH_MAX`]. Neither the buckets nor the entries depend on each other, so the processor
-    /// fetches several cache lines at the same time.
-    pub fn prefetch(&self, db: usize, hashes: &[u64]) {
-        let table = &self.contents.databases[db].table;
-
-        // All buckets first, then all entries. Within each loop no load waits for another.
-        let mut handles = [None; PREFETCH_MAX];
-        for (handle, hash) in handles.iter_mut().zip(hashes) {
-            *handle = table.candidate(*hash);
-        }
-
-        // Without `black_box` the compiler would remove loads whose result nothing uses.
-        let first_bytes =
-            handles.iter().flatten().map(|handle| self.contents.slab.slot(*handle)[0]);
-        std::hint::black_box(first_bytes.fold(0, |seen, byte| seen ^ byte));
+    /// The entry that a key with this hash probably has. Reads its bucket only.
+    pub fn candidate(&self, db: usize, hash: u64) -> Option<Handle> {
+        self.contents.databases[db].table.candidate(hash)
     }
 
     pub fn key(&self, handle: Handle) -> &[u8] {
@@ -202,7 +190,14 @@ impl Shard {
             && !self.order.used(&mut self.contents.slab, handle, hash)
         {
             let slot = self.contents.slab.slot_mut(handle);
-            entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
+            let before = entry::clock(slot);
+            let bits = policy.accessed(before, now_ms, &mut self.rng);
+
+            // Usually they are the same, and a line that is not written stays in the caches of all
+            // cores.
+            if bits != before {
+                entry::set_clock(slot, bits);
+            }
         }
         true
     }
@@ -211,6 +206,11 @@ impl Shard {
     pub fn footprint(&self, handle: Handle) -> usize {
         const INDEX_SHARE: usize = 9;
         self.contents.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
+    }
+
+    /// What an entry takes, and how long.
+    pub fn stored(&self, handle: Handle) -> Stored {
+        Stored { bytes: self.footprint(handle) as u32, deadline: self.deadline(handle) }
     }
 
     /// Adds a key that does not exist.

@@ -13,23 +13,18 @@
 //! Every key counts as one, so this compares the orders alone. At equal memory the links count as
 //! well: `cargo run -p comparisons` measures that on servers.
 //!
-//! * [`trace`]: recorded traces, and generated ones that are the same everywhere.
-//! * [`sampled`]: Redis's sampled LRU and LFU. [`fifo`] and [`belady`]: the floor and the optimum.
-//! * [`report`]: the table, JSON, and a page with curves.
+//! Traces, the optimum and the reports are in `minicache-race`. For Redis's sampled LRU and LFU
+//! time passes with the requests, 4 ms each, as when the OLTP trace was recorded.
 
-mod belady;
 mod fifo;
-mod report;
-mod sampled;
-pub mod trace;
 
 use crate::client::policy::{Algorithm, Cache, Order, Slots};
-use crate::engine::eviction::lfu::Lfu;
-use crate::engine::eviction::lru::Lru;
+use crate::commands::advise::sampled::Sampled;
+use crate::engine::eviction::{lfu::Lfu, lru::Lru, policy::Policy};
 use crate::engine::hashing;
 use fifo::Fifo;
-use sampled::Sampled;
-use trace::Trace;
+pub use minicache_race::Trace;
+use minicache_race::{Misses, Race, json, page, table};
 
 /// What races, and how the outcome is shown.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,22 +50,6 @@ enum Format {
     Html,
 }
 
-/// The outcome of one trace.
-struct Race {
-    trace: String,
-    requests: usize,
-    keys: usize,
-    sizes: Vec<usize>,
-    lanes: Vec<Lane>,
-}
-
-/// One policy.
-struct Lane {
-    policy: &'static str,
-    /// By cache size.
-    misses: Vec<usize>,
-}
-
 /// Races every policy on every trace and returns the report, as whole lines.
 ///
 /// # Errors
@@ -89,9 +68,9 @@ pub fn race(args: RaceArgs) -> Result<String, String> {
     });
     let races = races.collect::<Result<Vec<Race>, String>>()?;
     Ok(match args.format {
-        Format::Table => report::table(&races),
-        Format::Json => report::json(&races),
-        Format::Html => report::page(&races),
+        Format::Table => table(&races),
+        Format::Json => json(&races),
+        Format::Html => page(&races),
     })
 }
 
@@ -104,20 +83,24 @@ fn sizes_for(distinct: usize) -> Vec<usize> {
 }
 
 fn run(trace: &Trace, sizes: Vec<usize>) -> Race {
-    let lane = |policy, misses: &dyn Fn(usize) -> usize| Lane {
-        policy,
-        misses: sizes.iter().map(|size| misses(*size)).collect(),
+    let lru: Misses = &|keys, size| misses(keys, size, sampled(Lru));
+    let lfu: Misses = &|keys, size| misses(keys, size, sampled(LFU));
+    let fifo: Misses = &|keys, size| misses(keys, size, Box::new(Fifo::default()));
+    let orders = Algorithm::ALL
+        .map(|it| (it.name(), move |keys: &[u64], size: usize| misses(keys, size, it.order())));
+    let mut policies = vec![("allkeys-lru", lru), ("allkeys-lfu", lfu), ("fifo", fifo)];
+    policies.extend(orders.iter().map(|(name, misses)| (*name, misses as Misses)));
+    Race::run(trace, sizes, &policies)
+}
+
+/// A policy of Redis with a clock that goes on by 4 ms with every request.
+fn sampled(policy: impl Policy + 'static) -> Box<Sampled> {
+    let mut now_ms = 0;
+    let clock = move || {
+        now_ms += 4;
+        now_ms
     };
-    let keys = &trace.keys;
-    let mut lanes = vec![
-        lane("allkeys-lru", &|size| misses(keys, size, Box::new(Sampled::new(Lru)))),
-        lane("allkeys-lfu", &|size| misses(keys, size, Box::new(Sampled::new(LFU)))),
-        lane("fifo", &|size| misses(keys, size, Box::new(Fifo::default()))),
-    ];
-    lanes.extend(Algorithm::ALL.map(|it| lane(it.name(), &|size| misses(keys, size, it.order()))));
-    lanes.push(lane("belady", &|size| belady::misses(keys, size)));
-    let (name, requests) = (trace.name.clone(), keys.len());
-    Race { trace: name, requests, keys: trace.distinct, sizes, lanes }
+    Box::new(Sampled::new(Box::new(policy), Box::new(clock)))
 }
 
 /// The defaults of `redis.conf`.

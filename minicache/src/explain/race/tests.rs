@@ -8,6 +8,9 @@
 //! does on the loops, and 11 points more on the OLTP trace at 15,000 keys.
 
 use super::*;
+use crate::commands::advise::ghosts::Ghosts;
+use crate::conf::Config;
+use crate::engine::eviction::observer::{Event, SAMPLED, Stored};
 use crate::engine::eviction::order::naive::Naive;
 
 /// A trace, a size, and libCacheSim's miss ratios: FIFO, LRU, Clock, SIEVE, S3-FIFO, W-TinyLFU,
@@ -37,7 +40,8 @@ fn compare(rows: &[Row]) {
         let trace = Trace::named(name).expect("the trace exists");
         let fifo = misses(&trace.keys, *size, Box::new(Fifo::default()));
         let orders = ALGORITHMS.map(|it| misses(&trace.keys, *size, it.order()));
-        let found = [fifo].into_iter().chain(orders).chain([belady::misses(&trace.keys, *size)]);
+        let found =
+            [fifo].into_iter().chain(orders).chain([minicache_race::belady(&trace.keys, *size)]);
         for (lane, (found, expected)) in found.zip(expected).enumerate() {
             let ratio = found as f64 / trace.keys.len() as f64;
             let may_differ = match (lane, size) {
@@ -72,7 +76,7 @@ fn misses_on_a_loop() {
 /// The number in the head of `order/naive.rs`.
 #[test]
 fn the_naive_list_touches_every_slot() {
-    let keys: Vec<u64> = trace::zipf(42).take(100_000).collect();
+    let keys: Vec<u64> = minicache_race::zipf(42).take(100_000).collect();
     let mut cache = Cache::new(1_000, Naive::default());
     for key in &keys {
         if cache.get(key).is_none() {
@@ -82,13 +86,79 @@ fn the_naive_list_touches_every_slot() {
     assert_eq!(cache.order().steps / keys.len() as u64, 986);
 }
 
+/// Plays a trace on a server with an exact LRU of `size` keys, and its sampled keys on the ghosts.
+/// Returns the server's misses.
+fn advise(keys: &[u64], size: usize, ghosts: &mut Ghosts) -> usize {
+    let stored = Stored { bytes: 100, deadline: None };
+    let mut server = Cache::new(size, Algorithm::ExactLru.order());
+    let (mut misses, mut show) = (0, |key: u64, event| {
+        let hash = hashing::hasher().hash_one(key);
+        if hash & SAMPLED == 0 {
+            ghosts.observe(1 << 30, 0, hash, event);
+        }
+    });
+    for key in keys {
+        let found = server.get(key).is_some();
+        show(*key, Event::Read(found.then_some(stored)));
+        if !found {
+            misses += 1;
+            if let Some((evicted, ())) = server.insert(*key, ()) {
+                show(evicted, Event::Evicted);
+            }
+            show(*key, Event::Added(stored));
+        }
+    }
+    misses
+}
+
+fn ghosts() -> Ghosts {
+    let mut config = Config::default();
+    config.put("maxmemory-policy", &[b"allkeys-exact-lru"]).expect("there is such a policy");
+    Ghosts::new(&config.settings().tuning())
+}
+
+/// On the sampled keys alone a ghost misses exactly as the policy does in a race.
+#[test]
+fn advice_is_a_race_on_the_sample() {
+    let hash = |key: &u64| hashing::hasher().hash_one(*key);
+    let sample = minicache_race::zipf(42).take(500_000).filter(|key| hash(key) & SAMPLED == 0);
+    let sample: Vec<u64> = sample.collect();
+    let mut advice = ghosts();
+    assert_eq!(advise(&sample, 156, &mut advice), advice.misses as usize);
+
+    // A ghost knows a key by its hash.
+    let hashes: Vec<u64> = sample.iter().map(hash).collect();
+    for algorithm in Algorithm::ALL.into_iter().filter(|it| *it != Algorithm::ExactLru) {
+        let ghost = advice.ghosts.iter().find(|ghost| ghost.policy.order() == Some(algorithm));
+        let raced = misses(&hashes, 156, algorithm.order());
+        assert_eq!(ghost.map(|ghost| ghost.misses), Some(raced as u64), "{algorithm:?}");
+    }
+}
+
+/// From the sample of a whole server the advice is within a percentage point of the race.
+#[test]
+fn advice_is_near_the_race_on_the_whole_trace() {
+    let (keys, size) = (minicache_race::zipf(7).take(500_000).collect::<Vec<u64>>(), 5_000);
+    let mut advice = ghosts();
+    let missed = advise(&keys, size, &mut advice);
+    for ghost in &advice.ghosts {
+        let Some(algorithm) = ghost.policy.order() else { continue };
+        let more = (ghost.more_bytes / 100) as usize;
+        let raced = misses(&keys, size + more, algorithm.order()) as f64;
+        let advised = missed as f64 * ghost.misses as f64 / advice.misses as f64;
+        let error = (advised - raced) / keys.len() as f64;
+        println!("{algorithm:?} {more}: {error:.4}");
+        assert!(error.abs() < 0.01, "{algorithm:?}: {error}");
+    }
+}
+
 #[test]
 fn a_report_in_three_forms() {
     let trace = Trace { name: "a\"<b".into(), keys: vec![1, 2, 1, 3], distinct: 3 };
     let races = [run(&trace, vec![1, 3])];
-    let table = report::table(&races);
+    let table = table(&races);
     assert!(table.contains("belady                 0.00    25.00"), "{table}");
-    assert!(report::json(&races).contains("\"trace\": \"a\\\"<b\", \"requests\": 4"));
-    let page = report::page(&races);
+    assert!(json(&races).contains("\"trace\": \"a\\\"<b\", \"requests\": 4"));
+    let page = page(&races);
     assert!(page.contains("a\"&lt;b") && page.matches("<polyline").count() == 9);
 }

@@ -2,7 +2,7 @@
 
 use super::naive::Naive;
 use super::*;
-use crate::client::policy::{Cache, Slots};
+use crate::commands::advise::cache::{Cache, Slots};
 use crate::engine::rng::Rng;
 use std::collections::HashSet;
 
