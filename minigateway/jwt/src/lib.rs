@@ -106,7 +106,7 @@ pub struct Verifier {
 pub fn algorithm(name: &str) -> Result<Algorithm, String> {
     let known = "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
     let found = known.split(' ').find(|it| *it == name).and_then(|it| it.parse().ok());
-    found.ok_or_else(|| format!("\"{name}\" is no algorithm; there are {known}"))
+    found.ok_or_else(|| format!("\"{name}\" is not an algorithm; there are {known}"))
 }
 
 impl Verifier {
@@ -133,13 +133,12 @@ impl Verifier {
             AlgorithmFamily::Ec => DecodingKey::from_ec_pem(file),
             AlgorithmFamily::Ed => DecodingKey::from_ed_pem(file),
         };
-        let key = key.map_err(|error| {
-            format!("it is no public key in PEM for {}: {error}", rules.algorithms[0])
-        })?;
+        let hint = |_| format!("it is not a public key in PEM for {}", rules.algorithms[0]);
+        let key = key.map_err(hint)?;
         // The library takes private RSA keys, and verifies nothing with them.
         let is_private = memchr::memmem::find(file, b"PRIVATE KEY").is_some();
         if let Some(it) = algorithms.iter().find(|it| is_private || !is_usable(&key, **it)) {
-            return Err(format!("{it:?} needs a public key of its own kind, long enough"));
+            return Err(format!("the key is private, too short, or not of the kind for {it:?}"));
         }
         let key = Key { id: None, key, validation: rules.validation(algorithms) };
         Ok(rules.verifier(vec![key]))
@@ -148,11 +147,11 @@ impl Verifier {
     /// With the keys of a JWKS (RFC 7517) that fit the algorithms.
     ///
     /// # Errors
-    /// If it is no JWKS, or has no key that fits.
+    /// If it is not a JWKS, or has no key that fits.
     pub fn from_jwks(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
         let algorithms = rules.algorithms()?;
         let set = serde_json::from_slice::<JwkSet>(file);
-        let set = set.map_err(|error| format!("it is no JWKS: {error}"))?;
+        let set = set.map_err(|error| format!("it is not a JWKS: {error}"))?;
         let mut keys = Vec::new();
         // A key that is of no use here is ignored, as RFC 7517, 5 has it.
         for jwk in &set.keys {
@@ -370,9 +369,9 @@ mod tests {
         for (algorithm, key, hint) in [
             ("HS256", &pem[..], "the secret is a key in PEM"),
             ("HS256", b"short", "a secret needs at least 32 bytes"),
-            ("RS256", SECRET, "it is no public key in PEM for RS256"),
-            ("ES256", pem, "it is no public key in PEM for ES256"),
-            ("none", SECRET, "\"none\" is no algorithm"),
+            ("RS256", SECRET, "it is not a public key in PEM for RS256"),
+            ("ES256", pem, "it is not a public key in PEM for ES256"),
+            ("none", SECRET, "\"none\" is not an algorithm"),
         ] {
             let error = Verifier::from_key(&rules(algorithm), key).expect_err(hint);
             assert!(error.starts_with(hint), "{error}");

@@ -104,7 +104,9 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
         redis.addresses = found.map_err(|hint| reader.error(redis.url.span(), hint))?;
     }
 
-    let places = [spans(&file.upstreams), spans(&file.limits)];
+    let auth = [spans(&file.api_keys), spans(&file.jwt)].concat();
+    let [versions, cors] = [spans(&file.versions), spans(&file.cors)];
+    let places = [spans(&file.upstreams), spans(&file.limits), auth, versions, cors];
     let upstreams = reader.upstreams(file.upstreams)?;
     let front =
         front::read(&reader, file.api_keys, file.jwt, file.versions, file.cors, &upstreams)?;
@@ -115,30 +117,34 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
 
     let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstreams, &front);
     let routes = file.routes.into_iter().map(route).collect::<Result<Vec<_>, _>>()?;
-    if routes.is_empty() {
-        let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
-        return Err(reader.error(0..0, hint));
-    }
+    let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
+    reader.refuse_if(routes.is_empty(), &(0..0), hint)?;
 
     // The first of two such routes would take all requests. A parameter fits by any name.
     let segment = |it| if str::starts_with(it, '{') { "{}" } else { it };
     let mut known = HashSet::new();
     for RouteConfig { host, path, methods, headers, upstream, .. } in &routes {
         let shape = path.0.trim_end_matches('/').split('/').map(segment).collect::<Vec<_>>();
-        if !known.insert((host, shape, methods, headers)) {
-            let hint = "another route has the same host, path, methods and headers";
-            return Err(reader.error(upstream.span.clone(), hint));
-        }
+        let is_new = known.insert((host, shape, methods, headers));
+        let hint = "another route has the same host, path, methods and headers";
+        reader.refuse_if(!is_new, &upstream.span, hint)?;
     }
 
     // What no route uses was forgotten somewhere else.
     let of_versions = front.versions.iter().flat_map(|it| &it.known);
     let of_versions = of_versions.filter_map(|it| it.upstream.as_ref());
-    let to = routes.iter().map(|it| &it.upstream).chain(of_versions).map(|it| it.index).collect();
-    let by = routes.iter().flat_map(|it| &it.limits).map(|it| it.index).collect();
-    for (places, used) in places.iter().zip::<[HashSet<usize>; 2]>([to, by]) {
-        if let Some(unused) = (0..places.len()).find(|it| !used.contains(it)) {
-            return Err(reader.error(places[unused].clone(), "no route uses this"));
+    let used = |of: fn(&RouteConfig) -> Option<&Reference>| routes.iter().filter_map(of).collect();
+    let used: [Vec<&Reference>; 5] = [
+        routes.iter().map(|it| &it.upstream).chain(of_versions).collect(),
+        routes.iter().flat_map(|it| &it.limits).collect(),
+        used(|it| it.auth.as_ref()),
+        used(|it| it.versions.as_ref()),
+        used(|it| it.cors.as_ref()),
+    ];
+    for (places, used) in places.iter().zip(used) {
+        let used = used.iter().map(|it| it.index).collect::<HashSet<_>>();
+        for (index, place) in places.iter().enumerate() {
+            reader.refuse_if(!used.contains(&index), place, "no route uses this")?;
         }
     }
     Ok(Config { options, answers, log, redis, upstreams, routes, limits, front })
@@ -160,6 +166,11 @@ impl Reader<'_> {
     /// A mistake at a place.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfError {
         ConfError::at(self.text, span, message)
+    }
+
+    /// A mistake at a place, if it is one.
+    pub fn refuse_if(&self, is_wrong: bool, span: &Range<usize>, hint: &str) -> Checked<()> {
+        if is_wrong { Err(self.error(span.clone(), hint)) } else { Ok(()) }
     }
 
     /// Reads a value by a function that returns it or a hint, which gets its place.
@@ -206,9 +217,8 @@ impl Reader<'_> {
             let error = lease.map(|it| self.error(it.span(), "only a shared limit has a lease"));
             return error.map_or(Ok(None), Err);
         };
-        if !has_redis {
-            return Err(self.error(shared.span(), "a shared limit needs [redis] with its url"));
-        }
+        let hint = "a shared limit needs [redis] with its url";
+        self.refuse_if(!has_redis, &shared.span(), hint)?;
         let parameters = Parameters::new(algorithm);
         let parameters = parameters.map_err(|hint| self.error(shared.span(), hint))?;
         if let Some(it) = lease.filter(|it| !(1..=policy.quota).contains(it.as_ref())) {
@@ -271,10 +281,8 @@ impl Reader<'_> {
         // The interval of a bucket is a whole number of nanoseconds, so that the highest rate is
         // wrong by 0.1 %.
         let is_fast = is_bucket && requests as f64 / period.as_secs_f64() > 1e6;
-        if is_fast || window > YEAR {
-            let hint = "a bucket has up to 1000000 requests a second, and is full within a year";
-            return Err(self.error(written.span(), hint));
-        }
+        let hint = "a bucket has up to 1000000 requests a second, and is full within a year";
+        self.refuse_if(is_fast || window > YEAR, &written.span(), hint)?;
         Ok((made, Policy { quota, window }))
     }
 
@@ -286,9 +294,8 @@ impl Reader<'_> {
                 self.value(server, host_and_port)?;
                 upstream.addresses.extend(self.value(server, self.resolve)?);
             }
-            if upstream.servers.is_empty() {
-                return Err(self.error(span, "an upstream needs at least one server"));
-            }
+            let is_empty = upstream.servers.is_empty();
+            self.refuse_if(is_empty, &span, "an upstream needs at least one server")?;
             upstreams.push(UpstreamConfig { name, ..upstream });
         }
         Ok(upstreams)
@@ -304,10 +311,10 @@ impl Reader<'_> {
         let (span, mut route) = (route.span(), route.into_inner());
         self.find("upstream", upstreams.iter().map(|it| &it.name), Some(&mut route.upstream))?;
         front::route(self, &mut route, front)?;
-        if !route.scopes.is_empty() && route.auth.is_none() {
-            let hint = "scopes are those of a client; say with `auth` how it proves who it is";
-            return Err(self.error(span, hint));
-        }
+        let hint = "scopes are those of a client; say with `auth` how it proves who it is";
+        self.refuse_if(!route.scopes.is_empty() && route.auth.is_none(), &span, hint)?;
+        let is_free = route.cost.is_some() && route.limits.is_empty();
+        self.refuse_if(is_free, &span, "a cost is for limits, and this route has none")?;
 
         // Clients with a key have no claims, and the tiers that the configuration names.
         let auth = route.auth.as_ref().map(|it| &front.auth[it.index].scheme);
@@ -333,10 +340,7 @@ impl Reader<'_> {
                 (keys.is_some() && has_claim, "counts by a claim, and API keys have none"),
                 (keys.is_some_and(counts_none), "is for a tier that no client has"),
             ] {
-                if is_wrong {
-                    let hint = format!("limit \"{name}\" {hint}");
-                    return Err(self.error(reference.span.clone(), hint));
-                }
+                self.refuse_if(is_wrong, &reference.span, &format!("limit \"{name}\" {hint}"))?;
             }
         }
         Ok(route)
@@ -384,53 +388,61 @@ mod tests {
     const MISTAKES: &[(&str, &str, &str)] = &[
         ("[\"per_client\", ", "[\"per_clint\", ", "no limit \"per_clint\"; did you mean"),
         ("upstream = \"api\"", "upstream = \"app\"", "no upstream \"app\"; did you mean"),
-        ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is no network; write"),
+        ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is not a network; write"),
         ("\"round_robin\"", "\"least_con\"", "no balance \"least_con\"; write"),
         ("depth = 10,", "deep = 10,", "no key \"deep\"; there are depth, aliases"),
-        ("\"10/s\"", "\"10 per s\"", "\"10 per s\" is no rate; write"),
+        ("\"10/s\"", "\"10 per s\"", "\"10 per s\" is not a rate; write"),
         ("\"token_bucket\"", "\"token\"", "no value \"token\"; there are token_bucket, leaky_"),
         ("burst = 20", "bursts = 20", "no key \"bursts\"; did you mean \"burst\"?"),
         ("burst = 20", "burst = 0", "a burst is at least 1"),
         ("\"token_bucket\"", "\"fixed_window\"", "this algorithm does not have this key"),
-        ("[\"ip\"]", "[\"address\"]", "\"address\" is no key; write"),
+        ("[\"ip\"]", "[\"address\"]", "\"address\" is not a key; write"),
         ("limit = 100 ", "rate = \"1/s\" ", "this algorithm does not have this key"),
         ("keys_max = 100_000", "keys_max = 0", "keys_max is a number"),
-        ("\"/users/{id}\"", "\"/{id}s\"", "\"/{id}s\" is no path: a parameter is a whole segment"),
+        (
+            "\"/users/{id}\"",
+            "\"/{id}s\"",
+            "\"/{id}s\" is not a path: a parameter is a whole segment",
+        ),
         ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
-        ("\"127.0.0.1:9001\"", "\"localhost\"", "\"localhost\" is no HOST:PORT without scheme"),
-        ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
+        ("\"127.0.0.1:9001\"", "\"localhost\"", "\"localhost\" is not HOST:PORT without scheme"),
+        ("\"1s\"", "\"soon\"", "\"soon\" is not a duration"),
         ("shared = true", "shared = false", "only a shared limit has a lease"),
         ("[redis]", "[redi]", "no key \"redi\"; did you mean \"redis\"?"),
         ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
         ("\"redis://", "\"rediss://", "there is no TLS to the store; write it as"),
         ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
-        ("\"minigateway\"", "\"a b\"", "\"a b\" is no name; write letters, digits"),
+        ("\"minigateway\"", "\"a b\"", "\"a b\" is not a name; write letters, digits"),
         ("\"admit\"", "\"pass\"", "no value \"pass\"; there are admit, refuse"),
         ("[answers]", "[answer]", "no key \"answer\"; did you mean \"answers\"?"),
-        ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
-        ("/users/{id}\"", "/users/:id\"", "\"/users/:id\" is no path: write \"/users/{id}\""),
-        ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is no host; write"),
+        ("[limits.per_client]", "[limits.'per client']", "\"per client\" is not a name"),
+        ("/users/{id}\"", "/users/:id\"", "\"/users/:id\" is not a path: write \"/users/{id}\""),
+        ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is not a host; write"),
         ("key = [\"ip\"]", "key = \"ip\"", "invalid type: string \"ip\", expected a list as in"),
-        ("127.0.0.1:9000", "127.0.0.1:99999", "\"127.0.0.1:99999\" is no HOST:PORT without scheme"),
-        ("127.0.0.1:9000", "127.0.0.1:0", "\"127.0.0.1:0\" is no HOST:PORT without scheme"),
-        ("127.0.0.1:9000", "http://a:80", "\"http://a:80\" is no HOST:PORT without scheme"),
-        ("127.0.0.1:9000", "::1:80", "\"::1:80\" is no HOST:PORT without scheme"),
+        (
+            "127.0.0.1:9000",
+            "127.0.0.1:99999",
+            "\"127.0.0.1:99999\" is not HOST:PORT without scheme",
+        ),
+        ("127.0.0.1:9000", "127.0.0.1:0", "\"127.0.0.1:0\" is not HOST:PORT without scheme"),
+        ("127.0.0.1:9000", "http://a:80", "\"http://a:80\" is not HOST:PORT without scheme"),
+        ("127.0.0.1:9000", "::1:80", "\"::1:80\" is not HOST:PORT without scheme"),
         ("[\"127.0.0.1:9002\"]", "[]", "an upstream needs at least one server"),
         (
             "127.0.0.1:6379/0",
             "127.0.0.1:99999",
-            "\"127.0.0.1:99999\" is no HOST:PORT without scheme",
+            "\"127.0.0.1:99999\" is not HOST:PORT without scheme",
         ),
         ("\"/health\"", "\"health\"", "write a path without blanks, as in \"/health\""),
         ("\"/health\"", "\"/a\\r\\nb\"", "write a path without blanks, as in \"/health\""),
         ("connect_timeout = \"1s\"", "connect_timeout = \"0s\"", "a timeout is from \"1ms\""),
-        ("/users/{id}\"", "/users?id\"", "\"/users?id\" is no path: write characters as such"),
-        ("/users/{id}\"", "/users#id\"", "\"/users#id\" is no path: write characters as such"),
-        ("/users/{id}\"", "/a/../b\"", "\"/a/../b\" is no path: write characters as such"),
-        ("/users/{id}\"", "/a/..\"", "\"/a/..\" is no path: write characters as such"),
-        ("/users/{id}\"", "/a//b\"", "\"/a//b\" is no path: a path has no empty segments"),
-        ("/users/{id}\"", "users\"", "\"users\" is no path: a path begins with a slash"),
-        ("\"X-Canary\"", "\"X Canary\"", "\"X Canary\" is no name of a header"),
+        ("/users/{id}\"", "/users?id\"", "\"/users?id\" is not a path: write characters as such"),
+        ("/users/{id}\"", "/users#id\"", "\"/users#id\" is not a path: write characters as such"),
+        ("/users/{id}\"", "/a/../b\"", "\"/a/../b\" is not a path: write characters as such"),
+        ("/users/{id}\"", "/a/..\"", "\"/a/..\" is not a path: write characters as such"),
+        ("/users/{id}\"", "/a//b\"", "\"/a//b\" is not a path: a path has no empty segments"),
+        ("/users/{id}\"", "users\"", "\"users\" is not a path: a path begins with a slash"),
+        ("\"X-Canary\"", "\"X Canary\"", "\"X Canary\" is not the name of a header"),
         ("\"X-Canary\"", "X_Canary", "headers with an underscore are dropped"),
         ("[\"GET\", \"POST\"]", "[\"get\"]", "no method \"get\"; did you mean \"GET\"?"),
         ("[\"GET\", \"POST\"]", "[\"GIT\"]", "no method \"GIT\"; did you mean \"GET\"?"),
@@ -438,23 +450,31 @@ mod tests {
         (
             "\"https://shop.example.com\"",
             "\"shop.example.com\"",
-            "\"shop.example.com\" is no origin",
+            "\"shop.example.com\" is not an origin",
         ),
         (
             "https://shop.example.com\"",
             "https://a/b\"",
-            "\"https://a/b\" is no origin of a browser",
+            "\"https://a/b\" is not an origin of a browser",
         ),
-        ("https://shop.example.com\"", "https://A\"", "\"https://A\" is no origin of a browser"),
-        ("https://shop.example.com\"", "https://*.a\"", "\"https://*.a\" is no origin of a"),
-        ("https://shop.example.com\"", "https://a:443\"", "\"https://a:443\" is no origin of a"),
+        (
+            "https://shop.example.com\"",
+            "https://A\"",
+            "\"https://A\" is not an origin of a browser",
+        ),
+        ("https://shop.example.com\"", "https://*.a\"", "\"https://*.a\" is not an origin of a"),
+        (
+            "https://shop.example.com\"",
+            "https://a:443\"",
+            "\"https://a:443\" is not an origin of a",
+        ),
         (
             "scopes = [\"orders:read\"]  ",
             "scopes = [\"order:read\"] ",
             "no client has all scopes of the route",
         ),
         ("\"per_client\", \"gold\"", "\"gold\", \"gold\"", "limit \"gold\" is there twice"),
-        ("rate = \"10/s\"", "rate = \"0/s\"", "\"0/s\" is no rate"),
+        ("rate = \"10/s\"", "rate = \"0/s\"", "\"0/s\" is not a rate"),
         ("rate = \"10/s\"", "rate = \"2000000/s\"", "a bucket has up to 1000000 requests a second"),
         ("burst = 20", "burst = 999999999", "a bucket has up to 1000000 requests"),
         ("keys_max", "key_max", "no key \"key_max\"; did you mean \"keys_max\"?"),
@@ -464,6 +484,17 @@ mod tests {
         ("{ depth = 10, aliases = 20 }", "10", "invalid type: integer \"10\", expected a table"),
         ("cost = 1 ", "limits = 1 ", "duplicate key"),
         ("burst = 20", "burst = \"20\"", "invalid type: string \"20\", expected a number"),
+        (
+            "/users/{id}\"",
+            "/users/{id:[0-9]+}\"",
+            "\"/users/{id:[0-9]+}\" is not a path: a parameter",
+        ),
+        ("remove = [\"Cookie\"]", "remove = [\"Upgrade\"]", "the gateway itself writes the header"),
+        (
+            "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "this is the hash of an empty key",
+        ),
         ("header:X-Account", "header:X_Account", "headers with an underscore are dropped"),
         ("cost = 1 ", "cost = 30 ", "limit \"per_client\" never has as much as the route's cost"),
     ];
@@ -499,6 +530,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_route_cannot_do_is_told_where_it_begins() {
+        let ours = "the gateway itself writes the header";
+        for (from, to, place, message) in [
+            ("\"X-Env\" =", "X-forwarded-For =", "upstream =", ours),
+            ("[\"Cookie\"]", "[\"X-Client\"]", "upstream =", ours),
+            ("limits = [\"per_account\"", "cost = 2 # ", "[[routes]]", "a cost is for limits"),
+        ] {
+            let text = example();
+            assert!(text.contains(from), "{from}");
+            let error = read(&text.replacen(from, to, 1)).expect_err(to);
+            assert!(error.message.starts_with(message), "{error}");
+            assert!(text.lines().nth(error.line - 1).expect("it").starts_with(place), "{error}");
+        }
+    }
+
+    #[test]
     fn what_no_request_gets_to_is_a_mistake() {
         let [get, a] = ["methods = [\"GET\"]", "headers = { X-A = \"1\" }"];
         let path = "path = \"/a/{id}\"";
@@ -526,6 +573,9 @@ mod tests {
         for table in [
             "[upstreams.b]\nservers = [\"127.0.0.1:1\"]",
             "[limits.b]\nalgorithm = \"concurrency\"\nlimit = 1\nkey = []",
+            "[api_keys.b]\nclients = {}",
+            "[versions.b]\nby = [\"path\"]\nknown.1 = {}",
+            "[cors.b]\norigins = [\"*\"]",
         ] {
             let error = read(&format!("{first}{table}\n")).expect_err(table);
             assert_eq!((error.line, error.message.as_str()), (8, "no route uses this"));
@@ -535,7 +585,8 @@ mod tests {
     #[test]
     fn mistakes_about_versions_are_told() {
         let versions = "[versions.web]\nby = [\"path\"]\n[versions.web.known.1]\n";
-        assert!(read(&(example() + versions)).is_ok());
+        let route = "[[routes]]\npath = \"/web\"\nupstream = \"api\"\nversions = \"web\"\n";
+        assert!(read(&(example() + route + versions)).is_ok());
         for (from, to, message) in [
             ("known.1", "known.v1", "the path of version \"v1\" is /vv1; write known.1"),
             ("by = [\"path\"]", "by = []", "versions need `by`"),
@@ -543,6 +594,7 @@ mod tests {
             ("\"path\"", "\"header:Api_Version\"", "headers with an underscore are dropped"),
             ("known.1]", "known.1]\nspeaks = \"2\"", "no version \"2\"; did you mean \"1\"?"),
             ("known.1]", "known.1]\nlink = \"a b\"", "a link is a URL"),
+            ("known.1]", "known.1]\nlink = \"http://a\"", "a `link` is about `deprecated` or"),
             ("known.1]", "known.1]\nrename = { a = \"b.c\" }", "write \"a.b\" = \"c\""),
             (
                 "known.1]",
@@ -555,7 +607,7 @@ mod tests {
                 "a sunset is not before `deprecated`",
             ),
         ] {
-            let text = example() + &versions.replacen(from, to, 1);
+            let text = example() + route + &versions.replacen(from, to, 1);
             let error = read(&text).expect_err(to);
             assert!(error.message.starts_with(message) && error.line > 0, "{to}: {error}");
         }

@@ -13,7 +13,7 @@ use super::config::Reader;
 use super::error::ConfError;
 use super::file::{RouteConfig, Tables, UpstreamConfig};
 use super::values::{
-    HeaderName, HeaderValue, Method, Name, Reference, Seconds, header_name, is_token, read_from,
+    ClockSkew, HeaderName, HeaderValue, Method, Name, Reference, header_name, is_token, read_from,
     seen_header, written,
 };
 use crate::engine::identity::{ApiKeys, Identity};
@@ -21,6 +21,7 @@ use crate::engine::version::{Source, Versions};
 use crate::wire::rename::Fields;
 #[cfg(feature = "jwt")]
 use minigateway_jwt::{Rules, Verifier, algorithm};
+use minilb::handlers::date;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -54,7 +55,7 @@ pub struct JwtTable {
     pub jwks_file: Option<Spanned<String>>,
     pub audience: Spanned<Vec<String>>,
     pub issuer: Option<String>,
-    pub clock_skew: Option<Seconds>,
+    pub clock_skew: Option<ClockSkew>,
 }
 
 /// `[versions.NAME]`
@@ -67,9 +68,9 @@ pub struct VersionsTable {
     pub known: Tables<VersionConfig>,
 }
 
-/// Where requests name a version.
+/// Where requests name a version, and as it is written.
 #[derive(Debug)]
-pub struct By(Source);
+pub struct By(Source, String);
 
 /// How an upstream is told the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +156,8 @@ pub struct VersionsConfig {
     pub name: String,
     /// How requests name them.
     pub versions: Versions,
+    /// The same, as it is written.
+    pub by: Vec<String>,
     pub known: Vec<VersionConfig>,
     /// How the upstream is told.
     pub tell: Option<Tell>,
@@ -194,7 +197,7 @@ written! {
         let is_scheme = !scheme.is_empty() && scheme.bytes().all(|it| it.is_ascii_lowercase());
         match is_scheme && !host.is_empty() && host.bytes().all(is_part) && !is_default {
             false if text != "*" => Err(format!(
-                "\"{text}\" is no origin of a browser; write scheme and host in lower case, \
+                "\"{text}\" is not an origin of a browser; write scheme and host in lower case, \
                  without a path and the usual port, as in \"https://shop.example\""
             )),
             _ => Ok(Origin(text)),
@@ -203,7 +206,7 @@ written! {
 }
 
 read_from! {
-    By from String: |text| source(&text).map(By);
+    By from String: |text| source(&text).map(|it| By(it, text));
     Tell from String: |text| match (text.as_str(), text.strip_prefix("header:")) {
         ("path", _) => Ok(Tell::Path),
         (_, Some(name)) => header_name(name).map(|()| Tell::Header(name.to_owned())),
@@ -234,19 +237,22 @@ pub(super) fn read(
             let (span, client) = (client.span(), client.into_inner());
             let ClientTable { sha256: Hash(hash), tier, scopes } = client;
             let identity = Identity { name, tier, scopes, claims: BTreeMap::new() };
-            if !keys.insert(hash, identity) {
-                return Err(reader.error(span, "another client has the same key"));
-            }
+            let is_new = keys.insert(hash, identity);
+            reader.refuse_if(!is_new, &span, "another client has the same key")?;
+            reader.refuse_if(
+                keys.find(b"").is_some(),
+                &span,
+                "this is the hash of an empty key",
+            )?;
         }
         let header = table.header.map_or("X-Api-Key".to_owned(), |it| it.0);
         seen_header(&header).map_err(|hint| reader.error(span, hint))?;
         front.auth.push(AuthConfig { name, scheme: Scheme::ApiKey(header, keys) });
     }
     for (Name(name), table) in jwt {
-        if front.auth.iter().any(|it| it.name == name) {
-            let hint = format!("\"{name}\" is a table of api_keys too; routes could not tell them");
-            return Err(reader.error(table.span(), hint));
-        }
+        let is_twice = front.auth.iter().any(|it| it.name == name);
+        let hint = "api_keys and jwt have a table of this name; routes could not tell them apart";
+        reader.refuse_if(is_twice, &table.span(), hint)?;
         front.auth.push(AuthConfig { name, scheme: read_jwt(reader, table)? });
     }
     for (Name(name), table) in versions {
@@ -254,10 +260,9 @@ pub(super) fn read(
     }
     for (Name(name), table) in cors {
         let (span, cors) = (table.span(), table.into_inner());
-        if cors.credentials && cors.origins.iter().any(|it| it.0 == "*") {
-            let hint = "browsers refuse \"*\" together with credentials; name the origins";
-            return Err(reader.error(span, hint));
-        }
+        let is_any = cors.origins.iter().any(|it| it.0 == "*");
+        let hint = "browsers refuse \"*\" together with credentials; name the origins";
+        reader.refuse_if(cors.credentials && is_any, &span, hint)?;
         front.cors.push(CorsConfig { name, ..cors });
     }
     Ok(front)
@@ -283,10 +288,8 @@ fn read_jwt(reader: &Reader<'_>, table: Spanned<JwtTable>) -> Result<Scheme, Con
     for name in &table.algorithms {
         reader.value(name, algorithm)?;
     }
-    if table.audience.as_ref().is_empty() {
-        let hint = "an audience is needed: without it, tokens for other services are valid here";
-        return Err(reader.error(table.audience.span(), hint));
-    }
+    let hint = "an audience is needed: without it, tokens for other services are valid here";
+    reader.refuse_if(table.audience.as_ref().is_empty(), &table.audience.span(), hint)?;
     let rules = Rules {
         algorithms: table.algorithms.into_iter().map(Spanned::into_inner).collect(),
         audience: table.audience.into_inner(),
@@ -313,11 +316,8 @@ fn read_versions(
 ) -> Result<VersionsConfig, ConfError> {
     let (span, table) = (table.span(), table.into_inner());
     let VersionsTable { by, mut default, tell, known } = table;
-    if known.is_empty() || by.is_empty() {
-        let hint = "versions need `by`, which says where requests name one, and at least one table \
-                    `known`";
-        return Err(reader.error(span, hint));
-    }
+    let hint = "versions need `by`, where requests name one, and at least one table `known`";
+    reader.refuse_if(known.is_empty() || by.is_empty(), &span, hint)?;
     let names = known.keys().map(|it| it.0.clone()).collect::<Vec<_>>();
     let is_twice_v = |it: &&String| it.starts_with('v') && by.iter().any(|it| it.0 == Source::Path);
     if let Some(name) = names.iter().find(is_twice_v) {
@@ -330,15 +330,18 @@ fn read_versions(
     for config in &mut configs {
         reader.find("version", names.iter(), config.speaks.as_mut())?;
         reader.find("upstream", upstreams.iter().map(|it| &it.name), config.upstream.as_mut())?;
-        let written = config.sunset.as_ref();
-        let is_early = |it: &&Spanned<UnixTime>| config.deprecated.as_ref() > Some(it.as_ref());
-        if let Some(sunset) = written.filter(is_early) {
-            return Err(reader.error(sunset.span(), "a sunset is not before `deprecated`"));
+        let VersionConfig { deprecated, sunset, link, .. } = &*config;
+        let has_date = deprecated.is_some() || sunset.is_some();
+        let hint = "a `link` is about `deprecated` or `sunset`, and this version has neither";
+        reader.refuse_if(link.is_some() && !has_date, &span, hint)?;
+        if let Some(sunset) = sunset {
+            let is_early = deprecated.as_ref() > Some(sunset.as_ref());
+            reader.refuse_if(is_early, &sunset.span(), "a sunset is not before `deprecated`")?;
         }
     }
-    let sources = by.into_iter().map(|it| it.0).collect();
+    let (sources, by) = by.into_iter().map(|it| (it.0, it.1)).unzip();
     let versions = Versions { names, sources, default: default.map(|it| it.index) };
-    Ok(VersionsConfig { name, versions, known: configs, tell })
+    Ok(VersionsConfig { name, versions, by, known: configs, tell })
 }
 
 fn source(text: &str) -> Result<Source, String> {
@@ -357,21 +360,14 @@ fn source(text: &str) -> Result<Source, String> {
 
 fn unix_s(written: &Datetime) -> Option<u64> {
     let date = written.date?;
-    // Hinnant's `days_from_civil`: years begin in March, 400 of them have 146,097 days.
-    let (month, day) = (i64::from(date.month), i64::from(date.day));
-    let year = i64::from(date.year) - i64::from(month <= 2);
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
-    let days = year / 400 * 146_097 + of_era - 719_468;
-
     let minutes_east = match written.offset {
         Some(Offset::Custom { minutes }) => i64::from(minutes),
         Some(Offset::Z) | None => 0,
     };
-    let [hour, minute, second] = written
-        .time
-        .map_or([0; 3], |it| [it.hour, it.minute, it.second.unwrap_or(0)].map(i64::from));
-    u64::try_from(((days * 24 + hour) * 60 + minute - minutes_east) * 60 + second).ok()
+    let time = written.time.map(|it| [it.hour, it.minute, it.second.unwrap_or(0)]);
+    let date = [i64::from(date.year), i64::from(date.month), i64::from(date.day)];
+    let local_s = date::unix_s(date, time.unwrap_or_default().map(i64::from));
+    u64::try_from(local_s - minutes_east * 60).ok()
 }
 
 /// Finds what a route refers to, or the first mistake.
@@ -382,14 +378,21 @@ pub(super) fn route(
 ) -> Result<(), ConfError> {
     let FrontConfig { auth, versions, cors } = front;
     reader.find("api_keys or jwt", auth.iter().map(|it| &it.name), route.auth.as_mut())?;
+    let error = |hint: String| reader.error(route.upstream.span.clone(), hint);
     for name in route.headers.keys() {
-        seen_header(&name.0).map_err(|hint| reader.error(route.upstream.span.clone(), hint))?;
+        seen_header(&name.0).map_err(error)?;
+    }
+    let HeaderChanges { set, remove } = &route.request_headers;
+    let is_ours =
+        |it: &str| ["x-client", "x-forwarded-for"].iter().any(|own| it.eq_ignore_ascii_case(own));
+    if let Some(HeaderName(it)) = set.keys().chain(remove).find(|it| is_ours(&it.0)) {
+        return Err(error(format!("the gateway itself writes the header \"{it}\"")));
     }
     if let Some(auth) = &route.auth
         && let Scheme::ApiKey(_, keys) = &front.auth[auth.index].scheme
-        && !keys.clients().any(|it| it.has_scopes(&route.scopes))
     {
-        return Err(reader.error(auth.span.clone(), "no client has all scopes of the route"));
+        let has_none = !keys.clients().any(|it| it.has_scopes(&route.scopes));
+        reader.refuse_if(has_none, &auth.span, "no client has all scopes of the route")?;
     }
     reader.find("versions", versions.iter().map(|it| &it.name), route.versions.as_mut())?;
     reader.find("cors", cors.iter().map(|it| &it.name), route.cors.as_mut())

@@ -59,10 +59,10 @@ written! {
         false => Ok(Timeout(it)),
     };
 
-    /// Whole seconds: the times in tokens have no parts of them.
-    Seconds(u64) from Time: |Time(it)| match it.subsec_nanos() {
-        0 => Ok(Seconds(it.as_secs())),
-        _ => Err("this is in whole seconds, as in \"60s\"".to_owned()),
+    /// By how many seconds clocks may differ. Tokens have times in whole seconds.
+    ClockSkew(u64) from Time: |Time(it)| match it.subsec_nanos() {
+        0 if it <= Duration::from_secs(3600) => Ok(ClockSkew(it.as_secs())),
+        _ => Err("a clock skew is in whole seconds, up to \"1h\"".to_owned()),
     };
 
     /// Requests, and the period.
@@ -72,7 +72,7 @@ written! {
     #[derive(PartialOrd, Ord)]
     Name(String) from String: |text| match is_token(&text) {
         true => Ok(Name(text)),
-        false => Err(format!("\"{text}\" is no name; write letters, digits, `_`, `-` and `.`")),
+        false => Err(format!("\"{text}\" is not a name; write letters, digits, `_`, `-` and `.`")),
     };
 
     /// The name of a header that is no part of the framing.
@@ -98,7 +98,7 @@ written! {
     #[derive(Hash)]
     Host(String) from String: |text| match text.strip_suffix('.').unwrap_or(&text) {
         name if name.is_empty() || name.contains([':', '/', '*', ' ']) || name.contains("..") => {
-            Err(format!("\"{text}\" is no host; write a name without scheme, port and `*`"))
+            Err(format!("\"{text}\" is not a host; write a name without scheme, port and `*`"))
         }
         name => Ok(Host(name.to_ascii_lowercase())),
     };
@@ -107,8 +107,8 @@ written! {
     Pattern(String) from String: |text| {
         match Router::default().insert(&text, 0) {
             Ok(()) if !text.contains("/:") => Ok(Pattern(text)),
-            Ok(()) => Err(format!("\"{text}\" is no path: write \"/users/{{id}}\"")),
-            Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
+            Ok(()) => Err(format!("\"{text}\" is not a path: write \"/users/{{id}}\"")),
+            Err(hint) => Err(format!("\"{text}\" is not a path: {hint}")),
         }
     };
 
@@ -123,7 +123,7 @@ written! {
     /// A network, or one address.
     Network(Cidr) from String: |text| match Cidr::parse(&text) {
         Some(network) => Ok(Network(network)),
-        None => Err(format!("\"{text}\" is no network; write \"10.0.0.0/8\" or \"2001:db8::1\"")),
+        None => Err(format!("\"{text}\" is not a network; write \"10.0.0.0/8\" or \"::1\"")),
     };
 
     /// How an upstream chooses a server.
@@ -201,7 +201,8 @@ impl KeyPart {
 /// # Errors
 /// A hint.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let hint = || format!("\"{text}\" is no duration; write it as in \"500ms\", \"10s\" or \"2m\"");
+    let hint =
+        || format!("\"{text}\" is not a duration; write it as in \"500ms\", \"10s\" or \"2m\"");
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit());
     let number = &text[..text.len() - unit.len()];
     let ms = unit_ms(unit).ok_or_else(hint)?;
@@ -211,7 +212,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// Reads `10/s` or `5/10s`.
 fn rate(text: &str) -> Result<(u64, Duration), String> {
-    let hint = || format!("\"{text}\" is no rate; write it as in \"10/s\", \"100/m\" or \"5/10s\"");
+    let hint =
+        || format!("\"{text}\" is not a rate; write it as in \"10/s\", \"100/m\" or \"5/10s\"");
     let (requests, period) = text.split_once('/').ok_or_else(hint)?;
     let requests = requests.parse::<u64>().ok().filter(|it| *it > 0).ok_or_else(hint)?;
     let period = match unit_ms(period) {
@@ -235,7 +237,7 @@ fn key_part(text: &str) -> Result<KeyPart, String> {
             }
             Some(("claim", name)) if !name.is_empty() => Ok(KeyPart::Claim(name.to_owned())),
             _ => Err(format!(
-                "\"{text}\" is no key; write \"ip\", \"route\", \"host\", \"header:NAME\", \
+                "\"{text}\" is not a key; write \"ip\", \"route\", \"host\", \"header:NAME\", \
                  \"client\", \"tier\" or \"claim:NAME\""
             )),
         },
@@ -249,7 +251,7 @@ pub(super) fn host_and_port(text: &str) -> Result<(), String> {
     match is_host && matches!(port.parse::<u16>(), Ok(1..)) {
         true => Ok(()),
         false => Err(format!(
-            "\"{text}\" is no HOST:PORT without scheme; a port is from 1 to 65535, IPv6 is [::1]:80"
+            "\"{text}\" is not HOST:PORT without scheme; a port is 1 to 65535, IPv6 is [::1]:80"
         )),
     }
 }
@@ -263,9 +265,10 @@ pub fn is_token(text: &str) -> bool {
 /// Checks the name of a header that is no part of the framing.
 pub(super) fn header_name(text: &str) -> Result<(), String> {
     match text.to_ascii_lowercase().as_str() {
-        _ if !is_token(text) => Err(format!("\"{text}\" is no name of a header")),
-        "connection" | "content-length" | "host" | "transfer-encoding" => {
-            Err(format!("\"{text}\" is the gateway's own affair"))
+        _ if !is_token(text) => Err(format!("\"{text}\" is not the name of a header")),
+        "connection" | "content-length" | "expect" | "host" | "keep-alive" | "te" | "trailer"
+        | "transfer-encoding" | "upgrade" => {
+            Err(format!("the gateway itself writes the header \"{text}\""))
         }
         _ => Ok(()),
     }

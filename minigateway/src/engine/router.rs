@@ -80,7 +80,9 @@ impl Router {
         for segment in pattern.split_inclusive('/') {
             let name = segment.trim_end_matches('/');
             let end = at + name.len();
-            if name.len() > 2 && name.starts_with('{') && name.find('}') == Some(name.len() - 1) {
+            let parameter = name.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+            let is_name = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+            if parameter.is_some_and(|it| !it.is_empty() && is_name(it)) {
                 node = node.child(&pattern.as_bytes()[start..at]).parameter.get_or_insert_default();
                 start = end;
             } else if name == "*" && end == pattern.len() {
@@ -90,7 +92,9 @@ impl Router {
             } else if name.contains('*') {
                 return Err("`*` stands at the end, after a slash, as in `/files/*`");
             } else if name.contains(['{', '}']) {
-                return Err("a parameter is a whole segment, as in `/users/{id}`");
+                return Err(
+                    "a parameter is a whole segment without a pattern, as in `/users/{id}`",
+                );
             } else if name.contains(['%', ';', '\\', '?', '#']) || [".", ".."].contains(&name) {
                 return Err("write characters as such, without `%`, query and segments of dots");
             }

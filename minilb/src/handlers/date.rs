@@ -6,8 +6,8 @@
 //! iso8601    2026-11-29T00:39:22+00:00
 //! ```
 //!
-//! The calendar is Hinnant's `civil_from_days`. NGINX counterpart: `ngx_time_update`
-//! (`ngx_times.c`), which writes logs in local time.
+//! The calendar is Hinnant's: `civil_from_days`, and `days_from_civil` for the way back. NGINX
+//! counterpart: `ngx_time_update` (`ngx_times.c`), which writes logs in local time.
 
 use std::io::Write;
 
@@ -46,6 +46,15 @@ impl Date {
             second: unix_s % 60,
         }
     }
+}
+
+/// Seconds since 1970 of a date and a time, in UTC; negative before.
+pub fn unix_s([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
+    let days = year / 400 * 146_097 + of_era - 719_468;
+    ((days * 24 + hour) * 60 + minute) * 60 + second
 }
 
 /// Appends the form of the header `Date`.
@@ -88,6 +97,9 @@ mod tests {
         assert_eq!(text(local, 1_795_912_762), "29/Nov/2026:00:39:22 +0000");
         assert_eq!(text(iso8601, 1_795_912_762), "2026-11-29T00:39:22+00:00");
         assert_eq!(text(http, 951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(unix_s([2026, 11, 29], [0, 39, 22]), 1_795_912_762);
+        assert_eq!(unix_s([2000, 2, 29], [0, 0, 0]), 951_782_400);
+        assert_eq!(unix_s([1969, 12, 31], [23, 59, 59]), -1);
         assert_eq!(text(http, 0), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 }
