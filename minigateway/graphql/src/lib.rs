@@ -50,7 +50,8 @@ pub struct Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "depth {} and {} aliases", self.depth, self.aliases)
+        let plural = if self.aliases == 1 { "" } else { "es" };
+        write!(f, "depth {} and {} alias{plural}", self.depth, self.aliases)
     }
 }
 

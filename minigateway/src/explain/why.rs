@@ -56,7 +56,7 @@ pub struct Burst {
 /// Explains each of the requests, as soon as it is decided.
 ///
 /// # Errors
-/// If it is no HTTP request, or if `out` takes no more.
+/// If it is not an HTTP request, or if `out` takes no more.
 pub fn explain_burst(
     pipeline: &Pipeline,
     burst: &Burst,
@@ -100,7 +100,7 @@ pub fn explain_burst(
             },
         };
 
-        let mut first = format!("{number:<3}{status}  ");
+        let mut first = format!("{number:<2} {status}  ");
         for line in lines {
             writeln!(out, "{first}{line}").map_err(|error| error.to_string())?;
             first = " ".repeat(8);
@@ -164,6 +164,7 @@ mod tests {
         }
         assert_eq!(text.lines().count(), 6);
         assert!(why("http://a/v1/users/7", 3, 500).lines().all(|it| !it.starts_with("3  429")));
+        assert!(why("/none", 100, 0).contains("\n100 404  no route"));
         for (url, status) in [("/none", "404"), ("http://a?x", "404"), ("//x", "400")] {
             assert!(why(url, 1, 0).starts_with(&format!("1  {status}  no route: 400")), "{url}");
         }

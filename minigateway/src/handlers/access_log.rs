@@ -18,17 +18,6 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// What a line is made of. The id is empty if requests have none.
-#[allow(missing_docs)]
-pub struct Record<'a> {
-    pub unix_ms: u64,
-    pub client: IpAddr,
-    pub request: &'a RequestHead,
-    pub id: &'a str,
-    pub done: &'a Done,
-    pub charges: &'a Charges,
-}
-
 #[derive(Serialize)]
 struct Line<'a> {
     unix_ms: u64,
@@ -45,9 +34,17 @@ struct Line<'a> {
     skipped: Vec<&'a str>,
 }
 
-/// Appends a line. Bytes that are no UTF-8 become U+FFFD.
-pub fn line(pipeline: &Pipeline, record: &Record<'_>, out: &mut Vec<u8>) {
-    let Record { unix_ms, client, request, id, done, charges } = *record;
+/// The line of a request that has ended. Bytes that are not UTF-8 become U+FFFD; `id` is empty if
+/// requests have none.
+pub fn line(
+    pipeline: &Pipeline,
+    unix_ms: u64,
+    client: IpAddr,
+    request: &RequestHead,
+    id: &str,
+    done: &Done,
+    charges: &Charges,
+) -> Vec<u8> {
     let limits = |outcome| {
         let limits = charges.outcomes().filter(move |it| it.1 == outcome);
         limits.map(|(limit, _)| pipeline.limits[limit].name.as_str()).collect()
@@ -66,6 +63,7 @@ pub fn line(pipeline: &Pipeline, record: &Record<'_>, out: &mut Vec<u8>) {
         refused: limits(Outcome::Refused),
         skipped: limits(Outcome::Skipped),
     };
-    serde_json::to_writer(&mut *out, &line).expect("a vector takes everything");
+    let mut out = serde_json::to_vec(&line).expect("a vector takes everything");
     out.push(b'\n');
+    out
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! route 2, /v1/users/{id}
 //! client acme, tier gold, scopes orders:read
-//! version 1 of shop, by Path; upstream 2
+//! version 1 of shop, by path; upstream speaks 2
 //! graphql: depth 3 and 0 aliases of depth 10 and 20 aliases
 //! limit per_client: admitted, full again in 400ms of 1s, 200ms a request: 3 of 5 left
 //! limit per_client: refused, full again in 1s of 1s, 200ms more for this request: 200ms too much
@@ -40,18 +40,16 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
 
     if let Some(client) = &facts.client {
         let tier = if client.tier.is_empty() { "none" } else { &client.tier };
-        let scopes = client.scopes.join(" ");
+        let scopes = if client.scopes.is_empty() { "none" } else { &client.scopes.join(" ") };
         lines.push(format!("client {}, tier {tier}, scopes {scopes}", client.name));
     }
     let route = facts.route.map(|it| &pipeline.config.routes[it]);
     let version = route.and_then(|it| pipeline.config.front.version(it, facts));
     if let (Some((config, version)), Some(chosen)) = (version, facts.version) {
         let names = &config.versions.names;
-        let by = chosen
-            .source
-            .map_or("default".to_owned(), |it| format!("{:?}", config.versions.sources[it]));
+        let by = chosen.source.map_or("default".to_owned(), |it| config.by[it].clone());
         let (name, speaks) = (&names[version], config.spoken(version));
-        lines.push(format!("version {name} of {}, by {by}; upstream {speaks}", config.name));
+        lines.push(format!("version {name} of {}, by {by}; upstream speaks {speaks}", config.name));
     }
 
     if let Some((status, detail)) = facts.refused.map(Refused::problem) {
@@ -166,11 +164,13 @@ fn arithmetic(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conf::config::read;
     use crate::engine::limiter::concurrency::Concurrency;
     use crate::engine::limiter::fixed_window::FixedWindow;
     use crate::engine::limiter::gcra::Gcra;
     use crate::engine::limiter::leaky_queue::LeakyQueue;
     use crate::engine::limiter::sliding_counter::SlidingCounter;
+    use minilb::wire::http1::head::RequestHead;
 
     /// The explanation of the last of `count` requests at 1.7 s.
     fn last(algorithm: Algorithm, limit: u64, count: usize) -> String {
@@ -201,5 +201,28 @@ mod tests {
         assert_eq!(last(queue, 5, 2), two);
         let at_once = Algorithm::Concurrency(Concurrency::new(10).expect("no zero"));
         assert_eq!(last(at_once, 10, 3), "3 of 10 in progress");
+    }
+
+    #[test]
+    fn a_version_is_explained_in_the_words_of_the_configuration() {
+        let config = r#"
+            upstreams.a.servers = ["127.0.0.1:1"]
+            routes = [{ path = "/*", upstream = "a", versions = "shop" }]
+            [versions.shop]
+            by = ["path", "header:V"]
+            default = "2"
+            known.1 = {}
+            known.2 = {}"#;
+        let config = read(config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        for (target, by) in [("/v1/a", "1 of shop, by path"), ("/a", "2 of shop, by default")] {
+            let (mut request, mut facts) = (RequestHead::default(), Facts::default());
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            request.parse(head.as_bytes()).expect("well formed");
+            let (client, mut charges) = ("::1".parse().expect("it is one"), Charges::default());
+            pipeline.decide(&request, client, 0, &mut charges, &mut facts);
+            let line = format!("version {by}; upstream speaks {}", &by[..1]);
+            assert_eq!(lines(&pipeline, &facts, &charges, 0)[1], line);
+        }
     }
 }

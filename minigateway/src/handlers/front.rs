@@ -9,8 +9,8 @@
 //! # What the upstream sees
 //!
 //! The path without the version, and the version that the upstream speaks by `tell`. If the version
-//! renames fields, bodies of JSON are collected, up to 1 MiB, and renamed both ways;
-//! `Accept-Encoding` and `Range` are not sent on, so that the response is whole.
+//! renames fields, JSON bodies of up to 1 MiB are collected and renamed both ways;
+//! `Accept-Encoding`, `Range` and digests are dropped, because they are about other bytes.
 //! The name of the client is in `X-Client`, and what a client sends by that name is dropped. An API
 //! key is removed; a token stays, because services read its claims.
 
@@ -103,6 +103,13 @@ impl FrontConfig {
                 pairs.map(|it| Cow::Owned(it.1.unwrap_or_default().into_bytes())).collect()
             }
         };
+        // `/v9/a` is not a path of a route `/*` if it could have named a version.
+        let sent = facts.target.as_deref().unwrap_or(request.uri());
+        let is_numbered = matches!(sent, [b'/', b'v', b'0'..=b'9', ..]);
+        let is_wide = ["/*", "/{"].iter().any(|it| route.path.0.starts_with(it));
+        if versions.sources.contains(&Source::Path) && of_path.is_none() && is_numbered && is_wide {
+            return Err(Refused::Version((404, "the version does not exist")));
+        }
         let chosen = versions.choose(of_path, found).map_err(Refused::Version)?;
         facts.version = Some(chosen);
         facts.is_version_in_path = of_path.is_some();
@@ -183,7 +190,7 @@ impl FrontConfig {
         (is("x-client") && !self.auth.is_empty())
             || auth.is_some_and(is_key)
             || self.version(route, facts).is_some_and(names_version)
-            || (is("accept-encoding") || is("range")) && self.renamed(route, facts).is_some()
+            || is_about_bytes(name) && self.renamed(route, facts).is_some()
             || changes(&route.request_headers, name)
     }
 
@@ -212,6 +219,7 @@ impl FrontConfig {
                 || version_header(config).is_some_and(is)
         };
         route.cors.is_some() && starts(b"access-control-")
+            || is_about_bytes(name) && self.renamed(route, facts).is_some()
             || self.version(route, facts).is_some_and(of_version)
             || changes(&route.response_headers, name)
     }
@@ -257,18 +265,15 @@ impl FrontConfig {
             #[cfg(feature = "jwt")]
             Scheme::Jwt(_) => "Bearer",
         };
-        let realm = format!("{scheme} realm=\"{name}\"");
-        match refused {
-            Refused::Credentials(_) => Some(realm),
-            Refused::Token(detail) => {
-                Some(format!("{realm}, error=\"invalid_token\", error_description=\"{detail}\""))
-            }
+        let error = match refused {
+            Refused::Credentials(_) => String::new(),
+            Refused::Token(it) => format!(", error=\"invalid_token\", error_description=\"{it}\""),
             Refused::Scopes => {
-                let scopes = route.scopes.join(" ");
-                Some(format!("{realm}, error=\"insufficient_scope\", scope=\"{scopes}\""))
+                format!(", error=\"insufficient_scope\", scope=\"{}\"", route.scopes.join(" "))
             }
-            _ => None,
-        }
+            Refused::Version(_) => return None,
+        };
+        Some(format!("{scheme} realm=\"{name}\"{error}"))
     }
 }
 
@@ -308,10 +313,8 @@ fn client(
         }
         #[cfg(feature = "jwt")]
         Scheme::Jwt(verifier) => {
-            let mut values = values(request, "authorization");
             // Of two headers, the upstream might use the one that was not verified.
-            let token = values.next().filter(|_| values.next().is_none());
-            let token = token.and_then(|it| it.split_at_checked(7));
+            let token = single(request, "authorization").and_then(|it| it.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));
             let (_, token) = token.ok_or(NO_CREDENTIALS)?;
             let claims = verifier.verify(token, unix_s).map_err(|it| Refused::Token(it.0))?;
@@ -325,6 +328,12 @@ fn client(
 pub fn values<'a>(request: &'a RequestHead, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let headers = request.headers();
     headers.filter(|it| it.name.eq_ignore_ascii_case(name.as_bytes())).map(|it| it.value)
+}
+
+/// The value of a header that comes once.
+pub fn single<'a>(request: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
+    let mut values = values(request, name);
+    values.next().filter(|_| values.next().is_none())
 }
 
 /// A pair of a query, decoded; `None` for what is malformed.
@@ -341,7 +350,14 @@ fn version_header(config: &VersionsConfig) -> Option<&str> {
     })
 }
 
-fn changes(changes: &HeaderChanges, name: &[u8]) -> bool {
+/// Returns true for headers about the bytes of a body, which renaming changes.
+fn is_about_bytes(name: &[u8]) -> bool {
+    let all = "accept-encoding accept-ranges content-digest content-md5 digest range repr-digest";
+    all.split(' ').any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
+}
+
+/// Returns true if a route sets or removes a header.
+pub fn changes(changes: &HeaderChanges, name: &[u8]) -> bool {
     let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.0.as_bytes());
     changes.remove.iter().any(is) || changes.set.keys().any(is)
 }
@@ -371,7 +387,8 @@ fn write_version(config: &VersionsConfig, version: usize, head: &mut HeadWriter<
         head.header_with(b"Sunset", |out| date::http(sunset.as_ref().0, out));
     }
     if let Some(Link(link)) = link {
-        let value = format!("<{link}>; rel=\"deprecation\"; type=\"text/html\"");
+        let about = if deprecated.is_some() { "deprecation" } else { "sunset" };
+        let value = format!("<{link}>; rel=\"{about}\"; type=\"text/html\"");
         head.header(b"Link", value.as_bytes());
     }
 
@@ -404,5 +421,40 @@ fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_
     if !cors.expose.is_empty() {
         let expose = joined(cors.expose.iter().map(|it| &it.0));
         head.header(b"Access-Control-Expose-Headers", expose.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::config::read;
+    use minilb::wire::http1::framing::Framing;
+
+    #[test]
+    fn headers_follow_the_version() {
+        let config = r#"
+            upstreams.a.servers = ["127.0.0.1:1"]
+            routes = [{ path = "/*", upstream = "a", versions = "shop" }]
+            [versions.shop]
+            by = ["query:v"]
+            known.1 = { sunset = 2127-01-01, link = "http://a/", rename = { a = "b" } }
+            known.2 = { deprecated = 2026-01-01, link = "http://a/" }"#;
+        let config = read(config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes");
+        let (front, route) = (&config.front, &config.routes[0]);
+        for (version, renames, link) in [(0, true, "sunset"), (1, false, "deprecation")] {
+            let version = Some(Chosen { version, source: None });
+            let facts = Facts { version, ..Facts::default() };
+            for name in ["Content-Digest", "content-md5", "Digest", "Accept-Ranges", "Range"] {
+                let name = name.as_bytes();
+                assert_eq!(front.drops_from_request(route, &facts, name), renames);
+                assert_eq!(front.drops_from_response(route, &facts, name), renames);
+            }
+            let mut out = Vec::new();
+            let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
+            front.write_response(route, &facts, None, &mut head);
+            head.finish();
+            let out = String::from_utf8(out).expect("ASCII");
+            assert!(out.contains(&format!("Link: <http://a/>; rel=\"{link}\"; ")), "{out}");
+        }
     }
 }

@@ -11,11 +11,10 @@
 //!
 //! # What was checked is what is served
 //!
-//! If the gateway matched `/public/../admin` with `/public/*` and the upstream took it for
-//! `/admin`, limits of `/admin` would be worth nothing. So the upstream gets the path that was
-//! matched, and what servers read in different ways is refused with 400 ([`normalize`]). A header
-//! that is the condition of a route or the key of a limit may not come twice, because the upstream
-//! might go by the other one. A slash at the end changes no route, and `HEAD` is a `GET`.
+//! The upstream gets the path that was matched, and what servers read in different ways is refused
+//! with 400 ([`normalize`]). A header that is the condition of a route or the key of a limit may
+//! not come twice, because the upstream might use the other one. A slash at the end changes no
+//! route, and `HEAD` is a `GET`.
 //!
 //! # Reload
 //!
@@ -222,16 +221,15 @@ impl Pipeline {
         }
 
         // Each limit of the route, with the key that this request has for it.
-        let network = network(client).to_be_bytes();
-        let sender = Sender { network, identity: facts.client.as_deref() };
+        let (network, identity) = (network(client).to_be_bytes(), facts.client.as_deref());
         let counts = |limit: &usize| {
             let LimitConfig { tiers, allow, .. } = &self.config.limits[*limit];
-            let is_of_tier = || sender.identity.is_some_and(|it| tiers.contains(&it.tier));
+            let is_of_tier = || identity.is_some_and(|it| tiers.contains(&it.tier));
             (tiers.is_empty() || is_of_tier()) && !allow.iter().any(|it| it.0.contains(client))
         };
         let cost = route_config.cost.as_ref().map_or(1, |it| it.0);
         for limit in route_config.limits.iter().map(|it| it.index).filter(counts) {
-            let parts = self.key(limit, request, route, &sender);
+            let parts = self.key(limit, request, route, &network, identity);
             match self.config.limits[limit].shared {
                 None => {
                     let key = parts.fold(1, |hash, part| self.seed.hash_one((hash, part)));
@@ -330,12 +328,12 @@ impl Pipeline {
         limit: usize,
         request: &'a RequestHead,
         route: usize,
-        sender: &'a Sender<'a>,
+        network: &'a [u8; 8],
+        identity: Option<&'a Identity>,
     ) -> impl Iterator<Item = [&'a [u8]; 2]> {
         let RouteConfig { host, path, .. } = &self.config.routes[route];
-        let identity = sender.identity;
         self.config.limits[limit].key.iter().map(move |part| match part {
-            KeyPart::Ip => [&sender.network[..], b""],
+            KeyPart::Ip => [&network[..], b""],
             KeyPart::Route => [host.as_ref().map_or("", |it| &it.0).as_bytes(), path.0.as_bytes()],
             KeyPart::Host => [request.host(), b""],
             KeyPart::Header(name) => present(request.headers().get(name.as_bytes())),
@@ -357,9 +355,8 @@ impl Pipeline {
         client: IpAddr,
         facts: &Facts,
     ) -> String {
-        let network = network(client).to_be_bytes();
-        let sender = Sender { network, identity: facts.client.as_deref() };
-        let parts = self.key(limit, request, facts.route.unwrap_or_default(), &sender);
+        let (network, identity) = (network(client).to_be_bytes(), facts.client.as_deref());
+        let parts = self.key(limit, request, facts.route.unwrap_or_default(), &network, identity);
         let text =
             |it: &[u8], max: usize| String::from_utf8_lossy(&it[..it.len().min(max)]).into_owned();
         let names = parts.zip(&self.config.limits[limit].key).map(|([value, path], part)| {
@@ -384,12 +381,6 @@ fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
 fn takes(route: &RouteConfig, method: &[u8]) -> bool {
     let mut methods = route.methods.iter().map(|it| it.0.as_bytes());
     route.methods.is_empty() || methods.any(|it| it == method || it == b"GET" && method == b"HEAD")
-}
-
-/// The network and the client that a request comes from.
-struct Sender<'a> {
-    network: [u8; 8],
-    identity: Option<&'a Identity>,
 }
 
 /// The paths of a route: its own, and one for each version if paths name them.
@@ -500,8 +491,13 @@ mod tests {
         let config = read(&config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
         let pipeline = Pipeline::new(config.expect("no mistakes"), None);
         let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
-        for target in ["/", "/a", "/v1", "/v1/", "/v1/a/b", "/v1/v1/admin"] {
+        for target in ["/", "/a", "/vase", "/v1", "/v1/", "/v1/a/b", "/v1/v1/admin"] {
             assert_eq!(decide(&format!("GET {target} HTTP/1.1\nHost: a")), forward(3), "{target}");
+        }
+        let unknown = Refused::Version((404, "the version does not exist"));
+        for target in ["/v2/a", "/%762", "/v2"] {
+            let action = decide(&format!("GET {target} HTTP/1.1\nHost: a"));
+            assert_eq!(action, Action::Answer(Reason::Front(3, unknown)), "{target}");
         }
         for target in ["/v1/admin", "/v1/admin/", "/%761/%61dmin?x", "/v1/a\nX-Canary: 1"] {
             let (target, header) = target.split_once('\n').unwrap_or((target, "X: 1"));

@@ -72,9 +72,7 @@ pub const PREFLIGHT: usize = 3;
 /// What a limit decided since the configuration was loaded.
 #[derive(Default)]
 pub struct LimitCounts {
-    /// Requests by [`Outcome`]; those that a limit in dry run refuses are not refused.
-    ///
-    /// [`Outcome`]: crate::engine::limits::Outcome
+    /// Requests by `Outcome`; those that a limit in dry run refuses are not refused.
     pub outcomes: [AtomicU64; 3],
     /// Of keys that have a bucket in this gateway.
     pub top: TopKeys,

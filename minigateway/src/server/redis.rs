@@ -8,8 +8,6 @@
 //!                           └──> Down             │ it was cut   is tried again
 //! ```
 //!
-//! # One connection
-//!
 //! Requests append their command to one buffer, and replies come in the order of the commands; so
 //! all requests of a core are in progress at once, and many commands are one write (pipelining).
 //!
@@ -92,6 +90,7 @@ enum Status {
 }
 
 /// A connection after its handshake.
+#[derive(Default)]
 struct Link {
     /// The hash of the script.
     sha: String,
@@ -196,12 +195,14 @@ impl Shared {
     async fn run(self: Rc<Shared>) {
         loop {
             match self.connect().await {
-                Ok((stream, link)) => {
+                Ok((mut stream, link)) => {
                     tracing::info!("the store of shared limits is up");
                     self.set(Status::Up(Rc::clone(&link)));
+                    let (reader, writer) = stream.split();
                     let ended = tokio::select! {
                         () = link.close.notified() => Ok(()),
-                        ended = link.serve(stream) => ended,
+                        ended = link.write(writer) => ended,
+                        ended = link.read(reader) => ended,
                     };
                     if let Err(error) = ended {
                         self.trip(&error.to_string());
@@ -251,22 +252,11 @@ impl Shared {
             Ok(last)
         };
         let sha = timeout(deadline(&self.config), handshake).await??;
-        Ok((stream, Rc::new(Link::new(sha))))
+        Ok((stream, Rc::new(Link { sha, ..Link::default() })))
     }
 }
 
 impl Link {
-    fn new(sha: String) -> Link {
-        Link {
-            sha,
-            unsent: RefCell::default(),
-            waiting: RefCell::default(),
-            wake: Notify::new(),
-            close: Notify::new(),
-            is_closed: Cell::new(false),
-        }
-    }
-
     /// Sends a command and waits for its reply.
     async fn call(&self, command: [&str; 2], arguments: &[String]) -> Result<Reply, Down> {
         if self.is_closed.get() {
@@ -281,15 +271,7 @@ impl Link {
         reply.await.map_err(|_| Down)
     }
 
-    /// Writes what is appended and hands out replies, until an error.
-    async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
-        let (reader, writer) = stream.split();
-        tokio::select! {
-            ended = self.write(writer) => ended,
-            ended = self.read(reader) => ended,
-        }
-    }
-
+    /// Writes what is appended, until an error.
     async fn write(&self, mut writer: WriteHalf<'_>) -> io::Result<()> {
         loop {
             let unsent = self.unsent.take();
@@ -301,6 +283,7 @@ impl Link {
         }
     }
 
+    /// Hands out replies, until an error.
     async fn read(&self, mut reader: ReadHalf<'_>) -> io::Result<()> {
         let mut unread = Vec::new();
         loop {

@@ -13,11 +13,6 @@
 //!
 //! Each core has its own reference and looks at one number per request; a reload changes the number
 //! and the core then takes the new generation from under the lock.
-//!
-//! # A request that is never logged
-//!
-//! A connection that is cut at the end of the drain, or whose task panics, drops its context.
-//! Dropping it releases the concurrency limits of the request, as `log` does.
 
 // The `Rc` counts the requests of one core, without an atomic that all cores would share.
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
@@ -29,10 +24,10 @@ use crate::conf::config::Config;
 use crate::conf::file::RouteConfig;
 use crate::conf::front::{FrontConfig, Rename};
 use crate::engine::limits::{Charge, refund_all, release};
-use crate::handlers::access_log::{self, Record};
+use crate::handlers::access_log;
 use crate::handlers::answers::{Problem, problem, shows_limits, write_limits};
 use crate::handlers::explain;
-use crate::handlers::front::{Facts, Refused};
+use crate::handlers::front::{Facts, Refused, changes, single};
 use crate::handlers::pipeline::{Action, Charges, Reason};
 use crate::wire::graphql;
 use crate::wire::problem;
@@ -141,6 +136,7 @@ impl Context {
     }
 }
 
+/// A request is never logged if its connection is cut at the end of the drain or its task panics.
 impl Drop for Context {
     fn drop(&mut self) {
         self.release();
@@ -180,8 +176,8 @@ impl Gateway {
         self.traces.set(number.wrapping_add(1));
         let random = |part: u8| self.seed.hash_one((number, part));
         let trace = u128::from(random(0)) << 64 | u128::from(random(1));
-        let header = |name: &[u8]| request.headers().get(name);
-        Trace::new(header(b"x-request-id"), header(b"traceparent"), (trace, random(2)))
+        let id = request.headers().get(b"x-request-id");
+        Trace::new(id, single(request, "traceparent"), (trace, random(2)))
     }
 
     fn generation(&self) -> Rc<Arc<Generation>> {
@@ -303,7 +299,7 @@ impl HttpService for Gateway {
         let Some(Rename(_, fields)) = renamed else { return true };
         let result = fields.rename(body).map(|renamed| *body = renamed);
         if let Err(error) = result {
-            tracing::error!("the fields of a response cannot be renamed: {error:?}");
+            tracing::error!("the fields of a response cannot be renamed: {}", error.1);
         }
         result.is_ok()
     }
@@ -318,9 +314,9 @@ impl HttpService for Gateway {
     ) {
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
-        let rewritten = asked.filter(|it| it.1.versions.is_some());
         let sent = facts.target.as_deref().unwrap_or(request.uri());
-        let rewritten = rewritten.map(|it| it.0.target(it.1, facts, sent));
+        let versioned = asked.filter(|it| it.1.versions.is_some());
+        let rewritten = versioned.map(|it| it.0.target(it.1, facts, sent));
         let target = rewritten.as_deref().unwrap_or(sent);
 
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
@@ -339,8 +335,10 @@ impl HttpService for Gateway {
 
         // The target may have named another host than `Host`; it is the one that was routed. An
         // HTTP/1.0 client may have named none.
-        let host = request.host();
-        head.header(b"Host", if host.is_empty() { attempt.upstream.as_bytes() } else { host });
+        head.header_with(b"Host", |out| match request.host() {
+            [] => out.extend_from_slice(attempt.upstream.as_bytes()),
+            host => out.extend([host, port(request)].concat()),
+        });
         head.header_with(b"X-Forwarded-For", |out| {
             for before in request.end_to_end().filter(|it| is_forwarded_for(it.name)) {
                 out.extend_from_slice(before.value);
@@ -376,7 +374,9 @@ impl HttpService for Gateway {
             _ => (unix_ms() / 1000, self.current.now_ns()),
         };
         if let Some(answer) = answer {
-            head.header(b"Server", b"minigateway");
+            if !asked.is_some_and(|it| changes(&it.1.response_headers, b"server")) {
+                head.header(b"Server", b"minigateway");
+            }
             let (of_date, date) = &mut *self.date.borrow_mut();
             if std::mem::replace(of_date, unix_s) != unix_s {
                 date.clear();
@@ -442,16 +442,10 @@ impl HttpService for Gateway {
         if let Some(generation) = context.generation.borrow().as_ref()
             && let Some(path) = &generation.pipeline.config.log.access
         {
-            let mut line = Vec::with_capacity(256);
-            let record = Record {
-                unix_ms: unix_ms(),
-                client: client.peer.ip(),
-                request: &exchange.request,
-                id: &context.trace.id,
-                done,
-                charges: &context.charges.borrow(),
-            };
-            access_log::line(&generation.pipeline, &record, &mut line);
+            let (request, address) = (&exchange.request, client.peer.ip());
+            let (pipeline, id) = (&generation.pipeline, &context.trace.id);
+            let charges = context.charges.borrow();
+            let line = access_log::line(pipeline, unix_ms(), address, request, id, done, &charges);
             generation.access_log.write(path, &line);
         }
         context.release();
@@ -465,6 +459,14 @@ fn check_graphql(max: Cost, exchange: &mut Exchange) -> Result<Cost, (u16, Strin
     let checked = graphql::check(max, &exchange.request, &body);
     *exchange.stored_body().ok_or_else(missing)? = body;
     checked
+}
+
+/// `:8443` of the header `Host`, unless the target named another host.
+fn port(request: &RequestHead) -> &[u8] {
+    let host = request.headers().get(b"host").unwrap_or_default();
+    let colon = host.iter().rposition(|it| *it == b':').unwrap_or(host.len());
+    let (name, port) = host.split_at(colon);
+    if name.eq_ignore_ascii_case(request.host()) { port } else { b"" }
 }
 
 /// Returns true for the headers of a request that `trace` takes the place of.

@@ -119,9 +119,9 @@ mod tests {
     #[test]
     fn all_places_of_a_query_are_read() {
         let json = "Content-Type: application/json; charset=utf-8\r\n";
-        let deep = "the query has depth 3 and 0 aliases; allowed are depth 2 and 1 aliases";
-        let twice = &deep.replace("3 and 0", "3 and 1");
-        let many = "the query has depth 1 and 2 aliases; allowed are depth 2 and 1 aliases";
+        let deep = "the query has depth 3 and 0 aliases; allowed are depth 2 and 1 alias";
+        let twice = &deep.replace("3 and 0 aliases", "3 and 1 alias");
+        let many = "the query has depth 1 and 2 aliases; allowed are depth 2 and 1 alias";
         for (body, detail) in [
             ("", ""),
             ("{\"query\":\"{a{b}}\",\"variables\":{\"query\":\"{a{b{c}}}\"}}", ""),

@@ -25,7 +25,7 @@
 //! Retry-After: 1
 //! ```
 //!
-//! A concurrency limit has no `w` and no `t`, and a refusal by it no `Retry-After`.
+//! A concurrency limit has the unit `qu`, no `w` and no `t`, and a refusal by it no `Retry-After`.
 
 use minilb::wire::http1::writer::decimal;
 use std::time::Duration;
@@ -58,7 +58,8 @@ pub fn seconds(ns: u64) -> u64 {
 pub fn policy(limits: &[LimitState<'_>], out: &mut Vec<u8>) {
     list(limits, out, |LimitState { quota, window, .. }| {
         let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
-        [(";q=", Some(*quota)), (";w=", Some(seconds).filter(|it| *it > 0))]
+        let unit = if seconds > 0 { ";q=" } else { ";qu=\"concurrent-requests\";q=" };
+        [(unit, Some(*quota)), (";w=", Some(seconds).filter(|it| *it > 0))]
     });
 }
 
@@ -127,7 +128,8 @@ mod tests {
     #[test]
     fn the_headers_of_the_head() {
         let policy = text(|out| policy(&limits(), out));
-        let expected = "\"per_client\";q=20;w=2, \"daily\";q=1000;w=86400, \"busy\";q=9";
+        let expected = "\"per_client\";q=20;w=2, \"daily\";q=1000;w=86400, \
+                        \"busy\";qu=\"concurrent-requests\";q=9";
         assert_eq!(policy, expected);
         let remaining = text(|out| remaining(&limits(), out));
         assert_eq!(remaining, "\"per_client\";r=5;t=1, \"daily\";r=900;t=61, \"busy\";r=9");

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 
 /// Why a body cannot be renamed: the status and the detail of the answer.
 pub type RenameError = (u16, &'static str);
-const MALFORMED: RenameError = (400, "the body is no uncompressed JSON");
+const MALFORMED: RenameError = (400, "the body is not JSON, or is compressed");
 /// It has a field with the name that another one gets.
 const CLASH: RenameError = (400, "the body has a field of another version");
 

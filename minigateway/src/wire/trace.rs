@@ -7,9 +7,9 @@
 //! X-Request-Id: 4bf92f3577b34da6a3ce929d0e0e4736   the client's, or else the trace
 //! ```
 //!
-//! A valid `traceparent` keeps its trace and its flags, and gets a parent of ours. Without one, or
-//! with one that is malformed, a trace begins here, unsampled, and `tracestate` is dropped: it
-//! belongs to the trace that was lost. Source: W3C Trace Context, 3.2.2 and 4.3.
+//! A valid `traceparent` keeps its trace and the flags that are defined, and gets a parent of ours.
+//! Without one, with two, or with a malformed one, a trace begins here, unsampled, and `tracestate`
+//! is dropped: it belongs to the trace that was lost. Source: W3C Trace Context 2, 3.2.2 and 4.3.
 
 /// The longest id that is taken from a client.
 const ID_MAX: usize = 128;
@@ -32,19 +32,19 @@ impl Trace {
         let (trace, parent) = (random.0.max(1), random.1.max(1));
         let continued = traceparent.and_then(read);
         let new = format!("{trace:032x}");
-        let (trace, flags) = continued.unwrap_or((&new, "00"));
+        let (trace, flags) = continued.unwrap_or((&new, 0));
         let id = id.filter(|it| it.len() <= ID_MAX).and_then(|it| std::str::from_utf8(it).ok());
         let is_safe = |it: &&str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_graphic());
         Trace {
             id: id.filter(is_safe).unwrap_or(trace).to_owned(),
-            parent: format!("00-{trace}-{parent:016x}-{flags}"),
+            parent: format!("00-{trace}-{parent:016x}-{flags:02x}"),
             is_continued: continued.is_some(),
         }
     }
 }
 
-/// Trace and flags of a `traceparent`.
-fn read(value: &[u8]) -> Option<(&str, &str)> {
+/// Trace and flags of a `traceparent`. Flags without a meaning are not passed on.
+fn read(value: &[u8]) -> Option<(&str, u8)> {
     let text = std::str::from_utf8(value).ok()?;
     let is_hex = |it: &str, length| {
         it.len() == length && it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
@@ -56,6 +56,7 @@ fn read(value: &[u8]) -> Option<(&str, &str)> {
     let is_version =
         is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
     let is_valid = is_version && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
+    let flags = u8::from_str_radix(flags, 16).ok()? & 0x03;
     is_valid.then_some((trace, flags))
 }
 
@@ -72,6 +73,9 @@ mod tests {
         assert_eq!(trace.id, TRACE);
         assert_eq!(trace.parent, format!("00-{TRACE}-0000000000000abc-01"));
         assert!(trace.is_continued);
+        let reserved = format!("00-{TRACE}-00f067aa0ba902b7-fe");
+        let trace = Trace::new(None, Some(reserved.as_bytes()), (7, 0xabc));
+        assert_eq!(trace.parent, format!("00-{TRACE}-0000000000000abc-02"));
         let trace = Trace::new(Some(b"req-1"), None, (7, 0xabc));
         assert_eq!((trace.id.as_str(), trace.is_continued), ("req-1", false));
         assert_eq!(trace.parent, "00-00000000000000000000000000000007-0000000000000abc-00");

@@ -88,12 +88,12 @@ fn push_segment(
         _ if decoded.iter().any(is_separator) => {
             Err("a segment of a path has no slash, backslash, semicolon or control character")
         }
-        // Too long encodings of a slash are no UTF-8.
+        // Too long encodings of a slash are not UTF-8.
         _ => std::str::from_utf8(decoded).map(|_| ()).map_err(|_| MALFORMED),
     }
 }
 
-const MALFORMED: &str = "the path has a malformed percent encoding, or is no UTF-8";
+const MALFORMED: &str = "the path has a malformed percent encoding, or is not UTF-8";
 
 /// RFC 3986's `pchar`, without `;` and percent signs.
 fn is_segment_character(byte: u8) -> bool {
@@ -115,7 +115,7 @@ fn hex<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u8> {
     Some((digit()? * 16 + digit()?) as u8)
 }
 
-/// Decodes `%40` as `@`. `None` if two hexadecimal digits are missing, or if it is no UTF-8.
+/// Decodes `%40` as `@`. `None` if two hexadecimal digits are missing, or if it is not UTF-8.
 pub fn percent_decode(text: &[u8]) -> Option<String> {
     let (mut bytes, mut decoded) = (text.iter(), Vec::with_capacity(text.len()));
     while let Some(byte) = bytes.next() {

@@ -346,6 +346,35 @@ fn requests_have_a_name_and_a_line_in_the_log() {
 }
 
 #[test]
+fn the_upstream_gets_the_port_of_the_host_and_one_trace() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"2/h\"");
+    let text = std::fs::read_to_string(&file).expect("just written");
+    let changes = "response_headers = { set = { Server = \"mine\" } }\n";
+    let text = format!("[log]\ntrace = true\n{text}{changes}");
+    let server = start(&scratch.file("gateway.toml", &text));
+    let send = |target: &str, host: &str, more: &str| {
+        let mut client = server.connect();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
+        client.write_all(request.as_bytes()).expect("open");
+        answer(&mut client)
+    };
+
+    // A vendor that gets two parents begins a trace (W3C Trace Context, 4.3).
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
+    let answer = send("/a", "A.example:8443", &parent.repeat(2));
+    assert!(answer.contains("\r\nHost: a.example:8443\r\n"), "{answer}");
+    assert!(answer.contains("\r\ntraceparent: 00-") && !answer.contains(trace), "{answer}");
+    let answer = send("http://b:81/", "a.example:82", "");
+    assert!(answer.contains("\r\nHost: b\r\n"), "{answer}");
+
+    let refused = send("/a", "a", "");
+    assert_eq!((status(&refused), refused.matches("Server: ").count()), ("429", 1), "{refused}");
+    assert!(refused.contains("Server: mine\r\n"), "{refused}");
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"ten\"");
@@ -353,7 +382,7 @@ fn mistakes_are_told_with_their_place() {
     for arguments in [&["check", path][..], &["serve", "--config", path]] {
         let ended = Program::start(minigateway(arguments)).end();
         assert_eq!(ended.status.code(), Some(1));
-        let expected = format!("{path}:3:8: \"ten\" is no rate; write it as in");
+        let expected = format!("{path}:3:8: \"ten\" is not a rate; write it as in");
         assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     }
     let good = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"10/s\"");
