@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! gateway.toml:14:11: no limit "per_clint"; did you mean "per_client"?
-//! gateway.toml:3:8: "10 per second" is not a rate; write it as in "10/s", "100/m" or "5/10s"
+//! gateway.toml:3:8: "10 per second" is not a rate; write it as "10/s", "100/m" or "5/10s"
 //! ```
 
 use std::fmt;

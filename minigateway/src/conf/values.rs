@@ -201,8 +201,7 @@ impl KeyPart {
 /// # Errors
 /// A hint.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let hint =
-        || format!("\"{text}\" is not a duration; write it as in \"500ms\", \"10s\" or \"2m\"");
+    let hint = || format!("\"{text}\" is not a duration; write it as \"500ms\", \"10s\" or \"2m\"");
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit());
     let number = &text[..text.len() - unit.len()];
     let ms = unit_ms(unit).ok_or_else(hint)?;
@@ -212,8 +211,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// Reads `10/s` or `5/10s`.
 fn rate(text: &str) -> Result<(u64, Duration), String> {
-    let hint =
-        || format!("\"{text}\" is not a rate; write it as in \"10/s\", \"100/m\" or \"5/10s\"");
+    let hint = || format!("\"{text}\" is not a rate; write it as \"10/s\", \"100/m\" or \"5/10s\"");
     let (requests, period) = text.split_once('/').ok_or_else(hint)?;
     let requests = requests.parse::<u64>().ok().filter(|it| *it > 0).ok_or_else(hint)?;
     let period = match unit_ms(period) {

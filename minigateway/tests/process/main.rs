@@ -382,7 +382,7 @@ fn mistakes_are_told_with_their_place() {
     for arguments in [&["check", path][..], &["serve", "--config", path]] {
         let ended = Program::start(minigateway(arguments)).end();
         assert_eq!(ended.status.code(), Some(1));
-        let expected = format!("{path}:3:8: \"ten\" is not a rate; write it as in");
+        let expected = format!("{path}:3:8: \"ten\" is not a rate; write it as");
         assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     }
     let good = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"10/s\"");
