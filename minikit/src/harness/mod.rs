@@ -38,7 +38,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process, kill_process_group};
@@ -345,18 +345,19 @@ pub fn end_group(leader: u32, grace: Duration) {
         while usage::group_is_running(leader) && start.elapsed() < grace {
             std::thread::sleep(Duration::from_millis(1));
         }
-        if !usage::group_is_running(leader) {
-            return;
-        }
     }
 }
 
-/// A TCP port of 127.0.0.1 on which nothing listens. Another program can take it before the caller
-/// does. Prefer port 0 and the ready line unless the port must survive a restart.
+/// A TCP port of 127.0.0.1 on which nothing listens and which no other caller gets. It is below the
+/// ports that the system gives to clients, so that no connection takes it before the caller does.
+/// Prefer port 0 and the ready line unless the port must be known or survive a restart.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0");
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.expect("loopback has a free port").port()
+    // The ports of this process begin at a place of its own, since others take theirs meanwhile.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(64);
+    let next = || first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000;
+    let mut ports = (0..20_000).map(|_| u16::try_from(next()).expect("below 30,000"));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// A directory below the system's temporary directory. Removed with everything in it when dropped.
