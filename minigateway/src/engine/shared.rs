@@ -265,7 +265,9 @@ mod tests {
             limits: &[Parameters],
         ) -> ScriptReply {
             self.0.set_global("now", now_us as f64).expect("a number");
-            let keys = charges.iter().map(|it| redis_key("p", "n", limits[it.limit], it.key));
+            let name = |limit: usize| ["first", "second"][limit];
+            let keys = charges.iter();
+            let keys = keys.map(|it| redis_key("p", name(it.limit), limits[it.limit], it.key));
             let keys = keys.map(|it| format!("'{it}',")).collect::<String>();
             let values = charges.iter().flat_map(|it| arguments(it, limits[it.limit], true));
             let values = values.map(|it| format!("'{it}',")).collect::<String>();
