@@ -14,6 +14,7 @@ use super::http::HttpConfig;
 use super::listen::Listen;
 use super::template::{Definition, Template};
 use crate::engine::upstream::UpstreamConfig;
+use minilb_dns::NameServers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub struct ServerBlock {
     pub proxy_protocol: bool,
     /// `proxy_protocol_timeout`: how long the header of a client may take.
     pub proxy_protocol_timeout: Duration,
+    /// `resolver`, with `resolver_timeout`.
+    pub resolver: Option<NameServers>,
     /// `ssl_preread`
     pub ssl_preread: bool,
     /// `preread_buffer_size`: the longest first message of a TLS client.

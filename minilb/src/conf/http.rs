@@ -25,6 +25,7 @@ use super::rewrite::Step;
 use super::template::{Definition, Template};
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::UpstreamConfig;
+use minilb_dns::NameServers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -195,6 +196,7 @@ settings! {
     error_page: Vec<ErrorPage>,
     /// The request header `X-Explain` is answered.
     explain: bool,
+    http2: bool,
     keepalive_requests: u64,
     keepalive_timeout: Duration,
     /// A zone, and how many requests at a time.
@@ -229,6 +231,8 @@ settings! {
     real_ip_header: String,
     real_ip_recursive: bool,
     recursive_error_pages: bool,
+    resolver: NameServers,
+    resolver_timeout: Duration,
     send_timeout: Duration,
     set_real_ip_from: Vec<Cidr>,
     server_tokens: bool,
@@ -301,6 +305,15 @@ pub struct AccessLog {
     pub file: PathBuf,
     /// The format.
     pub format: Arc<Template>,
+}
+
+impl Settings {
+    /// `resolver`, with `resolver_timeout`.
+    pub fn resolver(&self) -> Option<NameServers> {
+        let params = self.resolver.clone()?;
+        let timeout = self.resolver_timeout.unwrap_or(params.timeout);
+        Some(NameServers { timeout, ..params })
+    }
 }
 
 impl Location {

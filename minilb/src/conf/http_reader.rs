@@ -25,6 +25,7 @@ use super::pattern::Pattern;
 use super::reader::{
     check_upstream_url, on_or_off, servers_of, set_checked, set_fields, split_port,
 };
+use super::resolver::name_servers;
 use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
 use super::template::{Definition, Names, Template};
@@ -430,11 +431,12 @@ impl HttpDraft {
             bytes => client_body_buffer_size client_max_body_size proxy_buffer_size;
             duration => client_body_timeout client_header_timeout keepalive_timeout
                 proxy_connect_timeout proxy_next_upstream_timeout proxy_read_timeout
-                proxy_send_timeout send_timeout;
+                proxy_send_timeout resolver_timeout send_timeout;
             count => keepalive_requests proxy_next_upstream_tries;
-            flag => explain proxy_intercept_errors proxy_request_buffering real_ip_recursive
+            flag => explain http2 proxy_intercept_errors proxy_request_buffering real_ip_recursive
                 proxy_ssl_server_name
                 proxy_ssl_verify recursive_error_pages server_tokens;
+            || name_servers(arguments) => resolver;
             || limit_status(text) => limit_conn_status limit_req_status;
             || Ok(text.to_owned()) => default_type;
             || Ok(text.to_ascii_lowercase()) => real_ip_header;
@@ -489,7 +491,9 @@ impl HttpDraft {
                 names if names.is_empty() => vec![ServerName::Exact(String::new())],
                 names => names,
             };
-            let listen = std::mem::take(&mut scope.listen);
+            let mut listen = std::mem::take(&mut scope.listen);
+            let http2_on = scope.settings.http2.or(self.settings.http2) == Some(true);
+            listen.iter_mut().for_each(|it| it.http2_on = http2_on);
             let (outer, count) = (&self.settings, &mut locations);
             let root = location(scope, outer, &mut upstreams, &resolve, count)?;
             servers.push(HttpServer { names, listen, root });

@@ -73,13 +73,22 @@ pub struct Listen {
     pub ssl: bool,
     /// `http2`
     pub http2: bool,
+    /// `http2 on` of the server: HTTP/1 is spoken beside it, with and without TLS.
+    pub http2_on: bool,
 }
 
 impl Listen {
     /// An address without parameters.
     pub fn at(address: impl Into<Address>) -> Listen {
         let address = address.into();
-        Listen { address, is_default: false, proxy_protocol: false, ssl: false, http2: false }
+        Listen {
+            address,
+            is_default: false,
+            proxy_protocol: false,
+            ssl: false,
+            http2: false,
+            http2_on: false,
+        }
     }
 
     /// Takes the parameters of another line for the same address: they hold for all its servers.
@@ -87,6 +96,7 @@ impl Listen {
         self.proxy_protocol |= other.proxy_protocol;
         self.ssl |= other.ssl;
         self.http2 |= other.http2;
+        self.http2_on |= other.http2_on;
     }
 
     /// Returns true if clients of `local` are accepted by this wildcard.

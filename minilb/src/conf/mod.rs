@@ -37,6 +37,7 @@ pub mod listen;
 pub mod map;
 pub mod pattern;
 pub mod reader;
+pub mod resolver;
 pub mod rewrite;
 pub mod split_clients;
 pub mod template;

@@ -25,6 +25,7 @@ use super::http::HttpUpstream;
 use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
 use super::listen::Listen;
+use super::resolver::name_servers;
 use super::template::{Names, Template};
 use super::values::{Precision, number, size, time};
 use crate::engine::balance::random::Compare;
@@ -32,6 +33,7 @@ use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
+use minilb_dns::NameServers;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,6 +84,8 @@ struct Inherited {
     proxy_protocol: Option<bool>,
     proxy_protocol_timeout: Option<Duration>,
     proxy_timeout: Option<Duration>,
+    resolver: Option<NameServers>,
+    resolver_timeout: Option<Duration>,
     ssl_preread: Option<bool>,
 }
 
@@ -141,6 +145,10 @@ impl Draft {
         let server = |ServerDraft { listen, target, inherited: own, .. }: ServerDraft| {
             let preread_bytes_max = own.preread_buffer_size.or(outer.preread_buffer_size);
             let header_timeout = own.proxy_protocol_timeout;
+            let mut resolver = own.resolver.or(outer.resolver.clone());
+            if let Some(resolver) = &mut resolver {
+                resolver.timeout = seconds(own.resolver_timeout, outer.resolver_timeout, 30);
+            }
             ServerBlock {
                 listen,
                 target: target.expect("checked at the end of `stream`").0,
@@ -153,6 +161,7 @@ impl Draft {
                 proxy_half_close: flag(own.proxy_half_close, outer.proxy_half_close),
                 proxy_protocol: flag(own.proxy_protocol, outer.proxy_protocol),
                 proxy_protocol_timeout: seconds(header_timeout, outer.proxy_protocol_timeout, 30),
+                resolver,
                 ssl_preread: flag(own.ssl_preread, outer.ssl_preread),
                 preread_bytes_max: preread_bytes_max.unwrap_or(16 * 1024) as usize,
                 preread_timeout: seconds(own.preread_timeout, outer.preread_timeout, 30),
@@ -501,7 +510,7 @@ impl Reader<'_> {
                 set_checked(&mut self.server().check, name, || health_check(arguments, false))
             }
             (_, "listen") => self.listen(arguments),
-            _ => self.inherited(context, name, &arguments[0]),
+            _ => self.inherited(context, name, arguments),
         }
     }
 
@@ -545,7 +554,13 @@ impl Reader<'_> {
     }
 
     /// A directive of `stream` or `server`.
-    fn inherited(&mut self, context: Context, name: &str, text: &str) -> Result<(), String> {
+    fn inherited(
+        &mut self,
+        context: Context,
+        name: &str,
+        arguments: &[String],
+    ) -> Result<(), String> {
+        let text = arguments[0].as_str();
         let slots = match context {
             Context::Server => &mut self.server().inherited,
             _ => &mut self.draft.inherited,
@@ -556,7 +571,9 @@ impl Reader<'_> {
         let bytes = || size(text).ok_or_else(invalid);
         set_fields!(slots, name,
             bytes => preread_buffer_size;
-            duration => preread_timeout proxy_connect_timeout proxy_protocol_timeout proxy_timeout;
+            duration => preread_timeout proxy_connect_timeout proxy_protocol_timeout proxy_timeout
+                resolver_timeout;
+            || name_servers(arguments) => resolver;
             flag => proxy_half_close proxy_protocol ssl_preread;
         );
         unreachable!("no other directive is in the table")
@@ -762,7 +779,8 @@ pub fn split_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-pub(super) fn port(text: &str) -> Option<u16> {
+/// The number of a port; `None` if it is none.
+pub fn port(text: &str) -> Option<u16> {
     number(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0)
 }
 

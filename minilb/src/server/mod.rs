@@ -7,9 +7,9 @@
 //! | [`checks`] | active health checks |
 //! | [`upstream`] | an upstream that all cores share, and the leases of its servers |
 //! | [`session`] | one client from its first attempt at a server to its last byte |
+//! | [`resolver`] | addresses of names at run time |
 //! | [`preread`] | what comes ahead of a client's first byte |
-//! | [`forward`] | bytes in both directions, with half-close |
-//! | [`splice`] | bulk data, without a copy |
+//! | [`forward`] | bytes in both directions, with half-close; bulk data without a copy |
 //! | [`tls`] | TLS with clients and with servers |
 //! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`nginx`] | what an `http` block decides about requests |
@@ -25,17 +25,18 @@ pub mod access_log;
 pub mod checks;
 pub mod clock;
 pub mod files;
-pub mod forward;
 pub mod http;
 pub mod inspect;
 pub mod limits;
 pub mod nginx;
 pub mod phases;
 pub mod preread;
+pub mod resolver;
 pub mod session;
-pub mod splice;
 pub mod start;
 pub mod statistics;
 pub mod tls;
 pub mod upstream;
 pub mod user;
+
+pub use minilb_forward as forward;

@@ -21,6 +21,7 @@ use super::http::service::{
 };
 use super::limits::{Counted, Zones};
 use super::phases::Phases;
+use super::resolver::find_upstream;
 use super::statistics::{CoreCounts, Writing};
 use super::tls::{UpstreamTls, of_site, of_upstream};
 use super::upstream::SharedUpstream;
@@ -39,6 +40,7 @@ use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::HeadWriter;
 use minikit::connections::Connections;
 use minikit::sync::Arc;
+use minilb_dns::client::Resolver;
 use rustls::{ClientConfig, ServerConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -61,6 +63,8 @@ pub struct HttpGeneration {
     pub(super) routes: Vec<Option<Arc<Route>>>,
     /// `limit_req_zone` and `limit_conn_zone`.
     pub zones: Zones,
+    /// Names that were asked for.
+    pub resolver: Resolver,
     /// Its log files.
     pub logs: LogFiles,
     hostname: String,
@@ -132,20 +136,33 @@ impl HttpGeneration {
         }
         for site in sites.iter_mut().filter(|it| it.listen.ssl) {
             let alpn = ["h2", "http/1.1", "http/1.0"];
-            let alpn = if site.listen.http2 { &alpn[..] } else { &alpn[1..] };
+            let alpn =
+                if site.listen.http2 || site.listen.http2_on { &alpn[..] } else { &alpn[1..] };
             site.tls = Some(of_site(&servers, &site.servers, alpn)?);
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let upstreams = upstreams.clone();
-        Ok(HttpGeneration { config, upstreams, sites, tls, routes, zones, logs, hostname })
+        let resolver = Resolver::default();
+        Ok(HttpGeneration {
+            config,
+            upstreams,
+            sites,
+            tls,
+            routes,
+            zones,
+            resolver,
+            logs,
+            hostname,
+        })
     }
 
-    /// What `proxy_pass` means whose variables gave this URL: the name of an `upstream` block.
+    /// What `proxy_pass` means whose variables gave this URL: the name of an `upstream` block, an
+    /// address, or a name that has one.
     ///
     /// # Errors
-    /// The status of the failure: 500 if it is no URL, 502 if there is no such upstream.
-    pub(super) fn target(&self, url: &[u8], location: &Location) -> Result<Dynamic, u16> {
+    /// The status of the failure: 500 if it is no URL, 502 if the name has no address.
+    pub(super) async fn target(&self, url: &[u8], location: &Location) -> Result<Dynamic, u16> {
         let url = std::str::from_utf8(url).map_err(|_| 500_u16)?;
         let tls = self.tls[location.id].as_ref();
         let (is_https, rest) = match url.split_once("://") {
@@ -157,20 +174,24 @@ impl HttpGeneration {
             }
         };
         let (host, uri) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (Some(upstream), Some(config)) =
-            (self.upstreams.get(host), self.config.upstreams.get(host))
-        else {
-            tracing::error!("no resolver defined to resolve {host}");
-            return Err(502);
+        let (settings, port) = (&location.settings, if is_https { 443 } else { 80 });
+        let upstream = match self.upstreams.get(host) {
+            Some(upstream) => Arc::clone(upstream),
+            None => {
+                let name_servers = settings.resolver();
+                let found =
+                    find_upstream(&self.resolver, name_servers.as_ref(), host, Some(port)).await;
+                found.inspect_err(|it| tracing::error!("{it}")).map_err(|_| 502_u16)?
+            }
         };
         let uri = match uri {
             "" => None,
             uri if uri.starts_with('?') => Some(format!("/{uri}")),
             uri => Some(uri.to_owned()),
         };
-        let settings = &location.settings;
         let tls = tls.filter(|_| is_https).map(|it| UpstreamTls::new(it, settings, host));
-        let route = Arc::new(route(settings, Arc::clone(upstream), config.pool, tls));
+        let pool = self.config.upstreams.get(host).map(|it| it.pool).unwrap_or_default();
+        let route = Arc::new(route(settings, upstream, pool, tls));
         let proxy = ProxyPass { upstream: host.to_owned(), host: host.to_owned(), is_https, uri };
         Ok(Dynamic { proxy, route })
     }
@@ -464,7 +485,9 @@ impl HttpService for Nginx<'_> {
         key: &mut Vec<u8>,
     ) {
         let proxy = context.proxy().expect("the request has a route");
-        let upstream = &context.generation().config.upstreams[&proxy.upstream];
+        // Addresses that a resolver has found take turns.
+        let upstreams = &context.generation().config.upstreams;
+        let Some(upstream) = upstreams.get(&proxy.upstream) else { return };
         if upstream.config.method == Method::IpHash {
             match context.state.real_ip.as_ref().unwrap_or(&client.peer).ip() {
                 IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()[..3]),

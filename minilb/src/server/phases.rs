@@ -119,7 +119,9 @@ impl Phases<'_> {
             Action::ProxyTo(url) => {
                 let mut text = Vec::new();
                 context.append(url, (self.exchange, self.client), &mut text);
-                let dynamic = context.generation().target(&text, context.location())?;
+                let target = context.generation().target(&text, context.location());
+                // Rare, and its state would make that of every connection larger.
+                let dynamic = Box::pin(target).await?;
                 let route = Arc::clone(&dynamic.route);
                 context.dynamic = Some(dynamic);
                 Ok(Decision::Forward(route))

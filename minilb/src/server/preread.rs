@@ -74,6 +74,17 @@ pub async fn is_tls(client: &Stream) -> io::Result<bool> {
     }
 }
 
+/// Returns true if a client begins with the preface of HTTP/2, of which three bytes are enough: no
+/// method begins like it. Takes nothing from the socket.
+///
+/// # Errors
+/// If the client closes or reading fails.
+pub async fn is_http2(client: &Stream) -> io::Result<bool> {
+    let mut first = [0; 3];
+    receive(client, &mut first, RecvFlags::PEEK).await?;
+    Ok(&first == b"PRI")
+}
+
 pub(super) async fn in_time<T>(
     limit: Duration,
     read: impl Future<Output = io::Result<T>>,

@@ -17,23 +17,22 @@
 use super::clock::Clock;
 use super::forward::{CoreBuffer, Limits, forward};
 use super::preread;
+use super::resolver;
 use super::tls::ServerStream;
 use super::upstream::{Lease, SharedUpstream};
 use crate::conf::config::{ServerBlock, Target};
 use crate::conf::listen::Address;
-use crate::conf::reader::servers_of;
 use crate::conf::template::{Definition, Template};
-use crate::engine::peer::PeerParams;
-use crate::engine::upstream::{Attempts, Outcome, UpstreamConfig};
+use crate::engine::upstream::{Attempts, Outcome};
 use crate::handlers::facts::Client;
 use crate::handlers::stream_variables::StreamView;
 use crate::wire::client_hello::ClientHello;
 use crate::wire::proxy_protocol::{self, Addresses};
 use minikit::server::Stream;
 use minikit::sync::Arc;
+use minilb_dns::client::Resolver;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use tokio::time::timeout;
 
 /// What sessions need of a configuration.
@@ -43,6 +42,8 @@ pub struct Streams<'a> {
     pub upstreams: &'a BTreeMap<String, Arc<SharedUpstream>>,
     /// Variables that `stream` defines.
     pub variables: &'a [Definition],
+    /// Names that were asked for.
+    pub resolver: &'a Resolver,
 }
 
 /// Serves one client of `server`. Ends without a word if no server can be reached: a client of TCP
@@ -74,7 +75,7 @@ pub async fn serve(
         Target::Upstream(name) => Some(Arc::clone(&streams.upstreams[name])),
         Target::Dynamic(target) => {
             let view = StreamView { client: &info, hello: &hello, variables: streams.variables };
-            find_upstream(target, view, streams.upstreams)
+            find_upstream(target, view, server, streams).await
         }
     };
     let Some(upstream) = upstream else { return };
@@ -102,26 +103,23 @@ fn addresses(info: &Client) -> Option<Addresses> {
     }
 }
 
-/// The upstream that the variables of `proxy_pass` name, or one of a single server whose address
-/// they are.
-fn find_upstream(
+/// The upstream that the variables of `proxy_pass` name, or one of the servers whose address or
+/// name they are.
+async fn find_upstream(
     target: &Template,
     view: StreamView<'_>,
-    upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
+    server: &ServerBlock,
+    streams: Streams<'_>,
 ) -> Option<Arc<SharedUpstream>> {
     let mut name = Vec::new();
     view.append(target, &mut name);
     let name = String::from_utf8_lossy(&name);
-    if let Some(upstream) = upstreams.get(&*name) {
+    if let Some(upstream) = streams.upstreams.get(&*name) {
         return Some(Arc::clone(upstream));
     }
-    let Ok(address) = name.parse::<SocketAddr>() else {
-        let peer = &view.client.peer;
-        tracing::error!("no resolver defined to resolve {name}, client: {peer}");
-        return None;
-    };
-    let servers = servers_of(&name, [address], PeerParams::default(), false);
-    Some(Arc::new(SharedUpstream::new(&name, &UpstreamConfig::new(servers))))
+    let found =
+        resolver::find_upstream(streams.resolver, server.resolver.as_ref(), &name, None).await;
+    found.inspect_err(|it| tracing::error!("{it}, client: {}", view.client.peer)).ok()
 }
 
 /// Tries servers until one accepts.

@@ -361,12 +361,18 @@ impl Service for LoadBalancer {
         }
         if let Some((server, _)) = server {
             let variables = &*generation.config.stream_variables;
-            let streams = Streams { upstreams: &generation.upstreams, variables };
+            let resolver = &generation.http.resolver;
+            let streams = Streams { upstreams: &generation.upstreams, variables, resolver };
             return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
-        let is_http1 = !listen.http2 && tls.is_none();
+        let (mut is_http2, may_be_http2) = (listen.http2, listen.http2_on && tls.is_none());
         drop(generation);
-        match !is_http1 {
+        if may_be_http2 {
+            // A client that says nothing, or goes away, gets no other answer by HTTP/1.
+            let first = timeout(HEADER_TIMEOUT, preread::is_http2(&client)).await;
+            is_http2 |= matches!(first, Ok(Ok(true)));
+        }
+        match is_http2 || tls.is_some() {
             true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
             false => self.requests(core, client, &mut info, shutdown).await,
         }

@@ -178,10 +178,6 @@ fn openssl_name(suite: CipherSuite) -> &'static str {
     }
 }
 
-impl Endpoint for server::TlsStream<Stream> {}
-impl Endpoint for client::TlsStream<TcpStream> {}
-impl Endpoint for UnixStream {}
-
 /// TLS towards the servers of a route.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {

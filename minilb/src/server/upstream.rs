@@ -19,14 +19,15 @@ use crate::engine::upstream::{Attempts, Change, Outcome, Picked, Upstream, Upstr
 use crate::handlers::explain;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use minikit::sync::{Arc, Mutex};
+use std::sync::OnceLock;
 
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
 /// An upstream of the running server.
 #[derive(Debug)]
 pub struct SharedUpstream {
-    /// Different for each; cores keep their pools by it.
-    pub id: usize,
+    /// See [`SharedUpstream::id`].
+    id: OnceLock<usize>,
     /// Its name in the configuration.
     pub name: String,
     state: Mutex<Upstream>,
@@ -35,8 +36,14 @@ pub struct SharedUpstream {
 impl SharedUpstream {
     /// An upstream whose servers are all healthy. Their addresses are `IP:PORT` or `unix:PATH`.
     pub fn new(name: &str, config: &UpstreamConfig) -> SharedUpstream {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        SharedUpstream { id, name: name.to_owned(), state: Mutex::new(Upstream::new(config)) }
+        let state = Mutex::new(Upstream::new(config));
+        SharedUpstream { id: OnceLock::new(), name: name.to_owned(), state }
+    }
+
+    /// Different for each; cores keep their pools by it. An upstream for one request, which a
+    /// resolver has found, has no pool and takes no number.
+    pub fn id(&self) -> usize {
+        *self.id.get_or_init(|| NEXT_ID.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes the servers of a new configuration; see [`Upstream::reconfigure`].

@@ -23,7 +23,7 @@ fn respond(path: &str, name: &str) -> Option<String> {
 }
 
 /// An HTTP server with a name. Returns its port and the count of requests it has received.
-fn server(name: &'static str) -> (u16, Arc<AtomicUsize>) {
+pub(super) fn server(name: &'static str) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let count = Arc::new(AtomicUsize::new(0));
@@ -100,7 +100,7 @@ fn ask(stream: &mut TcpStream, request: &str, end: &str) -> String {
     String::from_utf8(answer).expect("text")
 }
 
-fn get(server: &Server, path: &str) -> String {
+pub(super) fn get(server: &Server, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     ask(&mut server.connect(), &request, "")
 }
@@ -428,4 +428,19 @@ fn log_files_are_opened_anew() {
     wait_until("the new file", || log.exists());
     get(&server, "/2");
     wait_until("a line", || lines() == 1);
+}
+
+#[test]
+fn http2_on_serves_both_versions_at_one_address() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let listen = free_port();
+    let conf = format!("http2 on; server {{ listen 127.0.0.1:{listen}; return 200 ok; }}");
+    let server = start(&http_conf(&scratch, &conf));
+    assert!(get(&server, "/").starts_with("HTTP/1.1 200 OK"));
+
+    let mut client = server.connect();
+    client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("open");
+    let mut head = [0; 9];
+    client.read_exact(&mut head).expect("a frame");
+    assert_eq!(head[3], 4, "SETTINGS come first");
 }

@@ -5,6 +5,7 @@
 
 mod http;
 mod http2;
+mod resolver;
 
 use minikit::harness::{Program, Scratch, Server, Signal, Stream, free_port, wait_until};
 use std::io::{Read, Write};

@@ -122,6 +122,9 @@ impl<C: Default> HttpCore<C> {
         route: &Route,
         lease: &crate::server::upstream::Lease,
     ) -> Option<Pooled<ServerStream>> {
+        if route.pool.capacity == 0 {
+            return None;
+        }
         let mut pools = self.pools.borrow_mut();
         let pool = pools.get_mut(pool_id(route))?.as_mut()?;
         loop {
@@ -134,6 +137,9 @@ impl<C: Default> HttpCore<C> {
 
     /// Keeps a connection for the next request, if the limits of its pool allow it.
     pub fn put_connection(&self, route: &Route, pooled: Pooled<ServerStream>) {
+        if route.pool.capacity == 0 {
+            return;
+        }
         let mut pools = self.pools.borrow_mut();
         let id = pool_id(route);
         if pools.len() <= id {
@@ -155,7 +161,7 @@ impl<C: Default> HttpCore<C> {
 
 /// An upstream has a pool for plain connections, and one for those with TLS.
 fn pool_id(route: &Route) -> usize {
-    route.upstream.id * 2 + usize::from(route.tls.is_some())
+    route.upstream.id() * 2 + usize::from(route.tls.is_some())
 }
 
 /// Returns true if an idle connection is open and has sent nothing. Costs no system call unless

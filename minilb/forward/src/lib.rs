@@ -30,7 +30,9 @@
 //! NGINX counterpart: `ngx_stream_proxy_process` and `ngx_stream_proxy_test_finalize`
 //! (`ngx_stream_proxy_module.c`), with two buffers of `proxy_buffer_size` per connection.
 
-use super::splice::{Pipes, Splice};
+mod splice;
+
+use self::splice::{Pipes, Splice};
 use minikit::server::Stream;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -39,8 +41,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
+use tokio_rustls::{client, server};
 
 /// The size of a core's buffer: NGINX's `proxy_buffer_size`.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -68,10 +71,14 @@ impl Endpoint for Stream {
     }
 }
 
+impl Endpoint for UnixStream {}
+impl<IO: AsyncRead + AsyncWrite + Unpin> Endpoint for client::TlsStream<IO> {}
+impl<IO: AsyncRead + AsyncWrite + Unpin> Endpoint for server::TlsStream<IO> {}
+
 /// What all connections of a core share: a buffer, and pipes.
 pub struct CoreBuffer {
     bytes: RefCell<Box<[u8]>>,
-    pub(super) pipes: Pipes,
+    pipes: Pipes,
 }
 
 impl Default for CoreBuffer {

@@ -143,7 +143,7 @@ impl Splice {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::forward::{CoreBuffer, Limits, forward};
+    use crate::{CoreBuffer, Limits, forward};
     use proptest::prelude::*;
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
