@@ -8,9 +8,10 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::Broker;
 use minilog::client::ClientError;
-use minilog::client::batching::{Batch, Batcher};
+use minilog::client::batching::Batcher;
 use minilog::client::cluster::Cluster;
 use minilog::format::record::Record;
 use minilog::wire::codec::Records;
@@ -68,16 +69,16 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
 }
 
 /// A batch of one record, with the next sequence number of the producer.
-fn batch(batcher: &mut Batcher, value: &str) -> Batch {
+fn batch(batcher: &mut Batcher, value: &str) -> Bytes {
     let record = Record { value: Some(value.as_bytes()), ..Record::default() };
     batcher.append(TOPIC, 0, 1_700_000_000_000, record);
-    batcher.take(TOPIC, 0).expect("it has a record")
+    batcher.take(TOPIC, 0).expect("it has a record").0
 }
 
 /// Sends a batch. Returns what the broker answers: an offset or an error.
-fn send(cluster: &mut Cluster, batch: &Batch) -> Result<String, ClientError> {
-    let partition =
-        PartitionProduceData { index: 0, records: Some(Records::Bytes(batch.bytes.clone())) };
+fn send(cluster: &mut Cluster, batch: &Bytes) -> Result<String, ClientError> {
+    let records = Some(Records::Bytes(batch.clone()));
+    let partition = PartitionProduceData { index: 0, records };
     let topic = TopicProduceData {
         name: TOPIC.to_owned(),
         partition_data: vec![partition],

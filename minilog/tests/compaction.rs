@@ -9,7 +9,7 @@ use minilog::engine::log::directory::Directory;
 use minilog::engine::log::log::Log;
 use minilog::engine::log::partition::Partition;
 use minilog::engine::log::recovery::{self, Start};
-use minilog::format::batch::{self, Attributes, BatchHeader};
+use minilog::format::batch::{self, BatchHeader};
 use minilog::format::compression::{compress, decompress};
 use minilog::format::record::{Record, batch_of, records};
 use proptest::prelude::*;
@@ -52,8 +52,9 @@ fn keyed_batch(records: &[(u8, Option<u8>)], compression: u8) -> Vec<u8> {
     let records: &'static _ = Vec::leak(records.to_vec());
     let records = records.iter().enumerate().map(record).collect::<Vec<_>>();
     let plain = batch_of(1, &records);
-    let attributes = Attributes(i16::from(compression % 5));
-    let name = attributes.compression().expect("it has a number below 5");
+    let attributes = i16::from(compression % 5);
+    let header = BatchHeader { attributes, ..BatchHeader::new(1, 0, 0) };
+    let name = header.compression().expect("it has a number below 5");
     let packed = compress(name, plain[BatchHeader::SIZE..].to_vec()).expect("it is short");
     let mut bytes = [&plain[..BatchHeader::SIZE], &packed].concat();
     BatchHeader::attributes.put(&mut bytes, attributes);
@@ -89,7 +90,7 @@ fn read_all(log: &Log) -> Result<Appended, String> {
     while let Some(slice) = log.read(offset, 1, log.next_offset).map_err(|e| format!("{e:?}"))? {
         let bytes = slice.read().map_err(|error| error.to_string())?;
         let header = batch::check(&bytes).map_err(|error| error.to_string())?;
-        let compression = header.attributes.compression().ok_or("unknown compression")?;
+        let compression = header.compression().ok_or("unknown compression")?;
         let bytes = decompress(compression, &bytes[BatchHeader::SIZE..], 1 << 20);
         for record in records(&bytes.map_err(|error| error.to_string())?) {
             let record = record.map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::Groups;
 use minilog::handlers::parameters::Overrides;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Delayed, Settings, Step, group_log, handle};
+use minilog::handlers::{Broker, Delayed, Step, group_log, handle};
 use minilog::wire::group::{
     FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse, SyncGroupRequest,
@@ -45,11 +45,9 @@ fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> 
     }
     let broker = Arc::new(Broker {
         topics,
-        settings: Settings {
-            auto_create_topics: false,
-            num_partitions: 1,
-            data_dir: String::new(),
-        },
+        auto_create_topics: false,
+        num_partitions: 1,
+        data_dir: String::new(),
         producer_ids: ProducerIds::new(shared),
         groups: Groups::new(
             GroupConfig { initial_delay_ms: 0, ..Default::default() },

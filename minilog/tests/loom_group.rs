@@ -14,7 +14,7 @@ use minilog::engine::log::config::LogConfig;
 use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::Groups;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Delayed, Settings, Step, handle};
+use minilog::handlers::{Broker, Delayed, Step, handle};
 use minilog::wire::encode_request;
 use minilog::wire::group::{FindCoordinatorRequest, JoinGroupRequest, JoinGroupRequestProtocol};
 use minilog::wire::schema::Message;
@@ -42,11 +42,9 @@ fn broker() -> Arc<Broker> {
     NEXT_ID.store(0, Ordering::SeqCst);
     let broker = Arc::new(Broker {
         topics: topics.expect("the disk is whole").0,
-        settings: Settings {
-            auto_create_topics: false,
-            num_partitions: 1,
-            data_dir: String::new(),
-        },
+        auto_create_topics: false,
+        num_partitions: 1,
+        data_dir: String::new(),
         producer_ids: ProducerIds::new(disk),
         groups: Groups::new(
             GroupConfig { initial_delay_ms: 0, ..Default::default() },

@@ -138,8 +138,8 @@ impl Batches {
         let value = vec![b'v'; value_bytes];
         let record = Record { value: Some(&value), ..Record::default() };
         while !batcher.append(topic, 0, 1_700_000_000_000, record.clone()) {}
-        let (batch, records) =
-            batcher.take(topic, 0).map_or((Bytes::new(), 0), |it| (it.bytes, it.count as u64));
+        let (batch, records) = batcher.take(topic, 0).unwrap_or_default();
+        let records = records as u64;
 
         let frame = |index| {
             let data = PartitionProduceData { index, records: Some(Records::Bytes(batch.clone())) };

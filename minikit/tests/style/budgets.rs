@@ -34,7 +34,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
 }
 
 const BUDGETS: [Budget; 22] = [
-    budget("minilog", 5_000, 3_500, 14_154),
+    budget("minilog", 5_000, 3_500, 14_000),
     budget("minibtree", 6_500, 4_000, 21_600),
     budget("minibtree/explain", 0, 0, 245),
     budget("minibtree/statement", 0, 0, 365),

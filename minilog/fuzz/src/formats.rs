@@ -16,7 +16,7 @@ const LENGTH_MAX: usize = 1 << 20;
 pub fn check(input: &[u8]) {
     if let Ok(header) = BatchHeader::read(input) {
         let _ = batch::check(input);
-        if let Some(compression) = header.attributes.compression() {
+        if let Some(compression) = header.compression() {
             let decompressed = decompress(compression, &input[BatchHeader::SIZE..], LENGTH_MAX);
             if let Ok(bytes) = decompressed {
                 assert!(bytes.len() <= LENGTH_MAX);

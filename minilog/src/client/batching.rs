@@ -22,14 +22,14 @@
 //!     batcher.append("orders", 2, 1_000, Record { value: Some(value), ..Record::default() })
 //! });
 //! assert_eq!(full, [false, false, false]);
-//! let batch = batcher.take("orders", 2).expect("three records");
-//! let header = batch::check(&batch.bytes)?;
+//! let (batch, _) = batcher.take("orders", 2).expect("three records");
+//! let header = batch::check(&batch)?;
 //! assert_eq!((header.records_count, header.base_sequence), (3, 0));
 //!
 //! // The next batch goes on where this one ended. If it arrives first, the broker refuses it.
 //! batcher.append("orders", 2, 1_000, Record::default());
-//! let next = batcher.take("orders", 2).expect("one record");
-//! assert_eq!(BatchHeader::read(&next.bytes)?.base_sequence, 3);
+//! let (next, _) = batcher.take("orders", 2).expect("one record");
+//! assert_eq!(BatchHeader::read(&next)?.base_sequence, 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -45,15 +45,6 @@ use std::mem::take;
 
 /// A topic and a partition of it.
 pub type TopicPartition = (String, i32);
-
-/// Records that go to one partition, as the log stores them.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Header and records; base offset 0, which the broker replaces.
-    pub bytes: Bytes,
-    /// How many records there are.
-    pub count: i32,
-}
 
 /// The batches that are being filled, one per partition at most.
 pub struct Batcher {
@@ -108,9 +99,10 @@ impl Batcher {
         open.map(|(to, _)| to.clone()).collect()
     }
 
-    /// Ends the batch of a partition: fills its header and gives it sequence numbers. A batch that
-    /// is sent again keeps its bytes, and with them its numbers.
-    pub fn take(&mut self, topic: &str, partition: i32) -> Option<Batch> {
+    /// Ends the batch of a partition: fills its header and gives it sequence numbers. Returns it
+    /// with the number of its records. A batch that is sent again keeps its bytes, and with them
+    /// its sequence numbers. Its base offset is 0, which the broker replaces.
+    pub fn take(&mut self, topic: &str, partition: i32) -> Option<(Bytes, i32)> {
         let open = self.open.get_mut(&(topic.to_owned(), partition)).filter(|it| it.count > 0)?;
         let OpenBatch { base_timestamp, max_timestamp, base_sequence, .. } = *open;
         let (mut bytes, count) = (take(&mut open.bytes), take(&mut open.count));
@@ -123,7 +115,7 @@ impl Batcher {
         let header = BatchHeader { producer_id, producer_epoch, base_sequence, ..header };
         bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
         batch::seal(&mut bytes);
-        Some(Batch { bytes: Bytes::from(bytes), count })
+        Some((bytes.into(), count))
     }
 }
 
@@ -184,7 +176,7 @@ mod tests {
         batcher.open.insert(("t".into(), 0), open);
         batcher.append("t", 0, 5, Record::default());
         batcher.append("t", 0, 3, Record::default());
-        let header = batch::check(&batcher.take("t", 0).unwrap().bytes).unwrap();
+        let header = batch::check(&batcher.take("t", 0).unwrap().0).unwrap();
         assert_eq!((header.base_sequence, header.last_sequence()), (i32::MAX, 0));
         assert_eq!((header.base_timestamp, header.max_timestamp), (5, 5));
         assert_eq!(batcher.open[&("t".into(), 0)].base_sequence, 1);

@@ -30,7 +30,7 @@ use super::cluster::Cluster;
 use super::member::Member;
 use super::{ClientError, RETRY_BACKOFF, Result, check};
 use crate::engine::log::batches::decompressed;
-use crate::format::batch::{self, Attributes, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::record::records;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
@@ -300,7 +300,7 @@ pub fn take_batch(bytes: &mut &[u8]) -> std::result::Result<Option<(BatchHeader,
     *bytes = rest;
 
     // A control batch holds the marker of a transaction, which is no record.
-    let records = match header.attributes.has(Attributes::CONTROL) {
+    let records = match header.has(batch::CONTROL) {
         true => Vec::new(),
         false => decompressed(&header, batch).map_err(|error| error.to_string())?,
     };

@@ -160,11 +160,11 @@ impl Producer {
 
     /// Sends the batch of a partition until it is appended, or for `delivery_timeout`.
     fn send_batch(&mut self, (topic, partition): &TopicPartition) -> Result<()> {
-        let Some(batch) = self.batcher.take(topic, *partition) else { return Ok(()) };
+        let Some((bytes, count)) = self.batcher.take(topic, *partition) else { return Ok(()) };
         self.next_partition = (self.next_partition + 1) & i32::MAX;
 
-        let data =
-            PartitionProduceData { index: *partition, records: Some(Records::Bytes(batch.bytes)) };
+        let records = Some(Records::Bytes(bytes));
+        let data = PartitionProduceData { index: *partition, records };
         let (name, partition_data) = (topic.clone(), vec![data]);
         let request = ProduceRequest {
             acks: self.options.acks,
@@ -176,7 +176,7 @@ impl Producer {
             let sent = self.transmit(topic, *partition, &request);
             sent.inspect_err(|_| self.cluster.disconnect())
         })?;
-        let (topic, partition, count) = (topic.clone(), *partition, batch.count);
+        let (topic, partition) = (topic.clone(), *partition);
         self.deliveries.push(Delivery { topic, partition, base_offset, count });
         Ok(())
     }

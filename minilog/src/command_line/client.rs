@@ -17,7 +17,7 @@ use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions, take_batch};
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
-use minilog::format::batch::Attributes;
+use minilog::format::batch;
 use minilog::format::names::parse_partition_directory;
 use minilog::format::record::records;
 use minilog::wire::ErrorCode;
@@ -395,9 +395,7 @@ fn import_segment(
 ) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
     while let Some((header, body)) = take_batch(&mut bytes)? {
-        if header.attributes.has(Attributes::TRANSACTIONAL)
-            && !header.attributes.has(Attributes::CONTROL)
-        {
+        if header.has(batch::TRANSACTIONAL) && !header.has(batch::CONTROL) {
             return Err("a batch belongs to a transaction, which may have been aborted".into());
         }
         for record in records(&body) {

@@ -92,7 +92,7 @@ fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
 
 /// The records of a batch, one a line, decompressed; those of groups with their fields.
 fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> String {
-    let compression = header.attributes.compression().unwrap_or(Compression::None);
+    let compression = header.compression().unwrap_or(Compression::None);
     let bytes = match decompress(compression, &batch[BatchHeader::SIZE..], RECORDS_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) => return format!("{error}\n"),

@@ -44,7 +44,7 @@
 //! `DefaultRecordBatch.java` in `clients`. Kafka also reads versions 0 and 1, which its brokers no
 //! longer accept from producers (KIP-724); here they are an error.
 
-use minikit::layout::{self, ByteOrder, FieldType};
+use minikit::layout;
 
 minikit::layout! {
     /// The header of a record batch.
@@ -54,7 +54,7 @@ minikit::layout! {
         12..16  partition_leader_epoch: i32, "epoch of the leader that appended it";
         16..17  magic:                  i8,  "version of the format, always 2";
         17..21  crc:                    u32 => layout::hex, "CRC-32C of what follows this field";
-        21..23  attributes:             Attributes, "compression and flags";
+        21..23  attributes:             i16 => show_attributes, "compression and flags";
         23..27  last_offset_delta:      i32, "last offset minus base_offset";
         27..35  base_timestamp:         i64, "of the first record, ms since 1970";
         35..43  max_timestamp:          i64, "largest timestamp of the batch";
@@ -86,58 +86,35 @@ pub const EXAMPLE: [u8; 85] = [
     0x0e, 0, 0, 0x04, 0x01, 0x02, b'5', 0,
 ];
 
-/// The bits of `attributes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attributes(pub i16);
+/// A bit of `attributes`: timestamps were assigned by the broker, not by the producer.
+pub const LOG_APPEND_TIME: i16 = 1 << 3;
+/// The batch is part of a transaction.
+pub const TRANSACTIONAL: i16 = 1 << 4;
+/// The batch holds a transaction marker in place of records.
+pub const CONTROL: i16 = 1 << 5;
+/// `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
+pub const DELETE_HORIZON: i16 = 1 << 6;
 
-impl Attributes {
-    /// How the records are compressed; `None` if the number is not assigned.
-    pub fn compression(self) -> Option<Compression> {
-        use Compression::*;
-        [None, Gzip, Snappy, Lz4, Zstd].get(usize::from(self.0 as u16 & 0b111)).copied()
-    }
-
-    /// Timestamps were assigned by the broker, not by the producer.
-    pub const LOG_APPEND_TIME: i16 = 1 << 3;
-    /// The batch is part of a transaction.
-    pub const TRANSACTIONAL: i16 = 1 << 4;
-    /// The batch holds a transaction marker in place of records.
-    pub const CONTROL: i16 = 1 << 5;
-    /// `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
-    pub const DELETE_HORIZON: i16 = 1 << 6;
-
-    /// Returns true if a bit is set.
-    pub fn has(self, bit: i16) -> bool {
-        self.0 & bit != 0
-    }
+/// What the lowest bits of `attributes` say; `None` if the number is not assigned.
+fn compression(attributes: i16) -> Option<Compression> {
+    use Compression::*;
+    [None, Gzip, Snappy, Lz4, Zstd].get(usize::from(attributes as u16 & 0b111)).copied()
 }
 
-impl FieldType for Attributes {
-    const SIZE: usize = i16::SIZE;
-
-    fn read(bytes: &[u8], order: ByteOrder) -> Attributes {
-        Attributes(i16::read(bytes, order))
-    }
-
-    fn write(self, bytes: &mut [u8], order: ByteOrder) {
-        self.0.write(bytes, order);
-    }
-
-    fn show(self) -> String {
-        let mut text = match self.compression() {
-            Some(Compression::None) => "uncompressed".to_owned(),
-            Some(compression) => format!("{compression:?}").to_lowercase(),
-            None => format!("unknown compression {}", self.0 & 0b111),
-        };
-        let flags = [
-            (Self::LOG_APPEND_TIME, ", log append time"),
-            (Self::TRANSACTIONAL, ", transactional"),
-            (Self::CONTROL, ", control"),
-            (Self::DELETE_HORIZON, ", delete horizon"),
-        ];
-        flags.iter().filter(|(bit, _)| self.has(*bit)).for_each(|(_, name)| text += name);
-        text
-    }
+fn show_attributes(attributes: i16) -> String {
+    let mut text = match compression(attributes) {
+        Some(Compression::None) => "uncompressed".to_owned(),
+        Some(compression) => format!("{compression:?}").to_lowercase(),
+        None => format!("unknown compression {}", attributes & 0b111),
+    };
+    let flags = [
+        (LOG_APPEND_TIME, ", log append time"),
+        (TRANSACTIONAL, ", transactional"),
+        (CONTROL, ", control"),
+        (DELETE_HORIZON, ", delete horizon"),
+    ];
+    flags.iter().filter(|(bit, _)| attributes & bit != 0).for_each(|(_, name)| text += name);
+    text
 }
 
 /// How the records of a batch are compressed: all of them together, after the header.
@@ -165,7 +142,7 @@ impl BatchHeader {
             partition_leader_epoch: -1,
             magic: MAGIC,
             crc: 0,
-            attributes: Attributes(0),
+            attributes: 0,
             last_offset_delta: count - 1,
             base_timestamp,
             max_timestamp,
@@ -193,9 +170,19 @@ impl BatchHeader {
         (size >= Self::SIZE).then_some(size)
     }
 
+    /// How the records are compressed; `None` if the number is not assigned.
+    pub fn compression(&self) -> Option<Compression> {
+        compression(self.attributes)
+    }
+
+    /// Returns true if a bit of `attributes` is set.
+    pub fn has(&self, bit: i16) -> bool {
+        self.attributes & bit != 0
+    }
+
     /// When compaction may remove the tombstones of the batch, if it has met them before.
     pub fn delete_horizon(&self) -> Option<i64> {
-        self.attributes.has(Attributes::DELETE_HORIZON).then_some(self.base_timestamp)
+        self.has(DELETE_HORIZON).then_some(self.base_timestamp)
     }
 
     /// Returns true if an idempotent or transactional producer sent the batch.
@@ -261,7 +248,7 @@ mod tests {
             partition_leader_epoch: 0,
             magic: 2,
             crc: 0xd74f_382f,
-            attributes: Attributes(0),
+            attributes: 0,
             last_offset_delta: 2,
             base_timestamp: 0x01a2_026d_e8e7,
             max_timestamp: 0x01a2_026d_e8e7,
@@ -323,7 +310,7 @@ mod tests {
 
     #[test]
     fn attributes_are_named() {
-        assert_eq!(Attributes(0b11_1011).show(), "lz4, log append time, transactional, control");
-        assert_eq!(Attributes(7).show(), "unknown compression 7");
+        assert_eq!(show_attributes(0b11_1011), "lz4, log append time, transactional, control");
+        assert_eq!(show_attributes(7), "unknown compression 7");
     }
 }

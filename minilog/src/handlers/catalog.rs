@@ -145,10 +145,11 @@ impl Catalog {
         })
     }
 
-    fn insert(&mut self, topic: Topic) {
+    fn insert(&mut self, topic: Topic) -> Arc<Topic> {
         let topic = Arc::new(topic);
         self.by_id.insert(topic.id, Arc::clone(&topic));
-        self.by_name.insert(topic.name.clone(), topic);
+        self.by_name.insert(topic.name.clone(), Arc::clone(&topic));
+        topic
     }
 
     fn remove(&mut self, name: &str) -> Option<Arc<Topic>> {
@@ -205,7 +206,7 @@ impl Topics {
             topics[topic].partitions.push(Arc::new(Partition::new(log)));
         }
         let mut catalog = Catalog::default();
-        topics.into_iter().for_each(|topic| catalog.insert(topic));
+        topics.into_iter().for_each(|topic| drop(catalog.insert(topic)));
 
         let topics = Mutex::new(Arc::new(catalog));
         let (changing, checkpoints) = (Mutex::new(()), Mutex::new(()));
@@ -232,8 +233,7 @@ impl Topics {
         let (id, partitions) = (Uuid::from_random((self.random)()), Vec::new());
         let topic = Topic { name: name.to_owned(), id, overrides, partitions };
         let partitions = self.create_partitions(&topic, 0..count)?;
-        self.change(|catalog| catalog.insert(Topic { partitions, ..topic }));
-        Ok(Arc::clone(self.catalog().by_name(name).expect("it was inserted")))
+        Ok(self.change(|catalog| catalog.insert(Topic { partitions, ..topic })))
     }
 
     /// Returns why a topic cannot be created, without creating it.

@@ -78,12 +78,11 @@ fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     let fixed = |name: &str, config_type, value: String| {
         result(name, config_type, vec![synonym(name, value, SOURCE_STATIC_BROKER)])
     };
-    let settings = &broker.settings;
     let mut values = PARAMETERS.iter().map(value).collect::<Vec<_>>();
     values.extend([
-        fixed("auto.create.topics.enable", BOOLEAN_TYPE, settings.auto_create_topics.to_string()),
-        fixed("log.dirs", STRING_TYPE, settings.data_dir.clone()),
-        fixed("num.partitions", INT_TYPE, settings.num_partitions.to_string()),
+        fixed("auto.create.topics.enable", BOOLEAN_TYPE, broker.auto_create_topics.to_string()),
+        fixed("log.dirs", STRING_TYPE, broker.data_dir.clone()),
+        fixed("num.partitions", INT_TYPE, broker.num_partitions.to_string()),
     ]);
     values.iter_mut().for_each(|it| it.read_only = true);
     values

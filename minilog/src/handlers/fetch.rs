@@ -30,8 +30,7 @@
 
 use super::{Broker, Call, Delayed, Step, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
-use crate::engine::log::partition::{Offsets, Partition};
-use crate::engine::log::segment::Slice;
+use crate::engine::log::partition::Partition;
 use crate::wire::ErrorCode;
 use crate::wire::codec::{Frame, Records};
 use crate::wire::fetch::*;
@@ -167,7 +166,13 @@ impl Found {
             high_watermark: -1,
             ..Default::default()
         };
-        let read = known.as_ref().map_err(|error| *error).and_then(|it| read(it, wanted, limit));
+        let read = known.as_ref().map_err(|error| *error).and_then(|it| {
+            let read = it.read(wanted.fetch_offset, limit).map_err(|error| match error {
+                ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
+                ReadError::Storage(error) => storage_error(&error),
+            })?;
+            check_epoch(read.1.leader_epoch, wanted.current_leader_epoch).map(|()| read)
+        });
         let slice = match read {
             Ok((slice, offsets)) => {
                 data.high_watermark = offsets.high_watermark;
@@ -207,17 +212,4 @@ impl Found {
         }
         call.encode(&self.response)
     }
-}
-
-fn read(
-    partition: &Partition,
-    wanted: &FetchPartition,
-    limit: usize,
-) -> Result<(Option<Slice>, Offsets), ErrorCode> {
-    let fetched = partition.read(wanted.fetch_offset, limit).map_err(|error| match error {
-        ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
-        ReadError::Storage(error) => storage_error(&error),
-    })?;
-    check_epoch(fetched.1.leader_epoch, wanted.current_leader_epoch)?;
-    Ok(fetched)
 }

@@ -42,7 +42,11 @@ pub fn join_group(
         return call.respond(&not_joined(error_code, request.member_id));
     }
 
-    let rebalance_timeout_ms = request.rebalance_timeout_ms();
+    // Version 0 has none.
+    let rebalance_timeout_ms = match request.rebalance_timeout_ms {
+        ..0 => request.session_timeout_ms,
+        timeout => timeout,
+    };
     let id = broker.new_uuid();
     let prefix = request.group_instance_id.as_deref().unwrap_or(client_id);
     let join = Join {

@@ -39,7 +39,7 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
         for name in missing {
             // If it fails the topic is still missing, and the response says so. Another client may
             // have created it meanwhile, which is as good.
-            let count = broker.settings.num_partitions;
+            let count = broker.num_partitions;
             let _ = broker.topics.create(&name, count, Overrides::default());
         }
         describe(broker, call, &request)
@@ -49,8 +49,8 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
 /// The names that the client wants to have created.
 fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec<String> {
     let catalog = broker.topics.catalog();
-    let allowed = broker.settings.auto_create_topics
-        && (request.allow_auto_topic_creation || call.version < 4);
+    let allowed =
+        broker.auto_create_topics && (request.allow_auto_topic_creation || call.version < 4);
     let topics = request.wanted(call.version).unwrap_or_default();
     let is_missing = |name: &String| {
         is_topic_name(name) && name != OFFSETS_TOPIC && catalog.by_name(name).is_none()

@@ -64,25 +64,18 @@ pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
 pub struct Broker {
     /// The topics.
     pub topics: Topics,
-    /// How the broker behaves.
-    pub settings: Settings,
-    /// Ids for idempotent producers.
-    pub producer_ids: ProducerIds,
-    /// Consumer groups.
-    pub groups: Groups,
-    /// Host and port that clients are told to connect to; known once the server listens.
-    pub advertised: OnceLock<(String, u16)>,
-}
-
-/// How the broker behaves, by Kafka's names.
-#[derive(Clone, Debug)]
-pub struct Settings {
     /// `auto.create.topics.enable`
     pub auto_create_topics: bool,
     /// `num.partitions`: of a topic that does not say how many it wants.
     pub num_partitions: i32,
     /// `log.dirs`, an absolute path.
     pub data_dir: String,
+    /// Ids for idempotent producers.
+    pub producer_ids: ProducerIds,
+    /// Consumer groups.
+    pub groups: Groups,
+    /// Host and port that clients are told to connect to; known once the server listens.
+    pub advertised: OnceLock<(String, u16)>,
 }
 
 /// What the server does after a request.
@@ -186,23 +179,20 @@ impl Call {
 /// Handles one frame, without its size in front, of a client on `host`, as Java prints it:
 /// `/127.0.0.1`. Groups describe their members by it.
 pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
-    let request = match decode_request(frame) {
+    let (header, body) = match decode_request(frame) {
         Ok(request) => request,
-        Err(RequestError::Unsupported { key, correlation_id, .. })
-            if key == ApiVersionsRequest::KEY =>
-        {
-            let call = Call { version: 0, correlation_id };
+        Err(RequestError::Unsupported(it)) if it.request_api_key == ApiVersionsRequest::KEY => {
+            let call = Call { version: 0, correlation_id: it.correlation_id };
             return call.respond(&ApiVersionsResponse::unsupported());
         }
         Err(error) => return Step::Close(error.to_string()),
     };
 
-    let RequestHeader { request_api_version: version, correlation_id, client_id, .. } =
-        request.header;
+    let RequestHeader { request_api_version: version, correlation_id, client_id, .. } = header;
     let call = Call { version, correlation_id };
     let client = (client_id.as_deref().unwrap_or_default(), host);
     use Request::*;
-    match request.body {
+    match body {
         Produce(body) => produce::produce(broker, call, body),
         Fetch(body) => fetch::fetch(broker, call, body),
         ListOffsets(body) => call.blocking(broker, |it| list_offsets::list_offsets(it, body)),

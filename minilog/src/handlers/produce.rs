@@ -167,7 +167,6 @@ mod tests {
     use crate::engine::log::config::LogConfig;
     use crate::engine::log::log::Log;
     use crate::format::batch;
-    use crate::handlers::Settings;
     use crate::handlers::catalog::Topics;
     use crate::handlers::group::Groups;
     use crate::handlers::parameters::Overrides;
@@ -189,11 +188,9 @@ mod tests {
         topics.create("orders", 1, Overrides::default()).unwrap();
         Arc::new(Broker {
             topics,
-            settings: Settings {
-                auto_create_topics: false,
-                num_partitions: 1,
-                data_dir: String::new(),
-            },
+            auto_create_topics: false,
+            num_partitions: 1,
+            data_dir: String::new(),
             producer_ids: ProducerIds::new(shared),
             groups: Groups::new(GroupConfig::default(), Now::default),
             advertised: OnceLock::new(),

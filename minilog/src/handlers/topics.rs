@@ -59,7 +59,7 @@ fn create(
     }
 
     let name = &wanted.name;
-    let default = broker.settings.num_partitions;
+    let default = broker.num_partitions;
     let partitions = if wanted.num_partitions == -1 { default } else { wanted.num_partitions };
     let mut overrides = Overrides::default();
     for config in &wanted.configs {
@@ -195,7 +195,7 @@ pub fn describe_log_dirs(
         ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
     let directory = DescribeLogDirsResult {
-        log_dir: broker.settings.data_dir.clone(),
+        log_dir: broker.data_dir.clone(),
         topics: topics.filter(|it| !it.partitions.is_empty()).collect(),
         ..Default::default()
     };

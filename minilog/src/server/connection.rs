@@ -16,7 +16,7 @@
 //! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
 
 use super::Server;
-use super::send::{NO_MORE, send, write_out};
+use super::send::{NO_MORE, blocking, send, write_out};
 use crate::handlers::{Delayed, FRAME_BYTES_MAX, Step, handle};
 use crate::wire::APIS;
 use crate::wire::codec::Frame;
@@ -67,10 +67,7 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                 }
                 Step::Blocking(job) => {
                     write_out(&stream, &mut out, NO_MORE).await?;
-                    let done = tokio::task::spawn_blocking(job).await;
-                    let frame =
-                        done.unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic()));
-                    send(&mut stream, &mut out, &frame).await?;
+                    send(&mut stream, &mut out, &blocking(job).await).await?;
                 }
             }
         }

@@ -94,7 +94,12 @@ async fn warm(slice: &Slice, mut position: u64, end: u64) -> io::Result<()> {
         }
         Ok(())
     };
-    spawn_blocking(read).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    blocking(read).await
+}
+
+/// Calls `job` on a thread that may wait for the disk.
+pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(job).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// One call of `sendfile`. Returns how many bytes went, at least one.

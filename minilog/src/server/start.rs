@@ -17,7 +17,7 @@ use crate::handlers::catalog::Topics;
 use crate::handlers::group::Groups;
 use crate::handlers::group_log;
 use crate::handlers::producer_ids::ProducerIds;
-use crate::handlers::{Broker, Meter, Settings};
+use crate::handlers::{Broker, Meter};
 use crate::wire::APIS;
 use minikit::cli::ServeArgs;
 use minikit::connections::Connections;
@@ -107,11 +107,9 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
 
     let broker = Arc::new(Broker {
         topics,
-        settings: Settings {
-            auto_create_topics: start.auto_create_topics,
-            num_partitions: start.num_partitions,
-            data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
-        },
+        auto_create_topics: start.auto_create_topics,
+        num_partitions: start.num_partitions,
+        data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         producer_ids: ProducerIds::new(disk),
         groups: Groups::new(start.group_config(), now),
         advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),

@@ -176,7 +176,6 @@ mod tests {
     use crate::engine::group::events::Now;
     use crate::engine::log::config::LogConfig;
     use crate::format::batch;
-    use crate::handlers::Settings;
     use crate::handlers::catalog::Topics;
     use crate::handlers::parameters::Overrides;
     use crate::handlers::producer_ids::ProducerIds;
@@ -190,11 +189,11 @@ mod tests {
         let config = LogConfig { flush_ms: 1, ..LogConfig::default() };
         let (topics, _) = Topics::open(Arc::clone(&disk), config, || [3; 16]).unwrap();
         let topic = topics.create("orders", 1, Overrides::default()).unwrap();
-        let settings =
-            Settings { auto_create_topics: false, num_partitions: 1, data_dir: String::new() };
         let broker = Arc::new(Broker {
             topics,
-            settings,
+            auto_create_topics: false,
+            num_partitions: 1,
+            data_dir: String::new(),
             producer_ids: ProducerIds::new(disk),
             groups: Groups::new(GroupConfig::default(), Now::default),
             advertised: OnceLock::new(),

@@ -76,15 +76,6 @@ pub trait RequestBody: Message {
     type Response: Message;
 }
 
-/// A request with its header.
-#[derive(Clone, Debug)]
-pub struct RequestFrame {
-    /// The header.
-    pub header: RequestHeader,
-    /// The body, in the version that the header names.
-    pub body: Request,
-}
-
 message! {
     /// In front of every request.
     pub struct RequestHeader {
@@ -101,20 +92,13 @@ message! {
 }
 
 /// Why a frame is not a request that the broker can answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RequestError {
     /// The key or the version is not supported. An ApiVersions request is answered
     /// ([`ApiVersionsResponse::unsupported`](super::api_versions::ApiVersionsResponse)); after
     /// another one the connection must close, because the client waits for a response whose format
     /// the broker does not know.
-    Unsupported {
-        /// The number of the request.
-        key: i16,
-        /// Its version.
-        version: i16,
-        /// Comes back in the response.
-        correlation_id: i32,
-    },
+    Unsupported(RequestHeader),
     /// The bytes are not the message that the header announces. The connection must close.
     Malformed(DecodeError),
 }
@@ -122,12 +106,12 @@ pub enum RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RequestError::Unsupported { key, version, .. } => match Api::of(*key) {
-                Some(api) => {
-                    let (first, last) = (api.versions.start(), api.versions.end());
-                    write!(f, "{} version {version} is not in {first}-{last}", api.name)
+            RequestError::Unsupported(it) => match Api::of(it.request_api_key) {
+                Some(Api { name, versions, .. }) => {
+                    let (first, last) = (versions.start(), versions.end());
+                    write!(f, "{name} version {} is not in {first}-{last}", it.request_api_version)
                 }
-                None => write!(f, "request {key} is not supported"),
+                None => write!(f, "request {} is not supported", it.request_api_key),
             },
             RequestError::Malformed(error) => write!(f, "malformed request: {error}"),
         }
@@ -142,18 +126,17 @@ impl From<DecodeError> for RequestError {
 
 /// Decodes a request from its frame, without the size in front. Bytes after the body are ignored,
 /// as in Kafka.
-pub fn decode_request(frame: Bytes) -> Result<RequestFrame, RequestError> {
+pub fn decode_request(frame: Bytes) -> Result<(RequestHeader, Request), RequestError> {
     let mut decoder = Decoder::new(frame, 0, false);
     let header = RequestHeader::decode(&mut decoder)?;
-    let (key, version) = (header.request_api_key, header.request_api_version);
-    let correlation_id = header.correlation_id;
-    let unsupported = RequestError::Unsupported { key, version, correlation_id };
-    let api = Api::of(key).filter(|api| api.versions.contains(&version)).ok_or(unsupported)?;
+    let version = header.request_api_version;
+    let api = Api::of(header.request_api_key).filter(|api| api.versions.contains(&version));
+    let Some(api) = api else { return Err(RequestError::Unsupported(header)) };
 
     let mut decoder = decoder.with_version(version, api.is_flexible(version));
     decoder.end_struct()?;
     let body = (api.decode)(&mut decoder)?;
-    Ok(RequestFrame { header, body })
+    Ok((header, body))
 }
 
 /// Encodes a request, its size in front.
@@ -178,7 +161,8 @@ pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) 
 }
 
 fn encode<M: Message>(header: &impl WireType, has_tags: bool, version: i16, body: &M) -> Frame {
-    let mut encoder = Encoder::start_frame();
+    let mut encoder = Encoder::new(0, false);
+    encoder.put(&[0; Frame::SIZE_BYTES]);
     header.encode(&mut encoder);
     let mut encoder = encoder.with_version(version, M::is_flexible(version));
     if has_tags {

@@ -9,8 +9,8 @@
 //! use minilog::wire::{self, Request};
 //!
 //! let frame = b"\0\x12\0\x03\0\0\0\x01\0\x07rdkafka\0\x0blibrdkafka\x062.0.2\0";
-//! let request = wire::decode_request(frame.as_slice().into())?;
-//! let Request::ApiVersions(body) = request.body else { panic!("another request") };
+//! let (_, request) = wire::decode_request(frame.as_slice().into())?;
+//! let Request::ApiVersions(body) = request else { panic!("another request") };
 //! assert_eq!(body.client_software_name, "librdkafka");
 //! assert_eq!(body.client_software_version, "2.0.2");
 //! # Ok::<(), wire::RequestError>(())

@@ -340,20 +340,13 @@ impl Encoder {
         self.frame.to_vec()
     }
 
-    /// The frame that was started by [`Encoder::start_frame`], with its size filled in.
+    /// The frame with its size filled in, for which the first bytes left room.
     pub fn finish_frame(self) -> Frame {
         let mut frame = self.frame;
         let size = i32::try_from(frame.size() - Frame::SIZE_BYTES);
         let size = size.expect("max.message.bytes and fetch.max.bytes are 32 bits");
         frame.bytes[..Frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
         frame
-    }
-
-    /// Leaves room for the size of the frame. Its header comes next.
-    pub fn start_frame() -> Encoder {
-        let mut encoder = Encoder::new(0, false);
-        encoder.put(&[0; Frame::SIZE_BYTES]);
-        encoder
     }
 }
 

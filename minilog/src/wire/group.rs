@@ -17,12 +17,13 @@
 //! | LeaveGroup | 3 | several members at once |
 //!
 //! ```
-//! use minilog::wire::group::JoinGroupRequest;
+//! use minilog::wire::group::FindCoordinatorRequest;
 //!
-//! let request = JoinGroupRequest { session_timeout_ms: 45_000, ..JoinGroupRequest::default() };
-//! assert_eq!(request.rebalance_timeout_ms(), 45_000);
-//! let request = JoinGroupRequest { rebalance_timeout_ms: 300_000, ..request };
-//! assert_eq!(request.rebalance_timeout_ms(), 300_000);
+//! let old = FindCoordinatorRequest { key: "billing".into(), ..Default::default() };
+//! assert_eq!(old.keys(3), ["billing"]);
+//! let coordinator_keys = vec!["billing".into(), "audit".into()];
+//! let new = FindCoordinatorRequest { coordinator_keys, ..Default::default() };
+//! assert_eq!(new.keys(4), ["billing", "audit"]);
 //! ```
 //!
 //! Kafka counterpart: the JSON files of these names.
@@ -225,23 +226,12 @@ message! {
     }
 }
 
-impl JoinGroupRequest {
-    /// How long a rebalance waits for the member, in milliseconds. Version 0 has no field for it.
-    pub fn rebalance_timeout_ms(&self) -> i32 {
-        match self.rebalance_timeout_ms {
-            ..0 => self.session_timeout_ms,
-            timeout => timeout,
-        }
-    }
-}
-
 impl FindCoordinatorRequest {
     /// The groups that a request of `version` asks for.
     pub fn keys(&self, version: i16) -> &[String] {
-        if version < COORDINATORS_FROM {
-            std::slice::from_ref(&self.key)
-        } else {
-            &self.coordinator_keys
+        match version {
+            COORDINATORS_FROM.. => &self.coordinator_keys,
+            _ => std::slice::from_ref(&self.key),
         }
     }
 }

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_consumer_that_comes_back_asks_about_its_epoch() {
-        let Request::OffsetForLeaderEpoch(request) = decode_request(REQUEST.into()).unwrap().body
+        let Request::OffsetForLeaderEpoch(request) = decode_request(REQUEST.into()).unwrap().1
         else {
             panic!("another request")
         };

@@ -34,8 +34,8 @@ pub mod schema;
 pub mod topics;
 
 pub use api::{
-    APIS, Api, Request, RequestBody, RequestError, RequestFrame, decode_request, decode_response,
-    encode_request, encode_response,
+    APIS, Api, Request, RequestBody, RequestError, decode_request, decode_response, encode_request,
+    encode_response,
 };
 pub use error_code::ErrorCode;
 pub use schema::message;

@@ -30,8 +30,8 @@
 //! let frame = Bytes::from(wire::encode_request(1, "me", 7, &request).to_vec());
 //!
 //! // The server reads the size and then the frame.
-//! let decoded = wire::decode_request(frame.slice(4..))?;
-//! let Request::Produce(body) = decoded.body else { panic!("another request") };
+//! let (_, decoded) = wire::decode_request(frame.slice(4..))?;
+//! let Request::Produce(body) = decoded else { panic!("another request") };
 //! let records = body.topic_data[0].partition_data[0].records.as_ref();
 //! let records = records.and_then(Records::bytes).expect("sent");
 //! assert_eq!(records[..], batch::EXAMPLE);

@@ -104,7 +104,7 @@ impl<'a> Batches<'a> {
 
 /// The records of a batch. `InvalidData` if they cannot be decompressed.
 pub fn decompressed(header: &BatchHeader, batch: &[u8]) -> io::Result<Vec<u8>> {
-    let compression = header.attributes.compression().ok_or_else(damaged)?;
+    let compression = header.compression().ok_or_else(damaged)?;
     decompress(compression, &batch[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)
 }
 

@@ -56,7 +56,7 @@ use super::batches::{Batches, RECOVERY_WINDOW, damaged, decompressed, invalid_da
 use super::directory::Directory;
 use super::log::Log;
 use super::segment::Segment;
-use crate::format::batch::{self, Attributes, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
@@ -159,9 +159,7 @@ impl Compaction {
         for source in self.groups.iter().flatten() {
             let mut batches = source.batches(0, RECOVERY_WINDOW);
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
-                if header.last_offset() < self.first_dirty
-                    || header.attributes.has(Attributes::CONTROL)
-                {
+                if header.last_offset() < self.first_dirty || header.has(batch::CONTROL) {
                     continue;
                 }
                 for record in records(&decompressed(&header, bytes)?) {
@@ -228,7 +226,7 @@ impl Compaction {
         LatestOffsets { offsets, up_to }: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Option<Cow<'b, [u8]>>> {
-        if header.attributes.has(Attributes::CONTROL) || header.base_offset >= *up_to {
+        if header.has(batch::CONTROL) || header.base_offset >= *up_to {
             return Ok(Some(batch.into()));
         }
         let bytes = decompressed(header, batch)?;
@@ -353,7 +351,7 @@ fn rebuild(
         let relative = |it: &Record<'_>| it.timestamp_delta.wrapping_add(moved);
         kept.iter_mut().for_each(|it| it.timestamp_delta = relative(it));
         new.base_timestamp = horizon;
-        new.attributes.0 |= Attributes::DELETE_HORIZON;
+        new.attributes |= batch::DELETE_HORIZON;
     }
     let timestamp = |it: &Record<'_>| new.base_timestamp.wrapping_add(it.timestamp_delta);
     let latest = kept.iter().map(timestamp).max();
@@ -362,7 +360,7 @@ fn rebuild(
 
     let mut records = Vec::new();
     kept.iter().for_each(|record| record.encode(&mut records));
-    let compression = header.attributes.compression().ok_or_else(damaged)?;
+    let compression = header.compression().ok_or_else(damaged)?;
     let records = compress(compression, records)?;
     let mut bytes = [&new.encode()[..], &records].concat();
     batch::seal(&mut bytes);

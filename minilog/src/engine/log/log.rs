@@ -37,7 +37,7 @@ use super::config::LogConfig;
 use super::directory::Directory;
 use super::producers::{Producers, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
-use crate::format::batch::{self, Attributes, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -233,13 +233,13 @@ impl Log {
             "a produce request must have exactly one batch per partition"
         } else if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
             "the batch has another number of records than offsets"
-        } else if header.attributes.compression().is_none() {
+        } else if header.compression().is_none() {
             "the compression of the batch is unknown"
-        } else if header.attributes.has(Attributes::TRANSACTIONAL) {
+        } else if header.has(batch::TRANSACTIONAL) {
             "transactions are not supported"
-        } else if header.attributes.has(Attributes::CONTROL) {
+        } else if header.has(batch::CONTROL) {
             "clients must not send control batches"
-        } else if header.attributes.has(Attributes::LOG_APPEND_TIME) {
+        } else if header.has(batch::LOG_APPEND_TIME) {
             "clients must not send batches with the timestamp of the broker"
         } else if header.has_producer_id() && header.base_sequence < 0 {
             "a batch with a producer id needs a sequence number"
@@ -414,13 +414,8 @@ impl Log {
         self.recovery_point == self.next_offset && self.sealed_have_indexes()
     }
 
-    /// Returns true if a sealed segment is not durable.
-    pub fn has_unflushed_segments(&self) -> bool {
-        self.is_sealed(self.recovery_point) || !self.sealed_have_indexes()
-    }
-
     /// Returns true if the indexes of all sealed segments are in their files.
-    fn sealed_have_indexes(&self) -> bool {
+    pub(super) fn sealed_have_indexes(&self) -> bool {
         self.segments.values().rev().skip(1).all(|it| it.indexes.is_none())
     }
 

@@ -39,7 +39,7 @@
 //! What is remembered of a batch is what a snapshot stores of the last one, so there is one type
 //! for both. Transactions are not supported: its two fields for them are -1.
 
-use crate::format::batch::{Attributes, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::snapshot::SnapshotEntry;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -100,8 +100,7 @@ impl Producers {
 
     /// Remembers a batch that was appended.
     pub fn note(&mut self, batch: SnapshotEntry) {
-        let new = || VecDeque::with_capacity(BATCHES_MAX);
-        let batches = self.0.entry(batch.producer_id).or_insert_with(new);
+        let batches = self.0.entry(batch.producer_id).or_default();
         batches.retain(|it| it.producer_epoch == batch.producer_epoch);
         if batches.len() == BATCHES_MAX {
             batches.pop_front();
@@ -111,7 +110,7 @@ impl Producers {
 
     /// Remembers a batch of the log, if an idempotent producer sent it.
     pub fn note_batch(&mut self, header: &BatchHeader) {
-        if header.has_producer_id() && !header.attributes.has(Attributes::CONTROL) {
+        if header.has_producer_id() && !header.has(batch::CONTROL) {
             self.note(SnapshotEntry::of(header));
         }
     }

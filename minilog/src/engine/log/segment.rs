@@ -27,7 +27,7 @@
 use super::batches::{Batches, LOOKUP_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
 use super::index::{Entry, SparseIndex, floor_in_file};
-use crate::format::batch::{Attributes, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -279,8 +279,7 @@ impl Indexes {
 
     /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
     pub fn load(directory: &Directory, base_offset: i64) -> io::Result<Indexes> {
-        let (offsets, times) = (load(directory, base_offset)?, load(directory, base_offset)?);
-        Ok(Indexes { offsets, times })
+        Ok(Indexes { offsets: load(directory, base_offset)?, times: load(directory, base_offset)? })
     }
 }
 
@@ -298,7 +297,7 @@ fn find_in_batch(
     from: i64,
 ) -> io::Result<Option<TimestampOffset>> {
     // The timestamp of the broker is that of every record in the batch.
-    if header.attributes.has(Attributes::LOG_APPEND_TIME) {
+    if header.has(batch::LOG_APPEND_TIME) {
         let offset = header.base_offset.max(from);
         return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
     }
