@@ -330,6 +330,43 @@ class Maker:
             sql += f" having count(*) {rng.choice(['>', '<='])} {rng.randint(0, 3)}"
         return self.ordered(sql, len(keys) + len(aggregates))
 
+    def numbered(self):
+        """row_number() in an order that is total, but for rows that are equal in all that is shown."""
+        rng = self.rng
+        name = rng.choice(sorted(self.tables))
+        cols = self.tables[name]
+        shown = [col for col, _ in cols]
+        rng.shuffle(shown)
+        order = ", ".join(f"{col}{rng.choice(['', ' desc', ' nulls first'])}" for col in shown)
+        parts = rng.sample(shown, rng.randint(0, 2))
+        over = (f"partition by {', '.join(parts)} " if parts else "") + f"order by {order}"
+        where = f" where {self.condition(cols, 1)}" if rng.random() < 0.5 else ""
+        sql = f"select {', '.join(shown)}, row_number() over ({over}) as n from {name}{where}"
+        if rng.random() < 0.4:
+            limit = rng.randint(1, 3)
+            sql = f"select * from ({sql}) s where n <= {limit}"
+        return self.ordered(sql, len(shown) + 1)
+
+    def alter(self):
+        rng = self.rng
+        name = rng.choice(sorted(self.tables))
+        cols = self.tables[name]
+        pick = rng.random()
+        if pick < 0.5 or len(cols) < 4:
+            kind = rng.choice(sorted(self.TYPES))
+            col = f"{kind}{rng.randint(10, 99)}"
+            if any(col == other for other, _ in cols):
+                return f"alter table {name} add column {col} int"
+            default = f" default {self.literal(kind, 0)}" if rng.random() < 0.6 else ""
+            cols.append((col, kind))
+            return f"alter table {name} add column {col} {self.TYPES[kind]}{default}"
+        if pick < 0.8:
+            col, _ = cols.pop(rng.randint(1, len(cols) - 1))
+            return f"alter table {name} drop column {col}"
+        if pick < 0.9:
+            return f"alter table {name} add constraint c check ({self.condition(cols, 0)} or true)"
+        return f"alter table {name} drop constraint if exists c"
+
     def setop(self):
         rng = self.rng
         kind = rng.choice(["int", "text", "num", "day"])
@@ -381,14 +418,18 @@ class Maker:
 
     def statement(self):
         pick = self.rng.random()
-        if pick < 0.62:
+        if pick < 0.57:
             return self.query()
+        if pick < 0.62:
+            return self.numbered()
         if pick < 0.7:
             return self.setop()
         if pick < 0.8:
             return self.derived()
-        if pick < 0.96:
+        if pick < 0.94:
             return self.write()
+        if pick < 0.96:
+            return self.alter()
         if pick < 0.97:
             return f"analyze {self.rng.choice(sorted(self.tables))}"
         return self.index()

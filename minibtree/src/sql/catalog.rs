@@ -386,17 +386,71 @@ impl Editor<'_> {
 
     /// Gives a table new, empty relations.
     pub fn truncate(&mut self, table: &Table) -> Result<()> {
+        self.renew(table, &table.indexes)
+    }
+
+    /// Gives a table a new, empty heap, and these indexes, which are empty too.
+    fn renew(&mut self, table: &Table, indexes: &[TableIndex]) -> Result<()> {
         self.delete(TABLES, |values| values[0] == int_of(table.oid))?;
         let heap = self.create_heap()?;
         let values = [int_of(table.oid), text_of(&table.name), int_of(heap)];
         self.insert(TABLES, &values)?;
         self.transaction.drop_relation(table.heap.id());
 
-        for index in &table.indexes {
-            self.drop_index(index)?;
+        table.indexes.iter().try_for_each(|it| self.drop_index(it))?;
+        for index in indexes {
             let empty = self.create_index(index.index.is_hash())?;
             self.add_index(table.oid, &TableIndex { index: empty, ..index.clone() })?;
         }
+        Ok(())
+    }
+
+    /// Gives a table other columns, each with its position before, and new, empty relations. What
+    /// needs a column that is gone goes too: indexes, and foreign keys of the table.
+    pub fn redefine(
+        &mut self,
+        catalog: &Catalog,
+        table: &Table,
+        columns: &[(Column, Option<usize>)],
+    ) -> Result<()> {
+        self.delete(COLUMNS, |values| values[0] == int_of(table.oid))?;
+        for (position, (column, _)) in columns.iter().enumerate() {
+            self.insert(COLUMNS, &column_row(table.oid, position, column))?;
+        }
+
+        let moved = |old: usize| columns.iter().position(|it| it.1 == Some(old));
+        let all_moved = |old: &[usize]| old.iter().map(|it| moved(*it)).collect::<Option<Vec<_>>>();
+        let index = |it: &TableIndex| {
+            let column =
+                |it: &IndexColumn| Some(IndexColumn { position: moved(it.position)?, ..*it });
+            let columns = it.columns.iter().map(column).collect::<Option<Vec<_>>>()?;
+            Some(TableIndex { columns, included: all_moved(&it.included)?, ..it.clone() })
+        };
+        let indexes: Vec<TableIndex> = table.indexes.iter().filter_map(index).collect();
+        self.renew(table, &indexes)?;
+
+        let own = table.foreign_keys.iter().map(|key| (key.clone(), table.oid));
+        let others = catalog.children_of(table.oid).into_iter().map(|(key, it)| (key, it.oid));
+        for (mut key, child) in own.chain(others.filter(|it| it.1 != table.oid)) {
+            self.drop_constraint(child, &key.name)?;
+            let (ours, theirs) = (child == table.oid, key.parent == table.oid);
+            let columns = if ours { all_moved(&key.columns) } else { Some(key.columns.clone()) };
+            if let Some(columns) = columns {
+                let parent = theirs.then(|| all_moved(&key.parent_columns)).flatten();
+                key = ForeignKey {
+                    parent_columns: parent.unwrap_or(key.parent_columns),
+                    columns,
+                    ..key
+                };
+                self.add_foreign_key(child, &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn drop_sequence(&mut self, id: RelationId) -> Result<()> {
+        self.delete(SEQUENCES, |values| values[0] == int_of(id))?;
+        self.transaction.drop_relation(id);
         Ok(())
     }
 

@@ -845,6 +845,10 @@ impl Explainer<'_> {
                     text => format!("({text})"),
                 }));
             }
+            Kind::Window { input, .. } => {
+                names = self.names(input, prefix);
+                names.push("row_number() OVER (?)".to_owned());
+            }
             Kind::Result { width, input: None, .. } => names.resize(*width, String::new()),
             Kind::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);
@@ -928,7 +932,7 @@ impl Explainer<'_> {
             Expr::System(SystemValue::WalEnd) => "pg_current_wal_insert_lsn()".to_owned(),
             Expr::System(SystemValue::Size(_)) => "pg_relation_size(...)".to_owned(),
             Expr::SubPlan(number, _) => self.subplan_text(*number),
-            Expr::Aggregate(..) | Expr::Subquery(_) => String::new(),
+            Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => String::new(),
         }
     }
 
@@ -1044,6 +1048,7 @@ impl Explainer<'_> {
             | Kind::Values { .. }
             | Kind::Filter { .. }
             | Kind::Project { .. } => plain("Result"),
+            Kind::Window { .. } => plain("WindowAgg"),
             Kind::Sort { .. } => plain("Sort"),
             Kind::Limit { .. } => plain("Limit"),
             Kind::Append { .. } => plain("Append"),

@@ -9,8 +9,7 @@
 //! assert_eq!(error.to_string(), text);
 //! ```
 
-pub use minibtree_types::error::{Result, Severity, SqlError, code};
-
+use super::{Severity, SqlError, code};
 use crate::engine;
 
 impl From<engine::Error> for SqlError {

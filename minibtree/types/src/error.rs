@@ -59,6 +59,8 @@ pub mod code {
     pub const AMBIGUOUS_FUNCTION: &str = "42725";
     pub const GROUPING_ERROR: &str = "42803";
     pub const DATATYPE_MISMATCH: &str = "42804";
+    pub const WRONG_OBJECT_TYPE: &str = "42809";
+    pub const WINDOWING_ERROR: &str = "42P20";
     pub const INVALID_FOREIGN_KEY: &str = "42830";
     pub const CANNOT_COERCE: &str = "42846";
     pub const UNDEFINED_FUNCTION: &str = "42883";

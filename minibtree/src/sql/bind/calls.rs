@@ -3,14 +3,15 @@
 //! PostgreSQL's `ParseFuncOrColumn` in `parse_func.c`. There, `coalesce`, `nullif`, `greatest` and
 //! `least` are expressions too, because they need not evaluate all arguments.
 
-use super::coerce::{coerce, implicit, unify};
+use super::coerce::{coerce, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression, operator, unsupported};
 use super::level::{Binder, Typed};
+use super::select::direction;
 use crate::sql::catalog::{TableIndex, undefined_table};
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Found, aggregates, find, is_function};
 use crate::sql::statement::folded;
-use crate::sql::tree::{AggregateCall, Expr, SystemValue};
+use crate::sql::tree::{AggregateCall, Expr, SystemValue, Window};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
@@ -98,7 +99,7 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
         within_group,
         filter,
         null_treatment: None,
-        over: None,
+        over,
     } = call
     else {
         return Err(refused());
@@ -115,6 +116,16 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
         }
         _ => return Err(refused()),
     };
+    if let Some(over) = over {
+        let is_plain = name == "row_number" && list.is_empty() && !distinct && filter.is_none();
+        return if is_plain { row_number(binder, over) } else { Err(refused()) };
+    }
+    if name == "row_number" {
+        return Err(error!(
+            WRONG_OBJECT_TYPE,
+            "window function row_number requires an OVER clause"
+        ));
+    }
     if aggregates::is_aggregate(&name) {
         return aggregate(binder, &name, list, distinct, filter.as_deref());
     }
@@ -131,9 +142,14 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
             _ => return Err(refused()),
         }
     }
-    match (name.as_str(), &arguments[..]) {
+    special(binder, &name, arguments)
+}
+
+/// Calls of what is no function of the table: those that choose, and those that ask the database.
+fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
+    match (name, &arguments[..]) {
         ("now" | "transaction_timestamp" | "current_timestamp" | "current_date", [])
-        | ("localtimestamp", []) => current(&name),
+        | ("localtimestamp", []) => current(name),
         ("coalesce", [_, ..]) => {
             let (all, column_type) = unify(binder, arguments, "COALESCE")?;
             Ok(Typed { expr: Expr::Coalesce(all), column_type })
@@ -152,8 +168,8 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
         (
             "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size",
             [relation],
-        ) => size(binder, &name, relation),
-        _ => named(binder, &name, arguments),
+        ) => size(binder, name, relation),
+        _ => named(binder, name, arguments),
     }
 }
 
@@ -301,6 +317,46 @@ fn aggregate(
     Ok(Typed::new(Expr::Aggregate(number, result), result))
 }
 
+/// `row_number() OVER (PARTITION BY .. ORDER BY ..)`
+fn row_number(binder: &mut Binder, over: &ast::WindowType) -> Result<Typed> {
+    let ast::WindowType::WindowSpec(ast::WindowSpec {
+        window_name: None,
+        partition_by,
+        order_by,
+        window_frame: None,
+    }) = over
+    else {
+        return Err(unsupported!("OVER {over}"));
+    };
+    let (clause, allows) = (binder.level().clause, binder.level().allows_aggregates);
+    if !["SELECT", "ORDER BY"].contains(&clause) {
+        let text = format!("window functions are not allowed in {clause}");
+        return Err(SqlError::new(code::WINDOWING_ERROR, text));
+    }
+
+    // Aggregates are computed before, other windows are not.
+    binder.clause("window definitions", true);
+    let mut key = |expr: &ast::Expr| -> Result<Expr> {
+        let typed = expression(binder, expr)?;
+        Ok(unknown_to_text(binder, typed)?.expr)
+    };
+    let partition = partition_by.iter().map(&mut key).collect::<Result<Vec<_>, _>>();
+    let order = order_by.iter().map(|it| {
+        let (descending, nulls_first) = direction(it)?;
+        Ok::<_, SqlError>((key(&it.expr)?, descending, nulls_first))
+    });
+    let order = order.collect::<Result<Vec<_>, _>>();
+    binder.clause(clause, allows);
+
+    let window = Window { partition: partition?, order: order? };
+    let windows = &mut binder.level().windows;
+    let number = windows.iter().position(|it| *it == window).unwrap_or(windows.len());
+    if number == windows.len() {
+        windows.push(window);
+    }
+    Ok(Typed::new(Expr::Window(number), Type::Int8))
+}
+
 fn aggregate_arguments(
     binder: &mut Binder,
     name: &str,
@@ -320,7 +376,7 @@ fn aggregate_arguments(
     }
     if name == "count" && list.is_empty() {
         let text = "count(*) must be used to call a parameterless aggregate function";
-        return Err(SqlError::new("42809", text));
+        return Err(SqlError::new(code::WRONG_OBJECT_TYPE, text));
     }
     let filter = filter.map(|it| boolean(binder, it, "FILTER")).transpose()?;
     Ok((arguments, filter))

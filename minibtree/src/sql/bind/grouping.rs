@@ -34,7 +34,11 @@ pub fn group(
     add_dependent_columns(&select.relations, &mut unique);
 
     let types: Vec<ColumnType> = aggregates.iter().map(|it| it.aggregate.result.plain()).collect();
-    for expr in select.targets.iter_mut().chain(&mut having) {
+    let windows = select
+        .windows
+        .iter_mut()
+        .flat_map(|it| it.partition.iter_mut().chain(it.order.iter_mut().map(|(expr, ..)| expr)));
+    for expr in select.targets.iter_mut().chain(&mut having).chain(windows) {
         regroup(expr, 0, &unique, &types);
         check(expr, &select.relations)?;
     }

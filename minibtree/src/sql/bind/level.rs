@@ -10,7 +10,7 @@
 //! PostgreSQL's `ParseState`, whose parents form the same chain.
 
 use crate::sql::catalog::Catalog;
-use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation};
+use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Window};
 use crate::sql::values::{ColumnType, Type};
 use crate::wire::{Result, SqlError, code};
 
@@ -31,6 +31,7 @@ pub struct Level {
     /// The columns that can be named, in the order of `*`.
     pub names: Vec<Name>,
     pub aggregates: Vec<AggregateCall>,
+    pub windows: Vec<Window>,
     /// The clause that is bound, as error messages name it.
     pub clause: &'static str,
     /// Aggregates are allowed in the clause.

@@ -371,6 +371,7 @@ fn select(
         from,
         filter,
         grouping: None,
+        windows: level.windows,
         targets: targets.into_iter().map(|(_, typed)| typed.expr).collect(),
         distinct,
     };
@@ -619,6 +620,12 @@ fn output_named(name: &str, targets: &[(String, Typed)]) -> Result<Option<usize>
 }
 
 fn sort_key(item: &ast::OrderByExpr, position: usize, column_type: ColumnType) -> Result<SortKey> {
+    let (descending, nulls_first) = direction(item)?;
+    Ok(SortKey { position, column_type, descending, nulls_first })
+}
+
+/// DESC and NULLS FIRST.
+pub fn direction(item: &ast::OrderByExpr) -> Result<(bool, bool)> {
     let ast::OrderByExpr { expr: _, options, with_fill: None } = item else {
         return Err(unsupported!("ORDER BY {item}"));
     };
@@ -627,8 +634,7 @@ fn sort_key(item: &ast::OrderByExpr, position: usize, column_type: ColumnType) -
         Some(ast::OrderBySort::Desc) => true,
         Some(_) => return Err(unsupported!("ORDER BY {item}")),
     };
-    let nulls_first = options.nulls_first.unwrap_or(descending);
-    Ok(SortKey { position, column_type, descending, nulls_first })
+    Ok((descending, options.nulls_first.unwrap_or(descending)))
 }
 
 /// ORDER BY of a UNION or VALUES: only names and positions of the result.
@@ -711,6 +717,9 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
         Body::SetOperation { .. } => return not_allowed("UNION/INTERSECT/EXCEPT"),
         Body::Values(_) => return Err(unsupported!("{name} of VALUES")),
     };
+    if !select.windows.is_empty() {
+        return not_allowed("window functions");
+    }
     match &select.grouping {
         Some(grouping) if grouping.keys.is_empty() => return not_allowed("aggregate functions"),
         Some(_) => return not_allowed("GROUP BY clause"),

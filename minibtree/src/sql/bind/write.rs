@@ -456,15 +456,8 @@ fn change(
         let level = std::mem::take(binder.level());
         let width = level.relations.last().map_or(0, |it| it.positions().end);
         debug_assert!(matches!(from[0], FromItem::Relation(0)));
-        let select = Select {
-            relations: level.relations,
-            width,
-            from,
-            filter,
-            grouping: None,
-            targets: Vec::new(),
-            distinct: false,
-        };
+        let select =
+            Select { relations: level.relations, width, from, filter, ..Select::default() };
         let source = plain(Body::Select(Box::new(select)), Vec::new());
         Ok(Modification { operation, source, returning, columns })
     })

@@ -1,35 +1,32 @@
 //! CHECK and foreign keys.
 
-use super::{Arc, check_understood, free_name, lock};
+use super::{check_understood, free_name, is_needed, lock};
 use crate::engine::LockMode;
 use crate::sql::bind::{Binder, insert_write, target_columns, undefined_column};
 use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
-use crate::sql::execute::check_foreign_keys;
+use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{folded, table_name};
-use crate::sql::values::row;
+use crate::sql::values::{Value, row};
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
+use std::sync::Arc;
 
-/// Adds a CHECK constraint to a table without rows. `column` is the one whose definition has it.
+/// Adds a CHECK constraint, and checks the rows that are there.
 ///
 /// # Errors
-/// `42710`, and what is wrong with the condition; `0A000` if the table has rows.
+/// `42710`, `23514`, and what is wrong with the condition.
 pub fn add_check(
     editor: &mut Editor<'_>,
     table: &Arc<Table>,
     name: Option<&ast::Ident>,
     condition: &ast::Expr,
-    column: Option<&str>,
+    context: &Context,
 ) -> Result<()> {
-    let is_empty = table.heap.scan(editor.transaction.snapshot()).next()?.is_none();
-    if !is_empty {
-        return Err(SqlError::unsupported("ADD CHECK to a table with rows"));
-    }
     let text = condition.to_string();
     let name = match name {
         Some(name) => folded(name),
         None => {
-            let columns = column_of(table, condition, column);
+            let columns = column_of(table, condition);
             free_name(&table.name, &columns, "check", |name| is_taken(table, name))
         }
     };
@@ -41,14 +38,23 @@ pub fn add_check(
     // Binding it reports what is wrong with it.
     let catalog = super::reload(editor)?;
     let mut binder = Binder { catalog: &catalog, parameters: Vec::new(), levels: Vec::new() };
-    insert_write(&mut binder, catalog.table(&table.name)?, &[]).map(drop)
+    let write = insert_write(&mut binder, catalog.table(&table.name)?, &[])?;
+    let bound = write.checks.iter().filter(|it| it.0 == name);
+    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    while let Some(found) = rows.next()? {
+        let values = row::decode(&table.types, found.bytes)?;
+        for (_, condition) in bound.clone() {
+            if evaluate(condition, context, &values)? == Value::Bool(false) {
+                let text = format!("check constraint \"{name}\" of relation \"{}\"", table.name);
+                return Err(error!(CHECK_VIOLATION, "{text} is violated by some row"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The column that a condition uses, if it is one.
-fn column_of(table: &Table, condition: &ast::Expr, column: Option<&str>) -> Vec<String> {
-    if let Some(column) = column {
-        return vec![column.to_owned()];
-    }
+fn column_of(table: &Table, condition: &ast::Expr) -> Vec<String> {
     let text = condition.to_string();
     let is_word = |it: char| !(it.is_alphanumeric() || it == '_');
     let words: Vec<&str> = text.split(is_word).collect();
@@ -57,7 +63,7 @@ fn column_of(table: &Table, condition: &ast::Expr, column: Option<&str>) -> Vec<
     if used.len() == 1 { used } else { Vec::new() }
 }
 
-fn is_taken(table: &Table, name: &str) -> bool {
+pub fn is_taken(table: &Table, name: &str) -> bool {
     table.checks.iter().any(|it| it.name == name)
         || table.foreign_keys.iter().any(|it| it.name == name)
         || table.indexes.iter().any(|it| it.is_constraint && it.name == name)
@@ -198,17 +204,8 @@ pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Res
     match children.iter().find(|(key, _)| index.is_key_of(&key.parent_columns)) {
         None => Ok(()),
         Some((key, child)) => {
-            let text = format!(
-                "cannot drop constraint {} on table {} because other objects depend on it",
-                index.name, table.name
-            );
-            let detail = format!(
-                "constraint {} on table {} depends on index {}",
-                key.name, child.name, index.name
-            );
-            let hint = "Use DROP ... CASCADE to drop the dependent objects too.";
-            let error = SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text);
-            Err(error.detail(detail).hint(hint))
+            let what = format!("constraint {} on table {}", index.name, table.name);
+            Err(is_needed(&what, &format!("index {}", index.name), &key.name, &child.name))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `table.rs` | CREATE TABLE |
 //! | `index.rs` | CREATE INDEX, and the indexes of constraints |
 //! | `constraint.rs` | CHECK and foreign keys |
+//! | `alter.rs` | ALTER TABLE |
 //!
 //! Each runs in a transaction that holds the lock of the catalog, so one transaction at a time
 //! changes it, and locks the table in mode `Update`, so that nobody reads it meanwhile. All of them
@@ -19,19 +20,20 @@
 //!
 //! PostgreSQL's `tablecmds.c` and `index.c`.
 
+mod alter;
 mod constraint;
 mod index;
 mod table;
 
 use super::catalog::{Catalog, Editor, Table, undefined_table};
-use super::statement::{folded, table_name};
+use super::execute::Context;
+use super::statement::table_name;
 use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
-use sqlparser::ast::{self, AlterTableOperation, ObjectType, TableConstraint};
-use std::sync::Arc;
+use sqlparser::ast::{self, ObjectType};
 
 /// Executes a statement that changes the catalog, and returns its tag; `None` if it is another
-/// statement.
+/// statement. `context` is what defaults and conditions are evaluated in.
 ///
 /// # Errors
 /// `42P01`, `42P07`, `42703`, `23502`, `23505`; `0A000` for what is not supported.
@@ -39,11 +41,12 @@ pub fn execute(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
     statement: &ast::Statement,
+    context: &Context,
     out: &mut Replies,
 ) -> Result<Option<&'static str>> {
     match statement {
         ast::Statement::CreateTable(create) => {
-            table::create(editor, catalog, create, out)?;
+            table::create(editor, catalog, create, context, out)?;
             Ok(Some("CREATE TABLE"))
         }
         ast::Statement::CreateIndex(create) => {
@@ -74,7 +77,7 @@ pub fn execute(
             Ok(Some("TRUNCATE TABLE"))
         }
         ast::Statement::AlterTable(alter) => {
-            alter_table(editor, catalog, alter)?;
+            alter::alter_table(editor, catalog, alter, context, out)?;
             Ok(Some("ALTER TABLE"))
         }
         _ => Ok(None),
@@ -130,6 +133,15 @@ fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replie
     Ok(true)
 }
 
+/// The error for something that a foreign key needs.
+fn is_needed(what: &str, needed: &str, key: &str, child: &str) -> SqlError {
+    let text = format!("cannot drop {what} because other objects depend on it");
+    let detail = format!("constraint {key} on table {child} depends on {needed}");
+    SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text)
+        .detail(detail)
+        .hint("Use DROP ... CASCADE to drop the dependent objects too.")
+}
+
 fn skipping(kind: &str, name: &str) -> SqlError {
     let text = format!("{kind} \"{name}\" does not exist, skipping");
     SqlError::new(code::SUCCESSFUL_COMPLETION, text).severity(Severity::Notice)
@@ -150,15 +162,8 @@ fn drop_tables(
                 let children = catalog.children_of(table.oid);
                 let others = children.iter().find(|(_, child)| !names.contains(&child.name));
                 if let Some((key, child)) = others {
-                    let text =
-                        format!("cannot drop table {name} because other objects depend on it");
-                    let detail = format!(
-                        "constraint {} on table {} depends on table {name}",
-                        key.name, child.name
-                    );
-                    let hint = "Use DROP ... CASCADE to drop the dependent objects too.";
-                    let error = SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text);
-                    return Err(error.detail(detail).hint(hint));
+                    let what = format!("table {name}");
+                    return Err(is_needed(&what, &what, &key.name, &child.name));
                 }
                 editor.drop_table(catalog, table)?;
             }
@@ -227,74 +232,4 @@ fn truncate_tables(
         editor.truncate(table)?;
     }
     Ok(())
-}
-
-fn alter_table(editor: &mut Editor<'_>, catalog: &Catalog, alter: &ast::AlterTable) -> Result<()> {
-    let only = if alter.only { "ONLY " } else { "" };
-    let operations: Vec<String> = alter.operations.iter().map(ToString::to_string).collect();
-    let understood = format!("ALTER TABLE {only}{} {}", alter.name, operations.join(", "));
-    check_understood(alter, &understood)?;
-
-    let name = table_name(&alter.name)?;
-    lock(editor, catalog.table(&name)?, LockMode::Update)?;
-    for operation in &alter.operations {
-        // Each operation sees what the ones before it have done.
-        let current = reload(editor)?;
-        let table = Arc::clone(current.table(&name)?);
-        match operation {
-            AlterTableOperation::AddConstraint { constraint, not_valid: false } => {
-                add_constraint(editor, &current, &table, constraint)?;
-            }
-            AlterTableOperation::DropConstraint { if_exists, name, drop_behavior: None } => {
-                drop_constraint(editor, &current, &table, &folded(name), *if_exists)?;
-            }
-            other => return Err(unsupported!("ALTER TABLE {other}")),
-        }
-    }
-    Ok(())
-}
-
-/// Adds a constraint to a table that may have rows.
-fn add_constraint(
-    editor: &mut Editor<'_>,
-    catalog: &Catalog,
-    table: &Arc<Table>,
-    constraint: &TableConstraint,
-) -> Result<()> {
-    match constraint {
-        TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) => {
-            index::add_constraint(editor, catalog, table, constraint)
-        }
-        TableConstraint::Check(check) => {
-            constraint::add_check(editor, table, check.name.as_ref(), &check.expr, None)
-        }
-        TableConstraint::ForeignKey(key) => {
-            constraint::add_foreign_key(editor, catalog, table, key)
-        }
-        other => Err(unsupported!("the constraint {other}")),
-    }
-}
-
-fn drop_constraint(
-    editor: &mut Editor<'_>,
-    catalog: &Catalog,
-    table: &Arc<Table>,
-    name: &str,
-    if_exists: bool,
-) -> Result<()> {
-    if let Some(index) = table.indexes.iter().find(|it| it.is_constraint && it.name == name) {
-        constraint::check_unused(catalog, table, index)?;
-        return editor.drop_index(index);
-    }
-    let is_there = table.checks.iter().any(|it| it.name == name)
-        || table.foreign_keys.iter().any(|it| it.name == name);
-    match (is_there, if_exists) {
-        (true, _) => editor.drop_constraint(table.oid, name),
-        (false, true) => Ok(()),
-        (false, false) => {
-            let text =
-                format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
-            Err(SqlError::new(code::UNDEFINED_OBJECT, text))
-        }
-    }
 }

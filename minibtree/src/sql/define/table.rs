@@ -1,8 +1,10 @@
 //! CREATE TABLE.
 
-use super::{add_constraint, check_understood, free_name, is_there, reload};
+use super::alter::add_constraint;
+use super::{check_understood, free_name, is_there, reload};
 use crate::sql::bind::column_type;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
+use crate::sql::execute::Context;
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
@@ -10,12 +12,12 @@ use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint}
 
 /// What the definitions of columns say.
 #[derive(Default)]
-struct Definition {
-    columns: Vec<Column>,
+pub struct Definition {
+    pub columns: Vec<Column>,
     /// Constraints, in the order in which they are added.
-    constraints: Vec<TableConstraint>,
+    pub constraints: Vec<TableConstraint>,
     /// Sequences, by the positions of their columns.
-    sequences: Vec<(usize, String)>,
+    pub sequences: Vec<(usize, String)>,
 }
 
 /// Creates a table.
@@ -26,6 +28,7 @@ pub fn create(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
     create: &ast::CreateTable,
+    context: &Context,
     out: &mut Replies,
 ) -> Result<()> {
     let name = table_name(&create.name)?;
@@ -65,7 +68,7 @@ pub fn create(
     for constraint in keys.iter().chain(&others) {
         let current = reload(editor)?;
         let table = current.table(&name)?.clone();
-        add_constraint(editor, &current, &table, constraint)?;
+        add_constraint(editor, &current, &table, constraint, context)?;
     }
     check_defaults(&reload(editor)?, &name)
 }
@@ -78,7 +81,8 @@ fn check_defaults(catalog: &Catalog, name: &str) -> Result<()> {
     insert_write(&mut binder, catalog.table(name)?, &[]).map(drop)
 }
 
-fn add_column(
+/// Reads the definition of a column.
+pub fn add_column(
     catalog: &Catalog,
     table: &str,
     definition: &mut Definition,

@@ -77,7 +77,9 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
             let left = left.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             subplan(*number, &left, context, row)?
         }
-        Expr::Aggregate(..) | Expr::Subquery(_) => unreachable!("the planner replaces them"),
+        Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => {
+            unreachable!("the planner replaces them")
+        }
     })
 }
 

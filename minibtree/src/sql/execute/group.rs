@@ -8,7 +8,7 @@ use super::evaluate::{evaluate, is_kept, is_met};
 use super::open::{Rows, gathered};
 use crate::sql::functions::aggregates::State;
 use crate::sql::plan::{Kind, Node};
-use crate::sql::tree::{AggregateCall, SetOperator};
+use crate::sql::tree::{AggregateCall, Expr, SetOperator};
 use crate::sql::values::{Type, Value, key};
 use crate::wire::Result;
 use std::collections::{HashMap, HashSet};
@@ -105,14 +105,26 @@ pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> im
     move || {
         let Kind::Distinct { keys, .. } = &node.kind else { unreachable!("opened so") };
         while let Some(row) = rows.next()? {
-            let key = keys.iter().map(|(key, _)| evaluate(key, &context, &row));
-            let key = key.collect::<Result<Row, _>>()?;
-            if seen.insert(key::hashed(keys.iter().map(|it| it.1).zip(&key))) {
-                memory.take(&key)?;
+            if seen.insert(hashed_key(keys, &context, &row)?) {
+                memory.take(&row)?;
                 return Ok(Some(row));
             }
         }
         Ok(None)
+    }
+}
+
+/// `row_number()`: rows with the same key come one after another.
+pub fn numbered(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
+    let (mut last, mut number) = (None, 0);
+    move || {
+        let Kind::Window { partition, .. } = &node.kind else { unreachable!("opened so") };
+        let Some(mut row) = rows.next()? else { return Ok(None) };
+        let key = Some(hashed_key(partition, &context, &row)?);
+        number = if key == last { number + 1 } else { 1 };
+        last = key;
+        row.push(Value::Int(number));
+        Ok(Some(row))
     }
 }
 
@@ -151,6 +163,12 @@ pub fn set_operation(
         }
         Ok(rows)
     })
+}
+
+fn hashed_key(keys: &[(Expr, Type)], context: &Context, row: &[Value]) -> Result<Vec<u8>> {
+    let values = keys.iter().map(|(key, _)| evaluate(key, context, row));
+    let values = values.collect::<Result<Row, _>>()?;
+    Ok(key::hashed(keys.iter().map(|it| it.1).zip(&values)))
 }
 
 fn hashed(types: &[Type], row: &[Value]) -> Vec<u8> {

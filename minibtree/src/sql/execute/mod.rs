@@ -27,3 +27,4 @@ mod sort;
 pub use constraint::check_foreign_keys;
 pub use context::{Context, Measured};
 pub use cursor::{Cursor, Insertion};
+pub use evaluate::evaluate;

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
-use super::group::{distinct, grouped, set_operation};
+use super::group::{distinct, grouped, numbered, set_operation};
 use super::join::{hash_join, nested_loop};
 use super::scan::{index_rows, seq_rows, series};
 use super::sort::sorted;
@@ -81,6 +81,7 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
         Kind::Aggregate { input, .. } => grouped(kept, of, inside(input)?),
         Kind::Project { input, .. } => Box::new(projected(kept, of, inside(input)?)),
         Kind::Distinct { input, .. } => Box::new(distinct(kept, of, inside(input)?)),
+        Kind::Window { input, .. } => Box::new(numbered(kept, of, inside(input)?)),
         Kind::Sort { input, .. } => sorted(kept, of, inside(input)?)?,
         Kind::Limit { input, limit, offset } => {
             let (left, skipped) = limits(limit, offset, context)?;

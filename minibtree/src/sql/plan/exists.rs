@@ -20,7 +20,10 @@ pub fn as_any(subquery: &Subquery) -> Option<Subquery> {
     else {
         return None;
     };
-    if subquery.kind != SubqueryKind::Exists || select.grouping.is_some() {
+    if subquery.kind != SubqueryKind::Exists
+        || select.grouping.is_some()
+        || !select.windows.is_empty()
+    {
         return None;
     }
 

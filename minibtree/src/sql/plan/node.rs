@@ -157,6 +157,11 @@ pub enum Kind {
         input: Rc<Node>,
         keys: Vec<(Expr, Type)>,
     },
+    /// Adds the number of the row among those with the same key, which come one after another.
+    Window {
+        input: Rc<Node>,
+        partition: Vec<(Expr, Type)>,
+    },
     Sort {
         input: Rc<Node>,
         keys: Vec<SortBy>,
@@ -195,6 +200,7 @@ impl Node {
             | Kind::Aggregate { input, .. }
             | Kind::Project { input, .. }
             | Kind::Distinct { input, .. }
+            | Kind::Window { input, .. }
             | Kind::Sort { input, .. }
             | Kind::Limit { input, .. } => vec![input],
             Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {

@@ -23,7 +23,7 @@ use crate::sql::bind::{self, Binder};
 use crate::sql::catalog::{Catalog, Table};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query, Relation,
-    Select, SetOperator, SortKey, Source, Subquery,
+    Select, SetOperator, SortKey, Source, Subquery, Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result};
@@ -269,8 +269,9 @@ impl Planner<'_> {
         if let Some(grouping) = &select.grouping {
             node = self.aggregate(node, grouping);
         }
-        let targets: Vec<Expr> =
+        let mut targets: Vec<Expr> =
             select.targets.iter().map(|it| self.with_subplans(it.clone())).collect();
+        node = self.windows(node, select, &mut targets);
         let width = targets.iter().map(|it| it.base().width()).sum();
         let cost = Cost { width, ..node.cost };
         node = self.node(cost, Kind::Project { input: node, targets });
@@ -281,10 +282,47 @@ impl Planner<'_> {
         (node, is_sorted)
     }
 
+    /// Numbers the rows by each window. The numbers are behind the columns of the row.
+    fn windows(&mut self, mut node: Rc<Node>, select: &Select, targets: &mut [Expr]) -> Rc<Node> {
+        let grouped = select.grouping.as_ref().map(|it| it.keys.len() + it.aggregates.len());
+        let width = grouped.unwrap_or(select.width);
+        for Window { partition, order } in &select.windows {
+            let keys = partition.iter().map(|it| (it, false, false));
+            let keys = keys.chain(
+                order
+                    .iter()
+                    .map(|(expr, descending, nulls_first)| (expr, *descending, *nulls_first)),
+            );
+            let keys = keys.map(|(expr, descending, nulls_first)| {
+                let expr = self.with_subplans(expr.clone());
+                SortBy { base: expr.base(), expr, descending, nulls_first }
+            });
+            let keys: Vec<SortBy> = keys.collect();
+            let key = |it: &SortBy| (it.expr.clone(), it.base);
+            let partition = keys[..partition.len()].iter().map(key).collect();
+            if !keys.is_empty() {
+                node = self.sort(node, keys, None);
+            }
+            node =
+                self.node(cost::per_row(node.cost, 1.0), Kind::Window { input: node, partition });
+        }
+        for target in targets {
+            let changed = target.change(0, &mut |expr, depth| {
+                if let (Expr::Window(number), 0) = (&*expr, depth) {
+                    *expr = column(width + number, Type::Int8);
+                }
+                Ok(())
+            });
+            changed.expect("the closure returns no errors");
+        }
+        node
+    }
+
     /// ORDER BY as positions of the row, if it is by columns of the only relation.
     fn column_order(&self, query: &Query, select: &Select) -> Option<Vec<(usize, bool, bool)>> {
         let is_simple = !query.order.is_empty()
             && select.grouping.is_none()
+            && select.windows.is_empty()
             && !select.distinct
             && matches!(select.from[..], [FromItem::Relation(0)])
             && matches!(select.relations[0].source, Source::Table(_));
@@ -658,7 +696,12 @@ fn from_expressions(select: &Select) -> Vec<&Expr> {
     let mut all: Vec<&Expr> = select.filter.iter().collect();
     all.extend(select.from.iter().flat_map(FromItem::conditions));
     match &select.grouping {
-        None => all.extend(&select.targets),
+        None => {
+            all.extend(&select.targets);
+            for Window { partition, order } in &select.windows {
+                all.extend(partition.iter().chain(order.iter().map(|it| &it.0)));
+            }
+        }
         Some(grouping) => {
             all.extend(grouping.keys.iter().map(|it| &it.0));
             for call in &grouping.aggregates {

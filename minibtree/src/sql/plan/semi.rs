@@ -113,7 +113,8 @@ fn exists(query: &Query) -> Option<Select> {
         Some(Expr::Constant(Value::Int(limit), _)) => *limit < 1,
         Some(_) => true,
     };
-    if is_limited || select.grouping.is_some() || select.from.is_empty() {
+    let is_plain = select.grouping.is_none() && select.windows.is_empty();
+    if is_limited || !is_plain || select.from.is_empty() {
         return None;
     }
 
@@ -138,6 +139,7 @@ fn any(subquery: &Subquery) -> Option<Select> {
     }
     if let Query { body: Body::Select(select), limit: None, offset: None, lock: None, .. } = query
         && select.grouping.is_none()
+        && select.windows.is_empty()
         && !select.distinct
         && !select.from.is_empty()
     {

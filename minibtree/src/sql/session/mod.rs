@@ -55,7 +55,7 @@ use copy::CopyIn;
 pub use copy::fields as copy_fields;
 use named::Fetching;
 use portal::{Portal, Prepared, Running, text_field, write_row};
-use settings::{IDLE_TIMEOUT, STATEMENT_TIMEOUT, Settings, setting_text};
+use settings::{Around, IDLE_TIMEOUT, STATEMENT_TIMEOUT, Settings, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -106,8 +106,10 @@ pub struct Session {
     /// What the replies tell becomes durable here.
     seen: Lsn,
     settings: Settings,
-    /// The savepoints of the block, by their names.
-    savepoints: Vec<(String, Savepoint)>,
+    /// What a block that has changed settings leaves of them.
+    settings_around: Option<Around>,
+    /// The savepoints of the block, by their names, with the settings of their time.
+    savepoints: Vec<(String, Savepoint, (Settings, Option<Around>))>,
     /// The deadline of the statement.
     armed: Option<Armed>,
     /// A Query with several statements is executed: they are a block as far as cursors go.
@@ -148,6 +150,7 @@ impl Session {
             is_skipping: false,
             seen: Lsn(0),
             settings: Settings::default(),
+            settings_around: None,
             savepoints: Vec::new(),
             armed: None,
             is_batch: false,
@@ -287,6 +290,9 @@ impl Session {
     fn roll_back(&mut self) {
         self.portals.clear();
         self.savepoints.clear();
+        if let Some((before, _)) = self.settings_around.take() {
+            self.settings = before;
+        }
         self.state = State::Idle;
         self.forget_catalog_change();
     }
@@ -321,6 +327,9 @@ impl Session {
         // A suspended SELECT ends with its transaction.
         self.portals.clear();
         self.savepoints.clear();
+        if let Some((_, after)) = self.settings_around.take() {
+            self.settings = after;
+        }
         let state = std::mem::replace(&mut self.state, State::Idle);
         let (State::Implicit(transaction) | State::Block(transaction)) = state else {
             return Ok(());
@@ -649,7 +658,7 @@ impl Session {
                 out.command_complete("ANALYZE");
             }
             (Statement::Sql(sql), None) => {
-                if let Some(running) = self.utility(sql)? {
+                if let Some(running) = self.utility(sql, out)? {
                     portal.running = Some(running);
                     return self.fetch(portal, left, out);
                 }
@@ -784,15 +793,17 @@ impl Session {
         // From here on the copy of others is not that of this transaction.
         self.has_changed_catalog = true;
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
+        let context = self.context(&Rc::default(), Vec::new(), false)?;
         let transaction = self.transaction()?;
         let mut editor = Editor { database: &shared.database, transaction };
-        let tag = define::execute(&mut editor, &catalog, sql, out)?.ok_or_else(refused)?;
+        let tag =
+            define::execute(&mut editor, &catalog, sql, &context, out)?.ok_or_else(refused)?;
         self.refresh_catalog()?;
         Ok(tag)
     }
 
     /// EXPLAIN, SHOW, SET: statements whose result is text; `None` if it is another one.
-    fn utility(&mut self, sql: &ast::Statement) -> Result<Option<Running>> {
+    fn utility(&mut self, sql: &ast::Statement, out: &mut Replies) -> Result<Option<Running>> {
         let lines = |lines: Vec<String>, tag| Ok(Some(Running::Lines(lines.into_iter(), tag)));
         match sql {
             ast::Statement::Explain {
@@ -813,7 +824,7 @@ impl Session {
                 lines(vec![self.settings.show(&name)?], "SHOW")
             }
             ast::Statement::Set(set) => {
-                self.set(set)?;
+                self.set(set, out)?;
                 lines(Vec::new(), "SET")
             }
             ast::Statement::Declare { stmts, .. } => {
@@ -831,48 +842,75 @@ impl Session {
             // Nothing can be listened to.
             ast::Statement::UNLISTEN { .. } => lines(Vec::new(), "UNLISTEN"),
             ast::Statement::Reset(reset) => {
-                match &reset.reset {
-                    ast::Reset::ALL => self.settings.reset(None),
-                    ast::Reset::ConfigurationParameter(name) => {
-                        self.settings.reset(Some(&name.to_string()));
-                    }
+                let name = match &reset.reset {
+                    ast::Reset::ALL => None,
+                    ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
                     _ => return Err(unsupported!("{sql}")),
-                }
+                };
+                self.change_settings(false, |it| {
+                    it.reset(name.as_deref());
+                    Ok(())
+                })?;
                 lines(Vec::new(), "RESET")
             }
             _ => Ok(None),
         }
     }
 
-    fn set(&mut self, set: &ast::Set) -> Result<()> {
-        match set {
+    /// Changes settings; in a block so that they can be what they were after it.
+    fn change_settings(
+        &mut self,
+        is_local: bool,
+        change: impl Fn(&mut Settings) -> Result<()>,
+    ) -> Result<()> {
+        if let State::Block(_) = self.state {
+            let now = || (self.settings.clone(), self.settings.clone());
+            let mut around = self.settings_around.take().unwrap_or_else(now);
+            let changed = if is_local { Ok(()) } else { change(&mut around.1) };
+            self.settings_around = Some(around);
+            changed?;
+        }
+        change(&mut self.settings)
+    }
+
+    fn set(&mut self, set: &ast::Set, out: &mut Replies) -> Result<()> {
+        let mut is_local = false;
+        let (name, value) = match set {
             ast::Set::SingleAssignment { scope, hivevar: false, variable, values } => {
-                if *scope == Some(ast::ContextModifier::Local) {
-                    return Err(SqlError::unsupported("SET LOCAL"));
-                }
-                self.settings.set(&variable.to_string(), &setting_text(values))
+                is_local = *scope == Some(ast::ContextModifier::Local);
+                (variable.to_string(), setting_text(values))
             }
-            ast::Set::SetTimeZone { local: false, value } => {
-                self.settings.set("timezone", &setting_text(std::slice::from_ref(value)))
+            ast::Set::SetTimeZone { local, value } => {
+                is_local = *local;
+                ("timezone".to_owned(), setting_text(std::slice::from_ref(value)))
             }
             ast::Set::SetNames { charset_name, collation_name: None } => {
-                self.settings.set("client_encoding", &charset_name.value)
+                ("client_encoding".to_owned(), charset_name.value.clone())
             }
             ast::Set::SetTransaction { modes, snapshot: None, session } => {
                 let isolation = isolation_of(modes)?;
                 if *session {
-                    self.settings.isolation = isolation.or(self.settings.isolation);
-                    return Ok(());
+                    return self.change_settings(false, |it| {
+                        it.isolation = isolation.or(it.isolation);
+                        Ok(())
+                    });
                 }
-                match isolation
-                    .is_none_or(|it| self.transaction().is_ok_and(|t| t.isolation() == it))
-                {
+                let is_current = |it| self.transaction().is_ok_and(|t| t.isolation() == it);
+                return match isolation.is_none_or(is_current) {
                     true => Ok(()),
                     false => Err(unsupported!("{set}")),
-                }
+                };
             }
-            other => Err(unsupported!("{other}")),
+            other => return Err(unsupported!("{other}")),
+        };
+        if is_local && !matches!(self.state, State::Block(_)) {
+            // It would last until the end of the statement itself.
+            let text = "SET LOCAL can only be used in transaction blocks";
+            let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
+            out.error(&warning.severity(Severity::Warning));
+            return self.settings.clone().set(&name, &value);
         }
+        self.change_settings(is_local, |it| it.set(&name, &value))
     }
 
     fn explain(&mut self, sql: &ast::Statement, options: explain::Options) -> Result<Vec<String>> {

@@ -51,8 +51,11 @@ const UNITS: [(&str, u64); 5] =
 /// Settings that forbid the planner something are refused unless they allow it.
 const PLANNER: &str = "enable_";
 
+/// Settings before a block, and as it leaves them if it commits: without those of SET LOCAL.
+pub type Around = (Settings, Settings);
+
 /// The settings of a session.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
     /// Milliseconds; 0 is no limit.

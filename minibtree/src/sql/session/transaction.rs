@@ -50,7 +50,8 @@ pub fn transaction_control(
         ast::Statement::Savepoint { name } => {
             check_block(session, "SAVEPOINT")?;
             let savepoint = session.begin_statement()?.savepoint();
-            session.savepoints.push((folded(name), savepoint));
+            let settings = (session.settings.clone(), session.settings_around.clone());
+            session.savepoints.push((folded(name), savepoint, settings));
             Ok(Some("SAVEPOINT"))
         }
         ast::Statement::ReleaseSavepoint { name } => {
@@ -133,6 +134,7 @@ fn roll_back_to(session: &mut Session, name: &str) -> Result<()> {
         return session.transaction().map(drop);
     };
     transaction.rollback_to(savepoint)?;
+    (session.settings, session.settings_around) = session.savepoints[at].2.clone();
     session.state = State::Block(transaction);
     if session.has_changed_catalog {
         session.refresh_catalog()?;

@@ -59,6 +59,8 @@ pub enum Expr {
     Fit(Box<Expr>, ColumnType, bool),
     /// An aggregate of the query, by number; replaced when the query is complete.
     Aggregate(usize, Type),
+    /// `row_number()` of a window of the query, by number; the planner makes a column of it.
+    Window(usize),
     System(SystemValue),
     /// A subquery, before planning.
     Subquery(Box<Subquery>),
@@ -109,6 +111,7 @@ macro_rules! children {
                 | Expr::Column(_)
                 | Expr::Now
                 | Expr::Aggregate(..)
+                | Expr::Window(_)
                 | Expr::System(_) => Vec::new(),
                 Expr::Compare(_, left, right, _)
                 | Expr::IsDistinct(left, right, _)
@@ -158,7 +161,7 @@ impl Expr {
             }
             Expr::NullIf(_, value) => value.base(),
             Expr::System(SystemValue::WalEnd) => Type::Text,
-            Expr::System(_) => Type::Int8,
+            Expr::System(_) | Expr::Window(_) => Type::Int8,
             Expr::Subquery(subquery) if subquery.kind == SubqueryKind::Scalar => {
                 subquery.query.columns[0].column_type.base
             }
@@ -247,7 +250,7 @@ impl Expr {
             is_constant &= match expr {
                 Expr::Column(column) => column.level > 0,
                 Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_) => false,
-                Expr::Aggregate(..) => false,
+                Expr::Aggregate(..) | Expr::Window(_) => false,
                 _ => true,
             };
         });

@@ -24,5 +24,5 @@ mod query;
 pub use expr::{Column, Expr, Subquery, SubqueryKind, SystemValue};
 pub use query::{
     AggregateCall, Body, Conflict, FromItem, Grouping, JoinKind, Lock, Modification, Operation,
-    OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source, Write,
+    OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source, Window, Write,
 };

@@ -81,6 +81,8 @@ pub struct Select {
     pub from: Vec<FromItem>,
     pub filter: Option<Expr>,
     pub grouping: Option<Grouping>,
+    /// What its rows are numbered by, after the grouping.
+    pub windows: Vec<Window>,
     /// What is returned, then what only ORDER BY needs.
     pub targets: Vec<Expr>,
     /// DISTINCT: by how many of the first targets, all of those that are returned.
@@ -222,6 +224,14 @@ pub struct Grouping {
     pub having: Option<Expr>,
 }
 
+/// OVER: rows with the same key are numbered in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub partition: Vec<Expr>,
+    /// Each with the fields of a [`SortKey`] that say which way.
+    pub order: Vec<(Expr, bool, bool)>,
+}
+
 /// A call of an aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregateCall {
@@ -299,6 +309,10 @@ macro_rules! parts {
                         if let Source::Series(arguments) = &$($mut)? relation.source {
                             all.extend(arguments);
                         }
+                    }
+                    for window in select.windows.$iter() {
+                        let order = window.order.$iter().map(|(expr, ..)| expr);
+                        all.extend(window.partition.$iter().chain(order));
                     }
                     if let Some(grouping) = &$($mut)? select.grouping {
                         all.extend(grouping.keys.$iter().map(|(key, _)| key));

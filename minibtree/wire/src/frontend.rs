@@ -3,12 +3,12 @@
 //! The first packet has no letter. Its fifth to eighth byte say what it is:
 //!
 //! ```
-//! use minibtree::wire::{Startup, decode_startup};
+//! use minibtree_wire::{Startup, decode_startup};
 //!
 //! assert_eq!(decode_startup(b"\0\0\0\x08\x04\xd2\x16\x2f")?, Some((Startup::Encryption, 8)));
 //! let (startup, _) = decode_startup(b"\0\0\0\x11\0\x03\0\0user\0me\0\0")?.expect("complete");
 //! assert_eq!(startup, Startup::Start { parameters: vec![("user".into(), "me".into())] });
-//! # Ok::<(), minibtree::wire::SqlError>(())
+//! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 //!
 //! A length is compared with its limit before a byte of the body is waited for, so that a client
@@ -18,8 +18,9 @@
 //! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `SocketBackend` (`postgres.c`), with
 //! limits per kind of message; ours are one for all. Its largest message has 1 GB.
 
-use super::scram::MECHANISM;
-use super::{Format, Result, SqlError, code};
+use crate::scram::MECHANISM;
+use crate::{Format, Result, SqlError, code};
+use minibtree_types::error;
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
 const STARTUP_MAX: usize = 10_000;

@@ -3,7 +3,7 @@
 //! Replies are appended to one buffer, so that a batch of messages costs one write:
 //!
 //! ```
-//! use minibtree::wire::{Replies, TransactionStatus};
+//! use minibtree_wire::{Replies, TransactionStatus};
 //!
 //! let mut replies = Replies::default();
 //! replies.row(1, |row| row.value(Some(b"42")));
@@ -17,7 +17,7 @@
 //!
 //! PostgreSQL's `pqformat.c` and `printtup.c`.
 
-use super::{Format, SqlError};
+use crate::{Format, SqlError};
 
 /// What ReadyForQuery tells: may the client begin, must it commit, or roll back?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl Replies {
 
     /// An error, or a notice if its severity says so.
     pub fn error(&mut self, error: &SqlError) {
-        use super::Severity::{Error, Fatal, Panic};
+        use crate::Severity::{Error, Fatal, Panic};
 
         let letter = if matches!(error.severity, Error | Fatal | Panic) { b'E' } else { b'N' };
         self.message(letter, |body| {
@@ -255,7 +255,7 @@ fn put_text(body: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::code;
+    use crate::code;
 
     #[test]
     fn an_error_has_its_fields_in_order() {
@@ -270,8 +270,8 @@ mod tests {
     #[test]
     fn a_notice_is_not_an_error() {
         let mut replies = Replies::default();
-        let notice = SqlError::new(code::SUCCESSFUL_COMPLETION, "odd")
-            .severity(crate::wire::Severity::Warning);
+        let notice =
+            SqlError::new(code::SUCCESSFUL_COMPLETION, "odd").severity(crate::Severity::Warning);
         replies.error(&notice);
         assert_eq!(replies.bytes()[0], b'N');
     }

@@ -14,7 +14,7 @@
 //! own proof. PostgreSQL's `auth-scram.c`, which also knows channel binding (for TLS) and brings
 //! passwords that are not ASCII into a normal form (SASLprep); here they are compared as bytes.
 
-use super::{Result, SqlError, code};
+use crate::{Result, SqlError, code};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};

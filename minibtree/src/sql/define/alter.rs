@@ -1,0 +1,240 @@
+//! ALTER TABLE: columns and constraints.
+//!
+//! ```text
+//! ALTER TABLE t ADD COLUMN d int DEFAULT 5, DROP COLUMN b
+//!
+//! t (a, b, c)        rows 1 2 3
+//! t (a, b, c, d)          1 2 3 5      new heap, new indexes, all rows again
+//! t (a, c, d)             1   3 5      and again
+//! ```
+//!
+//! A column more or less writes the table anew: rows do not say how many columns they have. It can
+//! be rolled back, as TRUNCATE. PostgreSQL's `ATExecAddColumn` (`tablecmds.c`) remembers a constant
+//! default for the rows that are older than the column, and a dropped column keeps its place.
+
+use super::constraint::{self, is_taken};
+use super::table::{self, Definition};
+use super::{check_understood, index, is_needed, lock, reload, skipping};
+use crate::engine::LockMode;
+use crate::sql::bind::{Binder, insert_write};
+use crate::sql::catalog::{Catalog, Column, Editor, Table};
+use crate::sql::execute::{Context, Insertion};
+use crate::sql::statement::{folded, table_name};
+use crate::sql::values::{Value, row};
+use crate::wire::{Replies, Result, Severity, SqlError, code};
+use sqlparser::ast::{self, AlterTableOperation, DropBehavior, TableConstraint};
+use std::sync::Arc;
+
+/// Executes ALTER TABLE.
+///
+/// # Errors
+/// `42P01`, `42701`, `42703`, `2BP01`, `23502`, and those of constraints; `0A000`.
+pub fn alter_table(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    alter: &ast::AlterTable,
+    context: &Context,
+    out: &mut Replies,
+) -> Result<()> {
+    let only = if alter.only { "ONLY " } else { "" };
+    let operations: Vec<String> = alter.operations.iter().map(ToString::to_string).collect();
+    let understood = format!("ALTER TABLE {only}{} {}", alter.name, operations.join(", "));
+    check_understood(alter, &understood)?;
+
+    let name = table_name(&alter.name)?;
+    lock(editor, catalog.table(&name)?, LockMode::Update)?;
+    for operation in &alter.operations {
+        // Each operation sees what the ones before it have done.
+        let current = reload(editor)?;
+        let table = Arc::clone(current.table(&name)?);
+        match operation {
+            AlterTableOperation::AddConstraint { constraint, not_valid: false } => {
+                add_constraint(editor, &current, &table, constraint, context)?;
+            }
+            AlterTableOperation::DropConstraint {
+                if_exists,
+                name,
+                drop_behavior: None | Some(DropBehavior::Restrict),
+            } => {
+                let missing = drop_constraint(editor, &current, &table, &folded(name), *if_exists)?;
+                missing.iter().for_each(|it| out.error(it));
+            }
+            AlterTableOperation::AddColumn {
+                if_not_exists,
+                column_def,
+                column_position: None,
+                ..
+            } => {
+                add_column(editor, &current, &table, (column_def, *if_not_exists), context, out)?;
+            }
+            AlterTableOperation::DropColumn {
+                column_names,
+                if_exists,
+                drop_behavior: None | Some(DropBehavior::Restrict),
+                ..
+            } if column_names.len() == 1 => {
+                let name = folded(&column_names[0]);
+                drop_column(editor, &current, &table, (&name, *if_exists), context, out)?;
+            }
+            other => return Err(unsupported!("ALTER TABLE {other}")),
+        }
+    }
+    Ok(())
+}
+
+/// Adds a constraint to a table that may have rows.
+pub fn add_constraint(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    constraint: &TableConstraint,
+    context: &Context,
+) -> Result<()> {
+    match constraint {
+        TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) => {
+            index::add_constraint(editor, catalog, table, constraint)
+        }
+        TableConstraint::Check(check) => {
+            constraint::add_check(editor, table, check.name.as_ref(), &check.expr, context)
+        }
+        TableConstraint::ForeignKey(key) => {
+            constraint::add_foreign_key(editor, catalog, table, key)
+        }
+        other => Err(unsupported!("the constraint {other}")),
+    }
+}
+
+/// Removes a constraint. Returns a notice if it need not exist and does not.
+fn drop_constraint(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    name: &str,
+    if_exists: bool,
+) -> Result<Option<SqlError>> {
+    if let Some(index) = table.indexes.iter().find(|it| it.is_constraint && it.name == name) {
+        constraint::check_unused(catalog, table, index)?;
+        return editor.drop_index(index).map(|()| None);
+    }
+    if is_taken(table, name) {
+        return editor.drop_constraint(table.oid, name).map(|()| None);
+    }
+    let what = format!("constraint \"{name}\" of relation");
+    match if_exists {
+        true => Ok(Some(skipping(&what, &table.name))),
+        false => Err(error!(UNDEFINED_OBJECT, "{what} \"{}\" does not exist", table.name)),
+    }
+}
+
+fn add_column(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    (column, if_not_exists): (&ast::ColumnDef, bool),
+    context: &Context,
+    out: &mut Replies,
+) -> Result<()> {
+    let name = folded(&column.name);
+    if table.has_column(&name) {
+        let text = format!("column \"{name}\" of relation \"{}\" already exists", table.name);
+        if !if_not_exists {
+            return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+        }
+        let notice = SqlError::new(code::DUPLICATE_COLUMN, format!("{text}, skipping"));
+        out.error(&notice.severity(Severity::Notice));
+        return Ok(());
+    }
+    let mut definition = Definition::default();
+    table::add_column(catalog, &table.name, &mut definition, column)?;
+    if !definition.sequences.is_empty() {
+        return Err(SqlError::unsupported("ADD COLUMN with a sequence"));
+    }
+
+    let old = table.columns.iter().cloned().enumerate().map(|(at, column)| (column, Some(at)));
+    let new = definition.columns.into_iter().map(|column| (column, None));
+    rewrite(editor, catalog, table, &old.chain(new).collect::<Vec<_>>(), context)?;
+    for constraint in &definition.constraints {
+        let current = reload(editor)?;
+        let table = Arc::clone(current.table(&table.name)?);
+        add_constraint(editor, &current, &table, constraint, context)?;
+    }
+    Ok(())
+}
+
+fn drop_column(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    (name, if_exists): (&str, bool),
+    context: &Context,
+    out: &mut Replies,
+) -> Result<()> {
+    let Some(position) = table.columns.iter().position(|it| it.name == name) else {
+        let what = format!("column \"{name}\" of relation");
+        if !if_exists {
+            return Err(error!(UNDEFINED_COLUMN, "{what} \"{}\" does not exist", table.name));
+        }
+        out.error(&skipping(&what, &table.name));
+        return Ok(());
+    };
+    let children = catalog.children_of(table.oid);
+    let uses = |key: &crate::sql::catalog::ForeignKey| key.parent_columns.contains(&position);
+    if let Some((key, child)) = children.iter().find(|(key, it)| it.oid != table.oid && uses(key)) {
+        let what = format!("column {name} of table {}", table.name);
+        return Err(is_needed(&what, &what, &key.name, &child.name));
+    }
+    if table.columns.len() == 1
+        || table.foreign_keys.iter().any(|it| uses(it) && it.parent == table.oid)
+    {
+        return Err(unsupported!("DROP COLUMN of this column"));
+    }
+
+    // Constraints that use it go with it, and the sequence that its default takes numbers from.
+    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    for (check, condition) in insert_write(&mut binder, table, &[])?.checks {
+        if condition.positions().contains(&position) {
+            editor.drop_constraint(table.oid, &check)?;
+        }
+    }
+    let default = table.columns[position].default.as_ref().map(|it| it.text.as_str());
+    for (sequence, id) in catalog.sequences_of(table.oid) {
+        if default == Some(&*format!("nextval('{}')", sequence.replace('\'', "''"))) {
+            editor.drop_sequence(id)?;
+        }
+    }
+    let left = table.columns.iter().cloned().enumerate().filter(|it| it.0 != position);
+    let left: Vec<_> = left.map(|(at, column)| (column, Some(at))).collect();
+    rewrite(editor, catalog, table, &left, context)
+}
+
+/// Writes all rows of a table anew, with other columns.
+fn rewrite(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    columns: &[(Column, Option<usize>)],
+    context: &Context,
+) -> Result<()> {
+    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    editor.redefine(catalog, table, columns)?;
+
+    let current = reload(editor)?;
+    let mut binder = Binder { catalog: &current, parameters: Vec::new(), levels: Vec::new() };
+    let kept: Vec<usize> = (0..columns.len()).filter(|it| columns[*it].1.is_some()).collect();
+    let write = insert_write(&mut binder, current.table(&table.name)?, &kept)?;
+    let mut insertion = Insertion::new(write, Vec::new(), context.clone());
+    while let Some(found) = rows.next()? {
+        let old = row::decode(&table.types, found.bytes)?;
+        let value = |at: &Option<usize>| at.map_or(Value::Null, |it| old[it].clone());
+        let values = columns.iter().map(|(_, at)| value(at)).collect();
+        insertion.insert(values, editor.transaction).map_err(|error| match error.code {
+            code::NOT_NULL_VIOLATION => {
+                let name = &columns.last().expect("a column was added").0.name;
+                let text = format!("column \"{name}\" of relation \"{}\"", table.name);
+                error!(NOT_NULL_VIOLATION, "{text} contains null values")
+            }
+            _ => error,
+        })?;
+    }
+    insertion.flush(editor.transaction)
+}
