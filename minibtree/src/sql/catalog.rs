@@ -8,9 +8,10 @@
 //! heap 2, columns      (16384, 1, tid, 23, -1, true, NULL, )  table, number, name, type,
 //!                      (16384, 2, bid, 23, -1, false, 0, )      modifier, NOT NULL, default,
 //!                                                               identity
-//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, )
+//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL)
 //!                                                             table, name, index, kind, columns
-//!                                                               with their order, included ones
+//!                                                               with their order, included ones,
+//!                                                               WHERE
 //! heap 4, constraints  (16384, tellers_bid_fkey, f, 16400, 2, 1)
 //!                                                             table, name, kind, parent, columns,
 //!                                                               parent's columns; or a condition
@@ -54,7 +55,7 @@ const SEQUENCES: RelationId = RelationId(5);
 const HEAPS: [(RelationId, &[Type]); 5] = [
     (TABLES, &[Int8, Text, Int8]),
     (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text]),
-    (INDEXES, &[Int8, Text, Int8, Text, Text, Text]),
+    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text]),
     (CONSTRAINTS, &[Int8, Text, Text, Int8, Text, Text]),
     (SEQUENCES, &[Int8, Text, Int8]),
 ];
@@ -120,6 +121,8 @@ pub struct TableIndex {
     pub columns: Vec<IndexColumn>,
     /// Positions of the columns that its entries have beside the key.
     pub included: Vec<usize>,
+    /// WHERE: only rows that meet it have entries.
+    pub predicate: Option<Stored>,
 }
 
 /// A CHECK constraint.
@@ -206,9 +209,14 @@ impl Table {
 }
 
 impl TableIndex {
+    /// Returns true if no two rows of the table have the same key.
+    pub fn is_key(&self) -> bool {
+        self.is_unique && self.predicate.is_none()
+    }
+
     /// Returns true if no two rows have the same values in these columns, in any order.
     pub fn is_key_of(&self, columns: &[usize]) -> bool {
-        self.is_unique
+        self.is_key()
             && self.columns.len() == columns.len()
             && self.columns.iter().all(|it| columns.contains(&it.position))
     }
@@ -490,6 +498,7 @@ impl Editor<'_> {
             text_of(kind),
             text_of(&columns.join(" ")),
             text_of(&included.join(" ")),
+            definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.text)),
         ];
         self.insert(INDEXES, &values)
     }
@@ -644,7 +653,7 @@ fn load_indexes(
 ) -> Result<BTreeMap<i64, Vec<TableIndex>>> {
     let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
     scan(database, INDEXES, snapshot, |_, values| {
-        let [table, name, id, kind, columns, included] = array(values)?;
+        let [table, name, id, kind, columns, included, predicate] = array(values)?;
         let kind = text(kind)?;
         let column = |it: &str| {
             let (number, flags) = it.split_at_checked(it.len().checked_sub(2)?)?;
@@ -663,6 +672,10 @@ fn load_indexes(
             is_constraint: kind == "primary" || kind == "constraint",
             columns: columns.ok_or_else(damaged)?,
             included: positions(included)?,
+            predicate: match predicate {
+                Value::Null => None,
+                predicate => Some(Stored::read(text(predicate)?)?),
+            },
         });
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-//! PostgreSQL's protocol, from the crate `minibtree/wire`, and the errors of the engine in its words.
+//! PostgreSQL's protocol, from the crate `minibtree/wire`, and the engine's errors in its words.
 //!
 //! ```
 //! use minibtree::wire::{Message, Target, decode};

@@ -330,8 +330,13 @@ fn row_number(binder: &mut Binder, over: &ast::WindowType) -> Result<Typed> {
     };
     let (clause, allows) = (binder.level().clause, binder.level().allows_aggregates);
     if !["SELECT", "ORDER BY"].contains(&clause) {
-        let text = format!("window functions are not allowed in {clause}");
-        return Err(SqlError::new(code::WINDOWING_ERROR, text));
+        return Err(match clause {
+            "aggregate" => {
+                let text = "aggregate function calls cannot contain window function calls";
+                SqlError::new(code::GROUPING_ERROR, text)
+            }
+            _ => error!(WINDOWING_ERROR, "window functions are not allowed in {clause}"),
+        });
     }
 
     // Aggregates are computed before, other windows are not.

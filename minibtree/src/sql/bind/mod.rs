@@ -30,4 +30,6 @@ pub use coerce::argument;
 pub use data_type::column_type;
 pub use level::{Binder, undefined_column};
 pub use select::query;
-pub use write::{delete, insert, insert_write, target_columns, update};
+pub use write::{
+    PREDICATES, condition, delete, insert, insert_write, predicates, target_columns, update,
+};

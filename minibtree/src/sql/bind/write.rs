@@ -11,7 +11,7 @@ use super::expression::{boolean, expression};
 use super::from;
 use super::level::{Binder, Typed, undefined_column};
 use super::select::{column, plain, projection_of, query};
-use crate::sql::catalog::{Identity, Table};
+use crate::sql::catalog::{Identity, Stored, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
     Body, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
@@ -219,21 +219,43 @@ pub fn insert_write(binder: &mut Binder, table: &Arc<Table>, positions: &[usize]
             *value = Some(default_of(binder, table, position)?);
         }
     }
-    let checks = checks(binder, table)?;
-    Ok(Write { table: Arc::clone(table), values, checks })
+    let (checks, predicates) = (checks(binder, table)?, predicates(binder, table)?);
+    Ok(Write { table: Arc::clone(table), values, checks, predicates })
 }
 
 /// The CHECK constraints of a table.
 fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>> {
-    if table.checks.is_empty() {
+    let bound = table.checks.iter().map(|check| {
+        Ok((check.name.clone(), condition(binder, table, &check.condition, "check constraints")?))
+    });
+    bound.collect()
+}
+
+/// WHERE of each index of a table; empty if none has one.
+pub fn predicates(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Option<Expr>>> {
+    if table.indexes.iter().all(|it| it.predicate.is_none()) {
         return Ok(Vec::new());
     }
-    binder.inside("check constraints", |binder| {
+    let stored = table.indexes.iter().map(|it| it.predicate.as_ref());
+    let bound = stored.map(|it| it.map(|it| condition(binder, table, it, PREDICATES)).transpose());
+    bound.collect()
+}
+
+/// What WHERE of an index is called in errors.
+pub const PREDICATES: &str = "index predicates";
+
+/// A condition of the catalog, of a row of the table.
+pub fn condition(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    stored: &Stored,
+    clause: &'static str,
+) -> Result<Expr> {
+    binder.inside(clause, |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
-        let bound = table.checks.iter().map(|check| {
-            Ok((check.name.clone(), boolean(binder, &check.condition.expr, "CHECK")?))
-        });
-        bound.collect()
+        // It may have names only: the relation is not one of a FROM clause.
+        binder.clause(clause, false);
+        boolean(binder, &stored.expr, if clause == PREDICATES { "WHERE" } else { "CHECK" })
     })
 }
 
@@ -396,8 +418,8 @@ pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification>
     change(binder, table, from, selection.as_ref(), returning.as_deref(), |binder, table| {
         binder.clause("UPDATE", false);
         let values = assignments(binder, table, assigned)?;
-        let checks = checks(binder, table)?;
-        Ok(Operation::Update(Write { table: Arc::clone(table), values, checks }))
+        let (checks, predicates) = (checks(binder, table)?, predicates(binder, table)?);
+        Ok(Operation::Update(Write { table: Arc::clone(table), values, checks, predicates }))
     })
 }
 
@@ -428,7 +450,8 @@ pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification>
     let using = using.as_deref().unwrap_or(&[]);
     change(binder, table, using, selection.as_ref(), returning.as_deref(), |_, table| {
         let values = vec![None; table.columns.len()];
-        Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks: Vec::new() }))
+        let (checks, predicates) = (Vec::new(), Vec::new());
+        Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks, predicates }))
     })
 }
 

@@ -16,7 +16,7 @@ use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
 use super::{check_understood, index, is_needed, lock, reload, skipping};
 use crate::engine::LockMode;
-use crate::sql::bind::{Binder, insert_write};
+use crate::sql::bind::{Binder, insert_write, predicates};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{folded, table_name};
@@ -196,6 +196,13 @@ fn drop_column(
             editor.drop_constraint(table.oid, &check)?;
         }
     }
+    let mut left_over = (**table).clone();
+    for (index, predicate) in table.indexes.iter().zip(predicates(&mut binder, table)?) {
+        if predicate.is_some_and(|it| it.positions().contains(&position)) {
+            editor.drop_index(index)?;
+            left_over.indexes.retain(|it| it.name != index.name);
+        }
+    }
     let default = table.columns[position].default.as_ref().map(|it| it.text.as_str());
     for (sequence, id) in catalog.sequences_of(table.oid) {
         if default == Some(&*format!("nextval('{}')", sequence.replace('\'', "''"))) {
@@ -204,14 +211,14 @@ fn drop_column(
     }
     let left = table.columns.iter().cloned().enumerate().filter(|it| it.0 != position);
     let left: Vec<_> = left.map(|(at, column)| (column, Some(at))).collect();
-    rewrite(editor, catalog, table, &left, context)
+    rewrite(editor, catalog, &left_over, &left, context)
 }
 
 /// Writes all rows of a table anew, with other columns.
 fn rewrite(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
-    table: &Arc<Table>,
+    table: &Table,
     columns: &[(Column, Option<usize>)],
     context: &Context,
 ) -> Result<()> {

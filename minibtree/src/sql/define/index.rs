@@ -5,9 +5,11 @@
 
 use super::{check_understood, free_name, is_there, lock};
 use crate::engine::{Error, LockMode};
-use crate::sql::bind::{target_columns, undefined_column};
-use crate::sql::catalog::{Catalog, Editor, IndexColumn, Table, TableIndex};
+use crate::sql::bind::{Binder, PREDICATES, condition, target_columns, undefined_column};
+use crate::sql::catalog::{Catalog, Editor, IndexColumn, Stored, Table, TableIndex};
+use crate::sql::execute::{Context, evaluate};
 use crate::sql::statement::{folded, table_name};
+use crate::sql::tree::Expr;
 use crate::sql::values::{Value, row};
 use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, TableConstraint};
@@ -21,6 +23,7 @@ pub fn create(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
     create: &ast::CreateIndex,
+    context: &Context,
     out: &mut Replies,
 ) -> Result<()> {
     let refused = || unsupported!("{create}");
@@ -36,7 +39,7 @@ pub fn create(
         include,
         nulls_distinct: None | Some(true),
         with,
-        predicate: None,
+        predicate,
         index_options,
         alter_options,
     } = create
@@ -67,6 +70,8 @@ pub fn create(
         return Ok(());
     }
     lock(editor, &table, LockMode::Update)?;
+    let predicate = predicate.as_ref().map(|it| Stored::read(it.to_string())).transpose()?;
+    let bound = predicate.as_ref().map(|it| bound_predicate(catalog, &table, it)).transpose()?;
     let new = TableIndex {
         name,
         index: editor.create_index(is_hash)?,
@@ -75,8 +80,9 @@ pub fn create(
         is_constraint: false,
         columns: key,
         included,
+        predicate,
     };
-    add(editor, &table, &new)
+    add(editor, &table, &new, bound.as_ref().map(|it| (it, context)))
 }
 
 /// Refuses for a hash index what PostgreSQL's refuse. Ours could be unique and include columns.
@@ -164,15 +170,43 @@ pub fn add_constraint(
         is_constraint: true,
         columns,
         included: Vec::new(),
+        predicate: None,
     };
     if is_primary {
         editor.set_not_null(table, &new.positions())?;
     }
-    add(editor, table, &new)
+    add(editor, table, &new, None)
+}
+
+/// WHERE of an index: the same for a row at all times.
+///
+/// # Errors
+/// `42P17`, `0A000`.
+fn bound_predicate(catalog: &Catalog, table: &Arc<Table>, stored: &Stored) -> Result<Expr> {
+    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    let bound = condition(&mut binder, table, stored, PREDICATES)?;
+    let (mut is_stable, mut has_subquery) = (true, false);
+    bound.walk(0, &mut |expr, _| {
+        is_stable &= !matches!(expr, Expr::Now | Expr::System(_));
+        has_subquery |= matches!(expr, Expr::Subquery(_));
+    });
+    if has_subquery {
+        return Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in index predicate"));
+    }
+    if !is_stable {
+        let text = "functions in index predicate must be marked IMMUTABLE";
+        return Err(SqlError::new("42P17", text));
+    }
+    Ok(bound)
 }
 
 /// Adds an empty index to a table and fills it with the rows.
-fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<()> {
+fn add(
+    editor: &mut Editor<'_>,
+    table: &Table,
+    new: &TableIndex,
+    predicate: Option<(&Expr, &Context)>,
+) -> Result<()> {
     editor.add_index(table.oid, new)?;
 
     // All rows are read before the first is written: the build needs the transaction itself. Rows
@@ -180,11 +214,17 @@ fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<()> {
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     let (mut entries, mut with_nulls) = (Vec::new(), Vec::new());
-    let (key, mut values) = (new.positions(), vec![Value::Null; table.types.len()]);
-    let is_needed = |it: usize| key.contains(&it) || new.included.contains(&it);
+    let mut needed = [new.positions(), new.included.clone()].concat();
+    needed.extend(predicate.map_or(Vec::new(), |it| it.0.positions()));
+    let mut values = vec![Value::Null; table.types.len()];
     while let Some(found) = rows.next()? {
-        key.iter().chain(&new.included).for_each(|it| values[*it] = Value::Null);
-        row::decode_into(&table.types, found.bytes, is_needed, &mut values)?;
+        needed.iter().for_each(|it| values[*it] = Value::Null);
+        row::decode_into(&table.types, found.bytes, |it| needed.contains(&it), &mut values)?;
+        if let Some((predicate, context)) = predicate
+            && evaluate(predicate, context, &values)? != Value::Bool(true)
+        {
+            continue;
+        }
         let has_null = check_nulls(table, new, &values)?;
         let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
         let entry = (table.key_of(new, &values), root, table.payload_of(new, &values));

@@ -50,7 +50,7 @@ pub fn execute(
             Ok(Some("CREATE TABLE"))
         }
         ast::Statement::CreateIndex(create) => {
-            index::create(editor, catalog, create, out)?;
+            index::create(editor, catalog, create, context, out)?;
             Ok(Some("CREATE INDEX"))
         }
         ast::Statement::Drop { object_type, if_exists, names, cascade, .. } => {

@@ -12,7 +12,7 @@ use crate::engine::{
     Changed, Direction, Error, Heap, Isolation, KeyRange, LockMode, LockWait, Transaction,
 };
 use crate::format::Tid;
-use crate::sql::catalog::{ForeignKey, Table};
+use crate::sql::catalog::{ForeignKey, Table, TableIndex};
 use crate::sql::plan::Modify;
 use crate::sql::values::{Value, compare, row};
 use crate::wire::{Result, SqlError, code};
@@ -180,7 +180,9 @@ fn has_row(
     let is_meant = |values: &[Value]| {
         columns.iter().zip(wanted).all(|(column, wanted)| is_equal(&values[*column], wanted))
     };
-    let index = table.indexes.iter().find(|it| columns.contains(&it.columns[0].position));
+    let is_of_use =
+        |it: &&TableIndex| it.predicate.is_none() && columns.contains(&it.columns[0].position);
+    let index = table.indexes.iter().find(is_of_use);
     let Some(index) = index else {
         let mut rows = table.heap.scan(snapshot);
         while let Some(found) = rows.next()? {

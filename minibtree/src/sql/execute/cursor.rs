@@ -118,7 +118,7 @@ impl Insertion {
     /// # Errors
     /// `23503`, `23505`.
     pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
-        insert_rows(&self.write.table, &self.gathered, transaction)?;
+        insert_rows(&self.write, &self.context, &self.gathered, transaction)?;
         for values in self.gathered.drain(..) {
             check_foreign_keys(&self.write.table, &self.parents, &values, transaction)?;
         }

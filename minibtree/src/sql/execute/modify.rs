@@ -94,10 +94,10 @@ fn insert(
     let values = values.collect::<Result<Row, _>>()?;
     check_row(write, context, &values)?;
     if let Some(conflict) = conflict {
-        for index in
-            write.table.indexes.iter().filter(|it| conflict.indexes.contains(&it.index.id()))
-        {
-            if index.columns.iter().any(|it| values[it.position].is_null()) {
+        for (number, index) in write.table.indexes.iter().enumerate() {
+            let is_meant = conflict.indexes.contains(&index.index.id());
+            let has_null = index.columns.iter().any(|it| values[it.position].is_null());
+            if !is_meant || has_null || !is_indexed(write, context, number, &values)? {
                 continue;
             }
             let key = write.table.key_of(index, &values);
@@ -112,7 +112,7 @@ fn insert(
             };
         }
     }
-    let tid = insert_rows(&write.table, std::slice::from_ref(&values), transaction)?[0];
+    let tid = insert_rows(write, context, std::slice::from_ref(&values), transaction)?[0];
     if conflict.is_some() {
         changes.inserted.insert(tid);
     }
@@ -174,7 +174,7 @@ fn conflict_update(
     }
     let new = updated(values, context, &joined, &old)?;
     check_row(write, context, &new)?;
-    match write_version(table, transaction, tid, &old, &new)? {
+    match write_version(write, context, transaction, tid, (&old, &new))? {
         Changed::Done { tid, .. } => {
             changes.inserted.insert(tid);
             note_update(write, &old, &new, changes);
@@ -216,7 +216,13 @@ const USUAL_ROW_BYTES: usize = 128;
 ///
 /// # Errors
 /// `23505`.
-pub fn insert_rows(table: &Table, rows: &[Row], transaction: &mut Transaction) -> Result<Vec<Tid>> {
+pub fn insert_rows(
+    write: &Write,
+    context: &Context,
+    rows: &[Row],
+    transaction: &mut Transaction,
+) -> Result<Vec<Tid>> {
+    let table = &*write.table;
     let encoded = rows.iter().map(|values| {
         let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
         row::encode(&table.types, values, &mut bytes);
@@ -225,7 +231,7 @@ pub fn insert_rows(table: &Table, rows: &[Row], transaction: &mut Transaction) -
     let encoded: Vec<Vec<u8>> = encoded.collect();
     let tids = table.heap.insert_many(transaction, &encoded)?;
     for (values, tid) in rows.iter().zip(&tids) {
-        insert_entries(table, values, *tid, transaction)?;
+        insert_entries(write, context, values, *tid, transaction)?;
     }
     Ok(tids)
 }
@@ -275,13 +281,23 @@ fn failing_row(table: &Table, values: &[Value]) -> String {
     format!("Failing row contains ({}).", texts.join(", "))
 }
 
+/// Returns true if a row has an entry in an index: it meets its WHERE.
+fn is_indexed(write: &Write, context: &Context, index: usize, values: &[Value]) -> Result<bool> {
+    write.predicates.get(index).map_or(Ok(true), |it| is_met(it, context, values))
+}
+
 fn insert_entries(
-    table: &Table,
+    write: &Write,
+    context: &Context,
     values: &[Value],
     tid: Tid,
     transaction: &mut Transaction,
 ) -> Result<()> {
-    for index in &table.indexes {
+    let table = &*write.table;
+    for (number, index) in table.indexes.iter().enumerate() {
+        if !is_indexed(write, context, number, values)? {
+            continue;
+        }
         let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
         // NULLs do not equal each other.
         let has_null = index.columns.iter().any(|it| values[it.position].is_null());
@@ -324,7 +340,7 @@ fn change(
             false => {
                 let new = updated(&write.values, context, &joined, &old)?;
                 check_row(write, context, &new)?;
-                (write_version(table, transaction, tid, &old, &new)?, Some(new))
+                (write_version(write, context, transaction, tid, (&old, &new))?, Some(new))
             }
         };
         match outcome {
@@ -361,22 +377,26 @@ fn change(
 
 /// Adds a version of a row, with its index entries.
 fn write_version(
-    table: &Table,
+    write: &Write,
+    context: &Context,
     transaction: &mut Transaction,
     tid: Tid,
-    old: &[Value],
-    new: &[Value],
+    (old, new): (&[Value], &[Value]),
 ) -> Result<Changed> {
+    let table = &*write.table;
     let mut bytes = Vec::new();
     row::encode(&table.types, new, &mut bytes);
     let is_same = |index: &TableIndex| {
         let key = index.columns.iter().map(|it| it.position);
         key.chain(index.included.iter().copied()).all(|it| is_identical(&old[it], &new[it]))
     };
-    let keys_unchanged = table.indexes.iter().all(is_same);
+    // A row may enter or leave an index without another key.
+    let is_placed = |it: &Expr| it.positions().iter().all(|it| is_identical(&old[*it], &new[*it]));
+    let keys_unchanged =
+        table.indexes.iter().all(is_same) && write.predicates.iter().flatten().all(is_placed);
     let changed = table.heap.update(transaction, tid, &bytes, keys_unchanged)?;
     if let Changed::Done { tid, needs_index_entries: true } = changed {
-        insert_entries(table, new, tid, transaction)?;
+        insert_entries(write, context, new, tid, transaction)?;
     }
     Ok(changed)
 }

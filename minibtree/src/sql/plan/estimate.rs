@@ -133,7 +133,7 @@ impl Known<'_> {
                 _ => false,
             })
         };
-        table.indexes.iter().any(|it| it.is_unique && it.positions().iter().all(is_fixed))
+        table.indexes.iter().any(|it| it.is_key() && it.positions().iter().all(is_fixed))
     }
 
     /// The relations that an expression uses, as bits.
@@ -267,7 +267,7 @@ impl Known<'_> {
     fn is_unique(&self, expr: &Expr) -> bool {
         let Some((relation, column)) = self.relation(expr) else { return false };
         let Source::Table(table) = &self.relations[relation].source else { return false };
-        table.indexes.iter().any(|it| it.is_unique && it.positions() == [column])
+        table.indexes.iter().any(|it| it.is_key() && it.positions() == [column])
     }
 }
 

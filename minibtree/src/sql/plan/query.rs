@@ -476,6 +476,8 @@ struct FromPlanner<'p, 'a, 'q> {
     known: Known<'q>,
     pages: Vec<f64>,
     needed: Vec<bool>,
+    /// For each relation, WHERE of its indexes.
+    predicates: Vec<Vec<Option<Expr>>>,
 }
 
 impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
@@ -491,7 +493,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         positions.extend(exprs.flat_map(Expr::positions));
         positions.into_iter().for_each(|it| needed[it] = true);
 
-        let (mut tables, mut pages) = (Vec::new(), Vec::new());
+        let (mut tables, mut pages, mut predicates) = (Vec::new(), Vec::new(), Vec::new());
         for relation in &select.relations {
             let (statistics, rows, blocks) = match &relation.source {
                 Source::Table(table) => {
@@ -505,9 +507,10 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             };
             tables.push((statistics, rows));
             pages.push(blocks);
+            predicates.push(index_predicates(planner.catalog, relation));
         }
         let known = Known { relations: &select.relations, tables };
-        FromPlanner { planner, select, known, pages, needed }
+        FromPlanner { planner, select, known, pages, needed, predicates }
     }
 
     /// WHERE as conditions, and those of them that use no relation.
@@ -531,6 +534,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             needs_tid: self.needed[end],
             pages: self.pages[number],
             rows: self.known.tables[number].1,
+            predicates: &self.predicates[number],
             known: &self.known,
         })
     }
@@ -689,6 +693,25 @@ impl join::Context for FromPlanner<'_, '_, '_> {
         });
         conditions.collect()
     }
+}
+
+/// WHERE of the indexes of a table, of the row of the query.
+fn index_predicates(catalog: &Catalog, relation: &Relation) -> Vec<Option<Expr>> {
+    let Source::Table(table) = &relation.source else { return Vec::new() };
+    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    // One that cannot be read, which was checked when it was made, is of no use for any query.
+    let never = || vec![Some(Expr::Constant(Value::Bool(false), Type::Bool)); table.indexes.len()];
+    let mut all = bind::predicates(&mut binder, table).unwrap_or_else(|_| never());
+    for predicate in all.iter_mut().flatten() {
+        let moved = predicate.change(0, &mut |expr, _| {
+            if let Expr::Column(column) = expr {
+                column.position += relation.start;
+            }
+            Ok(())
+        });
+        moved.expect("the closure returns no errors");
+    }
+    all
 }
 
 /// The expressions of a SELECT that use the row of its FROM clause.

@@ -17,7 +17,7 @@ use super::node::{Bounds, Cost, Kind, Scanned};
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::Expr;
-use crate::sql::values::Type;
+use crate::sql::values::{Type, compare};
 
 /// A way to read a table.
 pub struct Path {
@@ -35,6 +35,8 @@ pub struct Wanted<'a> {
     pub needs_tid: bool,
     pub pages: f64,
     pub rows: f64,
+    /// WHERE of each index; empty if none has one.
+    pub predicates: &'a [Option<Expr>],
     pub known: &'a Known<'a>,
 }
 
@@ -84,7 +86,13 @@ impl Wanted<'_> {
         let own = self.start..self.start + self.table.columns.len() + 1;
         let (bounds, used) = bounds(definition, self.table, own, conditions, parameters);
         let is_hash = definition.index.is_hash();
-        if bounds.equal.is_empty() && (is_hash || used.is_empty() && !is_ordered) {
+        let predicate = self.predicates.get(index).and_then(Option::as_ref);
+        if predicate.is_some_and(|it| !is_implied(it, conditions)) {
+            return None;
+        }
+        // A part of the rows is worth reading as a whole.
+        let is_of_use = !used.is_empty() || is_ordered || predicate.is_some();
+        if bounds.equal.is_empty() && (is_hash || !is_of_use) {
             return None;
         }
         let all: Vec<&Expr> = conditions.iter().chain(parameters).collect();
@@ -95,7 +103,9 @@ impl Wanted<'_> {
             .collect();
 
         let is_only = !is_hash && !self.needs_tid && self.covers(definition);
-        let fraction = self.known.all(&bounding);
+        let mut found = bounding.clone();
+        found.extend(predicate.cloned().filter(|it| !bounding.contains(it)));
+        let fraction = self.known.all(&found);
         let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
         let selectivity = if is_one { 1.0 / self.rows.max(1.0) } else { fraction };
         let scan = IndexScan {
@@ -110,7 +120,8 @@ impl Wanted<'_> {
             correlation: if is_hash { 0.0 } else { self.correlation(definition) },
             is_only,
         };
-        let filtered = self.known.all(&rest);
+        let unknown = rest.iter().filter(|it| predicate != Some(it)).cloned();
+        let filtered = self.known.all(&unknown.collect::<Vec<_>>());
         let rows = (self.rows * selectivity * filtered).round().max(1.0);
         let kind = Kind::IndexScan {
             scanned: self.scanned(),
@@ -212,6 +223,55 @@ fn bound_on(
         return Some((comparison.swapped(), (**left).clone()));
     }
     None
+}
+
+/// Returns true if rows that meet the conditions meet the predicate of an index, as far as that is
+/// simple (`predtest.c`): each part of it is one of them, or follows from a comparison with a
+/// constant.
+fn is_implied(predicate: &Expr, conditions: &[Expr]) -> bool {
+    let parts = predicate.clone().conjuncts();
+    parts.iter().all(|part| conditions.iter().any(|it| it == part || follows(part, it)))
+}
+
+fn follows(part: &Expr, condition: &Expr) -> bool {
+    if let Expr::Or(parts) = part {
+        return parts.iter().any(|it| it == condition || follows(it, condition));
+    }
+    if let Expr::Not(inner) = part {
+        // What is true of a column is not true of NULL.
+        let Expr::IsNull(column) = &**inner else { return false };
+        return match condition {
+            Expr::Compare(_, left, right, _) => left == column || right == column,
+            condition => *condition == **column,
+        };
+    }
+    let Expr::Compare(comparison, column, value, _) = condition else { return false };
+    if !matches!(**column, Expr::Column(_)) {
+        return false;
+    }
+    match part {
+        Expr::Compare(wanted, other, limit, false) if other == column => {
+            let (Expr::Constant(value, left), Expr::Constant(limit, right)) = (&**value, &**limit)
+            else {
+                return false;
+            };
+            if left != right || value.is_null() || limit.is_null() {
+                return false;
+            }
+            let order = compare(value, limit, false);
+            match (comparison, wanted) {
+                (Comparison::Eq, _) => wanted.is_met(order),
+                (Comparison::Gt, Comparison::Gt | Comparison::Ge) => order.is_ge(),
+                (Comparison::Ge, Comparison::Ge) => order.is_ge(),
+                (Comparison::Ge, Comparison::Gt) => order.is_gt(),
+                (Comparison::Lt, Comparison::Lt | Comparison::Le) => order.is_le(),
+                (Comparison::Le, Comparison::Le) => order.is_le(),
+                (Comparison::Le, Comparison::Lt) => order.is_lt(),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
 }
 
 /// Subqueries are executed once per scan at least; others are left to the filter.

@@ -280,6 +280,8 @@ pub struct Write {
     pub values: Vec<Option<Expr>>,
     /// CHECK constraints with their names, of a row of the table.
     pub checks: Vec<(String, Expr)>,
+    /// WHERE of each index, of a row of the table; empty if none has one.
+    pub predicates: Vec<Option<Expr>>,
 }
 
 /// ON CONFLICT.
