@@ -132,9 +132,8 @@ impl Service for Server {
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
         // A Unix socket has no address; all of its clients are the machine itself.
-        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let address = |text: String| text.parse().unwrap_or(local);
-        let (peer, local) = (address(stream.peer()), address(stream.local()));
+        let address = |text: String| text.parse().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        let (peer, local): (SocketAddr, _) = (address(stream.peer()), address(stream.local()));
         let mut client = Client::new(peer, local, core.http.next_connection());
         serve_http(stream, &mut client, &core.gateway, &core.http, &shutdown).await;
     }
