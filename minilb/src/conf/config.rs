@@ -10,7 +10,7 @@
 //!
 //! An address in `proxy_pass` is an upstream of one server that is called like the address.
 
-use super::http::HttpConfig;
+use super::http::{HttpConfig, Settings};
 use super::listen::Listen;
 use super::template::{Definition, Template};
 use crate::engine::upstream::UpstreamConfig;
@@ -52,7 +52,7 @@ pub struct ErrorLog {
 }
 
 /// `server { }` in `stream`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ServerBlock {
     /// `listen`
     pub listen: Vec<Listen>,
@@ -70,6 +70,8 @@ pub struct ServerBlock {
     pub proxy_protocol_timeout: Duration,
     /// `resolver`, with `resolver_timeout`.
     pub resolver: Option<NameServers>,
+    /// TLS, with clients and with servers.
+    pub tls: Settings,
     /// `ssl_preread`
     pub ssl_preread: bool,
     /// `preread_buffer_size`: the longest first message of a TLS client.

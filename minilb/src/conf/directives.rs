@@ -179,6 +179,17 @@ const DIRECTIVES: &[Directive] = &[
         &[Stream, Server],
         1..=1,
     ),
+    line(
+        "proxy_ssl proxy_ssl_ciphers proxy_ssl_name proxy_ssl_server_name \
+         proxy_ssl_session_reuse proxy_ssl_trusted_certificate proxy_ssl_verify \
+         proxy_ssl_verify_depth ssl_certificate ssl_certificate_key ssl_ciphers ssl_dhparam \
+         ssl_ecdh_curve ssl_handshake_timeout ssl_prefer_server_ciphers ssl_session_tickets \
+         ssl_session_timeout",
+        &[Stream, Server],
+        1..=1,
+    ),
+    line("proxy_ssl_protocols ssl_protocols", &[Stream, Server], 1..=usize::MAX),
+    line("ssl_session_cache", &[Stream, Server], 1..=2),
     line("daemon load_module pid worker_processes worker_rlimit_nofile", &[Main], 1..=1),
     line("multi_accept use worker_connections", &[Events], 1..=1),
     line("keepalive keepalive_time", &[HttpUpstream], 1..=1),

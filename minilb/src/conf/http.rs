@@ -234,6 +234,10 @@ settings! {
     resolver: NameServers,
     resolver_timeout: Duration,
     send_timeout: Duration,
+    /// Of `stream`.
+    ssl_handshake_timeout: Duration,
+    /// Of `stream`.
+    proxy_ssl: bool,
     set_real_ip_from: Vec<Cidr>,
     server_tokens: bool,
     ssl_certificate: Vec<PathBuf>,

@@ -419,7 +419,22 @@ impl HttpDraft {
 
     /// A directive that blocks inherit.
     fn setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
-        let slots = &mut self.open.last_mut().expect("a block is open").settings;
+        let mut slots = std::mem::take(&mut self.scope().settings);
+        let applied = self.apply_setting(&mut slots, name, arguments);
+        self.scope().settings = slots;
+        applied
+    }
+
+    /// The same for the settings of any block: `stream` has those of TLS in common with `http`.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn apply_setting(
+        &mut self,
+        slots: &mut Settings,
+        name: &str,
+        arguments: &[String],
+    ) -> Result<(), String> {
         let conf_dir = &self.conf_dir;
         let text = arguments[0].as_str();
         let invalid = || format!("\"{name}\" directive invalid value");
@@ -431,10 +446,11 @@ impl HttpDraft {
             bytes => client_body_buffer_size client_max_body_size proxy_buffer_size;
             duration => client_body_timeout client_header_timeout keepalive_timeout
                 proxy_connect_timeout proxy_next_upstream_timeout proxy_read_timeout
-                proxy_send_timeout resolver_timeout send_timeout;
+                proxy_send_timeout resolver_timeout send_timeout
+                ssl_handshake_timeout;
             count => keepalive_requests proxy_next_upstream_tries;
             flag => explain http2 proxy_intercept_errors proxy_request_buffering real_ip_recursive
-                proxy_ssl_server_name
+                proxy_ssl proxy_ssl_server_name
                 proxy_ssl_verify recursive_error_pages server_tokens;
             || name_servers(arguments) => resolver;
             || limit_status(text) => limit_conn_status limit_req_status;

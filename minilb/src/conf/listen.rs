@@ -122,9 +122,9 @@ impl Listen {
                 "proxy_protocol" => listen.proxy_protocol = true,
                 // Each core has a socket of its own already.
                 "reuseport" => {}
-                "ssl" if is_http => listen.ssl = true,
+                "ssl" => listen.ssl = true,
                 "http2" if is_http => listen.http2 = true,
-                "ssl" | "http2" | "quic" => {
+                "http2" | "quic" => {
                     return Err(format!("the \"{parameter}\" parameter is not supported"));
                 }
                 _ if is_http => return Err(format!("invalid parameter \"{parameter}\"")),

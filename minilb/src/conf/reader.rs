@@ -21,7 +21,7 @@ use super::directives::{Context, check};
 use super::error::{ConfError, Place};
 use super::health::{circuit_breaker, health_check};
 use super::host::Host;
-use super::http::HttpUpstream;
+use super::http::{HttpUpstream, Settings};
 use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
 use super::listen::Listen;
@@ -87,6 +87,8 @@ struct Inherited {
     resolver: Option<NameServers>,
     resolver_timeout: Option<Duration>,
     ssl_preread: Option<bool>,
+    /// TLS, with clients and with servers.
+    tls: Settings,
 }
 
 /// Sets the field that is called like the directive, if it is listed, and returns the result.
@@ -145,6 +147,8 @@ impl Draft {
         let server = |ServerDraft { listen, target, inherited: own, .. }: ServerDraft| {
             let preread_bytes_max = own.preread_buffer_size.or(outer.preread_buffer_size);
             let header_timeout = own.proxy_protocol_timeout;
+            let mut tls = own.tls;
+            tls.inherit(&outer.tls);
             let mut resolver = own.resolver.or(outer.resolver.clone());
             if let Some(resolver) = &mut resolver {
                 resolver.timeout = seconds(own.resolver_timeout, outer.resolver_timeout, 30);
@@ -162,6 +166,7 @@ impl Draft {
                 proxy_protocol: flag(own.proxy_protocol, outer.proxy_protocol),
                 proxy_protocol_timeout: seconds(header_timeout, outer.proxy_protocol_timeout, 30),
                 resolver,
+                tls,
                 ssl_preread: flag(own.ssl_preread, outer.ssl_preread),
                 preread_bytes_max: preread_bytes_max.unwrap_or(16 * 1024) as usize,
                 preread_timeout: seconds(own.preread_timeout, outer.preread_timeout, 30),
@@ -268,7 +273,11 @@ impl Reader<'_> {
                             let checked = applied.and_then(|()| self.check_certificate(&words));
                             checked.map_err(|it| lexer.error(it))?;
                         }
-                        _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
+                        _ => {
+                            let applied = self.apply(context, &words);
+                            let checked = applied.and_then(|()| self.check_certificate(&words));
+                            checked.map_err(|it| lexer.error(it))?;
+                        }
                     }
                 }
             }
@@ -576,7 +585,13 @@ impl Reader<'_> {
             || name_servers(arguments) => resolver;
             flag => proxy_half_close proxy_protocol ssl_preread;
         );
-        unreachable!("no other directive is in the table")
+        let mut tls = std::mem::take(&mut slots.tls);
+        let applied = self.draft.http.apply_setting(&mut tls, name, arguments);
+        match context {
+            Context::Server => self.server().inherited.tls = tls,
+            _ => self.draft.inherited.tls = tls,
+        }
+        applied
     }
 
     fn server(&mut self) -> &mut ServerDraft {

@@ -15,10 +15,10 @@
 //! `ngx_stream_proxy_finalize` (`ngx_stream_proxy_module.c`), with `proxy_next_upstream on`.
 
 use super::clock::Clock;
-use super::forward::{CoreBuffer, Limits, forward};
+use super::forward::{CoreBuffer, Endpoint, Limits, forward};
 use super::preread;
 use super::resolver;
-use super::tls::ServerStream;
+use super::tls::{self, ServerStream, UpstreamTls};
 use super::upstream::{Lease, SharedUpstream};
 use crate::conf::config::{ServerBlock, Target};
 use crate::conf::listen::Address;
@@ -31,8 +31,10 @@ use crate::wire::proxy_protocol::{self, Addresses};
 use minikit::server::Stream;
 use minikit::sync::Arc;
 use minilb_dns::client::Resolver;
+use rustls::{ClientConfig, ServerConfig};
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// What sessions need of a configuration.
@@ -44,19 +46,20 @@ pub struct Streams<'a> {
     pub variables: &'a [Definition],
     /// Names that were asked for.
     pub resolver: &'a Resolver,
+    /// `proxy_ssl on`
+    pub connect: Option<&'a Arc<ClientConfig>>,
 }
 
 /// Serves one client of `server`. Ends without a word if no server can be reached: a client of TCP
 /// sees its connection closed.
 pub async fn serve(
-    mut client: Stream,
+    client: Stream,
     info: Client,
     server: &ServerBlock,
     streams: Streams<'_>,
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
-    let peer = &info.peer;
     // What was taken from the socket, to be sent to the server.
     let mut prefix = Vec::new();
     let hello = match server.ssl_preread {
@@ -66,11 +69,42 @@ pub async fn serve(
         }
         false => Ok(ClientHello::default()),
     };
-    let hello = match hello {
-        Ok(hello) => hello,
-        Err(error) => return tracing::info!("session of {peer} ended: {error}"),
-    };
+    match hello {
+        Ok(hello) => proxy(client, info, hello, prefix, (server, streams, clock, buffer)).await,
+        Err(error) => tracing::info!("session of {} ended: {error}", info.peer),
+    }
+}
 
+/// The same for `listen … ssl`. Nothing is read ahead of TLS.
+pub async fn serve_tls(
+    client: Stream,
+    accept: Arc<ServerConfig>,
+    mut info: Client,
+    server: &ServerBlock,
+    streams: Streams<'_>,
+    clock: Clock,
+    buffer: &CoreBuffer,
+) {
+    let limit = server.tls.ssl_handshake_timeout.unwrap_or(Duration::from_secs(60));
+    match preread::in_time(limit, tls::accept(client, accept)).await {
+        Ok((client, transport, _)) => {
+            info.transport = transport;
+            let hello = ClientHello::default();
+            proxy(client, info, hello, Vec::new(), (server, streams, clock, buffer)).await;
+        }
+        Err(error) => tracing::info!("{error} while SSL handshaking, client: {}", info.peer),
+    }
+}
+
+/// Finds a server for a client, and forwards between the two.
+async fn proxy(
+    mut client: impl Endpoint,
+    info: Client,
+    hello: ClientHello,
+    mut prefix: Vec<u8>,
+    (server, streams, clock, buffer): (&ServerBlock, Streams<'_>, Clock, &CoreBuffer),
+) {
+    let peer = &info.peer;
     let upstream = match &server.target {
         Target::Upstream(name) => Some(Arc::clone(&streams.upstreams[name])),
         Target::Dynamic(target) => {
@@ -79,7 +113,9 @@ pub async fn serve(
         }
     };
     let Some(upstream) = upstream else { return };
-    let Some((lease, mut stream)) = connect(&info, server, &upstream, clock).await else { return };
+    let tls = streams.connect.map(|it| UpstreamTls::new(it, &server.tls, &upstream.name));
+    let connected = connect(&info, server, &upstream, tls.as_ref(), clock).await;
+    let Some((lease, mut stream)) = connected else { return };
     if server.proxy_protocol {
         let mut header = Vec::new();
         proxy_protocol::write(addresses(&info), &mut header);
@@ -127,6 +163,7 @@ async fn connect(
     info: &Client,
     server: &ServerBlock,
     upstream: &Arc<SharedUpstream>,
+    tls: Option<&UpstreamTls>,
     clock: Clock,
 ) -> Option<(Lease, ServerStream)> {
     let (client, name) = (&info.peer, &upstream.name);
@@ -140,7 +177,7 @@ async fn connect(
             return None;
         };
         let address = Arc::clone(lease.address());
-        let connect = ServerStream::connect(&address, None);
+        let connect = ServerStream::connect(&address, tls);
         let error = match timeout(server.proxy_connect_timeout, connect).await {
             Ok(Ok(stream)) => {
                 lease.connected();

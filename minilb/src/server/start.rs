@@ -31,7 +31,7 @@ use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::preread;
 use super::session::{self, Streams};
 use super::statistics::CoreCounts;
-use super::tls;
+use super::tls::{self, StreamTls};
 use super::upstream::SharedUpstream;
 use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
@@ -91,6 +91,8 @@ struct Generation {
     upstreams: BTreeMap<String, Arc<SharedUpstream>>,
     http_upstreams: BTreeMap<String, Arc<SharedUpstream>>,
     http: Arc<HttpGeneration>,
+    /// By server of `stream`.
+    tls: Vec<StreamTls>,
 }
 
 impl Generation {
@@ -101,8 +103,8 @@ impl Generation {
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
         let zones = limits::take_over(&config.http.zones, old.map(|it| &it.http.zones));
         let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones, true)?;
-        let http = Arc::new(http);
-        Ok(Generation { config, upstreams, http_upstreams, http })
+        let (http, tls) = (Arc::new(http), stream_tls(&config)?);
+        Ok(Generation { config, upstreams, http_upstreams, http, tls })
     }
 
     fn upstreams(&self) -> impl Iterator<Item = &Arc<SharedUpstream>> {
@@ -124,12 +126,17 @@ impl Generation {
 
     /// The server that listens at the address a client has connected to, and its `listen`: one with
     /// exactly this address before one with a wildcard.
-    fn server_at(&self, local: &Address) -> Option<(&ServerBlock, &Listen)> {
-        let all = self.config.servers.iter();
-        let mut all = all.flat_map(|it| it.listen.iter().map(move |listen| (it, listen)));
-        let exact = all.clone().find(|(_, it)| it.address == *local);
-        exact.or_else(|| all.find(|(_, it)| it.is_wildcard_for(local)))
+    fn server_at(&self, local: &Address) -> Option<(&ServerBlock, &StreamTls, &Listen)> {
+        let all = self.config.servers.iter().zip(&self.tls);
+        let mut all = all.flat_map(|(it, tls)| it.listen.iter().map(move |at| (it, tls, at)));
+        let exact = all.clone().find(|(_, _, it)| it.address == *local);
+        exact.or_else(|| all.find(|(_, _, it)| it.is_wildcard_for(local)))
     }
+}
+
+/// Reads the certificates of `stream`.
+fn stream_tls(config: &Config) -> Result<Vec<StreamTls>, String> {
+    config.servers.iter().map(StreamTls::of).collect()
 }
 
 /// The `http` part of a configuration in a proxy that has just started, without its log files.
@@ -140,6 +147,7 @@ pub fn http_generation(config: Config) -> Result<HttpGeneration, String> {
     let upstreams = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
     let upstreams = take_over(upstreams, None);
     let zones = limits::take_over(&config.http.zones, None);
+    stream_tls(&config)?;
     HttpGeneration::new(config.http, &upstreams, zones, false)
 }
 
@@ -344,13 +352,13 @@ impl Service for LoadBalancer {
         let mut info = Client::new(peer, local, core.http.next_connection());
         let server = generation.server_at(&info.local);
         let (listen, tls) = match (server, generation.http.site(&info.local)) {
-            (Some((_, listen)), _) => (listen, None),
+            (Some((_, _, listen)), _) => (listen, None),
             (None, Some(site)) => (&site.listen, site.tls.clone()),
             // A client may have connected to an address that a reload has just removed.
             (None, None) => return,
         };
         if listen.proxy_protocol {
-            let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
+            let limit = server.map_or(HEADER_TIMEOUT, |(it, ..)| it.proxy_protocol_timeout);
             match preread::proxy_protocol(&client, limit).await {
                 Ok(proxied) => info.proxied = proxied,
                 Err(error) => {
@@ -359,11 +367,21 @@ impl Service for LoadBalancer {
                 }
             }
         }
-        if let Some((server, _)) = server {
+        if let Some((server, tls, listen)) = server {
             let variables = &*generation.config.stream_variables;
-            let resolver = &generation.http.resolver;
-            let streams = Streams { upstreams: &generation.upstreams, variables, resolver };
-            return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
+            let (resolver, connect) = (&generation.http.resolver, tls.connect.as_ref());
+            let streams =
+                Streams { upstreams: &generation.upstreams, variables, resolver, connect };
+            let (clock, buffer) = (self.clock, &core.buffer);
+            let accept = tls.accept.clone().filter(|_| listen.ssl);
+            return match accept {
+                Some(accept) => {
+                    let serve =
+                        session::serve_tls(client, accept, info, server, streams, clock, buffer);
+                    Box::pin(serve).await;
+                }
+                None => session::serve(client, info, server, streams, clock, buffer).await,
+            };
         }
         let (mut is_http2, may_be_http2) = (listen.http2, listen.http2_on && tls.is_none());
         drop(generation);

@@ -25,6 +25,7 @@
 //! `ssl_ciphers`; here they are those of `rustls`, without CBC and without RSA key exchange.
 
 use super::forward::Endpoint;
+use crate::conf::config::ServerBlock;
 use crate::conf::http::{HttpServer, Settings};
 use crate::conf::reader::split_port;
 use crate::handlers::facts::Transport;
@@ -72,11 +73,59 @@ impl ResolvesServerCert for Certificates {
         // A server without certificate has that of the default one.
         let candidates = [named, self.site.default_server()].into_iter().flatten();
         let pairs = candidates.map(|it| &self.pairs[it]).find(|it| !it.is_empty())?;
-        let fits =
-            |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
-        pairs.iter().find(fits).or(pairs.first()).map(Arc::clone)
+        fitting(pairs, &hello)
     }
 }
+
+/// The pairs of a server of `stream`, which has no others at its address.
+#[derive(Debug)]
+struct OwnPairs(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for OwnPairs {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        fitting(&self.0, &hello)
+    }
+}
+
+/// The first pair whose key the client can check.
+fn fitting(pairs: &[Arc<CertifiedKey>], hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    let fits = |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
+    pairs.iter().find(fits).or(pairs.first()).map(Arc::clone)
+}
+
+/// TLS of a server of `stream`.
+#[derive(Debug)]
+pub struct StreamTls {
+    /// `listen … ssl`
+    pub accept: Option<Arc<ServerConfig>>,
+    /// `proxy_ssl on`
+    pub connect: Option<Arc<ClientConfig>>,
+}
+
+impl StreamTls {
+    /// Reads the certificates that a server names.
+    ///
+    /// # Errors
+    /// NGINX's message if one of them cannot be used.
+    pub fn of(server: &ServerBlock) -> Result<StreamTls, String> {
+        let settings = &server.tls;
+        let accepts = server.listen.iter().any(|it| it.ssl);
+        let accept = accepts.then(|| {
+            let provider = provider().map_err(|it| it.to_string())?;
+            let pairs = read_pairs(settings, &provider)?;
+            if pairs.is_empty() {
+                return Err(NO_CERTIFICATE.to_owned());
+            }
+            server_config(Arc::new(OwnPairs(pairs)), settings, &[])
+        });
+        let connects = settings.proxy_ssl == Some(true);
+        let connect = connects.then(|| of_upstream(settings)).transpose()?;
+        Ok(StreamTls { accept: accept.transpose()?, connect })
+    }
+}
+
+const NO_CERTIFICATE: &str =
+    "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
 
 /// What clients of an address are answered with.
 ///
@@ -94,16 +143,23 @@ pub fn of_site(
     }
     let default = site.default_server().unwrap_or_default();
     if pairs[default].is_empty() {
-        let text = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
-        return Err(text.to_owned());
+        return Err(NO_CERTIFICATE.to_owned());
     }
-    let versions = versions(&servers[default].root.settings.ssl_protocols);
     let certificates = Certificates { servers: Arc::clone(servers), site: site.clone(), pairs };
+    server_config(Arc::new(certificates), &servers[default].root.settings, alpn)
+}
+
+fn server_config(
+    certificates: Arc<dyn ResolvesServerCert>,
+    settings: &Settings,
+    alpn: &[&str],
+) -> Result<Arc<ServerConfig>, String> {
+    let provider = provider().map_err(|it| it.to_string())?;
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions)
+        .with_protocol_versions(&versions(&settings.ssl_protocols))
         .map_err(|it| it.to_string())?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificates));
+        .with_cert_resolver(certificates);
     config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
     Ok(Arc::new(config))
@@ -297,13 +353,15 @@ pub enum ServerStream {
 }
 
 impl ServerStream {
-    /// Connects to `IP:PORT` or `unix:PATH`, and performs the handshake if there is TLS, which the
-    /// configuration does not allow for Unix sockets.
+    /// Connects to `IP:PORT` or `unix:PATH`, and performs the handshake if there is TLS.
     ///
     /// # Errors
-    /// If the server refuses, or its certificate is not trusted.
+    /// If the server refuses, its certificate is not trusted, or it is TLS over a Unix socket.
     pub async fn connect(address: &str, tls: Option<&UpstreamTls>) -> io::Result<Self> {
         if let Some(path) = address.strip_prefix("unix:") {
+            if tls.is_some() {
+                return Err(io::Error::other("TLS over Unix sockets is not supported"));
+            }
             return Ok(ServerStream::Unix(UnixStream::connect(path).await?));
         }
         let stream = TcpStream::connect(address).await?;
