@@ -132,7 +132,7 @@ fn bind_all(
                 Address::Unix(path) => {
                     let bound = bind_unix(path, backlog)
                         .map_err(|source| ServerError::Unix { path: path.to_path_buf(), source })?;
-                    vec![Arc::new(bound); threads]
+                    vec![bound; threads]
                 }
             };
         for (set, socket) in sets.iter_mut().zip(bound) {
@@ -190,7 +190,7 @@ fn listen(socket: &Socket, address: SocketAddr, backlog: u16) -> io::Result<()> 
     socket.listen(backlog.into())
 }
 
-fn bind_unix(path: &Path, backlog: u16) -> io::Result<ListenSocket> {
+fn bind_unix(path: &Path, backlog: u16) -> io::Result<Arc<ListenSocket>> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
@@ -198,7 +198,7 @@ fn bind_unix(path: &Path, backlog: u16) -> io::Result<ListenSocket> {
     // From here on its file is removed if anything fails.
     let bound = ListenSocket { address: Address::Unix(Arc::from(path)), socket };
     bound.socket.listen(backlog.into())?;
-    Ok(bound)
+    Ok(Arc::new(bound))
 }
 
 /// Removes a socket at `path` on which no server listens.
