@@ -18,7 +18,7 @@ fn hash(number: u64) -> u64 {
 }
 
 #[test]
-fn a_million_keys_are_24_megabytes_and_a_million_more_are_none() {
+fn a_million_keys_are_32_megabytes_and_a_million_more_are_none() {
     let resident = || resident_bytes(std::process::id()).expect("Linux tells it");
     let before = resident();
     let algorithm = Gcra::new(1, Duration::from_secs(3600), 1).expect("no zero");
@@ -32,12 +32,12 @@ fn a_million_keys_are_24_megabytes_and_a_million_more_are_none() {
     assert_eq!(first, KEYS - store.overflowed() + u64::from(store.overflowed() > 0));
     assert!(store.overflowed() < KEYS / 1000, "{}", store.overflowed());
     let grown = resident() - before;
-    assert!((24_000_000..26_000_000).contains(&grown), "{grown} bytes");
+    assert!((32_000_000..34_000_000).contains(&grown), "{grown} bytes");
 
-    // There is a third more slots than keys, and no bucket that anybody used is given away.
+    // There are twice as many slots as keys, and no bucket that anybody used is given away.
     let second = admitted(KEYS);
-    assert!(second < KEYS as usize / 2, "{second}");
+    assert!((KEYS as usize / 2..KEYS as usize).contains(&second), "{second}");
     assert_eq!(admitted(0), 0);
     let grown = resident() - before;
-    assert!(grown < 26_000_000, "{grown} bytes");
+    assert!(grown < 34_000_000, "{grown} bytes");
 }

@@ -94,21 +94,20 @@ impl Gcra {
     pub fn decide(&self, tat_ns: u64, now_ns: u64, cost: u64) -> Decision {
         let never = Decision::Refused { retry_after_ns: None };
         let Some(cost_ns) = self.interval_ns.checked_mul(cost) else { return never };
-        if cost_ns > self.depth_ns {
-            return never;
-        }
+        // How much of the depth may be used already, for this request to fit.
+        let Some(used_max_ns) = self.depth_ns.checked_sub(cost_ns) else { return never };
 
-        // What is used of the depth: before this request, and with it.
-        let used_ns = tat_ns.saturating_sub(now_ns);
-        let needed_ns = used_ns.saturating_add(cost_ns);
-        if needed_ns > self.depth_ns {
-            return Decision::Refused { retry_after_ns: Some(needed_ns - self.depth_ns) };
+        // A TAT in the past is a full bucket, like one of this moment.
+        let start_ns = tat_ns.max(now_ns);
+        let used_ns = start_ns - now_ns;
+        if used_ns > used_max_ns {
+            return Decision::Refused { retry_after_ns: Some(used_ns - used_max_ns) };
         }
 
         // Overflows only at the end of the clock's range. There it is safer to refuse.
-        let Some(tat_ns) = now_ns.checked_add(needed_ns) else { return never };
+        let Some(tat_ns) = start_ns.checked_add(cost_ns) else { return never };
         // The interval is not 0; a check that could panic would keep the division in all callers.
-        let remaining = (self.depth_ns - needed_ns).checked_div(self.interval_ns).unwrap_or(0);
+        let remaining = (used_max_ns - used_ns).checked_div(self.interval_ns).unwrap_or(0);
         Decision::Admitted { tat_ns, remaining }
     }
 }
@@ -162,11 +161,8 @@ mod tests {
         let widest = Gcra::new(u64::MAX, Duration::from_nanos(1), u64::MAX).expect("1 ns each");
         let never = Decision::Refused { retry_after_ns: None };
         assert_eq!(widest.decide(u64::MAX, u64::MAX, 1), never);
-        assert_eq!(
-            widest.decide(u64::MAX, 0, u64::MAX),
-            Decision::Admitted { tat_ns: u64::MAX, remaining: 0 },
-            "the sum saturates at exactly the depth"
-        );
+        let wait = Decision::Refused { retry_after_ns: Some(u64::MAX) };
+        assert_eq!(widest.decide(u64::MAX, 0, u64::MAX), wait, "used and cost are twice the depth");
         let one = Gcra::new(1, Duration::from_secs(1), 1).expect("no zero");
         assert_eq!(one.decide(0, 0, u64::MAX), never);
         assert_eq!(one.decide(0, 0, 2), never);

@@ -155,7 +155,7 @@ read_from! {
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
 
-/// 2.4 GB. More is taken for a mistake.
+/// 3.2 GB. More is taken for a mistake.
 const KEYS_MAX_MAX: usize = 100_000_000;
 
 /// The name of another table. Its index is found when all tables are read.

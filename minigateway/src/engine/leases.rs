@@ -59,7 +59,7 @@ struct Held {
     swept_ns: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Lease {
     left: u64,
     /// By the clock of this gateway.
@@ -91,9 +91,7 @@ impl Leases {
         if !held.has_room(key, self.keys_max, now_ns) {
             return Payment::Ask(cost);
         }
-        let none = KeyState { word: 0, now_ns: 0, held: 0 };
-        let new = Lease { left: 0, end_ns: 0, asking_until_ns: 0, state: none, granted_ns: 0 };
-        let lease = held.by_key.entry(key).or_insert(new);
+        let lease = held.by_key.entry(key).or_default();
         if now_ns >= lease.end_ns {
             lease.left = 0;
         }

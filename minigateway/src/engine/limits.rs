@@ -24,7 +24,7 @@
 //! NGINX counterpart: `ngx_http_limit_req_handler` checks all zones and accounts afterwards. The
 //! longest delay wins there as well.
 
-use super::limiter::algorithm::Algorithm;
+use super::limiter::algorithm::{Algorithm, of_each};
 use super::limiter::{Decision, Limiter};
 use super::store::{Place, Store};
 use minikit::sync::Arc;
@@ -106,7 +106,8 @@ impl Charge {
 
     fn charge(&mut self, limits: &[Limit], now_ns: u64) {
         let Limit { algorithm, store, .. } = &limits[self.limit];
-        let (decision, place) = store.decide(algorithm, self.key, now_ns, self.cost);
+        let Charge { key, cost, .. } = *self;
+        let (decision, place) = of_each!(algorithm, it => store.decide(it, key, now_ns, cost));
         self.decision = decision;
         self.place = decision.is_admitted().then_some(place);
     }
@@ -161,9 +162,8 @@ pub fn refund_all(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
 
 /// The decision of all limits that are not in dry run.
 fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
-    let decisions = charges.iter().filter(|it| !limits[it.limit].is_dry_run);
-    let decisions = decisions.map(|it| it.decision);
-    decisions.fold(Decision::NOW, stricter)
+    let enforced = charges.iter().filter(|it| !limits[it.limit].is_dry_run);
+    enforced.map(|it| it.decision).fold(Decision::NOW, stricter)
 }
 
 /// The decision of two limits together.

@@ -115,7 +115,7 @@ impl SharedCharge {
 }
 
 /// What a store knows about a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyState {
     /// As the local algorithm has it.
     pub word: u64,
@@ -157,16 +157,9 @@ pub fn arguments(charge: &SharedCharge, parameters: Parameters, can_refuse: bool
     let Parameters { kind, limit_or_interval: x, window_or_depth: y } = parameters;
     // One more than the limit is as good as any more, and stays exact.
     let most = if kind == "token" { y / x } else { x };
-    let exact = |cost: u64| cost.min(most + 1).to_string();
+    let [cost, lease] = [charge.cost, charge.lease].map(|it| it.min(most + 1).to_string());
     let can_refuse = u8::from(can_refuse).to_string();
-    [
-        kind.to_owned(),
-        can_refuse,
-        exact(charge.cost),
-        exact(charge.lease),
-        x.to_string(),
-        y.to_string(),
-    ]
+    [kind.to_owned(), can_refuse, cost, lease, x.to_string(), y.to_string()]
 }
 
 /// What the script answered.

@@ -19,7 +19,7 @@ use super::pipeline::{Charges, Pipeline};
 use crate::conf::file::RouteConfig;
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::{Decision, Limiter, Quota};
-use crate::engine::limits::Outcome;
+use crate::engine::limits::{Limit, Outcome};
 use crate::engine::shared::KeyState;
 use minigateway_graphql::Cost;
 use std::time::Duration;
@@ -57,36 +57,35 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         return lines;
     }
 
+    // Each limit with what is known of the key: nothing if the store did not answer.
     let limits = &pipeline.limits;
+    let local = charges.local.iter().map(|it| {
+        let state = KeyState { word: it.word(limits, now_ns), now_ns, held: 0 };
+        (it.limit, it.outcome(), it.cost, it.decision, "", Some(state))
+    });
+    let shared = charges
+        .shared
+        .iter()
+        .map(|it| (it.limit, it.outcome(), it.cost, it.decision, ", shared", it.state));
     let is_refused = charges.refusing().any(|it| !limits[it].is_dry_run);
-    let line = |limit: usize, outcome: Outcome, kind: &str, arithmetic: Option<String>| {
-        let dry_run = if limits[limit].is_dry_run { ", dry run" } else { "" };
+    for (limit, outcome, cost, decision, kind, state) in local.chain(shared) {
+        let Limit { name, algorithm, is_dry_run, .. } = &limits[limit];
+        let dry_run = if *is_dry_run { ", dry run" } else { "" };
         let why = match outcome {
             Outcome::Skipped if is_refused => ", because another limit refuses",
             Outcome::Skipped => ", without an answer of the store",
             _ => "",
         };
-        let arithmetic = arithmetic.map_or(String::new(), |it| format!(", {it}"));
-        let [name, outcome] = [&limits[limit].name, Outcome::NAMES[outcome as usize]];
-        format!("limit {name}{kind}{dry_run}: {outcome}{why}{arithmetic}")
-    };
-    let quota = |limit: usize| pipeline.config.limits[limit].policy.quota;
-    for charge in &charges.local {
-        let algorithm = &limits[charge.limit].algorithm;
-        let word = charge.word(limits, now_ns);
-        let (limit, decision) = (charge.limit, charge.decision);
-        let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
-        lines.push(line(limit, charge.outcome(), "", Some(text)));
+        let mut line =
+            format!("limit {name}{kind}{dry_run}: {}{why}", Outcome::NAMES[outcome as usize]);
+        if let Some(KeyState { word, now_ns, held }) = state {
+            let quota = pipeline.config.limits[limit].policy.quota;
+            line = line + ", " + &arithmetic(algorithm, word, now_ns, quota, cost, decision);
+            line += &if held > 0 { format!(", and {held} leased here") } else { String::new() };
+        }
+        lines.push(line);
     }
-    for charge in &charges.shared {
-        let (limit, decision) = (charge.limit, charge.decision);
-        let text = charge.state.map(|KeyState { word, now_ns, held }| {
-            let algorithm = &limits[limit].algorithm;
-            let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
-            if held > 0 { format!("{text}, and {held} leased here") } else { text }
-        });
-        lines.push(line(limit, charge.outcome(), ", shared", text));
-    }
+
     // Those of other tiers, and those that allow the address.
     let all = route.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
     let uncharged = all.filter(|limit| charges.outcomes().all(|it| it.0 != *limit));

@@ -230,15 +230,12 @@ impl Pipeline {
         let cost = route_config.cost.as_ref().map_or(1, |it| it.0);
         for limit in route_config.limits.iter().map(|it| it.index).filter(counts) {
             let parts = self.key(limit, request, route, &network, identity);
-            match self.config.limits[limit].shared {
-                None => {
-                    let key = parts.fold(1, |hash, part| self.seed.hash_one((hash, part)));
-                    charges.local.push(Charge::new(limit, key, cost));
-                }
-                Some(_) => {
-                    let key = shared::key(parts.flatten());
-                    charges.shared.push(SharedCharge::new(limit, key, cost));
-                }
+            if self.config.limits[limit].shared.is_some() {
+                let key = shared::key(parts.flatten());
+                charges.shared.push(SharedCharge::new(limit, key, cost));
+            } else {
+                let key = parts.fold(1, |hash, part| self.seed.hash_one((hash, part)));
+                charges.local.push(Charge::new(limit, key, cost));
             }
         }
         match charge_all(&self.limits, &mut charges.local, now_ns) {

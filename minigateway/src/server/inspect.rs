@@ -9,6 +9,7 @@
 //! A reload sets the counters of requests, versions and decisions to 0; the others go on.
 
 use super::generation::OUTCOMES;
+use super::redis::StoreCounts;
 use super::start::Server;
 use crate::conf::config::Policy;
 use crate::engine::limiter::Limiter;
@@ -50,12 +51,10 @@ impl Inspect for Server {
                 decisions.sample(&labels, count.load(Relaxed));
             }
         }
-        let store = &self.current.store;
         let help = "Requests with shared limits, by what came of asking the store.";
         let mut asked = out.counters("minigateway_store_requests_total", help);
-        for (outcome, count) in
-            [("answered", &store.answered), ("failed", &store.failed), ("skipped", &store.skipped)]
-        {
+        let StoreCounts { answered, failed, skipped } = &*self.current.store;
+        for (outcome, count) in [("answered", answered), ("failed", failed), ("skipped", skipped)] {
             asked.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
         let help = "Requests of keys that found no bucket of their own.";
@@ -72,9 +71,8 @@ impl Inspect for Server {
             ["limit", "algorithm", "allows", "admitted", "refused", "skipped", "overflowed"];
         let limits = page.table("Limits", "Since the configuration was loaded.", &columns);
         let configs = &generation.pipeline.config.limits;
-        for ((limit, counts), config) in
-            generation.pipeline.limits.iter().zip(&generation.limits).zip(configs)
-        {
+        let counted = || generation.pipeline.limits.iter().zip(&generation.limits);
+        for ((limit, counts), config) in counted().zip(configs) {
             let [admitted, refused, skipped] =
                 counts.outcomes.each_ref().map(|it| it.load(Relaxed));
             limits.row([
@@ -91,7 +89,7 @@ impl Inspect for Server {
         let note = "Of the buckets in this gateway; counts are at most this high.";
         let keys = page.table("Busiest keys", note, &columns);
         let now_ns = self.current.now_ns();
-        for (limit, counts) in generation.pipeline.limits.iter().zip(&generation.limits) {
+        for (limit, counts) in counted() {
             for TopKey { key, name, requests, refused } in counts.top.busiest() {
                 let word = limit.store.word(&limit.algorithm, key, now_ns);
                 let left = limit.algorithm.quota(&word, now_ns).remaining;

@@ -43,6 +43,21 @@ pub enum Algorithm {
     Concurrency(Concurrency),
 }
 
+/// The value of an expression about the algorithm itself, which has one type in each arm. So a loop
+/// around a decision is compiled for each algorithm, and does not ask at each turn which it is.
+macro_rules! of_each {
+    ($algorithm:expr, $it:ident => $result:expr) => {
+        match $algorithm {
+            Algorithm::TokenBucket($it) => $result,
+            Algorithm::LeakyBucket($it) => $result,
+            Algorithm::FixedWindow($it) => $result,
+            Algorithm::SlidingWindow($it) => $result,
+            Algorithm::Concurrency($it) => $result,
+        }
+    };
+}
+pub(in crate::engine) use of_each;
+
 impl Algorithm {
     /// Returns true if the caller must call [`Algorithm::refund`] when a request has ended.
     pub fn counts_requests_in_progress(&self) -> bool {
@@ -73,25 +88,12 @@ impl Algorithm {
 impl Limiter for Algorithm {
     type State = u64;
 
-    #[inline]
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
-        match self {
-            Algorithm::TokenBucket(it) => it.decide(word, now_ns, cost),
-            Algorithm::LeakyBucket(it) => it.decide(word, now_ns, cost),
-            Algorithm::FixedWindow(it) => it.decide(word, now_ns, cost),
-            Algorithm::SlidingWindow(it) => it.decide(word, now_ns, cost),
-            Algorithm::Concurrency(it) => it.decide(word, now_ns, cost),
-        }
+        of_each!(self, it => it.decide(word, now_ns, cost))
     }
 
     fn quota(&self, word: &u64, now_ns: u64) -> Quota {
-        match self {
-            Algorithm::TokenBucket(it) => it.quota(word, now_ns),
-            Algorithm::LeakyBucket(it) => it.quota(word, now_ns),
-            Algorithm::FixedWindow(it) => it.quota(word, now_ns),
-            Algorithm::SlidingWindow(it) => it.quota(word, now_ns),
-            Algorithm::Concurrency(it) => it.quota(word, now_ns),
-        }
+        of_each!(self, it => it.quota(word, now_ns))
     }
 }
 
