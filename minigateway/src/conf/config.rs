@@ -366,7 +366,16 @@ mod tests {
         let text = include_str!("../../reference.toml");
         let (before, rest) = text.split_once("[jwt.staff]").expect("there is one");
         let (_, after) = rest.split_once("# ----").expect("more follows");
-        format!("{before}# ----{after}")
+        format!("{before}# ----{after}").replace("auth = \"staff\"\n", "")
+    }
+
+    #[cfg(feature = "jwt")]
+    #[test]
+    fn the_whole_reference_is_read() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let open = |file: &str| std::fs::read(directory.join(file)).map_err(|it| it.to_string());
+        let config = super::read(include_str!("../../reference.toml"), &numbers, &open);
+        assert_eq!(config.map(|it| it.front.auth.len()), Ok(2));
     }
 
     #[test]

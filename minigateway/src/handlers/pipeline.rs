@@ -11,10 +11,9 @@
 //!
 //! # What was checked is what is served
 //!
-//! The upstream gets the path that was matched, and what servers read in different ways is refused
-//! with 400 ([`normalize`]). A header that is the condition of a route or the key of a limit may
-//! not come twice, because the upstream might use the other one. A slash at the end changes no
-//! route, and `HEAD` is a `GET`.
+//! The upstream gets the path that was matched. What servers read in different ways is refused with
+//! 400 ([`normalize`]), and so are two headers of a route's condition or a limit's key. A slash at
+//! the end changes no route, and `HEAD` is a `GET`.
 //!
 //! # Reload
 //!
