@@ -84,17 +84,19 @@ fn run_plain(
     let is_shared = executor.cache.shards.len() > 1;
     let look_ahead = if is_shared { AMONG_SHARDS } else { PREFETCH_MAX };
     let (mut hashes, mut hashed, mut next) = ([0; PREFETCH_MAX], 0, 0);
+    let mut prefetched = 0;
 
     let mut done = 0;
     for (index, (args, end)) in pipeline.iter().enumerate() {
         if !goes_on(session, out) || session.authenticated != authenticated {
             break;
         }
-        if index.is_multiple_of(look_ahead) && index + 1 < pipeline.iter().len() {
+        if index == prefetched && index + 1 < pipeline.iter().len() {
             let ahead = pipeline.iter().skip(index).take(look_ahead);
             let keys = ahead.filter_map(|(args, _)| args.get(1));
             hashed = executor.keyspace.prefetch(session.db, keys, &mut hashes);
             next = 0;
+            prefetched += look_ahead;
         }
 
         // Requests without an argument 1 have no hash, so the hashes are dealt out one by one.

@@ -601,10 +601,14 @@ impl<'c> Keyspace<'c> {
         if let Some(observer) = self.observer
             && key.hash & SAMPLED == 0
         {
-            let event = event(&self.guards[self.guard_index(key.shard)].1.shard);
-            let hash = hash_in(self.db, key.hash);
-            observer.observe(self.parts.tuning, self.now.ms, hash, event);
+            self.show(observer, key, event);
         }
+    }
+
+    #[cold]
+    fn show(&self, observer: &dyn Observer, key: Key, event: impl FnOnce(&Shard) -> Event) {
+        let event = event(&self.guards[self.guard_index(key.shard)].1.shard);
+        observer.observe(self.parts.tuning, self.now.ms, hash_in(self.db, key.hash), event);
     }
 
     // ---- WATCH ----
@@ -723,8 +727,10 @@ impl Drop for Keyspace<'_> {
 
 impl<'c> Parts<'c> {
     fn observer(&self) -> Option<&'c dyn Observer> {
-        let observed = self.shards.observed.load(Ordering::Relaxed);
-        self.shards.observer.get().filter(|_| observed).map(|observer| &**observer)
+        if !self.shards.observed.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.shards.observer.get().map(|observer| &**observer)
     }
 
     /// Shows an event of a key that is gone to the observer, if it is sampled.

@@ -190,14 +190,7 @@ impl Shard {
             && !self.order.used(&mut self.contents.slab, handle, hash)
         {
             let slot = self.contents.slab.slot_mut(handle);
-            let before = entry::clock(slot);
-            let bits = policy.accessed(before, now_ms, &mut self.rng);
-
-            // Usually they are the same, and a line that is not written stays in the caches of all
-            // cores.
-            if bits != before {
-                entry::set_clock(slot, bits);
-            }
+            entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
         }
         true
     }
