@@ -996,7 +996,7 @@ fn is_column_name(text: &str) -> bool {
 /// Names and values of properties.
 type Pairs = Vec<(&'static str, String)>;
 
-fn strs(pairs: &Pairs) -> Vec<(&'static str, &str)> {
+fn strs<'a>(pairs: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     pairs.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
