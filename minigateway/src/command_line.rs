@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Command::Check { file } => {
             let config = load(&file)?;
             let [routes, limits] = [config.routes.len(), config.limits.len()];
-            println!("{}: {routes} routes, {limits} limits, no mistakes", file.display());
+            println!("{}: no mistakes; routes: {routes}, limits: {limits}", file.display());
             Ok(())
         }
         Command::Why { file, burst } => {
