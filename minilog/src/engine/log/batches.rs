@@ -37,6 +37,9 @@ pub struct Batches<'a> {
     start: u64,
 }
 
+/// A batch that is valid, none at the end, or what is wrong.
+pub type Checked<'a> = Result<Option<(BatchHeader, &'a [u8])>, String>;
+
 impl<'a> Batches<'a> {
     /// The batches of `file` from `position`, where one begins, to `end`.
     pub fn new(file: &'a dyn DiskFile, position: u64, end: u64, window: usize) -> Batches<'a> {
@@ -52,9 +55,8 @@ impl<'a> Batches<'a> {
         Ok(Some((position, header)))
     }
 
-    /// The next batch, if [`batch::check`] accepts it; none at the end. The inner error says what
-    /// is wrong with the bytes at `position`, where the walk stays then.
-    pub fn next_checked(&mut self) -> io::Result<Result<Option<(BatchHeader, &[u8])>, String>> {
+    /// The next batch, after [`batch::check`]. If that fails the walk stays where it is.
+    pub fn next_checked(&mut self) -> io::Result<Checked<'_>> {
         let position = self.position;
         if position == self.end {
             return Ok(Ok(None));

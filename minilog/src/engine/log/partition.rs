@@ -223,8 +223,7 @@ impl Partition {
     /// takes, and holds the lock only to look at it and to swap. Returns true if it did.
     pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<bool> {
         // Only what is durable is compacted.
-        let is_flushed =
-            |log: &Log| !log.is_sealed(log.recovery_point) && log.sealed_have_indexes();
+        let is_flushed = |it: &Log| !it.is_sealed(it.recovery_point) && it.sealed_have_indexes();
         if self.with_log(|log| log.config.cleanup.compacts && !is_flushed(log)) {
             self.flush()?;
         }

@@ -181,9 +181,8 @@ impl Recovery {
                 Ok(Some((header, _))) => next_offset = header.next_offset(),
                 Ok(None) => break,
                 Err(reason) => {
-                    let (name, position) = (directory.name(), batches.position);
-                    let text = format!("{name}/{swap} at byte {position}: {reason}");
-                    return Err(invalid_data(text));
+                    let at = format!("{}/{swap} at byte {}", directory.name(), batches.position);
+                    return Err(invalid_data(format!("{at}: {reason}")));
                 }
             }
         }
