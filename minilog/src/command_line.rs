@@ -14,7 +14,6 @@ use clap::Parser;
 use minikit::cli::{Engine, main_with, print_ready};
 use minilog::explain;
 use minilog::server::start::{self, Start};
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,11 +55,9 @@ pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
         Command::Serve(start) => start::run(*start, |bound| print_ready(&ENGINE, bound)),
         Command::Explain(args) => {
-            let bytes = std::fs::read(&args.file)?;
+            let bytes = client::read(&args.file)?;
             let text = explain::explain(&args.file.to_string_lossy(), &bytes, args.count)?;
-            // A text that nobody reads to the end (`explain ... | head`) is no failure.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(())
+            client::put(text.as_bytes()).map(drop)
         }
         Command::Topic(topic) => topic.run(),
         Command::Produce(produce) => produce.run(),

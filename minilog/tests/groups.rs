@@ -17,11 +17,9 @@ use minilog::wire::group::{
     JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse, SyncGroupRequest,
     SyncGroupRequestAssignment, SyncGroupResponse,
 };
-use minilog::wire::offsets::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchRequestTopics, OffsetFetchResponse, OffsetTopic,
-};
+use minilog::wire::offsets::*;
 use minilog::wire::schema::Message;
+use minilog::wire::topics::*;
 use minilog::wire::{ErrorCode, decode_response, encode_request};
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -234,6 +232,42 @@ fn without_the_topic_the_client_looks_for_its_coordinator() {
     let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
     assert_eq!(commit(&broker, 1), ErrorCode::NOT_COORDINATOR);
     assert_eq!(committed(&broker), -1);
+}
+
+#[test]
+fn an_offset_of_no_partition_cannot_be_deleted() {
+    let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
+    assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
+    assert_eq!(commit(&broker, 5), ErrorCode::NONE);
+    let topics = ["orders", "gone"].map(|name| {
+        let partitions =
+            [0, 7].map(|partition_index| OffsetDeleteRequestPartition { partition_index });
+        ByTopic { name: name.into(), partitions: partitions.into() }
+    });
+    let request = OffsetDeleteRequest { group_id: "billing".into(), topics: topics.into() };
+    let response: OffsetDeleteResponse = call(&broker, 0, &request);
+    let partitions = response.topics.iter().flat_map(|it| &it.partitions);
+    let errors = partitions.map(|it| it.error_code).collect::<Vec<_>>();
+    const UNKNOWN: ErrorCode = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    assert_eq!(errors, [ErrorCode::NONE, UNKNOWN, UNKNOWN, UNKNOWN]);
+    assert_eq!(committed(&broker), -1);
+}
+
+#[test]
+fn the_topic_of_the_groups_does_not_grow_and_minus_two_is_no_number_of_partitions() {
+    let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
+    assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
+    let (name, count, assignments) = ("__consumer_offsets".into(), 2, None);
+    let topics = vec![CreatePartitionsTopic { name, count, assignments }];
+    let request = CreatePartitionsRequest { topics, ..Default::default() };
+    let response: CreatePartitionsResponse = call(&broker, 3, &request);
+    assert_eq!(response.results[0].error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+
+    let (name, num_partitions, replication_factor) = ("new".into(), -2, 1);
+    let topic = CreatableTopic { name, num_partitions, replication_factor, ..Default::default() };
+    let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
+    let response: CreateTopicsResponse = call(&broker, 7, &request);
+    assert_eq!(response.topics[0].error_code, ErrorCode::INVALID_PARTITIONS);
 }
 
 /// A join that waits for another member is forgotten with its connection.

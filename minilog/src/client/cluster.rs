@@ -82,11 +82,9 @@ impl Cluster {
     /// Asks for brokers, and for one topic or all of them.
     pub fn metadata(&mut self, topic: Option<&str>) -> Result<MetadataResponse> {
         let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
-        self.call(&MetadataRequest {
-            topics: topic.map(|it| vec![named(it)]),
-            allow_auto_topic_creation: self.creates_topics,
-            ..Default::default()
-        })
+        let topics = topic.map(|it| vec![named(it)]);
+        let allow_auto_topic_creation = self.creates_topics;
+        self.call(&MetadataRequest { topics, allow_auto_topic_creation, ..Default::default() })
     }
 
     /// Asks which brokers lead the partitions of a topic. Returns how many partitions it has.
@@ -144,11 +142,8 @@ impl Cluster {
     pub fn offset_at(&mut self, topic: &str, partition: i32, timestamp: i64) -> Result<i64> {
         let asked =
             ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
-        let request = ListOffsetsRequest {
-            replica_id: -1,
-            topics: vec![ByTopic { name: topic.to_owned(), partitions: vec![asked] }],
-            ..Default::default()
-        };
+        let topics = vec![ByTopic { name: topic.to_owned(), partitions: vec![asked] }];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
         let leader = self.leader(topic, partition)?;
         let response = self.call_at(&leader, &request)?;
         let found = response.topics.first().and_then(|it| it.partitions.first());

@@ -273,7 +273,7 @@ fn read_batches(
                     topic: topic.clone(),
                     partition: *partition,
                     offset,
-                    timestamp: header.base_timestamp.saturating_add(record.timestamp_delta),
+                    timestamp: header.timestamp(record.timestamp_delta),
                     key: record.key.map(|it| body.slice_ref(it)),
                     value: record.value.map(|it| body.slice_ref(it)),
                 });

@@ -26,7 +26,7 @@ use minilog::wire::list_offsets::{EARLIEST, LATEST};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 type Done = Result<(), Box<dyn Error>>;
@@ -103,7 +103,7 @@ impl Topic {
                     let name = it.name.clone().unwrap_or_default();
                     [name, it.partitions.len().to_string(), internal.to_owned()]
                 });
-                print(["topic", "partitions", "internal"], rows);
+                print(["topic", "partitions", "internal"], rows)?;
             }
             Topic::Describe(it) => describe_topic(&mut it.broker.connect()?, &it.name)?,
             Topic::Delete(it) => admin::delete_topic(&mut it.broker.connect()?, &it.name)?,
@@ -132,13 +132,12 @@ fn describe_topic(cluster: &mut Cluster, name: &str) -> Done {
         let leader = cluster.leader(name, partition)?;
         rows.push([partition.to_string(), start.to_string(), end.to_string(), leader]);
     }
-    print(["partition", "start offset", "end offset", "leader"], rows);
+    print(["partition", "start offset", "end offset", "leader"], rows)?;
 
     let configs = admin::topic_configs(cluster, name)?;
     let own = configs.iter().filter(|it| it.config_source != SOURCE_DEFAULT);
     let rows = own.map(|it| [it.name.clone(), it.value.clone().unwrap_or_default()]);
-    print(["parameter that is not the default", "value"], rows);
-    Ok(())
+    print(["parameter that is not the default", "value"], rows)
 }
 
 #[derive(clap::Args)]
@@ -256,9 +255,7 @@ impl Consume {
                 text.extend_from_slice(record.value.as_deref().unwrap_or(b"null"));
                 text.push(b'\n');
             }
-            let mut out = io::stdout().lock();
-            // `minilog consume ... | head` is no failure.
-            if out.write_all(&text).and_then(|()| out.flush()).is_err() {
+            if !put(&text)? {
                 return Ok(());
             }
             let committed = if records.is_empty() { Ok(()) } else { consumer.commit() };
@@ -304,18 +301,21 @@ impl Group {
             Group::List(broker) => {
                 let groups = admin::groups(&mut broker.connect()?)?;
                 let rows = groups.iter().map(|it| [it.group_id.clone(), it.group_state.clone()]);
-                print(["group", "state"], rows);
+                print(["group", "state"], rows)?;
             }
             Group::Describe(it) => describe_group(&mut it.broker.connect()?, &it.name)?,
             Group::ResetOffsets { group: Named { name, broker }, topic, to } => {
                 let mut cluster = broker.connect()?;
                 let mut offsets = BTreeMap::new();
                 for partition in 0..cluster.partitions(&topic)? {
+                    let mut offset_at = |at| cluster.offset_at(&topic, partition, at);
+                    let (start, end) = (offset_at(EARLIEST)?, offset_at(LATEST)?);
                     let offset = match to {
-                        Place::Offset(offset) => offset,
-                        Place::Timestamp(at) => match cluster.offset_at(&topic, partition, at)? {
+                        // As `kafka-consumer-groups.sh`: not beyond the ends of the log.
+                        Place::Offset(offset) => offset.max(start).min(end),
+                        Place::Timestamp(at) => match offset_at(at)? {
                             // All records are older.
-                            -1 => cluster.offset_at(&topic, partition, LATEST)?,
+                            -1 => end,
                             offset => offset,
                         },
                     };
@@ -341,15 +341,15 @@ fn describe_group(cluster: &mut Cluster, name: &str) -> Done {
             owners.insert(partition, format!("{} {}", member.client_id, member.client_host));
         }
     }
-    println!("group {name}: {}, {} members", group.group_state, group.members.len());
+    let (state, members) = (group.group_state, group.members.len());
+    put(format!("group {name}: {state}, {members} members\n").as_bytes())?;
     let rows = lags.into_iter().map(|it| {
         let owner = owners.get(&(it.topic.clone(), it.partition)).cloned().unwrap_or_default();
         let numbers = [it.partition.into(), it.committed, it.end, it.end - it.committed];
         let [partition, committed, end, lag] = numbers.map(|it| it.to_string());
         [it.topic, partition, committed, end, lag, owner]
     });
-    print(["topic", "partition", "committed", "end", "lag", "member"], rows);
-    Ok(())
+    print(["topic", "partition", "committed", "end", "lag", "member"], rows)
 }
 
 #[derive(clap::Args)]
@@ -365,24 +365,25 @@ pub struct Import {
 
 impl Import {
     pub fn run(self) -> Done {
-        let name = self.dir.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let named = |error| format!("{}: {error}", self.dir.display());
+        let dir = self.dir.canonicalize().map_err(named)?;
+        let name = dir.file_name().and_then(|it| it.to_str()).unwrap_or_default();
         let (topic, partition) = parse_partition_directory(name)
             .ok_or_else(|| format!("{name} is not the name of a partition, as orders-0"))?;
         let topic = self.topic.as_deref().unwrap_or(topic);
 
-        let files = std::fs::read_dir(&self.dir)?.map(|it| it.map(|it| it.path()));
+        let files = std::fs::read_dir(&dir).map_err(named)?.map(|it| it.map(|it| it.path()));
         let mut segments = files.collect::<Result<Vec<_>, _>>()?;
         segments.retain(|it| it.extension().is_some_and(|it| it == "log"));
         segments.sort();
         let mut producer = Producer::connect(&self.broker.broker, ProducerOptions::default())?;
         let mut count = 0;
         for path in &segments {
-            let import = import_segment(&mut producer, topic, partition, &std::fs::read(path)?);
+            let import = import_segment(&mut producer, topic, partition, &read(path)?);
             count += import.map_err(|error| format!("{}: {error}", path.display()))?;
         }
         producer.flush()?;
-        println!("{count} records are in {topic}-{partition}");
-        Ok(())
+        put(format!("{count} records are in {topic}-{partition}\n").as_bytes()).map(drop)
     }
 }
 
@@ -400,7 +401,7 @@ fn import_segment(
         }
         for record in records(&body) {
             let record = record?;
-            let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+            let timestamp = header.timestamp(record.timestamp_delta);
             producer.send_record(topic, partition, timestamp, record)?;
             count += 1;
         }
@@ -412,11 +413,25 @@ fn import_segment(
     }
 }
 
-fn print<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+/// The bytes of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Prints bytes. Returns false if nobody reads them any more (`... | head`), which is no failure.
+pub fn put(bytes: &[u8]) -> Result<bool, Box<dyn Error>> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format!("standard output: {error}").into()),
+        Ok(()) => Ok(true),
+    }
+}
+
+fn print<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Done {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head).add_rows(rows);
-    // A table that nobody reads to the end (`... | head`) is no failure.
-    let _ = writeln!(io::stdout(), "{}", table.trim_fmt());
+    put(format!("{}\n", table.trim_fmt()).as_bytes()).map(drop)
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), &'static str> {

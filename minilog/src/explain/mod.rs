@@ -113,7 +113,7 @@ fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> Str
             _ => String::new(),
         };
         let offset = header.base_offset.saturating_add(record.offset_delta.into());
-        let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+        let timestamp = header.timestamp(record.timestamp_delta);
         let (key, value) = (shown(record.key), shown(record.value));
         format!("record {offset}  timestamp {timestamp}  key {key}  value {value}\n{fields}")
     };
@@ -169,6 +169,17 @@ mod tests {
             "OffsetCommitKey { group: \"billing\", topic: \"orders\", partition: 2 }, None)";
         assert!(text.contains(fields) && text.contains("  damaged: byte"), "{text}");
         assert!(!explain(LOG, &bytes, 1).unwrap().contains("OffsetCommitKey"));
+    }
+
+    #[test]
+    fn the_timestamp_of_the_broker_is_that_of_every_record() {
+        let record = Record { value: Some(b"x"), ..Default::default() };
+        let mut bytes = crate::format::record::batch_of(5, &[record]);
+        BatchHeader::attributes.put(&mut bytes, batch::LOG_APPEND_TIME);
+        BatchHeader::max_timestamp.put(&mut bytes, 9);
+        batch::seal(&mut bytes);
+        let text = explain(LOG, &bytes, 1).unwrap();
+        assert!(text.contains("record 0  timestamp 9  key none"), "{text}");
     }
 
     #[test]

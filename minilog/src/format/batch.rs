@@ -185,6 +185,14 @@ impl BatchHeader {
         self.has(DELETE_HORIZON).then_some(self.base_timestamp)
     }
 
+    /// The timestamp of a record with this delta: its own, or the broker's for the whole batch.
+    pub fn timestamp(&self, delta: i64) -> i64 {
+        match self.has(LOG_APPEND_TIME) {
+            true => self.max_timestamp,
+            false => self.base_timestamp.saturating_add(delta),
+        }
+    }
+
     /// Returns true if an idempotent or transactional producer sent the batch.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id >= 0

@@ -182,3 +182,38 @@ fn apply(
         other => Err(invalid_config(format!("Unknown operation {other}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_kafka() {
+        let values = topic_values(&Overrides::new(), &LogConfig::default());
+        for (name, expected) in [
+            ("cleanup.policy", LIST_TYPE),
+            ("compression.type", STRING_TYPE),
+            ("min.insync.replicas", INT_TYPE),
+            ("retention.ms", LONG_TYPE),
+            ("unclean.leader.election.enable", BOOLEAN_TYPE),
+        ] {
+            let found = values.iter().find(|it| it.name == name).map(|it| it.config_type);
+            assert_eq!(found, Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_can_be_deleted_and_only_lists_have_elements() {
+        let change = |name: &str, config_operation, value: &str| {
+            let (name, value) = (name.to_owned(), Some(value.to_owned()));
+            let change = AlterableConfig { name, config_operation, value };
+            apply(&mut Overrides::new(), &LogConfig::default(), &change).err().map(|it| it.text)
+        };
+        assert_eq!(change("foo", DELETE, ""), None);
+        assert_eq!(change("cleanup.policy", APPEND, "compact"), None);
+        for name in ["foo", "retention.ms"] {
+            let text = format!("Can't SUBTRACT to key {name} because its type is not LIST.");
+            assert_eq!(change(name, SUBTRACT, "7"), Some(text));
+        }
+    }
+}

@@ -165,16 +165,16 @@ fn fetch_topic(
 
 /// Deletes committed offsets of a group without members.
 pub fn offset_delete(broker: &Arc<Broker>, call: Call, request: OffsetDeleteRequest) -> Step {
+    let catalog = broker.topics.catalog();
     let (mut effects, mut response) = (Effects::default(), OffsetDeleteResponse::default());
     for topic in request.topics {
+        let found = find_topic(&catalog, &topic.name, Uuid::default());
         let partitions = topic.partitions.into_iter().map(|it| {
-            effects.records.push(Record::Offset {
-                group: request.group_id.clone(),
-                topic: topic.name.clone(),
-                partition: it.partition_index,
-                committed: None,
-            });
-            let (partition_index, error_code) = (it.partition_index, ErrorCode::NONE);
+            let (group, partition_index) = (request.group_id.clone(), it.partition_index);
+            let (topic, partition, committed) = (topic.name.clone(), partition_index, None);
+            effects.records.push(Record::Offset { group, topic, partition, committed });
+            let error_code =
+                find_partition(found, partition_index).err().unwrap_or(ErrorCode::NONE);
             OffsetCommitResponsePartition { partition_index, error_code }
         });
         response.topics.push(ByTopic { partitions: partitions.collect(), name: topic.name });

@@ -22,6 +22,7 @@ use super::{Broker, Failure, configs, find_partition, find_topic, storage_error}
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
+use crate::wire::configs::ConfigEntry;
 use crate::wire::topics::*;
 
 const OFFSETS_ARE_INSIDE: &str = "groups store their offsets in it";
@@ -73,11 +74,8 @@ fn create(
         broker.topics.create(name, partitions, overrides)?.id
     };
 
-    let configs = configs.into_iter().map(|it| CreatableTopicConfigs {
-        name: it.name,
-        value: it.value,
-        config_source: it.config_source,
-        ..Default::default()
+    let configs = configs.into_iter().map(|ConfigEntry { name, value, config_source, .. }| {
+        CreatableTopicConfigs { name, value, config_source, ..Default::default() }
     });
     Ok(CreatableTopicResult {
         name: name.clone(),
@@ -187,17 +185,14 @@ pub fn describe_log_dirs(
     };
     let topics = catalog.topics().map(|topic| {
         let partitions = (0..).zip(&topic.partitions).filter(|it| is_wanted(&topic.name, it.0));
-        let partitions = partitions.map(|(partition_index, it)| DescribeLogDirsPartition {
-            partition_index,
-            partition_size: it.with_log(|log| log.size() as i64),
-            ..Default::default()
+        let partitions = partitions.map(|(partition_index, it)| {
+            let partition_size = it.with_log(|log| log.size() as i64);
+            DescribeLogDirsPartition { partition_index, partition_size, ..Default::default() }
         });
         ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
-    let directory = DescribeLogDirsResult {
-        log_dir: broker.data_dir.clone(),
-        topics: topics.filter(|it| !it.partitions.is_empty()).collect(),
-        ..Default::default()
-    };
-    DescribeLogDirsResponse { results: vec![directory], ..Default::default() }
+    let topics = topics.filter(|it| !it.partitions.is_empty()).collect();
+    let log_dir = broker.data_dir.clone();
+    let results = vec![DescribeLogDirsResult { log_dir, topics, ..Default::default() }];
+    DescribeLogDirsResponse { results, ..Default::default() }
 }

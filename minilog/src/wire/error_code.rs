@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Kafka counterpart: `Errors.java`, which has 134 of them. These are the ones that this broker
-//! sends.
+//! sends and that its client acts on.
 
 use std::fmt;
 

@@ -27,7 +27,7 @@
 use super::batches::{Batches, LOOKUP_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
 use super::index::{Entry, SparseIndex, floor_in_file};
-use crate::format::batch::{self, BatchHeader};
+use crate::format::batch::BatchHeader;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -296,16 +296,10 @@ fn find_in_batch(
     timestamp: i64,
     from: i64,
 ) -> io::Result<Option<TimestampOffset>> {
-    // The timestamp of the broker is that of every record in the batch.
-    if header.has(batch::LOG_APPEND_TIME) {
-        let offset = header.base_offset.max(from);
-        return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
-    }
-
     for record in records(&decompressed(header, bytes)?) {
         let record = record.map_err(invalid_data)?;
         let found = TimestampOffset {
-            timestamp: header.base_timestamp.saturating_add(record.timestamp_delta),
+            timestamp: header.timestamp(record.timestamp_delta),
             offset: header.base_offset + i64::from(record.offset_delta),
         };
         if found.timestamp >= timestamp && found.offset >= from {
