@@ -35,7 +35,7 @@ impl Inspect for Server {
         let catalog = Catalog::load(database, &snapshot).unwrap_or_default();
         let columns = ["table", "heap pages", "index", "index pages", "height"];
         let tables = page.table("Tables", "The height is the pages that a lookup reads.", &columns);
-        for table in catalog.names().filter_map(|name| catalog.get(name)) {
+        for table in catalog.tables() {
             let heap = u64::from(table.heap.pages());
             if table.indexes.is_empty() {
                 let none = || "".into();

@@ -5,16 +5,19 @@
 //!
 //! ```text
 //! heap 1, tables       (16384, pgbench_tellers, 16385)        oid, name, heap
-//! heap 2, columns      (16384, 1, tid, 23, -1, true, NULL, )  table, number, name, type,
-//!                      (16384, 2, bid, 23, -1, false, 0, )      modifier, NOT NULL, default,
-//!                                                               identity
-//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL)
+//! heap 2, columns      (16384, 1, tid, 23, -1, true, NULL, , NULL)
+//!                      (16384, 2, bid, 23, -1, false, 0, , 0)
+//!                                                             table, number, name, type,
+//!                                                               modifier, NOT NULL, default,
+//!                                                               identity, default as it is shown
+//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL, NULL)
 //!                                                             table, name, index, kind, columns
 //!                                                               with their order, included ones,
-//!                                                               WHERE
+//!                                                               WHERE, WHERE as it is shown
 //! heap 4, constraints  (16384, tellers_bid_fkey, f, 16400, 2, 1)
 //!                                                             table, name, kind, parent, columns,
-//!                                                               parent's columns; or a condition
+//!                                                               parent's columns; or a condition,
+//!                                                               as written and as it is shown
 //! heap 5, sequences    (16420, t_id_seq, 16384)               heap, name, table
 //! ```
 //!
@@ -40,10 +43,12 @@ use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Tra
 use crate::format::{RelationId, Tid};
 use crate::wire::{Result, SqlError, code};
 use Type::{Bool, Int2, Int4, Int8, Text};
+use minibtree_pg_catalog::objects::{self, Objects};
+pub use minibtree_pg_catalog::objects::{ForeignKey, Identity, IndexColumn};
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use sqlparser::ast;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The heap of tables. Transactions that change the catalog hold its lock.
 pub const TABLES: RelationId = RelationId(1);
@@ -54,17 +59,19 @@ const SEQUENCES: RelationId = RelationId(5);
 /// The heaps of the catalog, and the types of their columns.
 const HEAPS: [(RelationId, &[Type]); 5] = [
     (TABLES, &[Int8, Text, Int8]),
-    (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text]),
-    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text]),
+    (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text, Text]),
+    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text, Text]),
     (CONSTRAINTS, &[Int8, Text, Text, Int8, Text, Text]),
     (SEQUENCES, &[Int8, Text, Int8]),
 ];
 
-/// An expression of the catalog: as it was written, and read.
+/// An expression of the catalog.
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub text: String,
     pub expr: Arc<ast::Expr>,
+    /// With the types that it was found to have, as clients are shown it.
+    pub shown: String,
 }
 
 impl Stored {
@@ -72,19 +79,10 @@ impl Stored {
     ///
     /// # Errors
     /// `42601`.
-    pub fn read(text: String) -> Result<Stored> {
+    pub fn read(text: String, shown: String) -> Result<Stored> {
         let expr = Arc::new(parse_expression(&text)?);
-        Ok(Stored { text, expr })
+        Ok(Stored { text, expr, shown })
     }
-}
-
-/// Where the values of a column come from that an INSERT does not name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
-    None,
-    /// From a sequence, and from nowhere else.
-    Always,
-    ByDefault,
 }
 
 /// A column of a table.
@@ -96,15 +94,6 @@ pub struct Column {
     /// DEFAULT; that of an identity column takes the next number of its sequence.
     pub default: Option<Stored>,
     pub identity: Identity,
-}
-
-/// A column of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexColumn {
-    /// Its position in the table, from 0 on.
-    pub position: usize,
-    pub descending: bool,
-    pub nulls_first: bool,
 }
 
 /// An index of a table.
@@ -130,16 +119,6 @@ pub struct TableIndex {
 pub struct Check {
     pub name: String,
     pub condition: Stored,
-}
-
-/// A foreign key: the values of columns are those of a key of another table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForeignKey {
-    pub name: String,
-    pub columns: Vec<usize>,
-    pub parent: RelationId,
-    /// Positions of the key in the other table.
-    pub parent_columns: Vec<usize>,
 }
 
 /// A table.
@@ -206,6 +185,38 @@ impl Table {
         let texts: Vec<String> = columns.iter().map(text).collect();
         format!("({})=({})", names.join(", "), texts.join(", "))
     }
+
+    /// As `pg_catalog` describes it.
+    fn object(&self) -> objects::Table {
+        let column = |it: &Column| objects::Column {
+            name: it.name.clone(),
+            column_type: it.column_type,
+            not_null: it.not_null,
+            default: it.default.as_ref().map(|it| it.shown.clone()),
+            identity: it.identity,
+        };
+        let index = |it: &TableIndex| objects::Index {
+            oid: it.index.id().0,
+            name: it.name.clone(),
+            is_hash: it.index.is_hash(),
+            is_primary: it.is_primary,
+            is_unique: it.is_unique,
+            is_constraint: it.is_constraint,
+            columns: it.columns.clone(),
+            included: it.included.clone(),
+            predicate: it.predicate.as_ref().map(|it| it.shown.clone()),
+        };
+        let check = |it: &Check| (it.name.clone(), it.condition.shown.clone());
+        objects::Table {
+            oid: self.oid.0,
+            name: self.name.clone(),
+            file: self.heap.id().0,
+            columns: self.columns.iter().map(column).collect(),
+            indexes: self.indexes.iter().map(index).collect(),
+            checks: self.checks.iter().map(check).collect(),
+            foreign_keys: self.foreign_keys.clone(),
+        }
+    }
 }
 
 impl TableIndex {
@@ -228,19 +239,12 @@ impl TableIndex {
 }
 
 /// A copy of the catalog.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Catalog {
     tables: BTreeMap<String, Arc<Table>>,
-    sequences: BTreeMap<String, Sequence>,
-}
-
-/// A sequence.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence {
-    /// What names it for ever, and its heap.
-    pub id: RelationId,
-    /// The table that it is dropped with.
-    pub owner: RelationId,
+    sequences: BTreeMap<String, objects::Sequence>,
+    /// What `pg_catalog` describes, once it is asked for.
+    objects: OnceLock<Objects>,
 }
 
 impl Catalog {
@@ -282,23 +286,17 @@ impl Catalog {
         })?;
         scan(database, SEQUENCES, snapshot, |_, values| {
             let [id, name, owner] = array(values)?;
-            let sequence = Sequence { id: relation(&id)?, owner: relation(&owner)? };
-            catalog.sequences.insert(text(name)?, sequence);
+            let (oid, owner, name) = (relation(&id)?.0, relation(&owner)?.0, text(name)?);
+            catalog.sequences.insert(name.clone(), objects::Sequence { oid, owner, name });
             Ok(())
         })?;
         Ok(catalog)
     }
 
-    /// The sequence of this name.
-    pub fn sequence(&self, name: &str) -> Option<RelationId> {
-        let name = name.strip_prefix("public.").unwrap_or(name);
-        self.sequences.get(name).map(|it| it.id)
-    }
-
     /// The sequences that are dropped with a table, by their names.
     pub fn sequences_of(&self, table: RelationId) -> Vec<(String, RelationId)> {
-        let owned = self.sequences.iter().filter(|it| it.1.owner == table);
-        owned.map(|(name, it)| (name.clone(), it.id)).collect()
+        let owned = self.sequences.iter().filter(|it| it.1.owner == table.0);
+        owned.map(|(name, it)| (name.clone(), RelationId(it.oid))).collect()
     }
 
     /// The table of this number.
@@ -309,7 +307,7 @@ impl Catalog {
     /// The foreign keys that refer to a table, with the tables that have them.
     pub fn children_of(&self, oid: RelationId) -> Vec<(ForeignKey, Arc<Table>)> {
         let keys = |table: &Arc<Table>| {
-            let keys = table.foreign_keys.iter().filter(|it| it.parent == oid);
+            let keys = table.foreign_keys.iter().filter(|it| it.parent == oid.0);
             keys.map(|key| (key.clone(), Arc::clone(table))).collect::<Vec<_>>()
         };
         self.tables.values().flat_map(keys).collect()
@@ -337,9 +335,17 @@ impl Catalog {
         self.get(name).ok_or_else(|| undefined_table(name))
     }
 
-    /// The names of all tables, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tables.keys().map(String::as_str)
+    /// What `pg_catalog` describes.
+    pub fn objects(&self) -> &Objects {
+        self.objects.get_or_init(|| Objects {
+            tables: self.tables.values().map(|it| it.object()).collect(),
+            sequences: self.sequences.values().cloned().collect(),
+        })
+    }
+
+    /// All tables, by their names.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
     }
 
     /// Returns true if a relation belongs to a table, or to the catalog itself.
@@ -349,7 +355,7 @@ impl Catalog {
         };
         HEAPS.iter().any(|it| it.0 == id)
             || self.tables.values().any(used_by)
-            || self.sequences.values().any(|it| it.id == id)
+            || self.sequences.values().any(|it| it.oid == id.0)
     }
 }
 
@@ -441,7 +447,7 @@ impl Editor<'_> {
         let others = catalog.children_of(table.oid).into_iter().map(|(key, it)| (key, it.oid));
         for (mut key, child) in own.chain(others.filter(|it| it.1 != table.oid)) {
             self.drop_constraint(child, &key.name)?;
-            let (ours, theirs) = (child == table.oid, key.parent == table.oid);
+            let (ours, theirs) = (child == table.oid, key.parent == table.oid.0);
             let columns = if ours { all_moved(&key.columns) } else { Some(key.columns.clone()) };
             if let Some(columns) = columns {
                 let parent = theirs.then(|| all_moved(&key.parent_columns)).flatten();
@@ -499,15 +505,15 @@ impl Editor<'_> {
             text_of(&columns.join(" ")),
             text_of(&included.join(" ")),
             definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.text)),
+            definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.shown)),
         ];
         self.insert(INDEXES, &values)
     }
 
-    pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<()> {
-        let none = text_of("");
-        let (name, text) = (text_of(name), text_of(text));
-        let kind = text_of("c");
-        let values = [int_of(table), name, kind, Value::Int(0), text, none];
+    /// Adds a CHECK constraint.
+    pub fn add_check(&mut self, table: RelationId, name: &str, condition: &Stored) -> Result<()> {
+        let (text, shown) = (text_of(&condition.text), text_of(&condition.shown));
+        let values = [int_of(table), text_of(name), text_of("c"), Value::Int(0), text, shown];
         self.insert(CONSTRAINTS, &values)
     }
 
@@ -520,7 +526,7 @@ impl Editor<'_> {
             int_of(table),
             text_of(&key.name),
             text_of("f"),
-            int_of(key.parent),
+            Value::Int(key.parent.into()),
             numbers(&key.columns),
             numbers(&key.parent_columns),
         ];
@@ -600,13 +606,9 @@ fn scan(
     Ok(())
 }
 
-fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8] {
+fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 9] {
     let default = column.default.as_ref().map(|it| text_of(&it.text));
-    let identity = match column.identity {
-        Identity::None => "",
-        Identity::Always => "a",
-        Identity::ByDefault => "d",
-    };
+    let shown = column.default.as_ref().map(|it| text_of(&it.shown));
     [
         int_of(table),
         Value::Int(position as i64 + 1),
@@ -615,7 +617,8 @@ fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8]
         Value::Int(column.column_type.modifier.into()),
         Value::Bool(column.not_null),
         default.unwrap_or(Value::Null),
-        text_of(identity),
+        text_of(column.identity.letter()),
+        shown.unwrap_or(Value::Null),
     ]
 }
 
@@ -625,7 +628,8 @@ fn load_columns(
 ) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>> {
     let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
     scan(database, COLUMNS, snapshot, |_, values| {
-        let [table, number, name, oid, modifier, not_null, default, identity] = array(values)?;
+        let [table, number, name, oid, modifier, not_null, default, identity, shown] =
+            array(values)?;
         let base = Type::from_oid(int(&oid)? as u32).ok_or_else(damaged)?;
         let column = Column {
             name: text(name)?,
@@ -633,13 +637,9 @@ fn load_columns(
             not_null: not_null == Value::Bool(true),
             default: match default {
                 Value::Null => None,
-                default => Some(Stored::read(text(default)?)?),
+                default => Some(Stored::read(text(default)?, text(shown)?)?),
             },
-            identity: match text(identity)?.as_str() {
-                "a" => Identity::Always,
-                "d" => Identity::ByDefault,
-                _ => Identity::None,
-            },
+            identity: Identity::of_letter(&text(identity)?),
         };
         columns.entry(int(&table)?).or_default().insert(int(&number)?, column);
         Ok(())
@@ -653,7 +653,7 @@ fn load_indexes(
 ) -> Result<BTreeMap<i64, Vec<TableIndex>>> {
     let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
     scan(database, INDEXES, snapshot, |_, values| {
-        let [table, name, id, kind, columns, included, predicate] = array(values)?;
+        let [table, name, id, kind, columns, included, predicate, shown] = array(values)?;
         let kind = text(kind)?;
         let column = |it: &str| {
             let (number, flags) = it.split_at_checked(it.len().checked_sub(2)?)?;
@@ -674,7 +674,7 @@ fn load_indexes(
             included: positions(included)?,
             predicate: match predicate {
                 Value::Null => None,
-                predicate => Some(Stored::read(text(predicate)?)?),
+                predicate => Some(Stored::read(text(predicate)?, text(shown)?)?),
             },
         });
         Ok(())
@@ -690,11 +690,11 @@ fn load_constraints(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Con
         let [table, name, kind, parent, first, second] = array(values)?;
         let name = text(name)?;
         if text(kind)? == "c" {
-            let condition = Stored::read(text(first)?)?;
+            let condition = Stored::read(text(first)?, text(second)?)?;
             checks.entry(int(&table)?).or_default().push(Check { name, condition });
         } else {
             let (columns, parent_columns) = (positions(first)?, positions(second)?);
-            let key = ForeignKey { name, columns, parent: relation(&parent)?, parent_columns };
+            let key = ForeignKey { name, columns, parent: relation(&parent)?.0, parent_columns };
             keys.entry(int(&table)?).or_default().push(key);
         }
         Ok(())

@@ -10,12 +10,11 @@
 use super::execute::Measured;
 use super::functions::Comparison;
 use super::plan::{Cost, Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
-use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind, SystemValue};
-use super::values::{self, Type};
+use super::tree::{Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
+use super::values::Type;
 use crate::wire::Result;
 use minibtree_explain::{Node as Shown, Value};
 use sqlparser::ast;
-use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -188,7 +187,7 @@ fn changed(node: &Node) -> Option<&str> {
 fn relations(node: &Node) -> Vec<&str> {
     let own = match &node.kind {
         Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } => Some(&scanned.alias),
-        Kind::Series { alias, .. } | Kind::SubqueryScan { alias, .. } => Some(alias),
+        Kind::Function { alias, .. } | Kind::SubqueryScan { alias, .. } => Some(alias),
         _ => None,
     };
     let values = matches!(&node.kind, Kind::Values { rows } if rows.len() > 1);
@@ -563,12 +562,14 @@ impl Explainer<'_> {
                 exprs.extend(condition);
             }
             Kind::SeqScan { filter, .. }
-            | Kind::Series { filter, .. }
+            | Kind::Function { filter, .. }
             | Kind::SubqueryScan { filter, .. } => {
-                if let (Kind::Series { arguments, .. }, true) = (&node.kind, self.options.verbose) {
+                if let (Kind::Function { function, arguments, .. }, true) =
+                    (&node.kind, self.options.verbose)
+                {
                     let texts: Vec<String> =
                         arguments.iter().map(|it| self.text(it, &[])).collect();
-                    let call = format!("generate_series({})", texts.join(", "));
+                    let call = format!("{}({})", function.name(), texts.join(", "));
                     shown.both("Function Call", Value::Text(call));
                 }
                 show("Filter", filter, shown);
@@ -758,7 +759,7 @@ impl Explainer<'_> {
             let plan = &self.planned.subplans[number];
             let is_init = matches!(
                 (&plan.kind, plan.is_correlated),
-                (SubqueryKind::Scalar | SubqueryKind::Exists, false)
+                (SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array(_), false)
             );
             let label = match is_init {
                 true => format!("InitPlan {} (returns ${number})", number + 1),
@@ -802,7 +803,7 @@ impl Explainer<'_> {
                         self.qualified(&scanned.alias, &column.name, prefix);
                 }
             }
-            Kind::Series { position, width, alias, .. } => {
+            Kind::Function { position, width, alias, .. } => {
                 names.resize(*width, String::new());
                 names[*position] = self.qualified(alias, alias, prefix);
             }
@@ -869,77 +870,16 @@ impl Explainer<'_> {
 
     /// An expression as PostgreSQL writes it.
     fn text(&self, expr: &Expr, names: &[String]) -> String {
-        let text = |expr: &Expr| self.text(expr, names);
-        let listed =
-            |all: &[Expr], between: &str| all.iter().map(text).collect::<Vec<_>>().join(between);
-        match expr {
-            Expr::Constant(value, base) => constant(value, *base),
-            Expr::Parameter(number, _) => format!("${}", number + 1),
-            Expr::Column(column) if column.level == 0 => {
-                names.get(column.position).cloned().unwrap_or_default()
-            }
-            Expr::Column(column) => format!("outer.{}", column.position + 1),
-            Expr::Now => "CURRENT_TIMESTAMP".to_owned(),
-            Expr::Compare(comparison, left, right, _) => {
-                format!("({} {} {})", text(left), comparison.name(), text(right))
-            }
-            Expr::Call(function, arguments) => match &arguments[..] {
-                [left, right] if !function.name.starts_with(char::is_alphabetic) => {
-                    format!("({} {} {})", text(left), function.name, text(right))
-                }
-                [one] if !function.name.starts_with(char::is_alphabetic) => {
-                    format!("({} {})", function.name, text(one))
-                }
-                all => {
-                    let all: Vec<String> = all.iter().map(text).collect();
-                    format!("{}({})", function.name, all.join(", "))
-                }
-            },
-            Expr::And(all) => format!("({})", listed(all, " AND ")),
-            Expr::Or(all) => format!("({})", listed(all, " OR ")),
-            Expr::Not(inner) => match &**inner {
-                Expr::IsNull(inner) => format!("({} IS NOT NULL)", text(inner)),
-                inner => format!("(NOT {})", text(inner)),
-            },
-            Expr::IsNull(inner) => format!("({} IS NULL)", text(inner)),
-            Expr::IsTruth(inner, wanted, negated) => {
-                let not = if *negated { "NOT " } else { "" };
-                let what = match wanted {
-                    Some(true) => "TRUE",
-                    Some(false) => "FALSE",
-                    None => "UNKNOWN",
-                };
-                format!("({} IS {not}{what})", text(inner))
-            }
-            Expr::IsDistinct(left, right, _) => {
-                format!("({} IS DISTINCT FROM {})", text(left), text(right))
-            }
-            Expr::Case(cases, otherwise) => {
-                let mut all = "CASE".to_owned();
-                for (condition, result) in cases {
-                    let _ = write!(all, " WHEN {} THEN {}", text(condition), text(result));
-                }
-                format!("{all} ELSE {} END", text(otherwise))
-            }
-            Expr::Coalesce(all) => format!("COALESCE({})", listed(all, ", ")),
-            Expr::NullIf(_, value) => format!("NULLIF({}, ...)", text(value)),
-            Expr::Extreme(all, true, _) => format!("GREATEST({})", listed(all, ", ")),
-            Expr::Extreme(all, false, _) => format!("LEAST({})", listed(all, ", ")),
-            Expr::InList(value, list, _) => in_list(text(value), list),
-            Expr::Cast(inner, _, to, _) => format!("({})::{}", text(inner), to.name()),
-            Expr::Fit(inner, to, _) => format!("({})::{}", text(inner), to.name()),
-            Expr::System(SystemValue::NextValue(_)) => "nextval(...)".to_owned(),
-            Expr::System(SystemValue::WalEnd) => "pg_current_wal_insert_lsn()".to_owned(),
-            Expr::System(SystemValue::Size(_)) => "pg_relation_size(...)".to_owned(),
-            Expr::SubPlan(number, _) => self.subplan_text(*number),
-            Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => String::new(),
-        }
+        let catalog = &self.planned.catalog;
+        Deparser { catalog, names, subplan: Some(&|it| self.subplan_text(it)) }.text(expr)
     }
 
     fn subplan_text(&self, number: usize) -> String {
         let plan = &self.planned.subplans[number];
         match (&plan.kind, plan.is_correlated) {
-            (SubqueryKind::Scalar | SubqueryKind::Exists, false) => format!("${number}"),
+            (SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array(_), false) => {
+                format!("${number}")
+            }
             (_, true) => format!("(SubPlan {})", number + 1),
             (_, false) => format!("(hashed SubPlan {})", number + 1),
         }
@@ -954,36 +894,12 @@ fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
     (!used.is_empty()).then(|| format!("Buffers: shared{used}"))
 }
 
-/// `(a = ANY ('{1,2}'::integer[]))`
-fn in_list(value: String, list: &[Expr]) -> String {
-    let base = list.first().map_or(Type::Text, Expr::base);
-    let item = |expr: &Expr| match expr {
-        Expr::Constant(values::Value::Null, _) => Some("NULL".to_owned()),
-        Expr::Constant(value, _) => Some(base.text_of(value)),
-        _ => None,
-    };
-    match list.iter().map(item).collect::<Option<Vec<_>>>() {
-        Some(items) => format!("({value} = ANY ('{{{}}}'::{}[]))", items.join(","), base.name()),
-        None => format!("({value} = ANY (ARRAY[...]))"),
-    }
-}
-
 /// Conditions have parentheses already; columns and constants get them.
 fn parenthesized(text: String) -> String {
     if text.starts_with('(') || text == "false" || text == "true" {
         text
     } else {
         format!("({text})")
-    }
-}
-
-fn constant(value: &values::Value, base: Type) -> String {
-    match value {
-        values::Value::Null => format!("NULL::{}", base.name()),
-        values::Value::Bool(on) => on.to_string(),
-        values::Value::Int(number) if base == Type::Int4 && *number >= 0 => number.to_string(),
-        values::Value::Numeric(_) if !base.text_of(value).starts_with('-') => base.text_of(value),
-        value => format!("'{}'::{}", base.text_of(value).replace('\'', "''"), base.name()),
     }
 }
 
@@ -1031,7 +947,7 @@ impl Explainer<'_> {
                 (title, kind("Seq Scan"), table_of(scanned))
             }
             Kind::IndexScan { .. } => self.index_scan_name(node),
-            Kind::Series { alias, .. } => self.series_name(alias),
+            Kind::Function { function, alias, .. } => self.function_name(function.name(), alias),
             Kind::Values { rows } if rows.len() > 1 => {
                 let own = vec![("Alias", "*VALUES*".to_owned())];
                 ("Values Scan on \"*VALUES*\"".to_owned(), kind("Values Scan"), own)
@@ -1085,16 +1001,12 @@ impl Explainer<'_> {
         (title, vec![("Node Type", name)], own)
     }
 
-    fn series_name(&self, alias: &str) -> (String, Pairs, Pairs) {
+    fn function_name(&self, name: &str, alias: &str) -> (String, Pairs, Pairs) {
         let schema = if self.options.verbose { "pg_catalog." } else { "" };
-        let shown = match alias {
-            "generate_series" => String::new(),
-            alias => format!(" {alias}"),
-        };
-        let own =
-            [("Function Name", "generate_series"), ("Schema", "pg_catalog"), ("Alias", alias)];
+        let shown = if alias == name { String::new() } else { format!(" {alias}") };
+        let own = [("Function Name", name), ("Schema", "pg_catalog"), ("Alias", alias)];
         let own = own.map(|(name, it)| (name, it.to_owned())).to_vec();
-        let title = format!("Function Scan on {schema}generate_series{shown}");
+        let title = format!("Function Scan on {schema}{name}{shown}");
         (title, vec![("Node Type", "Function Scan".to_owned())], own)
     }
 

@@ -14,10 +14,9 @@
 //! PostgreSQL's `sequence.c` logs 32 numbers at once in the same way (`SEQ_LOG_VALS`), but loses
 //! none in a restart without a crash.
 
-use super::tree::SystemValue;
 use super::values::{Type, Value, row};
 use crate::engine::{Database, Isolation};
-use crate::format::{Lsn, PAGE_SIZE, RelationId};
+use crate::format::RelationId;
 use crate::wire::{Result, SqlError, code};
 use minikit::sync::Mutex;
 use std::collections::HashMap;
@@ -28,7 +27,7 @@ const BATCH: i64 = 32;
 
 /// The sequences of a database.
 pub struct Sequences {
-    database: Arc<Database>,
+    pub database: Arc<Database>,
     states: Mutex<HashMap<RelationId, State>>,
 }
 
@@ -41,27 +40,6 @@ impl Sequences {
     /// None is known yet.
     pub fn new(database: Arc<Database>) -> Sequences {
         Sequences { database, states: Mutex::default() }
-    }
-
-    /// What the database answers.
-    ///
-    /// # Errors
-    /// Those of [`Sequences::next`].
-    pub fn system_value(&self, wanted: &SystemValue) -> Result<Value> {
-        Ok(match wanted {
-            SystemValue::NextValue(sequence) => Value::Int(self.next(*sequence)?),
-            SystemValue::WalEnd => {
-                let Lsn(end) = self.database.wal_end();
-                Value::Text(format!("{:X}/{:X}", end >> 32, end & 0xffff_ffff))
-            }
-            SystemValue::Size(relations) => {
-                let mut pages = 0;
-                for relation in relations {
-                    pages += i64::from(self.database.heap(*relation)?.pages());
-                }
-                Value::Int(pages * PAGE_SIZE as i64)
-            }
-        })
     }
 
     /// The next number. The sequence may be one that an uncommitted transaction has created.

@@ -146,6 +146,16 @@ pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     parsed.map_err(|error| syntax(&error.to_string()))
 }
 
+/// Reads a query.
+///
+/// # Errors
+/// `42601` if it is none.
+pub fn parse_query(text: &str) -> Result<ast::Query> {
+    let parser = Parser::new(&DIALECT).try_with_sql(text);
+    let parsed = parser.and_then(|mut parser| parser.parse_query());
+    parsed.map(|it| *it).map_err(|error| syntax(&error.to_string()))
+}
+
 /// The name as PostgreSQL folds it: lower case unless it is quoted.
 pub fn folded(ident: &ast::Ident) -> String {
     match ident.quote_style {

@@ -5,13 +5,13 @@
 
 use super::coerce::{coerce, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression, operator, unsupported};
+use super::from;
 use super::level::{Binder, Typed};
-use super::select::direction;
-use crate::sql::catalog::{TableIndex, undefined_table};
+use super::select::{self, direction};
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Found, aggregates, find, is_function};
 use crate::sql::statement::folded;
-use crate::sql::tree::{AggregateCall, Expr, SystemValue, Window};
+use crate::sql::tree::{AggregateCall, Expr, Subquery, SubqueryKind, Window};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
@@ -70,11 +70,15 @@ pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
 
 /// `current_timestamp` and its kin.
 pub fn current(name: &str) -> Result<Typed> {
-    let cast = |to| Expr::Cast(Box::new(Expr::Now), Type::TimestampTz, to, true);
+    let cast = |name, to| {
+        let now = Box::new(Expr::Now(name));
+        Typed::new(Expr::Cast(now, Type::TimestampTz, to, true), to)
+    };
     Ok(match name {
-        "current_date" => Typed::new(cast(Type::Date), Type::Date),
-        "localtimestamp" => Typed::new(cast(Type::Timestamp), Type::Timestamp),
-        _ => Typed::new(Expr::Now, Type::TimestampTz),
+        "current_date" => cast("CURRENT_DATE", Type::Date),
+        "localtimestamp" => cast("LOCALTIMESTAMP", Type::Timestamp),
+        "current_timestamp" => Typed::new(Expr::Now("CURRENT_TIMESTAMP"), Type::TimestampTz),
+        _ => Typed::new(Expr::Now("now()"), Type::TimestampTz),
     })
 }
 
@@ -110,6 +114,7 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
     let name = name_of(name)?;
     let (list, distinct) = match args {
         ast::FunctionArguments::None => (&[][..], false),
+        ast::FunctionArguments::Subquery(query) if name == "array" => return array(binder, query),
         ast::FunctionArguments::List(list) if list.clauses.is_empty() => {
             let distinct = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
             (&list.args[..], distinct)
@@ -133,15 +138,8 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
         return Err(refused());
     }
 
-    let mut arguments = Vec::with_capacity(list.len());
-    for argument in list {
-        match argument {
-            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
-                arguments.push(expression(binder, expr)?);
-            }
-            _ => return Err(refused()),
-        }
-    }
+    let arguments = list.iter().map(|it| expression(binder, from::argument(it)?));
+    let arguments = arguments.collect::<Result<_, _>>()?;
     special(binder, &name, arguments)
 }
 
@@ -161,14 +159,6 @@ fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typ
         }
         ("nullif", [_, _]) => null_if(binder, arguments),
         ("concat", [_, ..]) => concatenated(binder, arguments),
-        ("nextval", [name]) => next_value(binder, name),
-        ("pg_current_wal_insert_lsn" | "pg_current_wal_lsn", []) => {
-            Ok(Typed::new(Expr::System(SystemValue::WalEnd), Type::Text))
-        }
-        (
-            "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size",
-            [relation],
-        ) => size(binder, name, relation),
         _ => named(binder, name, arguments),
     }
 }
@@ -215,6 +205,19 @@ fn no_function(name: &str, types: &[Type]) -> SqlError {
     error!(UNDEFINED_FUNCTION, "function {call} does not exist").hint(hint)
 }
 
+/// `ARRAY(query)`
+fn array(binder: &mut Binder, query: &ast::Query) -> Result<Typed> {
+    let query = select::subquery(binder, query)?;
+    let [column] = &query.columns[..] else {
+        return Err(error!(SYNTAX_ERROR, "subquery must return only one column"));
+    };
+    let element = column.column_type.base;
+    let base = Type::array_of(element)
+        .ok_or_else(|| unsupported!("an array of the type {}", element.name()))?;
+    let subquery = Subquery { kind: SubqueryKind::Array(base), left: Vec::new(), query };
+    Ok(Typed::new(Expr::Subquery(Box::new(subquery)), base))
+}
+
 fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     let given = arguments[0].column_type;
     let test = operator(binder, "=", arguments)?.expr;
@@ -245,36 +248,6 @@ fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
         });
     }
     Ok(whole.expect("at least one argument"))
-}
-
-fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed> {
-    let Expr::Constant(Value::Text(name), _) = &name.expr else {
-        return Err(SqlError::unsupported("nextval of an expression"));
-    };
-    let sequence = binder.catalog.sequence(name).ok_or_else(|| undefined_table(name))?;
-    Ok(Typed::new(Expr::System(SystemValue::NextValue(sequence)), Type::Int8))
-}
-
-/// The size of a table, with or without its indexes, or of an index.
-fn size(binder: &mut Binder, function: &str, name: &Typed) -> Result<Typed> {
-    let Expr::Constant(Value::Text(name), _) = &name.expr else {
-        return Err(unsupported!("{function} of an expression"));
-    };
-    let catalog = binder.catalog;
-    let relations = match (catalog.get(name), catalog.table_of_index(name)) {
-        (Some(table), _) => {
-            let heap = (function != "pg_indexes_size").then(|| table.heap.id());
-            let has_indexes = ["pg_indexes_size", "pg_total_relation_size"].contains(&function);
-            let indexes = table.indexes.iter().filter(|_| has_indexes).map(|it| it.index.id());
-            heap.into_iter().chain(indexes).collect()
-        }
-        (None, Some(table)) => {
-            let is_meant = |it: &&TableIndex| it.name == *name && function != "pg_indexes_size";
-            table.indexes.iter().filter(is_meant).map(|it| it.index.id()).collect()
-        }
-        (None, None) => return Err(undefined_table(name)),
-    };
-    Ok(Typed::new(Expr::System(SystemValue::Size(relations)), Type::Int8))
 }
 
 fn aggregate(
@@ -373,10 +346,7 @@ fn aggregate_arguments(
         match argument {
             ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)
                 if name == "count" && list.len() == 1 => {}
-            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
-                arguments.push(expression(binder, expr)?);
-            }
-            other => return Err(unsupported!("the argument {other}")),
+            other => arguments.push(expression(binder, from::argument(other)?)?),
         }
     }
     if name == "count" && list.is_empty() {

@@ -13,6 +13,7 @@ use crate::sql::functions::casts::{self, Context};
 use crate::sql::tree::Expr;
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
+use minibtree_pg_catalog::number_of;
 use sqlparser::ast;
 
 /// Casts an expression, if the context allows it; `None` if not.
@@ -28,6 +29,9 @@ pub fn coerce(
     let from = typed.base();
     Ok(match typed.expr {
         expr if from == to => Some(expr),
+        Expr::Constant(Value::Text(text), Type::Unknown | Type::Text) if to.is_object() => {
+            Some(Expr::Constant(Value::Int(number_of(binder.catalog.objects(), to, &text)?), to))
+        }
         Expr::Constant(Value::Text(text), Type::Unknown) => {
             Some(Expr::Constant(to.parse(&text)?, to))
         }
@@ -38,7 +42,9 @@ pub fn coerce(
             if known == to { Some(typed.expr) } else { coerce(binder, typed, to, context)? }
         }
         _ if casts::context(from, to).is_none_or(|needed| needed > context) => None,
-        Expr::Constant(value, _) if !value.is_null() => {
+        Expr::Constant(value, _)
+            if !value.is_null() && !from.is_object() && !binder.keeps_casts =>
+        {
             Some(Expr::Constant(casts::cast(value, from, to)?, to))
         }
         expr => Some(Expr::Cast(Box::new(expr), from, to, context == Context::Explicit)),

@@ -36,7 +36,12 @@ pub fn column_type(name: &DataType) -> Result<ColumnType> {
         DataType::Uuid => Type::Uuid.plain(),
         DataType::Timestamp(None, Without | WithoutTimeZone) => Type::Timestamp.plain(),
         DataType::Timestamp(None, WithTimeZone | Tz) => Type::TimestampTz.plain(),
+        DataType::Regclass => Type::Regclass.plain(),
         DataType::Custom(name, modifiers) if modifiers.is_empty() => named(name)?,
+        DataType::Array(ast::ArrayElemTypeDef::SquareBracket(element, None)) => {
+            let array = Type::array_of(column_type(element)?.base);
+            array.ok_or_else(|| unsupported!("the type {name}"))?.plain()
+        }
         other => return Err(unsupported!("the type {other}")),
     })
 }
@@ -44,8 +49,8 @@ pub fn column_type(name: &DataType) -> Result<ColumnType> {
 /// Types that the parser has no word for.
 fn named(name: &ast::ObjectName) -> Result<ColumnType> {
     let text = name.to_string().to_lowercase();
-    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text);
-    Type::named(text).map(Type::plain).ok_or_else(|| unsupported!("the type {name}"))
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
+    Type::named(&text).map(Type::plain).ok_or_else(|| unsupported!("the type {name}"))
 }
 
 fn numeric(info: &ExactNumberInfo) -> Result<ColumnType> {

@@ -9,7 +9,7 @@ use super::level::{Binder, Typed};
 use super::select;
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
-use crate::sql::statement::folded;
+use crate::sql::statement::{folded, parse_query};
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{Result, SqlError, code};
@@ -66,7 +66,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
             let kind = if is_any { SubqueryKind::Any } else { SubqueryKind::All };
             match &**right {
                 ast::Expr::Subquery(query) => quantified(binder, left, compare_op, query, kind),
-                _ => Err(unsupported(expr)),
+                array => in_array(binder, left, compare_op, array, kind),
             }
         }
         Case { operand, conditions, else_result, case_token: _, end_token: _ } => {
@@ -112,7 +112,38 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
             if *is_negated { negated(exists) } else { Ok(exists) }
         }
         Subquery(query) => scalar(select::subquery(binder, query)?),
+        Collate { expr, collation } => collated(binder, expr, collation),
+        CompoundFieldAccess { root, access_chain } => match &access_chain[..] {
+            [ast::AccessExpr::Subscript(ast::Subscript::Index { index })] => {
+                let operands = vec![expression(binder, root)?, expression(binder, index)?];
+                let element = operands[0].base().element().ok_or_else(|| unsupported(expr))?;
+                let text = operator(binder, "[]", operands)?;
+                explicit(binder, text, element.plain())
+            }
+            _ => Err(unsupported(expr)),
+        },
         _ => calls::expression_call(binder, expr),
+    }
+}
+
+/// `x = ANY (array)`: an array is the rows that `unnest` makes of it.
+fn in_array(
+    binder: &mut Binder,
+    left: &ast::Expr,
+    op: &BinaryOperator,
+    array: &ast::Expr,
+    kind: fn(Vec<(Comparison, bool)>) -> SubqueryKind,
+) -> Result<Typed> {
+    let query = parse_query(&format!("SELECT * FROM unnest({array})"))?;
+    quantified(binder, left, op, &query, kind)
+}
+
+/// `x COLLATE name`. There is one collation, which has these names.
+fn collated(binder: &mut Binder, expr: &ast::Expr, name: &ast::ObjectName) -> Result<Typed> {
+    let text = name.to_string().to_lowercase().replace('"', "");
+    match text.strip_prefix("pg_catalog.").unwrap_or(&text) {
+        "default" | "c" => expression(binder, expr),
+        _ => Err(unsupported!("the collation {name}")),
     }
 }
 
@@ -132,7 +163,9 @@ pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr> 
 
 fn qualified(binder: &Binder, expr: &ast::Expr, parts: &[ast::Ident]) -> Result<Typed> {
     match parts {
-        [schema, rest @ ..] if rest.len() == 2 && folded(schema) == "public" => {
+        [schema, rest @ ..]
+            if rest.len() == 2 && ["public", "pg_catalog"].contains(&folded(schema).as_str()) =>
+        {
             qualified(binder, expr, rest)
         }
         [table, column] => {
@@ -232,9 +265,14 @@ fn binary(
 ) -> Result<Typed> {
     if let BinaryOperator::And | BinaryOperator::Or = op {
         let name = op.to_string();
-        let sides = vec![boolean(binder, left, &name)?, boolean(binder, right, &name)?];
-        let is_and = *op == BinaryOperator::And;
-        let bound = if is_and { Expr::And(sides) } else { Expr::Or(sides) };
+        let (left, right) = (boolean(binder, left, &name)?, boolean(binder, right, &name)?);
+        // What comes before it of the same kind is one list with it.
+        let bound = match (op, left) {
+            (BinaryOperator::And, Expr::And(all)) => Expr::And([all, vec![right]].concat()),
+            (BinaryOperator::Or, Expr::Or(all)) => Expr::Or([all, vec![right]].concat()),
+            (BinaryOperator::And, left) => Expr::And(vec![left, right]),
+            (_, left) => Expr::Or(vec![left, right]),
+        };
         return Ok(Typed::new(bound, Type::Bool));
     }
     if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) = (left, right) {

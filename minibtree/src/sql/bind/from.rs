@@ -8,7 +8,9 @@ use super::level::{Binder, Name, Typed};
 use super::select;
 use crate::sql::catalog::Table;
 use crate::sql::statement::{folded, position_of, table_name};
-use crate::sql::tree::{Expr, FromItem, JoinKind, OutputColumn, Relation, Source};
+use crate::sql::tree::{
+    Body, Expr, FromItem, JoinKind, OutputColumn, Query, Relation, SetFunction, Source,
+};
 use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
@@ -161,11 +163,17 @@ fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side> {
         } if with_hints.is_empty() && partitions.is_empty() && index_directives.is_empty() => {
             table(binder, name, alias.as_ref())
         }
-        TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
-            series(binder, name, &args.args, alias.as_ref())
+        TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
+            let args = args.args.iter().map(argument).collect::<Result<_, _>>()?;
+            function(binder, &name.to_string(), args, *with_ordinality, alias.as_ref())
         }
-        TableFactor::Function { lateral: false, name, args, with_ordinality: false, alias } => {
-            series(binder, name, args, alias.as_ref())
+        TableFactor::Function { lateral: false, name, args, with_ordinality, alias } => {
+            let args = args.iter().map(argument).collect::<Result<_, _>>()?;
+            function(binder, &name.to_string(), args, *with_ordinality, alias.as_ref())
+        }
+        TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
+            let arrays = array_exprs.iter().collect();
+            function(binder, "unnest", arrays, *with_ordinality, alias.as_ref())
         }
         TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
             let query = select::subquery(binder, subquery)?;
@@ -189,6 +197,16 @@ fn table(
     name: &ast::ObjectName,
     alias: Option<&ast::TableAlias>,
 ) -> Result<Side> {
+    let (schema, last) = match &name.0[..] {
+        [schema, last] => (schema.as_ident().map(folded), last),
+        [.., last] => (None, last),
+        [] => return Err(unsupported!("FROM {name}")),
+    };
+    let last = last.as_ident().map(folded).unwrap_or_default();
+    if let Some(query) = system_relation(binder, schema.as_deref(), &last)? {
+        let columns = query.columns.clone();
+        return relation(binder, &last, alias, columns, Source::Query(Box::new(query)));
+    }
     let plain = table_name(name)?;
     if name.0.len() == 1
         && let Some(query) = binder.cte(&plain)?
@@ -214,42 +232,82 @@ pub fn table_relation(binder: &mut Binder, table: &Arc<Table>, alias: &str) -> R
     relation(binder, alias, None, columns_of(table), Source::Table(Arc::clone(table)))
 }
 
-/// `generate_series(from, to)` of integers.
-fn series(
+/// The relation of a name in the schema `pg_catalog` or in none, as the query of its rows.
+///
+/// # Errors
+/// `0A000` for a relation of `pg_catalog` that we do not have.
+fn system_relation(binder: &Binder, schema: Option<&str>, name: &str) -> Result<Option<Query>> {
+    let relation = match (schema, minibtree_pg_catalog::relation(name)) {
+        (None | Some("pg_catalog"), Some(relation)) => relation,
+        (Some("pg_catalog"), None) => return Err(unsupported!("the relation pg_catalog.{name}")),
+        _ => return Ok(None),
+    };
+    let rows = minibtree_pg_catalog::rows_of(binder.catalog.objects(), relation).into_iter();
+    let rows = rows.map(|row| {
+        let typed = row.into_iter().zip(&relation.columns);
+        typed.map(|(value, (_, base, _))| Expr::Constant(value, *base)).collect()
+    });
+    let columns = relation.columns.iter().map(|(name, base, _)| OutputColumn {
+        name: (*name).to_owned(),
+        column_type: base.plain(),
+    });
+    let (body, columns) = (Body::Values(rows.collect()), columns.collect());
+    Ok(Some(Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None }))
+}
+
+/// The name of a function that returns rows, without `pg_catalog`.
+pub fn set_function_name(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+    ["generate_series", "unnest", "pg_partition_ancestors"].into_iter().find(|it| *it == name)
+}
+
+/// The expression that is an argument of a function.
+pub fn argument(argument: &ast::FunctionArg) -> Result<&ast::Expr> {
+    match argument {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Ok(expr),
+        _ => Err(unsupported!("the argument {argument}")),
+    }
+}
+
+/// A function that returns rows of one column.
+fn function(
     binder: &mut Binder,
-    name: &ast::ObjectName,
-    arguments: &[ast::FunctionArg],
+    name: &str,
+    arguments: Vec<&ast::Expr>,
+    with_ordinality: bool,
     alias: Option<&ast::TableAlias>,
 ) -> Result<Side> {
-    let plain = name.to_string().to_lowercase();
-    let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain).to_owned();
-    if plain != "generate_series" || !(2..=3).contains(&arguments.len()) {
-        return Err(unsupported!("the function {name} in FROM"));
-    }
+    let refused = || unsupported!("the function {name} in FROM");
+    let plain = set_function_name(name).ok_or_else(refused)?;
     binder.clause("functions in FROM", false);
-    let mut bound = Vec::new();
-    for argument in arguments {
-        let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = argument else {
-            return Err(unsupported!("the argument {argument}"));
-        };
-        bound.push(expression(binder, expr)?);
-    }
-    let base = match bound.iter().map(Typed::base).find(|it| *it == Type::Int8) {
-        Some(base) => base,
-        None => Type::Int4,
-    };
-    let mut exprs = Vec::new();
-    for argument in bound {
-        if !argument.base().is_integer() && argument.base() != Type::Unknown {
-            let base = argument.base().name();
-            return Err(unsupported!("generate_series of {base}"));
+    let bound = arguments.into_iter().map(|it| expression(binder, it));
+    let bound = bound.collect::<Result<Vec<_>, _>>()?;
+
+    let types: Vec<Type> = bound.iter().map(Typed::base).collect();
+    let is_integer = |it: &Type| it.is_integer() || *it == Type::Unknown;
+    let (function, to, result) = match (plain, &types[..]) {
+        ("generate_series", [_, _] | [_, _, _]) if types.iter().all(is_integer) => {
+            let base = if types.contains(&Type::Int8) { Type::Int8 } else { Type::Int4 };
+            (SetFunction::Series, base, base)
         }
-        exprs.push(implicit(binder, argument, base)?);
+        ("unnest", [array]) => {
+            let element = array.element().ok_or_else(refused)?;
+            (SetFunction::Unnest(element), *array, element)
+        }
+        ("pg_partition_ancestors", [_]) => (SetFunction::Ancestors, Type::Regclass, Type::Regclass),
+        _ => return Err(refused()),
+    };
+    let exprs = bound.into_iter().map(|it| implicit(binder, it, to)).collect::<Result<_, _>>()?;
+
+    // The column has the name of the alias.
+    let name = alias.map_or(plain.to_owned(), |it| folded(&it.name));
+    let mut columns = vec![OutputColumn { name, column_type: result.plain() }];
+    if with_ordinality {
+        let name = "ordinality".to_owned();
+        columns.push(OutputColumn { name, column_type: Type::Int8.plain() });
     }
-    // The only column has the name of the alias.
-    let name = alias.map_or(plain.clone(), |it| folded(&it.name));
-    let columns = vec![OutputColumn { name, column_type: base.plain() }];
-    relation(binder, &plain, alias, columns, Source::Series(exprs))
+    relation(binder, plain, alias, columns, Source::Function(function, exprs))
 }
 
 /// Adds a relation to the row of the current query.

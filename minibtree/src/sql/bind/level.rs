@@ -21,6 +21,8 @@ pub struct Binder<'a> {
     pub parameters: Vec<Option<Type>>,
     /// The queries around the expression, from the outside in.
     pub levels: Vec<Level>,
+    /// A cast of a constant is not computed, because the expression will be shown.
+    pub keeps_casts: bool,
 }
 
 /// A query while it is bound.
@@ -69,7 +71,13 @@ impl Typed {
     }
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
+    /// A binder at the start of a statement.
+    pub fn new(catalog: &'a Catalog, parameters: &[Option<Type>]) -> Binder<'a> {
+        let parameters = parameters.to_vec();
+        Binder { catalog, parameters, levels: Vec::new(), keeps_casts: false }
+    }
+
     /// Binds in a level of its own, around which are those so far.
     pub fn inside<T>(
         &mut self,

@@ -6,6 +6,7 @@
 //! | `expression.rs`, `calls.rs`, `coerce.rs` | expressions, calls, casts |
 //! | `data_type.rs` | names of types |
 //! | `from.rs`, `select.rs`, `grouping.rs` | queries |
+//! | `shown.rs` | expressions that the catalog keeps |
 //! | `write.rs` | INSERT, UPDATE, DELETE |
 //!
 //! # How is a clause that nobody has thought of noticed?
@@ -24,12 +25,14 @@ mod from;
 mod grouping;
 mod level;
 mod select;
+mod shown;
 mod write;
 
 pub use coerce::argument;
 pub use data_type::column_type;
 pub use level::{Binder, undefined_column};
 pub use select::query;
+pub use shown::{shown_condition, shown_default};
 pub use write::{
     PREDICATES, condition, delete, insert, insert_write, predicates, target_columns, update,
 };

@@ -8,7 +8,7 @@ use super::level::{Binder, Typed};
 use super::{from, grouping};
 use crate::engine::LockMode;
 use crate::sql::functions::casts;
-use crate::sql::statement::folded;
+use crate::sql::statement::{folded, parse_query};
 use crate::sql::tree::{
     Body, Column, Expr, Lock, OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source,
 };
@@ -227,7 +227,7 @@ fn type_column(
     side.columns[position].column_type = to;
     let Body::Select(select) = &mut side.body else { return Ok(()) };
     let target = &mut select.targets[position];
-    let typed = Typed::new(std::mem::replace(target, Expr::Now), Type::Unknown);
+    let typed = Typed::new(std::mem::replace(target, Expr::null(Type::Unknown)), Type::Unknown);
     *target = implicit(binder, typed, to.base)?;
     Ok(())
 }
@@ -260,7 +260,7 @@ pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<()>
         _ => return Err(SqlError::unsupported("this cast of a subquery's column")),
     };
     let wrap = |expr: &mut Expr| {
-        let inner = std::mem::replace(expr, Expr::Now);
+        let inner = std::mem::replace(expr, Expr::null(Type::Unknown));
         *expr = match inner {
             Expr::Constant(value, _) if !value.is_null() => {
                 Expr::Constant(casts::cast(value, from, to)?, to)
@@ -347,6 +347,14 @@ fn select(
 ) -> Result<Query> {
     let (keys, distinct) = check_select(select)?;
     let ast::Select { projection, from, selection, having, .. } = select;
+    // A function that returns rows, alone in the select list, is one of FROM.
+    if let ([SelectItem::UnnamedExpr(ast::Expr::Function(call))], []) = (&projection[..], &from[..])
+        && from::set_function_name(&call.name.to_string()).is_some()
+    {
+        let query = parse_query(&format!("SELECT * FROM {call}"))?;
+        let SetExpr::Select(rewritten) = &*query.body else { unreachable!("it was written so") };
+        return self::select(binder, rewritten, sort, wanted);
+    }
     let from = from::from(binder, from)?;
     binder.clause("WHERE", false);
     let filter = selection.as_ref().map(|it| boolean(binder, it, "WHERE")).transpose()?;

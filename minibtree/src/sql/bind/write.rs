@@ -11,7 +11,7 @@ use super::expression::{boolean, expression};
 use super::from;
 use super::level::{Binder, Typed, undefined_column};
 use super::select::{column, plain, projection_of, query};
-use crate::sql::catalog::{Identity, Stored, Table};
+use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
     Body, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
@@ -226,7 +226,10 @@ pub fn insert_write(binder: &mut Binder, table: &Arc<Table>, positions: &[usize]
 /// The CHECK constraints of a table.
 fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>> {
     let bound = table.checks.iter().map(|check| {
-        Ok((check.name.clone(), condition(binder, table, &check.condition, "check constraints")?))
+        Ok((
+            check.name.clone(),
+            condition(binder, table, &check.condition.expr, "check constraints")?,
+        ))
     });
     bound.collect()
 }
@@ -237,7 +240,8 @@ pub fn predicates(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Option<
         return Ok(Vec::new());
     }
     let stored = table.indexes.iter().map(|it| it.predicate.as_ref());
-    let bound = stored.map(|it| it.map(|it| condition(binder, table, it, PREDICATES)).transpose());
+    let bound =
+        stored.map(|it| it.map(|it| condition(binder, table, &it.expr, PREDICATES)).transpose());
     bound.collect()
 }
 
@@ -248,14 +252,14 @@ pub const PREDICATES: &str = "index predicates";
 pub fn condition(
     binder: &mut Binder,
     table: &Arc<Table>,
-    stored: &Stored,
+    expr: &ast::Expr,
     clause: &'static str,
 ) -> Result<Expr> {
     binder.inside(clause, |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
         // It may have names only: the relation is not one of a FROM clause.
         binder.clause(clause, false);
-        boolean(binder, &stored.expr, if clause == PREDICATES { "WHERE" } else { "CHECK" })
+        boolean(binder, expr, if clause == PREDICATES { "WHERE" } else { "CHECK" })
     })
 }
 

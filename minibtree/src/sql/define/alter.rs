@@ -184,13 +184,13 @@ fn drop_column(
         return Err(is_needed(&what, &what, &key.name, &child.name));
     }
     if table.columns.len() == 1
-        || table.foreign_keys.iter().any(|it| uses(it) && it.parent == table.oid)
+        || table.foreign_keys.iter().any(|it| uses(it) && it.parent == table.oid.0)
     {
         return Err(unsupported!("DROP COLUMN of this column"));
     }
 
     // Constraints that use it go with it, and the sequence that its default takes numbers from.
-    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(catalog, &[]);
     for (check, condition) in insert_write(&mut binder, table, &[])?.checks {
         if condition.positions().contains(&position) {
             editor.drop_constraint(table.oid, &check)?;
@@ -205,7 +205,7 @@ fn drop_column(
     }
     let default = table.columns[position].default.as_ref().map(|it| it.text.as_str());
     for (sequence, id) in catalog.sequences_of(table.oid) {
-        if default == Some(&*format!("nextval('{}')", sequence.replace('\'', "''"))) {
+        if default == Some(&*table::next_value(&sequence)) {
             editor.drop_sequence(id)?;
         }
     }
@@ -226,7 +226,7 @@ fn rewrite(
     editor.redefine(catalog, table, columns)?;
 
     let current = reload(editor)?;
-    let mut binder = Binder { catalog: &current, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(&current, &[]);
     let kept: Vec<usize> = (0..columns.len()).filter(|it| columns[*it].1.is_some()).collect();
     let write = insert_write(&mut binder, current.table(&table.name)?, &kept)?;
     let mut insertion = Insertion::new(write, Vec::new(), context.clone());

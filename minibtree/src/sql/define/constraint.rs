@@ -2,7 +2,7 @@
 
 use super::{check_understood, free_name, is_needed, lock};
 use crate::engine::LockMode;
-use crate::sql::bind::{Binder, insert_write, target_columns, undefined_column};
+use crate::sql::bind::{self, Binder, insert_write, target_columns, undefined_column};
 use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{folded, table_name};
@@ -22,22 +22,24 @@ pub fn add_check(
     condition: &ast::Expr,
     context: &Context,
 ) -> Result<()> {
-    let text = condition.to_string();
+    let catalog = super::reload(editor)?;
+    let (condition, used) = bind::shown_condition(&catalog, table, condition, "check constraints")?;
     let name = match name {
         Some(name) => folded(name),
         None => {
-            let columns = column_of(table, condition);
+            let used: Vec<String> = used.iter().map(|it| table.columns[*it].name.clone()).collect();
+            let columns = if used.len() == 1 { used } else { Vec::new() };
             free_name(&table.name, &columns, "check", |name| is_taken(table, name))
         }
     };
     if is_taken(table, &name) {
         return Err(already_exists(table, &name));
     }
-    editor.add_check(table.oid, &name, &text)?;
+    editor.add_check(table.oid, &name, &condition)?;
 
-    // Binding it reports what is wrong with it.
+    // The rows that are there must meet it.
     let catalog = super::reload(editor)?;
-    let mut binder = Binder { catalog: &catalog, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(&catalog, &[]);
     let write = insert_write(&mut binder, catalog.table(&table.name)?, &[])?;
     let bound = write.checks.iter().filter(|it| it.0 == name);
     let mut rows = table.heap.scan(editor.transaction.snapshot());
@@ -51,16 +53,6 @@ pub fn add_check(
         }
     }
     Ok(())
-}
-
-/// The column that a condition uses, if it is one.
-fn column_of(table: &Table, condition: &ast::Expr) -> Vec<String> {
-    let text = condition.to_string();
-    let is_word = |it: char| !(it.is_alphanumeric() || it == '_');
-    let words: Vec<&str> = text.split(is_word).collect();
-    let used = table.columns.iter().filter(|it| words.contains(&it.name.as_str()));
-    let used: Vec<String> = used.map(|it| it.name.clone()).collect();
-    if used.len() == 1 { used } else { Vec::new() }
 }
 
 pub fn is_taken(table: &Table, name: &str) -> bool {
@@ -111,7 +103,7 @@ pub fn add_foreign_key(
     }
     check_key(table, &columns, &parent, &parent_columns, &name)?;
 
-    let key = ForeignKey { name, columns, parent: parent.oid, parent_columns };
+    let key = ForeignKey { name, columns, parent: parent.oid.0, parent_columns };
     editor.add_foreign_key(table.oid, &key)?;
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.snapshot());

@@ -5,7 +5,9 @@
 
 use super::{check_understood, free_name, is_there, lock};
 use crate::engine::{Error, LockMode};
-use crate::sql::bind::{Binder, PREDICATES, condition, target_columns, undefined_column};
+use crate::sql::bind::{
+    Binder, PREDICATES, condition, shown_condition, target_columns, undefined_column,
+};
 use crate::sql::catalog::{Catalog, Editor, IndexColumn, Stored, Table, TableIndex};
 use crate::sql::execute::{Context, evaluate};
 use crate::sql::statement::{folded, table_name};
@@ -70,7 +72,8 @@ pub fn create(
         return Ok(());
     }
     lock(editor, &table, LockMode::Update)?;
-    let predicate = predicate.as_ref().map(|it| Stored::read(it.to_string())).transpose()?;
+    let shown = |it| shown_condition(catalog, &table, it, PREDICATES).map(|it| it.0);
+    let predicate = predicate.as_ref().map(shown).transpose()?;
     let bound = predicate.as_ref().map(|it| bound_predicate(catalog, &table, it)).transpose()?;
     let new = TableIndex {
         name,
@@ -183,11 +186,12 @@ pub fn add_constraint(
 /// # Errors
 /// `42P17`, `0A000`.
 fn bound_predicate(catalog: &Catalog, table: &Arc<Table>, stored: &Stored) -> Result<Expr> {
-    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
-    let bound = condition(&mut binder, table, stored, PREDICATES)?;
+    let mut binder = Binder::new(catalog, &[]);
+    let bound = condition(&mut binder, table, &stored.expr, PREDICATES)?;
     let (mut is_stable, mut has_subquery) = (true, false);
     bound.walk(0, &mut |expr, _| {
-        is_stable &= !matches!(expr, Expr::Now | Expr::System(_));
+        is_stable &= !matches!(expr, Expr::Now(_));
+        is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());
         has_subquery |= matches!(expr, Expr::Subquery(_));
     });
     if has_subquery {

@@ -2,9 +2,10 @@
 
 use super::alter::add_constraint;
 use super::{check_understood, free_name, is_there, reload};
-use crate::sql::bind::column_type;
+use crate::sql::bind::{self, column_type};
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::execute::Context;
+use crate::sql::functions::quoted;
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
@@ -77,7 +78,7 @@ pub fn create(
 fn check_defaults(catalog: &Catalog, name: &str) -> Result<()> {
     use crate::sql::bind::{Binder, insert_write};
 
-    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(catalog, &[]);
     insert_write(&mut binder, catalog.table(name)?, &[]).map(drop)
 }
 
@@ -97,6 +98,9 @@ pub fn add_column(
         Some(base) => base.plain(),
         None => column_type(&column.data_type)?,
     };
+    if column_type.base.is_object() || column_type.base.element().is_some() {
+        return Err(unsupported!("a column of the type {}", column_type.base.name()));
+    }
     let mut new =
         Column { name, column_type, not_null: false, default: None, identity: Identity::None };
     if serial.is_some() {
@@ -120,6 +124,11 @@ fn serial_type(name: &DataType) -> Option<Type> {
     }
 }
 
+/// The default that takes the next number of a sequence.
+pub fn next_value(sequence: &str) -> String {
+    format!("nextval('{}'::regclass)", quoted(sequence).replace('\'', "''"))
+}
+
 fn add_sequence(
     catalog: &Catalog,
     table: &str,
@@ -129,7 +138,8 @@ fn add_sequence(
     let columns = std::slice::from_ref(&column.name);
     let sequence = free_name(table, columns, "seq", |name| catalog.has_relation(name));
     column.not_null = true;
-    column.default = Some(Stored::read(format!("nextval('{}')", sequence.replace('\'', "''")))?);
+    let text = next_value(&sequence);
+    column.default = Some(Stored::read(text.clone(), text)?);
     definition.sequences.push((definition.columns.len(), sequence));
     Ok(())
 }
@@ -155,7 +165,9 @@ fn add_option(
                     "{text} \"{}\" of table \"{table}\"", column.name
                 ));
             }
-            column.default = Some(Stored::read(expr.to_string())?);
+            let default = bind::shown_default(catalog, expr, column.column_type)?;
+            // NULL is what a column without a default gets.
+            column.default = Some(default).filter(|it| !it.shown.starts_with("NULL::"));
         }
         ColumnOption::PrimaryKey(it) => {
             definition.constraints.push(TableConstraint::PrimaryKey(ast::PrimaryKeyConstraint {

@@ -1,6 +1,8 @@
 //! What an execution knows.
 
 use crate::engine::{Interrupt, Snapshot, buffer_usage};
+use crate::format::{Lsn, PAGE_SIZE, RelationId};
+use crate::sql::functions::SystemCall;
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
@@ -119,6 +121,34 @@ impl Context {
     pub fn inside(&self, row: &[Value]) -> Context {
         let outer = Outer { row: row.to_vec(), outer: self.outer.clone() };
         Context { execution: Rc::clone(&self.execution), outer: Some(Rc::new(outer)) }
+    }
+
+    /// What the database answers to a function.
+    ///
+    /// # Errors
+    /// Those of [`Sequences::next`].
+    pub fn system(&self, call: SystemCall, arguments: &[Value]) -> Result<Value> {
+        let Execution { planned, sequences, .. } = &*self.execution;
+        let objects = planned.catalog.objects();
+        let oid = if let [Value::Int(number), ..] = arguments { *number as u32 } else { 0 };
+        Ok(match call {
+            SystemCall::NextValue => Value::Int(sequences.next(RelationId(oid))?),
+            SystemCall::WalEnd => {
+                let Lsn(end) = sequences.database.wal_end();
+                Value::Text(format!("{:X}/{:X}", end >> 32, end & 0xffff_ffff))
+            }
+            SystemCall::Size { heap, indexes } => {
+                let Some(files) = minibtree_pg_catalog::files(objects, oid, heap, indexes) else {
+                    return Ok(Value::Null);
+                };
+                let mut pages = 0;
+                for file in files {
+                    pages += i64::from(sequences.database.heap(RelationId(file))?.pages());
+                }
+                Value::Int(pages * PAGE_SIZE as i64)
+            }
+            SystemCall::Catalog(call) => minibtree_pg_catalog::call(objects, call, arguments),
+        })
     }
 
     /// The row so many levels up, from 1 on.

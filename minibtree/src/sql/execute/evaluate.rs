@@ -7,12 +7,12 @@
 
 use super::context::{Context, SubResult};
 use super::open::open;
-use crate::sql::functions::Comparison;
-use crate::sql::functions::casts;
+use crate::sql::functions::{Call, Comparison, casts};
 use crate::sql::plan::{Node, SubPlan};
 use crate::sql::tree::{Expr, SubqueryKind};
-use crate::sql::values::{Value, compare, key};
+use crate::sql::values::{Value, array, compare, key};
 use crate::wire::{Result, SqlError, code};
+use minibtree_pg_catalog::{name_of, number_of};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -29,14 +29,17 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
             0 => row[column.position].clone(),
             level => context.outer_row(level)[column.position].clone(),
         },
-        Expr::Now => Value::Timestamp(context.execution.now),
+        Expr::Now(_) => Value::Timestamp(context.execution.now),
         Expr::Compare(comparison, left, right, padded) => {
             compared(*comparison, &value(left)?, &value(right)?, *padded)
         }
         Expr::Call(function, arguments) => {
             let arguments = arguments.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-            let has_null = arguments.iter().any(Value::is_null);
-            if has_null { Value::Null } else { (function.call)(&arguments)? }
+            match function.call {
+                _ if !function.takes_nulls && arguments.iter().any(Value::is_null) => Value::Null,
+                Call::Pure(call) => call(&arguments)?,
+                Call::System(call) => context.system(call, &arguments)?,
+            }
         }
         Expr::And(all) => three_valued(all, false, context, row)?,
         Expr::Or(all) => three_valued(all, true, context, row)?,
@@ -65,6 +68,12 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
         | Expr::Extreme(..)
         | Expr::InList(..) => choice(expr, context, row)?,
         Expr::Cast(inner, from, to, _) => match value(inner)? {
+            Value::Int(number) if from.is_object() && to.is_text() => {
+                Value::Text(name_of(context.execution.planned.catalog.objects(), *from, number))
+            }
+            Value::Text(text) if to.is_object() => {
+                Value::Int(number_of(context.execution.planned.catalog.objects(), *to, &text)?)
+            }
             Value::Null => Value::Null,
             inner => casts::cast(inner, *from, *to)?,
         },
@@ -72,7 +81,6 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
             (inner, true) => to.fit_or_cut(inner)?,
             (inner, false) => to.fit(inner)?,
         },
-        Expr::System(wanted) => context.execution.sequences.system_value(wanted)?,
         Expr::SubPlan(number, left) => {
             let left = left.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             subplan(*number, &left, context, row)?
@@ -211,6 +219,15 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
                 return Err(SqlError::new(code::CARDINALITY_VIOLATION, text));
             }
             Ok(SubResult::Value(first.swap_remove(0)))
+        }
+        SubqueryKind::Array(base) => {
+            let (mut memory, mut elements) = (super::context::Memory::new(context), Vec::new());
+            while let Some(row) = rows.next()? {
+                memory.take(&row)?;
+                let value = row.first().filter(|it| !it.is_null());
+                elements.push(value.map(|it| plan.types[0].text_of(it)));
+            }
+            Ok(SubResult::Value(Value::Text(array::text_of(*base, elements))))
         }
         SubqueryKind::Any(comparisons)
             if !plan.is_correlated && comparisons.iter().all(|it| it.0 == Comparison::Eq) =>

@@ -1,4 +1,4 @@
-//! Scans: rows of tables, and `generate_series`.
+//! Scans: rows of tables and of functions.
 //!
 //! A scan fills the positions of its table in the row of the query, those columns that are used.
 //! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`.
@@ -10,7 +10,8 @@ use crate::engine::{Direction, HeapScan, KeyRange};
 use crate::format::Tid;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
-use crate::sql::values::{Type, Value, key, row};
+use crate::sql::tree::SetFunction;
+use crate::sql::values::{Type, Value, array, key, row};
 use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
 
@@ -196,43 +197,55 @@ fn bounded(
     })
 }
 
-/// `generate_series` of integers.
+/// The rows of a function.
 ///
 /// # Errors
-/// `22023` if the step is zero.
-pub fn series(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> {
-    let Kind::Series { arguments, .. } = &node.kind else { unreachable!("a series") };
-    let mut numbers = Vec::new();
-    for argument in arguments {
-        match evaluate(argument, &context, &[])? {
-            Value::Int(number) => numbers.push(number),
-            _ => break,
+/// `22023` if the step of a series is zero.
+pub fn function_rows(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> {
+    let Kind::Function { function, arguments, .. } = &node.kind else { unreachable!("opened so") };
+    let arguments = arguments.iter().map(|it| evaluate(it, &context, &[]));
+    let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+    let mut values: Box<dyn Iterator<Item = Value>> = match (function, &arguments[..]) {
+        (SetFunction::Unnest(base), [Value::Text(text)]) => {
+            let elements = array::elements(text).into_iter();
+            let value = |it: Option<String>| it.map_or(Ok(Value::Null), |it| base.parse(&it));
+            Box::new(elements.map(value).collect::<Result<Vec<_>, _>>()?.into_iter())
         }
-    }
-    let (mut next, end, step) = match numbers[..] {
-        [from, to] if arguments.len() == 2 => (Some(from), to, 1),
-        [_, _, 0] => {
-            return Err(error!(INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
+        (SetFunction::Series, [Value::Int(from), Value::Int(to)]) => series(*from, *to, 1)?,
+        (SetFunction::Series, [Value::Int(from), Value::Int(to), Value::Int(step)]) => {
+            series(*from, *to, *step)?
         }
-        [from, to, step] => (Some(from), to, step),
         // A NULL among the arguments makes no rows.
-        _ => (None, 0, 1),
+        _ => Box::new(std::iter::empty()),
     };
 
+    let mut number = 0;
     Ok(Box::new(move || {
-        let Kind::Series { position, width, filter, .. } = &node.kind else {
-            unreachable!("a series")
+        let Kind::Function { has_ordinality, position, width, filter, .. } = &node.kind else {
+            unreachable!("opened so")
         };
-        let is_over = |next: i64| if step > 0 { next > end } else { next < end };
         loop {
             context.execution.interrupt.check()?;
-            let Some(number) = next.filter(|it| !is_over(*it)) else { return Ok(None) };
-            next = number.checked_add(step);
+            let Some(value) = values.next() else { return Ok(None) };
             let mut row = vec![Value::Null; *width];
-            row[*position] = Value::Int(number);
+            row[*position] = value;
+            number += 1;
+            if *has_ordinality {
+                row[*position + 1] = Value::Int(number);
+            }
             if is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
         }
     }))
+}
+
+/// The numbers of `generate_series`.
+fn series(from: i64, to: i64, step: i64) -> Result<Box<dyn Iterator<Item = Value>>> {
+    if step == 0 {
+        return Err(error!(INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
+    }
+    let numbers = std::iter::successors(Some(from), move |it| it.checked_add(step));
+    let is_within = move |it: &i64| if step > 0 { *it <= to } else { *it >= to };
+    Ok(Box::new(numbers.take_while(is_within).map(Value::Int)))
 }

@@ -66,7 +66,9 @@ pub fn as_any(subquery: &Subquery) -> Option<Subquery> {
 
     // What is not the same each time must be asked for each time.
     let mut is_stable = !left.is_empty() && !query.is_correlated();
-    query.walk(0, &mut |expr, _| is_stable &= !matches!(expr, Expr::System(_)));
+    query.walk(0, &mut |expr, _| {
+        is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());
+    });
     let (left, comparisons) = left.into_iter().unzip();
     is_stable.then_some(Subquery { kind: SubqueryKind::Any(comparisons), left, query })
 }

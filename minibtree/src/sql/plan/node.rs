@@ -7,8 +7,10 @@
 
 use crate::engine::LockMode;
 use crate::format::RelationId;
-use crate::sql::catalog::{ForeignKey, Table};
-use crate::sql::tree::{AggregateCall, Expr, JoinKind, Lock, Operation, SetOperator, SubqueryKind};
+use crate::sql::catalog::{Catalog, ForeignKey, Table};
+use crate::sql::tree::{
+    AggregateCall, Expr, JoinKind, Lock, Operation, SetFunction, SetOperator, SubqueryKind,
+};
 use crate::sql::values::Type;
 use crate::wire::Field;
 use std::rc::Rc;
@@ -98,8 +100,11 @@ pub enum Kind {
         is_only: bool,
         filter: Option<Expr>,
     },
-    Series {
+    /// Calls a function that returns rows of one column, and perhaps their numbers.
+    Function {
+        function: SetFunction,
         arguments: Vec<Expr>,
+        has_ordinality: bool,
         position: usize,
         width: usize,
         alias: String,
@@ -193,7 +198,7 @@ impl Node {
             Kind::Result { input, .. } => input.iter().collect(),
             Kind::SeqScan { .. }
             | Kind::IndexScan { .. }
-            | Kind::Series { .. }
+            | Kind::Function { .. }
             | Kind::Values { .. } => Vec::new(),
             Kind::SubqueryScan { query: input, .. }
             | Kind::Filter { input, .. }
@@ -263,6 +268,8 @@ pub enum Plan {
 /// A plan and what a client may ask about it.
 #[derive(Debug, Default)]
 pub struct Planned {
+    /// The catalog that it was made for.
+    pub catalog: Rc<Catalog>,
     pub plan: Plan,
     pub subplans: Vec<SubPlan>,
     pub nodes: usize,

@@ -23,7 +23,7 @@ use crate::sql::bind::{self, Binder};
 use crate::sql::catalog::{Catalog, Table};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query, Relation,
-    Select, SetOperator, SortKey, Source, Subquery, Window,
+    Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result};
@@ -39,12 +39,12 @@ const ROW_OVERHEAD: f64 = 28.0;
 /// Plans a statement; `None` if it is one that has no plan, like CREATE TABLE. `declared` are the
 /// types of parameters that the client gave.
 pub fn plan(
-    catalog: &Catalog,
+    catalog: &Rc<Catalog>,
     statistics: &Statistics,
     statement: &ast::Statement,
     declared: &[Option<Type>],
 ) -> Result<Option<Planned>> {
-    let mut binder = Binder { catalog, parameters: declared.to_vec(), levels: Vec::new() };
+    let mut binder = Binder::new(catalog, declared);
     let mut planner =
         Planner { catalog, statistics, subplans: Vec::new(), nodes: 0, tables: BTreeMap::new() };
     let (plan, columns) = match statement {
@@ -64,6 +64,7 @@ pub fn plan(
         modifier: column.column_type.modifier,
     };
     Ok(Some(Planned {
+        catalog: Rc::clone(catalog),
         plan,
         subplans: planner.subplans,
         nodes: planner.nodes,
@@ -387,7 +388,7 @@ impl Planner<'_> {
         let table = operation.table().clone();
         self.lock(table.oid, LockMode::Share);
         let parent = |key: &crate::sql::catalog::ForeignKey| {
-            self.catalog.by_oid(key.parent).map(|it| (key.clone(), it.clone()))
+            self.catalog.by_oid(RelationId(key.parent)).map(|it| (key.clone(), it.clone()))
         };
         let parents: Vec<_> = table.foreign_keys.iter().filter_map(parent).collect();
         let children = self.catalog.children_of(table.oid);
@@ -503,7 +504,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
                     let (rows, blocks) = size_of_table(table, statistics);
                     (statistics, rows, blocks)
                 }
-                Source::Query(_) | Source::Series(_) => (None, 1_000.0, 1.0),
+                Source::Query(_) | Source::Function(..) => (None, 1_000.0, 1.0),
             };
             tables.push((statistics, rows));
             pages.push(blocks);
@@ -637,11 +638,11 @@ impl join::Context for FromPlanner<'_, '_, '_> {
                 let kind = Kind::SubqueryScan { query, columns, start, width, alias, filter };
                 self.planner.node(cost, kind)
             }
-            Source::Series(arguments) => {
+            Source::Function(function, arguments) => {
                 let arguments: Vec<Expr> =
                     arguments.iter().map(|it| self.planner.with_subplans(it.clone())).collect();
                 let count = match &arguments[..] {
-                    [from, to] => {
+                    [from, to] if *function == SetFunction::Series => {
                         constant(from).zip(constant(to)).map(|(from, to)| to - from + 1.0)
                     }
                     _ => None,
@@ -649,7 +650,17 @@ impl join::Context for FromPlanner<'_, '_, '_> {
                 let count = count.unwrap_or(1_000.0).max(1.0);
                 let rows = (count * fraction).round().max(1.0);
                 let cost = Cost { startup: 0.0, total: count * 0.01, rows, width: 4.0 };
-                let kind = Kind::Series { arguments, position: start, width, alias, filter };
+                let (function, position) = (*function, start);
+                let has_ordinality = relation.columns.len() > 1;
+                let kind = Kind::Function {
+                    function,
+                    arguments,
+                    has_ordinality,
+                    position,
+                    width,
+                    alias,
+                    filter,
+                };
                 self.planner.node(cost, kind)
             }
             Source::Table(_) => unreachable!("tables are scanned above"),
@@ -698,7 +709,7 @@ impl join::Context for FromPlanner<'_, '_, '_> {
 /// WHERE of the indexes of a table, of the row of the query.
 fn index_predicates(catalog: &Catalog, relation: &Relation) -> Vec<Option<Expr>> {
     let Source::Table(table) = &relation.source else { return Vec::new() };
-    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(catalog, &[]);
     // One that cannot be read, which was checked when it was made, is of no use for any query.
     let never = || vec![Some(Expr::Constant(Value::Bool(false), Type::Bool)); table.indexes.len()];
     let mut all = bind::predicates(&mut binder, table).unwrap_or_else(|_| never());

@@ -278,7 +278,7 @@ fn follows(part: &Expr, condition: &Expr) -> bool {
 pub fn is_stable(expr: &Expr) -> bool {
     let mut is_stable = true;
     expr.walk(0, &mut |expr, _| {
-        is_stable &= !matches!(expr, Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_));
+        is_stable &= expr.is_stable();
     });
     is_stable
 }

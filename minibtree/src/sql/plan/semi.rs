@@ -61,7 +61,9 @@ fn semi_join(select: &mut Select, condition: &Expr) -> Option<FromItem> {
         _ => return None,
     };
     let mut is_stable = true;
-    condition.walk(0, &mut |expr, _| is_stable &= !matches!(expr, Expr::System(_)));
+    condition.walk(0, &mut |expr, _| {
+        is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());
+    });
     let mut inner = match &subquery.kind {
         SubqueryKind::Exists => exists(&subquery.query)?,
         SubqueryKind::Any(_) => any(subquery)?,

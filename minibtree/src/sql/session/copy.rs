@@ -12,6 +12,7 @@
 //! A line `\.` ends the data. PostgreSQL's `copyfromparse.c`.
 
 use crate::engine::Transaction;
+use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, ForeignKey, Table};
 use crate::sql::execute::Insertion;
@@ -49,8 +50,9 @@ impl CopyIn {
         insertion: impl FnOnce(Write, Vec<(ForeignKey, Arc<Table>)>) -> Insertion,
     ) -> Result<CopyIn> {
         let positions = target_columns(&table, columns)?;
-        let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
-        let parent = |key: &ForeignKey| Some((key.clone(), catalog.by_oid(key.parent)?.clone()));
+        let mut binder = Binder::new(catalog, &[]);
+        let parent =
+            |key: &ForeignKey| Some((key.clone(), catalog.by_oid(RelationId(key.parent))?.clone()));
         let write = insert_write(&mut binder, &table, &positions)?;
         let insertion = insertion(write, table.foreign_keys.iter().filter_map(parent).collect());
         Ok(CopyIn { table, positions, insertion, partial: Vec::new(), lines: 0, has_ended: false })

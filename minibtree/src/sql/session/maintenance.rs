@@ -81,7 +81,7 @@ fn each_table(
     session.refresh_catalog()?;
     let catalog = Rc::clone(&session.catalog);
     let names = match names {
-        [] => catalog.names().map(str::to_owned).collect(),
+        [] => catalog.tables().map(|it| it.name.clone()).collect(),
         names => names.to_vec(),
     };
     for name in names {

@@ -522,7 +522,7 @@ impl Session {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
         let (parameters, fields) = (planned.parameters.clone(), planned.fields.clone());
-        let planned = Some((Rc::clone(&self.catalog), Rc::new(planned)));
+        let planned = Some(Rc::new(planned));
         Ok(Prepared { statement, parameters, planned, fields })
     }
 
@@ -677,19 +677,15 @@ impl Session {
     }
 
     /// Locks the table of a plan, and plans again if the catalog has changed.
-    fn lock(
-        &mut self,
-        sql: &ast::Statement,
-        cached: &(Rc<Catalog>, Rc<Planned>),
-    ) -> Result<Rc<Planned>> {
-        let (mut catalog, mut planned) = (Rc::clone(&cached.0), Rc::clone(&cached.1));
+    fn lock(&mut self, sql: &ast::Statement, cached: &Rc<Planned>) -> Result<Rc<Planned>> {
+        let mut planned = Rc::clone(cached);
         loop {
             let is_current =
                 self.has_changed_catalog || self.shared.versions.is_current(self.version);
             if !is_current {
                 self.refresh_catalog()?;
             }
-            if !Rc::ptr_eq(&catalog, &self.catalog) {
+            if !Rc::ptr_eq(&planned.catalog, &self.catalog) {
                 let declared: Vec<_> = planned.parameters.iter().copied().map(Some).collect();
                 let statistics = Arc::clone(&self.shared.statistics.lock());
                 let again = plan::plan(&self.catalog, &statistics, sql, &declared)?;
@@ -697,7 +693,7 @@ impl Session {
                 if again.types != planned.types {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
                 }
-                (catalog, planned) = (Rc::clone(&self.catalog), Rc::new(again));
+                planned = Rc::new(again);
             }
 
             for (table, mode) in &planned.tables {
@@ -749,11 +745,12 @@ impl Session {
             Some(Running::Fetch(it)) => it.portal.prepared.planned.clone(),
             _ => prepared.planned.clone(),
         };
-        let types = planned.as_ref().map_or(&[Type::Text][..], |(_, it)| &it.types);
+        let types = planned.as_ref().map_or(&[Type::Text][..], |it| &it.types);
+        let catalog = Rc::clone(&self.catalog);
         let Some(source) = running else {
             // A query that has returned all of its rows has no more. Another statement is not
             // executed twice.
-            if planned.as_ref().is_some_and(|(_, planned)| !planned.fields.is_empty()) {
+            if planned.as_ref().is_some_and(|it| !it.fields.is_empty()) {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
@@ -779,7 +776,7 @@ impl Session {
             };
             *rows += 1;
             *left = left.map(|left| left - 1);
-            write_row(types, &values, formats, out);
+            write_row(&catalog, types, &values, formats, out);
         }
         Ok(false)
     }
@@ -923,7 +920,7 @@ impl Session {
         };
         planning.add_since(begun);
 
-        let planned = self.lock(sql, &(Rc::clone(&self.catalog), Rc::new(planned)))?;
+        let planned = self.lock(sql, &Rc::new(planned))?;
         let begun = (Instant::now(), buffer_usage());
         let mut measured = Vec::new();
         if options.analyze {

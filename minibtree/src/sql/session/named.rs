@@ -182,8 +182,7 @@ pub fn arguments(
     }
 
     session.refresh_catalog()?;
-    let mut binder =
-        Binder { catalog: &session.catalog, parameters: Vec::new(), levels: Vec::new() };
+    let mut binder = Binder::new(&session.catalog, &[]);
     let values = parameters.iter().zip(&prepared.parameters).enumerate();
     let values = values.map(|(index, (expr, base))| {
         match bind::argument(&mut binder, expr, index, *base)? {

@@ -11,6 +11,7 @@ use crate::sql::plan::Planned;
 use crate::sql::statement::Statement;
 use crate::sql::values::Value;
 use crate::wire::{Field, Format, Replies, format_of};
+use minibtree_pg_catalog::name_of;
 use std::rc::Rc;
 
 /// A prepared statement.
@@ -18,8 +19,7 @@ pub struct Prepared {
     /// `None`: the text was empty.
     pub statement: Option<Statement>,
     pub parameters: Vec<Type>,
-    /// Its plan, with the catalog that it was made for.
-    pub planned: Option<(Rc<Catalog>, Rc<Planned>)>,
+    pub planned: Option<Rc<Planned>>,
     /// The columns of the result; none for statements without one.
     pub fields: Vec<Field>,
 }
@@ -67,7 +67,13 @@ impl Portal {
 }
 
 /// Appends a row as it is sent.
-pub fn write_row(types: &[Type], values: &[Value], formats: &[Format], out: &mut Replies) {
+pub fn write_row(
+    catalog: &Catalog,
+    types: &[Type],
+    values: &[Value],
+    formats: &[Format],
+    out: &mut Replies,
+) {
     let mut text = Vec::new();
     out.row(types.len(), |row| {
         for (index, (base, value)) in types.iter().zip(values).enumerate() {
@@ -76,7 +82,12 @@ pub fn write_row(types: &[Type], values: &[Value], formats: &[Format], out: &mut
                 continue;
             }
             text.clear();
-            base.send(value, format_of(formats, index), &mut text);
+            match (value, format_of(formats, index)) {
+                (Value::Int(number), Format::Text) if base.is_object() => {
+                    text.extend_from_slice(name_of(catalog.objects(), *base, *number).as_bytes());
+                }
+                (value, format) => base.send(value, format, &mut text),
+            }
             row.value(Some(&text));
         }
     });

@@ -8,7 +8,6 @@
 //! PostgreSQL's `primnodes.h`.
 
 use super::query::Query;
-use crate::format::RelationId;
 use crate::sql::functions::{Comparison, Function};
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::Result;
@@ -31,7 +30,7 @@ pub enum Expr {
     Parameter(usize, Type),
     Column(Column),
     /// `CURRENT_TIMESTAMP`: when the transaction began.
-    Now,
+    Now(&'static str),
     /// Two values of comparable types; the last field: trailing spaces do not count.
     Compare(Comparison, Box<Expr>, Box<Expr>, bool),
     Call(&'static Function, Vec<Expr>),
@@ -61,21 +60,10 @@ pub enum Expr {
     Aggregate(usize, Type),
     /// `row_number()` of a window of the query, by number; the planner makes a column of it.
     Window(usize),
-    System(SystemValue),
     /// A subquery, before planning.
     Subquery(Box<Subquery>),
     /// A subquery, after planning: its number, and the values to look for in its rows.
     SubPlan(usize, Vec<Expr>),
-}
-
-/// A value that the database is asked for, anew for each row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SystemValue {
-    NextValue(RelationId),
-    /// The end of the log.
-    WalEnd,
-    /// Bytes of the pages of relations.
-    Size(Vec<RelationId>),
 }
 
 /// What is asked of a subquery.
@@ -85,6 +73,8 @@ pub enum SubqueryKind {
     Exists,
     /// The value of its only row and column.
     Scalar,
+    /// The values of its only column, as an array of this type.
+    Array(Type),
     /// Does the comparison hold for any of its rows? For each column: the comparison, and as in
     /// [`Expr::Compare`].
     Any(Vec<(Comparison, bool)>),
@@ -109,10 +99,9 @@ macro_rules! children {
                 Expr::Constant(..)
                 | Expr::Parameter(..)
                 | Expr::Column(_)
-                | Expr::Now
+                | Expr::Now(_)
                 | Expr::Aggregate(..)
-                | Expr::Window(_)
-                | Expr::System(_) => Vec::new(),
+                | Expr::Window(_) => Vec::new(),
                 Expr::Compare(_, left, right, _)
                 | Expr::IsDistinct(left, right, _)
                 | Expr::NullIf(left, right) => vec![left, right],
@@ -151,7 +140,7 @@ impl Expr {
         match self {
             Expr::Constant(_, base) | Expr::Parameter(_, base) | Expr::Aggregate(_, base) => *base,
             Expr::Column(column) => column.column_type.base,
-            Expr::Now => Type::TimestampTz,
+            Expr::Now(_) => Type::TimestampTz,
             Expr::Call(function, _) => function.result,
             Expr::Cast(_, _, to, _) => *to,
             Expr::Fit(_, to, _) => to.base,
@@ -160,11 +149,12 @@ impl Expr {
                 all.first().map_or(Type::Unknown, Expr::base)
             }
             Expr::NullIf(_, value) => value.base(),
-            Expr::System(SystemValue::WalEnd) => Type::Text,
-            Expr::System(_) | Expr::Window(_) => Type::Int8,
-            Expr::Subquery(subquery) if subquery.kind == SubqueryKind::Scalar => {
-                subquery.query.columns[0].column_type.base
-            }
+            Expr::Window(_) => Type::Int8,
+            Expr::Subquery(subquery) => match subquery.kind {
+                SubqueryKind::Scalar => subquery.query.columns[0].column_type.base,
+                SubqueryKind::Array(base) => base,
+                _ => Type::Bool,
+            },
             _ => Type::Bool,
         }
     }
@@ -242,6 +232,16 @@ impl Expr {
         positions
     }
 
+    /// Returns false for a subquery, and for a call that asks the database: its value can be
+    /// another one for the next row. What it is made of is not looked at.
+    pub fn is_stable(&self) -> bool {
+        match self {
+            Expr::Subquery(_) | Expr::SubPlan(..) => false,
+            Expr::Call(function, _) => !function.is_volatile(),
+            _ => true,
+        }
+    }
+
     /// Returns true if its value is the same for all rows of the query: it uses no column of it,
     /// and no subquery.
     pub fn is_constant(&self) -> bool {
@@ -249,9 +249,8 @@ impl Expr {
         self.walk(0, &mut |expr, _| {
             is_constant &= match expr {
                 Expr::Column(column) => column.level > 0,
-                Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_) => false,
                 Expr::Aggregate(..) | Expr::Window(_) => false,
-                _ => true,
+                expr => expr.is_stable(),
             };
         });
         is_constant

@@ -18,11 +18,14 @@
 //! PostgreSQL's `Query`, `RangeTblEntry`, `Var` and `SubLink`; there, `setrefs.c` renumbers the
 //! columns for each node of the plan.
 
+mod deparse;
 mod expr;
 mod query;
 
-pub use expr::{Column, Expr, Subquery, SubqueryKind, SystemValue};
+pub use deparse::Deparser;
+pub use expr::{Column, Expr, Subquery, SubqueryKind};
 pub use query::{
     AggregateCall, Body, Conflict, FromItem, Grouping, JoinKind, Lock, Modification, Operation,
-    OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source, Window, Write,
+    OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source, Window,
+    Write,
 };

@@ -14,7 +14,7 @@ use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::catalog::Table;
 use crate::sql::functions::aggregates::Aggregate;
-use crate::sql::values::ColumnType;
+use crate::sql::values::{ColumnType, Type};
 use crate::wire::Result;
 use std::sync::Arc;
 
@@ -106,8 +106,30 @@ pub enum Source {
     Table(Arc<Table>),
     /// A subquery, a CTE or VALUES.
     Query(Box<Query>),
+    /// A function that returns rows.
+    Function(SetFunction, Vec<Expr>),
+}
+
+/// A function that returns rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetFunction {
     /// `generate_series(from, to, step)` of integers.
-    Series(Vec<Expr>),
+    Series,
+    /// `unnest(array)` of elements of this type.
+    Unnest(Type),
+    /// `pg_partition_ancestors(table)`: there are no partitions, so there are no rows.
+    Ancestors,
+}
+
+impl SetFunction {
+    /// As it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            SetFunction::Series => "generate_series",
+            SetFunction::Unnest(_) => "unnest",
+            SetFunction::Ancestors => "pg_partition_ancestors",
+        }
+    }
 }
 
 impl PartialEq for Source {
@@ -115,7 +137,7 @@ impl PartialEq for Source {
         match (self, other) {
             (Source::Table(left), Source::Table(right)) => left.oid == right.oid,
             (Source::Query(left), Source::Query(right)) => left == right,
-            (Source::Series(left), Source::Series(right)) => left == right,
+            (Source::Function(a, left), Source::Function(b, right)) => a == b && left == right,
             _ => false,
         }
     }
@@ -308,7 +330,7 @@ macro_rules! parts {
                     all.extend(select.from.$iter().flat_map(FromItem::$conditions));
                     all.extend(select.filter.$iter().chain(select.targets.$iter()));
                     for relation in select.relations.$iter() {
-                        if let Source::Series(arguments) = &$($mut)? relation.source {
+                        if let Source::Function(_, arguments) = &$($mut)? relation.source {
                             all.extend(arguments);
                         }
                     }
@@ -338,7 +360,7 @@ macro_rules! parts {
                     let sources = select.relations.$iter().map(|it| &$($mut)? it.source);
                     let queries = sources.filter_map(|it| match it {
                         Source::Query(query) => Some((&$($mut)? **query, 1)),
-                        Source::Table(_) | Source::Series(_) => None,
+                        Source::Table(_) | Source::Function(..) => None,
                     });
                     queries.collect()
                 }

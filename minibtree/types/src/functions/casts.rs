@@ -10,7 +10,7 @@
 //! PostgreSQL's `pg_cast`.
 
 use crate::error::Result;
-use crate::values::{Category, Type, Value, datetime, numeric};
+use crate::values::{Category, Type, Value, array, datetime, numeric};
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 
@@ -40,8 +40,14 @@ pub fn context(from: Type, to: Type) -> Option<Context> {
         (Text | Varchar | Bpchar, Text | Varchar | Bpchar) => Some(Context::Implicit),
         (Name, Text) | (Text | Varchar | Bpchar, Name) => Some(Context::Implicit),
         (Name, Varchar | Bpchar) => Some(Context::Assignment),
-        (Int2 | Int4 | Int8, Oid) => Some(Context::Implicit),
-        (Oid, Int4 | Int8) => Some(Context::Assignment),
+        (Int2 | Int4 | Int8, to) if to.is_oid() => Some(Context::Implicit),
+        (from, Int4 | Int8) if from.is_oid() => Some(Context::Assignment),
+        (Oid, to) if to.is_object() => Some(Context::Implicit),
+        (from, Oid) if from.is_object() => Some(Context::Implicit),
+        (Text | Varchar, Regclass) | (Char, Text) | (Int2Vector, Int2Array) => {
+            Some(Context::Implicit)
+        }
+        (Text | Varchar | Bpchar, Char) => Some(Context::Assignment),
         (Date, Timestamp | TimestampTz) | (Timestamp, TimestampTz) => Some(Context::Implicit),
         (Timestamp | TimestampTz, Date) | (TimestampTz, Timestamp) => Some(Context::Assignment),
         (Int4, Bool) | (Bool, Int4) => Some(Context::Explicit),
@@ -62,6 +68,7 @@ pub fn is_relabeling(from: Type, to: Type) -> bool {
     let is_varying = |base| matches!(base, Text | Varchar);
     from == to
         || from.is_integer() && to.is_integer() && from.size() <= to.size()
+        || from.is_oid() && to.is_oid()
         || is_varying(from) && is_varying(to)
         || from == Float4 && to == Float8
         || matches!((from, to), (Timestamp, TimestampTz) | (TimestampTz, Timestamp) | (Name, Text))
@@ -77,7 +84,10 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
         return Ok(value);
     }
     Ok(match (value, to) {
-        (Value::Int(number), Int2 | Int4 | Int8 | Oid) => match to.holds(number) {
+        (Value::Text(text), Int2Array) if from == Int2Vector => {
+            Value::Text(array::text_of(to, array::elements(&text)))
+        }
+        (Value::Int(number), to) if to.is_integer() || to.is_oid() => match to.holds(number) {
             true => Value::Int(number),
             false => return Err(to.out_of_range()),
         },

@@ -5,6 +5,7 @@
 //! | `table.rs` | what a function is, and the search for one by the types of its arguments |
 //! | `operators.rs` | `+ - * / % ||` and the pairs of types that can be compared |
 //! | `numbers.rs`, `strings.rs`, `dates.rs` | functions |
+//! | `catalog.rs` | functions of the catalog and of arrays |
 //! | `casts.rs` | from one type to another |
 //! | `like.rs` | LIKE |
 //! | `aggregates.rs` | `count`, `sum`, `avg` and their kin |
@@ -17,6 +18,7 @@
 
 pub mod aggregates;
 pub mod casts;
+mod catalog;
 mod dates;
 mod like;
 mod numbers;
@@ -24,5 +26,6 @@ mod operators;
 mod strings;
 mod table;
 
+pub use catalog::quoted;
 pub use operators::Comparison;
-pub use table::{Found, Function, find, find_operator, is_function};
+pub use table::{Call, CatalogCall, Found, Function, SystemCall, find, find_operator, is_function};

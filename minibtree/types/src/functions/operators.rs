@@ -11,6 +11,8 @@ use super::table::{Function, function};
 use crate::error::{Result, SqlError, code};
 use crate::values::{Type, Value, compare, datetime, numeric as decimal};
 use Type::*;
+use regex::{Regex, RegexBuilder};
+use std::cell::RefCell;
 use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 /// A comparison.
@@ -149,6 +151,10 @@ fn others() -> Vec<Function> {
             function("!~~", &[base, Text], Bool, |v| like(v, false, false)),
             function("~~*", &[base, Text], Bool, |v| like(v, true, true)),
             function("!~~*", &[base, Text], Bool, |v| like(v, true, false)),
+            function("~", &[base, Text], Bool, |v| matches(v, false, true)),
+            function("!~", &[base, Text], Bool, |v| matches(v, false, false)),
+            function("~*", &[base, Text], Bool, |v| matches(v, true, true)),
+            function("!~*", &[base, Text], Bool, |v| matches(v, true, false)),
         ]);
     }
     rows
@@ -159,7 +165,7 @@ fn others() -> Vec<Function> {
 fn comparisons() -> Vec<Function> {
     const GROUPS: [&[Type]; 4] =
         [&[Int2, Int4, Int8], &[Float4, Float8], &[Date, Timestamp, TimestampTz], &[Text, Name]];
-    const ALONE: [Type; 6] = [Bool, Oid, Numeric, Bpchar, Bytea, Uuid];
+    const ALONE: [Type; 9] = [Bool, Oid, Numeric, Bpchar, Bytea, Uuid, Char, Int2Vector, OidArray];
 
     let within = |group: &&'static [Type]| {
         group.iter().flat_map(|left| group.iter().map(move |right| [*left, *right]))
@@ -255,4 +261,28 @@ fn date_plus(date: &Value, days: i64) -> Result<Value> {
 fn like(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value> {
     let is_like = is_like(text(&values[0]), text(&values[1]), Some('\\'), ignore_case)?;
     Ok(Value::Bool(is_like == wanted))
+}
+
+fn matches(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value> {
+    thread_local! {
+        /// The last pattern: most statements have one.
+        static LAST: RefCell<Option<(String, bool, Regex)>> = const { RefCell::new(None) };
+    }
+
+    let (text, pattern) = (text(&values[0]), text(&values[1]));
+    LAST.with_borrow_mut(|last| {
+        let is_last = last.as_ref().is_some_and(|it| it.0 == pattern && it.1 == ignore_case);
+        if !is_last {
+            let mut builder = RegexBuilder::new(pattern);
+            let builder = builder.case_insensitive(ignore_case).dot_matches_new_line(true);
+            let regex = builder.build().map_err(|error| {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().replace("error: ", "");
+                error!(INVALID_REGULAR_EXPRESSION, "invalid regular expression: {reason}")
+            })?;
+            *last = Some((pattern.to_owned(), ignore_case, regex));
+        }
+        let is_match = last.as_ref().is_some_and(|it| it.2.is_match(text));
+        Ok(Value::Bool(is_match == wanted))
+    })
 }

@@ -17,7 +17,8 @@ pub fn text(value: &Value) -> &str {
 /// The longest text that a function makes, in bytes.
 const LENGTH_MAX: usize = 16 << 20;
 
-fn some(text: impl Into<String>) -> Result<Value> {
+/// A text as a value.
+pub fn some(text: impl Into<String>) -> Result<Value> {
     Ok(Value::Text(text.into()))
 }
 

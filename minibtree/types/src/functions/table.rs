@@ -4,7 +4,7 @@
 //! steps are numbered here as in its documentation ("Operator Type Resolution").
 
 use super::casts::is_implicit;
-use super::{dates, numbers, operators, strings};
+use super::{catalog, dates, numbers, operators, strings};
 use crate::error::Result;
 use crate::values::{Category, Type, Value};
 use std::collections::HashMap;
@@ -18,8 +18,54 @@ pub struct Function {
     pub arguments: Vec<Type>,
     /// The type of the result.
     pub result: Type,
-    /// Is called without NULLs: for a NULL it returns NULL.
-    pub call: fn(&[Value]) -> Result<Value>,
+    /// Is called with NULLs. Others return NULL for a NULL without being called.
+    pub takes_nulls: bool,
+    /// How it is called.
+    pub call: Call,
+}
+
+/// How a function is called.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// Its value depends on the arguments alone.
+    Pure(fn(&[Value]) -> Result<Value>),
+    /// It asks the database, so minibtree computes it.
+    System(SystemCall),
+}
+
+/// What a function asks the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemCall {
+    /// The next number of a sequence.
+    NextValue,
+    /// The end of the log.
+    WalEnd,
+    /// Bytes of a table's heap, or of an index, and of the indexes of a table.
+    Size {
+        /// The heap is counted.
+        heap: bool,
+        /// The indexes are counted.
+        indexes: bool,
+    },
+    /// Something that the catalog says.
+    Catalog(CatalogCall),
+}
+
+/// What a function asks the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatalogCall {
+    /// The OID of the relation of this name, or NULL.
+    ToRegclass,
+    /// The OID of the type of this name, or NULL.
+    ToRegtype,
+    /// A constraint as SQL.
+    ConstraintDefinition,
+    /// An index as SQL, or one of its columns.
+    IndexDefinition,
+    /// An expression as SQL.
+    Expression,
+    /// Returns true if the relation exists.
+    TableIsVisible,
 }
 
 impl std::fmt::Debug for Function {
@@ -42,12 +88,14 @@ pub fn function(
     result: Type,
     call: fn(&[Value]) -> Result<Value>,
 ) -> Function {
-    Function { name, arguments: arguments.to_vec(), result, call }
+    let (arguments, call) = (arguments.to_vec(), Call::Pure(call));
+    Function { name, arguments, result, takes_nulls: false, call }
 }
 
 static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| {
     let mut table = HashMap::<&str, Vec<Function>>::new();
-    let rows = [operators::rows(), numbers::rows(), strings::rows(), dates::rows()];
+    let rows =
+        [operators::rows(), numbers::rows(), strings::rows(), dates::rows(), catalog::rows()];
     for row in rows.into_iter().flatten() {
         table.entry(row.name).or_default().push(row);
     }
@@ -99,6 +147,14 @@ impl Function {
         let converts =
             |(from, to): (&Type, &Type)| *from == Type::Unknown || is_implicit(*from, *to);
         types.len() == self.arguments.len() && types.iter().zip(&self.arguments).all(converts)
+    }
+
+    /// Returns true if its value can be another one for the same arguments.
+    pub fn is_volatile(&self) -> bool {
+        match self.call {
+            Call::Pure(_) | Call::System(SystemCall::Catalog(_)) => false,
+            Call::System(_) => true,
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //!                      digits, weight, sign, scale; then digits of base 10,000: 1 2345 6700
 //! ```
 
-use super::{Type, Value};
-use crate::error::Result;
+use super::{Type, Value, array};
+use crate::error::{Result, SqlError};
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
@@ -15,7 +15,10 @@ const NEGATIVE: u16 = 0x4000;
 
 /// Reads a value.
 pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
-    if base.is_text() || base == Type::Unknown {
+    if base.element().is_some() {
+        return Err(SqlError::unsupported("an array as a parameter"));
+    }
+    if base.is_text() {
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
         return text.map(|it| Value::Text(it.to_owned())).ok_or_else(|| {
             error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
@@ -32,7 +35,7 @@ pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
     }
 
     // Sign extension: the first bit of what was sent fills the bytes in front of it.
-    let is_signed = !matches!(base, Type::Bool | Type::Oid);
+    let is_signed = base != Type::Bool && !base.is_oid();
     let start = if is_signed && bytes[0] & 0x80 != 0 { -1i64 } else { 0 };
     let number = bytes.iter().fold(start, |number, byte| number << 8 | i64::from(*byte));
     Ok(match base {
@@ -49,6 +52,7 @@ pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
 pub fn send(base: Type, value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => {}
+        Value::Text(text) if base.element().is_some() => send_array(base, text, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Bytes(bytes) => out.extend_from_slice(bytes),
         Value::Uuid(bytes) => out.extend_from_slice(bytes),
@@ -62,6 +66,25 @@ pub fn send(base: Type, value: &Value, out: &mut Vec<u8>) {
         Value::Int(number) | Value::Timestamp(number) => {
             let size = if base.size() > 0 { base.size() as usize } else { 8 };
             out.extend_from_slice(&number.to_be_bytes()[8 - size..]);
+        }
+    }
+}
+
+/// One dimension, a flag for NULLs, the type of the elements, their number and the first index.
+fn send_array(base: Type, text: &str, out: &mut Vec<u8>) {
+    let (elements, element) = (array::elements(text), base.element().unwrap_or(Type::Text));
+    let has_nulls = elements.iter().any(Option::is_none);
+    let first = u32::from(base != Type::Int2Vector);
+    for word in [1, has_nulls.into(), element.oid(), elements.len() as u32, first] {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+    for text in elements {
+        let start = out.len();
+        out.extend_from_slice(&(-1i32).to_be_bytes());
+        if let Some(value) = text.and_then(|it| element.parse(&it).ok()) {
+            send(element, &value, out);
+            let length = (out.len() - start - 4) as u32;
+            out[start..start + 4].copy_from_slice(&length.to_be_bytes());
         }
     }
 }

@@ -90,7 +90,7 @@ fn append_value(base: Type, value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => {}
         Value::Bool(on) => out.push(u8::from(*on)),
-        Value::Int(number) if base == Type::Oid => {
+        Value::Int(number) if base.is_oid() => {
             out.extend_from_slice(&(*number as u32).to_be_bytes());
         }
         // Negative numbers have the first bit set, and must sort before the others.
@@ -173,13 +173,9 @@ pub fn take(order: Order, bytes: &mut &[u8]) -> Option<Value> {
     Some(match order.base {
         Type::Bool => Value::Bool(taken[0] != 0),
         Type::Int2 | Type::Int4 | Type::Int8 => Value::Int(number()),
-        Type::Oid => Value::Int(u32::from_be_bytes(taken.try_into().ok()?).into()),
         Type::Timestamp | Type::TimestampTz => Value::Timestamp(number()),
         Type::Date => Value::Date(number() as i32),
         Type::Uuid => Value::Uuid(taken.try_into().ok()?),
-        Type::Text | Type::Varchar | Type::Name | Type::Unknown => {
-            Value::Text(String::from_utf8(taken[..size - 1].to_vec()).ok()?)
-        }
         Type::Bytea => {
             let mut value = Vec::new();
             let mut rest = &taken[..size - 2];
@@ -190,6 +186,8 @@ pub fn take(order: Order, bytes: &mut &[u8]) -> Option<Value> {
             Value::Bytes(value)
         }
         Type::Float4 | Type::Float8 | Type::Numeric | Type::Bpchar => Value::Null,
+        base if base.is_oid() => Value::Int(u32::from_be_bytes(taken.try_into().ok()?).into()),
+        _ => Value::Text(String::from_utf8(taken[..size - 1].to_vec()).ok()?),
     })
 }
 
@@ -220,7 +218,7 @@ fn size_of(base: Type, bytes: &[u8], flip: impl Fn(u8) -> u8) -> Option<usize> {
                 at += 1;
             }
         }
-        base if base.is_text() || base == Type::Unknown => end(0),
+        base if base.is_text() => end(0),
         base => Some(base.size() as usize),
     }
 }

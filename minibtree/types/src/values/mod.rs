@@ -5,9 +5,10 @@
 //! | `types.rs` | the table of types |
 //! | `value.rs` | values, and which of two comes first |
 //! | `text.rs`, `binary.rs` | values as clients write and read them |
-//! | `numeric.rs`, `datetime.rs` | decimal arithmetic, the calendar |
+//! | `numeric.rs`, `datetime.rs`, `array.rs` | decimal arithmetic, the calendar, lists |
 //! | `row.rs`, `key.rs` | values as the bytes that the engine stores and sorts |
 
+pub mod array;
 mod binary;
 pub mod datetime;
 pub mod key;

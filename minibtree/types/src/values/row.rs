@@ -87,7 +87,7 @@ pub fn decode_into(
 fn skip_value(base: Type, bytes: &mut &[u8]) -> Option<()> {
     let size = match base {
         Type::Float4 => 8,
-        base if base.size() > 0 && base != Type::Name => base.size() as usize,
+        base if base.size() > 0 && !base.is_text() => base.size() as usize,
         _ => 2 + usize::from(u16::from_le_bytes(*bytes.first_chunk()?)),
     };
     *bytes = bytes.get(size..)?;
@@ -109,7 +109,6 @@ fn decode_value(base: Type, bytes: &mut &[u8]) -> Option<Value> {
         Type::Timestamp | Type::TimestampTz => {
             Value::Timestamp(i64::from_le_bytes(take(8)?.try_into().ok()?))
         }
-        Type::Oid => Value::Int(u32::from_le_bytes(take(4)?.try_into().ok()?).into()),
         Type::Float4 | Type::Float8 => Value::from(f64::from_le_bytes(take(8)?.try_into().ok()?)),
         Type::Date => Value::Date(i32::from_le_bytes(take(4)?.try_into().ok()?)),
         Type::Uuid => Value::Uuid(take(16)?.try_into().ok()?),
@@ -121,7 +120,8 @@ fn decode_value(base: Type, bytes: &mut &[u8]) -> Option<Value> {
                 _ => Value::from(std::str::from_utf8(bytes).ok()?.parse::<BigDecimal>().ok()?),
             }
         }
-        Type::Text | Type::Varchar | Type::Bpchar | Type::Name | Type::Unknown => {
+        base if base.is_oid() => Value::Int(u32::from_le_bytes(take(4)?.try_into().ok()?).into()),
+        _ => {
             let length = u16::from_le_bytes(take(2)?.try_into().ok()?);
             Value::Text(std::str::from_utf8(take(length.into())?).ok()?.to_owned())
         }

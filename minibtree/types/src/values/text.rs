@@ -7,7 +7,7 @@
 //!
 //! PostgreSQL's `*in` and `*out` functions.
 
-use super::{Type, Value, datetime, numeric};
+use super::{Type, Value, array, datetime, numeric};
 use crate::error::{Result, SqlError, code};
 use std::io::Write;
 
@@ -24,7 +24,7 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     Ok(match base {
         Type::Bool => Value::Bool(bool_of(trimmed).ok_or_else(malformed)?),
-        Type::Int2 | Type::Int4 | Type::Int8 | Type::Oid => {
+        it if it.is_integer() || it.is_oid() => {
             let digits = trimmed.strip_prefix(['-', '+']).unwrap_or(trimmed);
             if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
                 return Err(malformed());
@@ -46,6 +46,17 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
         }
         Type::Numeric => numeric::parse(trimmed)?.map(Value::from).ok_or_else(malformed)?,
         Type::Text | Type::Varchar | Type::Bpchar | Type::Unknown => Value::Text(text.to_owned()),
+        Type::Char => Value::Text(text.chars().take(1).collect()),
+        it if it.element().is_some() => {
+            let is_array = text.starts_with('{') && text.ends_with('}');
+            if !is_array && base != Type::Int2Vector {
+                return Err(error!(
+                    INVALID_TEXT_REPRESENTATION,
+                    "malformed array literal: \"{text}\""
+                ));
+            }
+            Value::Text(array::text_of(base, array::elements(text)))
+        }
         // A name has 63 bytes at most; PostgreSQL cuts the rest.
         Type::Name => Value::Text(text[..text.floor_char_boundary(63)].to_owned()),
         Type::Bytea => Value::Bytes(bytes_of(text)?),
@@ -53,6 +64,7 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
         Type::Timestamp => Value::Timestamp(datetime::parse_timestamp(text, false)?),
         Type::TimestampTz => Value::Timestamp(datetime::parse_timestamp(text, true)?),
         Type::Uuid => Value::Uuid(uuid_of(text).ok_or_else(malformed)?),
+        _ => return Err(malformed()),
     })
 }
 

@@ -77,6 +77,20 @@ types! {
     Timestamp: 8 1114 "timestamp" "timestamp without time zone" DateTime,
     TimestampTz: 8 1184 "timestamptz" "timestamp with time zone" DateTime,
     Uuid: 16 2950 "uuid" "uuid" User,
+    // One byte of text, by which the catalog tells kinds of things.
+    Char: 1 18 "char" "\"char\"" Internal,
+    // OIDs that are shown as the names of what they number.
+    Regclass: 4 2205 "regclass" "regclass" Numeric,
+    Regtype: 4 2206 "regtype" "regtype" Numeric,
+    Regnamespace: 4 4089 "regnamespace" "regnamespace" Numeric,
+    // Arrays are the text that shows them. Only the catalog has them.
+    Int2Vector: -1 22 "int2vector" "int2vector" Array,
+    CharArray: -1 1002 "_char" "\"char\"[]" Array,
+    NameArray: -1 1003 "_name" "name[]" Array,
+    Int2Array: -1 1005 "_int2" "smallint[]" Array,
+    TextArray: -1 1009 "_text" "text[]" Array,
+    OidArray: -1 1028 "_oid" "oid[]" Array,
+    AclItemArray: -1 1034 "_aclitem" "aclitem[]" Array,
     // A quoted literal, a parameter or NULL, before something decides its type.
     Unknown: -2 705 "unknown" "unknown" Unknown,
 }
@@ -94,6 +108,10 @@ pub enum Category {
     DateTime,
     /// Types on their own.
     User,
+    /// Lists of values.
+    Array,
+    /// Types of the catalog.
+    Internal,
     /// Not known yet.
     Unknown,
 }
@@ -135,6 +153,35 @@ impl Type {
         matches!(self, Bool | Oid | Float8 | Text | TimestampTz)
     }
 
+    /// The type of the elements of an array.
+    pub fn element(self) -> Option<Type> {
+        Some(match self {
+            Type::Int2Vector | Type::Int2Array => Type::Int2,
+            Type::CharArray => Type::Char,
+            Type::NameArray => Type::Name,
+            Type::TextArray | Type::AclItemArray => Type::Text,
+            Type::OidArray => Type::Oid,
+            _ => return None,
+        })
+    }
+
+    /// The array type of these elements.
+    pub fn array_of(element: Type) -> Option<Type> {
+        let has_it =
+            |it: &Type| it.element() == Some(element) && it.internal_name().starts_with('_');
+        Type::ALL.iter().copied().find(has_it)
+    }
+
+    /// Returns true for numbers of objects that are shown as names.
+    pub fn is_object(self) -> bool {
+        matches!(self, Type::Regclass | Type::Regtype | Type::Regnamespace)
+    }
+
+    /// Returns true for `oid` and for those.
+    pub fn is_oid(self) -> bool {
+        self == Type::Oid || self.is_object()
+    }
+
     /// Returns true for `int2`, `int4` and `int8`.
     pub fn is_integer(self) -> bool {
         matches!(self, Type::Int2 | Type::Int4 | Type::Int8)
@@ -142,7 +189,8 @@ impl Type {
 
     /// Returns true for types whose values are [`Value::Text`].
     pub fn is_text(self) -> bool {
-        self.category() == Category::String
+        use Category::{Array, Internal, String, Unknown};
+        matches!(self.category(), Array | Internal | String | Unknown)
     }
 
     /// Bytes of an average value, for estimates.
@@ -189,12 +237,31 @@ impl Type {
         String::from_utf8(out).expect("values are printed as UTF-8")
     }
 
+    /// As `format_type` writes it with the modifier -1: `character` would be `character(1)`.
+    pub fn declared_name(self) -> &'static str {
+        if self == Type::Bpchar { "bpchar" } else { self.name() }
+    }
+
+    /// A constant of this type as SQL.
+    pub fn literal(self, value: &Value) -> String {
+        let text = match value {
+            Value::Null => return format!("NULL::{}", self.declared_name()),
+            Value::Bool(on) => return on.to_string(),
+            value => self.text_of(value),
+        };
+        let is_plain = matches!(value, Value::Numeric(_)) || self == Type::Int4;
+        match is_plain && !text.starts_with('-') {
+            true => text,
+            false => format!("'{}'::{}", text.replace('\'', "''"), self.declared_name()),
+        }
+    }
+
     /// Returns true if an integer is within the range of this type.
     pub fn holds(self, number: i64) -> bool {
         match self {
             Type::Int2 => i16::try_from(number).is_ok(),
             Type::Int4 => i32::try_from(number).is_ok(),
-            Type::Oid => u32::try_from(number).is_ok(),
+            it if it.is_oid() => u32::try_from(number).is_ok(),
             _ => true,
         }
     }
@@ -202,7 +269,7 @@ impl Type {
     /// The error for a number that this type does not hold.
     pub fn out_of_range(self) -> SqlError {
         let text = match self {
-            Type::Oid => "OID out of range".to_owned(),
+            it if it.is_oid() => "OID out of range".to_owned(),
             Type::Float4 | Type::Float8 => "value out of range: overflow".to_owned(),
             other => format!("{} out of range", other.name()),
         };

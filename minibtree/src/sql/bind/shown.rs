@@ -1,0 +1,54 @@
+//! DEFAULT and CHECK, as they were written and with their types; the catalog keeps both.
+//!
+//! ```text
+//! b varchar DEFAULT 'x' CHECK (b <> '')      'x'::character varying      ((b)::text <> ''::text)
+//! ```
+//!
+//! PostgreSQL stores the tree and writes it as text when it is asked to (`pg_get_expr`).
+
+use super::coerce::implicit;
+use super::expression::expression;
+use super::level::Binder;
+use super::write::condition;
+use crate::sql::catalog::{Catalog, Stored, Table};
+use crate::sql::tree::Deparser;
+use crate::sql::values::{ColumnType, Type};
+use crate::wire::Result;
+use sqlparser::ast;
+use std::sync::Arc;
+
+/// The default of a column. A literal has the column's type; another expression keeps its own.
+///
+/// # Errors
+/// What is wrong with the expression.
+pub fn shown_default(catalog: &Catalog, expr: &ast::Expr, to: ColumnType) -> Result<Stored> {
+    let mut binder = Binder { keeps_casts: true, ..Binder::new(catalog, &[]) };
+    let typed = binder.inside("DEFAULT expressions", |binder| expression(binder, expr))?;
+    let bound = match typed.base() {
+        Type::Unknown => implicit(&mut binder, typed, to.base)?,
+        _ => typed.expr,
+    };
+    let shown = Deparser { catalog, names: &[], subplan: None }.text(&bound);
+    Stored::read(expr.to_string(), shown)
+}
+
+/// A condition of the catalog, and the positions of the columns that it uses.
+///
+/// # Errors
+/// What is wrong with the condition.
+pub fn shown_condition(
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    expr: &ast::Expr,
+    clause: &'static str,
+) -> Result<(Stored, Vec<usize>)> {
+    let mut binder = Binder { keeps_casts: true, ..Binder::new(catalog, &[]) };
+    let bound = condition(&mut binder, table, expr, clause)?;
+    let mut used = bound.positions();
+    used.sort_unstable();
+    used.dedup();
+
+    let names: Vec<String> = table.columns.iter().map(|it| it.name.clone()).collect();
+    let shown = Deparser { catalog, names: &names, subplan: None }.text(&bound);
+    Ok((Stored::read(expr.to_string(), shown)?, used))
+}

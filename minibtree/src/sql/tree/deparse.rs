@@ -1,0 +1,130 @@
+//! An expression as PostgreSQL writes it, in EXPLAIN and in the catalog.
+//!
+//! ```text
+//! a > 1 AND b = 'x'      ((a > 1) AND ((b)::text = 'x'::text))
+//! ```
+//!
+//! PostgreSQL's `ruleutils.c`.
+
+use super::expr::Expr;
+use crate::sql::catalog::Catalog;
+use crate::sql::values::{Type, Value};
+use minibtree_pg_catalog::name_of;
+use std::fmt::Write;
+
+/// Writes expressions.
+pub struct Deparser<'a> {
+    /// What numbers of objects are names in.
+    pub catalog: &'a Catalog,
+    /// What the columns are called.
+    pub names: &'a [String],
+    /// What is written for a subquery of a plan; `None` in the catalog, where there are none.
+    pub subplan: Option<&'a dyn Fn(usize) -> String>,
+}
+
+impl Deparser<'_> {
+    /// An expression as PostgreSQL writes it.
+    pub fn text(&self, expr: &Expr) -> String {
+        let text = |expr: &Expr| self.text(expr);
+        let listed =
+            |all: &[Expr], between: &str| all.iter().map(text).collect::<Vec<_>>().join(between);
+        match expr {
+            Expr::Constant(Value::Int(number), base) if base.is_object() => {
+                format!("'{}'::{}", name_of(self.catalog.objects(), *base, *number), base.name())
+            }
+            Expr::Constant(value, base) => base.literal(value),
+            Expr::Parameter(number, _) => format!("${}", number + 1),
+            Expr::Column(column) if column.level == 0 => {
+                self.names.get(column.position).cloned().unwrap_or_default()
+            }
+            Expr::Column(column) => format!("outer.{}", column.position + 1),
+            Expr::Now(name) => (*name).to_owned(),
+            Expr::Compare(comparison, left, right, _) => {
+                format!("({} {} {})", text(left), comparison.name(), text(right))
+            }
+            Expr::Call(function, arguments) => self.call(function.name, arguments),
+            Expr::And(all) => format!("({})", listed(all, " AND ")),
+            Expr::Or(all) => format!("({})", listed(all, " OR ")),
+            Expr::Not(inner) => match &**inner {
+                Expr::IsNull(inner) => format!("({} IS NOT NULL)", text(inner)),
+                Expr::InList(value, list, _) => self.in_list(value, list, "<> ALL"),
+                inner => format!("(NOT {})", text(inner)),
+            },
+            Expr::IsNull(inner) => format!("({} IS NULL)", text(inner)),
+            Expr::IsTruth(inner, wanted, negated) => {
+                let not = if *negated { "NOT " } else { "" };
+                let what = match wanted {
+                    Some(true) => "TRUE",
+                    Some(false) => "FALSE",
+                    None => "UNKNOWN",
+                };
+                format!("({} IS {not}{what})", text(inner))
+            }
+            Expr::IsDistinct(left, right, _) => {
+                format!("({} IS DISTINCT FROM {})", text(left), text(right))
+            }
+            Expr::Case(cases, otherwise) => {
+                let mut all = "CASE".to_owned();
+                for (condition, result) in cases {
+                    let _ = write!(all, " WHEN {} THEN {}", text(condition), text(result));
+                }
+                format!("{all} ELSE {} END", text(otherwise))
+            }
+            Expr::Coalesce(all) => format!("COALESCE({})", listed(all, ", ")),
+            Expr::NullIf(_, value) => format!("NULLIF({}, ...)", text(value)),
+            Expr::Extreme(all, true, _) => format!("GREATEST({})", listed(all, ", ")),
+            Expr::Extreme(all, false, _) => format!("LEAST({})", listed(all, ", ")),
+            Expr::InList(value, list, _) => self.in_list(value, list, "= ANY"),
+            Expr::Cast(inner, ..)
+                if matches!(**inner, Expr::Now("CURRENT_DATE" | "LOCALTIMESTAMP")) =>
+            {
+                text(inner)
+            }
+            Expr::Cast(inner, _, to, _) => format!("({})::{}", text(inner), to.declared_name()),
+            Expr::Fit(inner, to, _) => format!("({})::{}", text(inner), to.name()),
+            Expr::SubPlan(number, _) => self.subplan.map_or(String::new(), |it| it(*number)),
+            Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => String::new(),
+        }
+    }
+
+    /// A function or an operator.
+    fn call(&self, name: &str, arguments: &[Expr]) -> String {
+        let arguments: Vec<String> = arguments.iter().map(|it| self.text(it)).collect();
+        match &arguments[..] {
+            [left, right] if !name.starts_with(char::is_alphabetic) => {
+                format!("({left} {name} {right})")
+            }
+            [one] if !name.starts_with(char::is_alphabetic) => format!("({name} {one})"),
+            all => format!("{name}({})", all.join(", ")),
+        }
+    }
+
+    /// `(a = ANY (ARRAY[1, 2]))` in the catalog; in a plan, PostgreSQL has computed the array:
+    /// `(a = ANY ('{1,2}'::integer[]))`.
+    fn in_list(&self, value: &Expr, list: &[Expr], operator: &str) -> String {
+        let base = list.first().map_or(Type::Text, Expr::base);
+        let item = |expr: &Expr| match expr {
+            Expr::Constant(Value::Null, _) => Some("NULL".to_owned()),
+            Expr::Constant(value, _) => Some(base.text_of(value)),
+            _ => None,
+        };
+        let computed = list.iter().map(item).collect::<Option<Vec<_>>>();
+        let array = match computed.filter(|_| self.subplan.is_some()) {
+            Some(items) => format!("'{{{}}}'::{}[]", items.join(","), base.name()),
+            None => self.array(value, list),
+        };
+        format!("({} {operator} ({array}))", self.text(value))
+    }
+
+    /// An array of expressions. Where text is looked for in a `varchar`, literals are `varchar`s
+    /// that are cast.
+    fn array(&self, value: &Expr, list: &[Expr]) -> String {
+        let is_varying = matches!(value, Expr::Cast(_, Type::Varchar, Type::Text, _));
+        let element = |it: &Expr| match it {
+            Expr::Constant(value, Type::Text) if is_varying => Type::Varchar.literal(value),
+            it => self.text(it),
+        };
+        let array = list.iter().map(element).collect::<Vec<_>>().join(", ");
+        if is_varying { format!("(ARRAY[{array}])::text[]") } else { format!("ARRAY[{array}]") }
+    }
+}
