@@ -44,7 +44,7 @@ const BUDGETS: [Budget; 24] = [
     budget("minicache", 9_300, 3_500, 27_850),
     budget("minicache/aof", 0, 0, 970),
     budget("minicache/lua", 0, 0, 2_720),
-    budget("minicache/race", 0, 0, 360),
+    budget("minicache/race", 0, 0, 380),
     budget("minicache/text", 0, 0, 400),
     budget("minicache/write_behind", 0, 0, 1_020),
     budget("minilb", 4_500, 3_500, 14_000),
