@@ -120,21 +120,21 @@ fn bind_all(
     let mut sets = vec![Vec::new(); threads];
     let mut chosen = 0;
     for address in addresses {
-        let bound =
-            match address {
-                Address::Tcp(address) => {
-                    let port = if address.port() == 0 { chosen } else { address.port() };
-                    let address = SocketAddr::new(address.ip(), port);
-                    bind_tcp(address, threads, backlog, ours).map_err(|source| {
-                        ServerError::Listen { flag: "--listen", address, source }
-                    })?
-                }
-                Address::Unix(path) => {
-                    let bound = bind_unix(path, backlog)
-                        .map_err(|source| ServerError::Unix { path: path.to_path_buf(), source })?;
-                    vec![bound; threads]
-                }
-            };
+        let bound = match address {
+            Address::Tcp(address) => {
+                let port = if address.port() == 0 { chosen } else { address.port() };
+                let address = SocketAddr::new(address.ip(), port);
+                let bound = bind_tcp(address, threads, backlog, ours);
+                let flag = "--listen";
+                bound.map_err(|source| ServerError::Listen { flag, address, source })?
+            }
+            Address::Unix(path) => {
+                let bound = bind_unix(path, backlog);
+                let path = path.to_path_buf();
+                let bound = bound.map_err(|source| ServerError::Unix { path, source })?;
+                std::iter::repeat_n(bound, threads).collect()
+            }
+        };
         for (set, socket) in sets.iter_mut().zip(bound) {
             chosen = socket.address.tcp().map_or(chosen, |it| it.port());
             set.push(socket);
