@@ -54,6 +54,7 @@ pub struct Executor<'c> {
 
 impl<'c> Executor<'c> {
     /// Makes the executor of one batch, which counts into the counters of one core.
+    #[inline]
     pub fn new(
         cache: &'c Cache,
         counters: &'c Counters,

@@ -114,6 +114,7 @@ pub struct Record {
 
 impl<'c> Keyspace<'c> {
     /// A keyspace without locks.
+    #[inline]
     pub fn new(parts: Parts<'c>, now: Timestamp) -> Keyspace<'c> {
         Keyspace {
             parts,
@@ -192,17 +193,17 @@ impl<'c> Keyspace<'c> {
 
         // All buckets first, then all entries. Within each loop no load waits for another, so the
         // processor fetches several cache lines at the same time.
+        let (hashes, shards) = (&hashes[..count], &shards[..count]);
         let mut found = [None; PREFETCH_MAX];
-        for index in 0..count {
-            let guard = self.guard_index(shards[index]);
-            let handle = self.guards[guard].1.shard.candidate(db, hashes[index]);
-            found[index] = handle.map(|handle| (guard, handle));
+        for (index, locked) in &self.guards {
+            let keys = found.iter_mut().zip(hashes.iter().zip(shards));
+            for (found, (hash, _)) in keys.filter(|(_, (_, shard))| *shard == index) {
+                *found = locked.shard.candidate(db, *hash).map(|handle| (&locked.shard, handle));
+            }
         }
 
         // Without `black_box` the compiler would remove loads whose result nothing uses.
-        let bytes = found.iter().flatten();
-        let bytes =
-            bytes.map(|(guard, handle)| self.guards[*guard].1.shard.slab().slot(*handle)[0]);
+        let bytes = found.iter().flatten().map(|(shard, handle)| shard.slab().slot(*handle)[0]);
         std::hint::black_box(bytes.fold(0, |seen, byte| seen ^ byte));
         count
     }
@@ -598,17 +599,17 @@ impl<'c> Keyspace<'c> {
     /// Shows an event to the observer if its key is sampled.
     #[inline]
     fn observe(&self, key: Key, event: impl FnOnce(&Shard) -> Event) {
-        if let Some(observer) = self.observer
-            && key.hash & SAMPLED == 0
-        {
+        if let Some(observer) = self.observer {
             self.show(observer, key, event);
         }
     }
 
     #[cold]
     fn show(&self, observer: &dyn Observer, key: Key, event: impl FnOnce(&Shard) -> Event) {
-        let event = event(&self.guards[self.guard_index(key.shard)].1.shard);
-        observer.observe(self.parts.tuning, self.now.ms, hash_in(self.db, key.hash), event);
+        if key.hash & SAMPLED == 0 {
+            let event = event(&self.guards[self.guard_index(key.shard)].1.shard);
+            observer.observe(self.parts.tuning, self.now.ms, hash_in(self.db, key.hash), event);
+        }
     }
 
     // ---- WATCH ----
