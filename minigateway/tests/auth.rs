@@ -36,12 +36,18 @@ const CONFIG: &str = r#"
     upstream = "a"
     auth = "staff"
     scopes = ["orders:read", "orders:write"]
+    [api_keys.partners.clients.acme]
+    sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+    [[routes]]
+    path = "/partners"
+    upstream = "a"
+    auth = "partners"
 "#;
 
 /// The status of a request with these headers, and its challenge.
-fn decide(pipeline: &Pipeline, headers: &str) -> (u16, String) {
+fn decide(pipeline: &Pipeline, path: &str, headers: &str) -> (u16, String) {
     let mut request = RequestHead::default();
-    let text = format!("GET /orders HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+    let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     request.parse(text.as_bytes()).expect("well formed").expect("complete");
     let (mut charges, mut facts) = (Charges::default(), Facts::default());
     facts.unix_s = NOW_S;
@@ -61,7 +67,7 @@ fn scopes_of_a_route_are_all_needed() {
     let pipeline = pipeline();
     let with = |scopes: &str| {
         let claims = CLAIMS.replace("\"sub\"", &format!("{scopes}\"sub\""));
-        decide(&pipeline, &format!("Authorization: Bearer {}\r\n", signed(&claims)))
+        decide(&pipeline, "/orders", &format!("Authorization: Bearer {}\r\n", signed(&claims)))
     };
     for scopes in [
         r#""scope":"orders:write orders:read","#,
@@ -113,6 +119,19 @@ fn only_one_token_comes_in_one_header() {
             bearer.to_owned(),
         ),
     ] {
-        assert_eq!(decide(&pipeline, &headers), (status, challenge), "{headers}");
+        assert_eq!(decide(&pipeline, "/orders", &headers), (status, challenge), "{headers}");
+    }
+}
+
+#[test]
+fn only_one_key_comes_in_one_header() {
+    let pipeline = pipeline();
+    for (headers, status) in [
+        ("X-Api-Key: secret\r\n", 200),
+        ("X-Api-Key: Secret\r\n", 401),
+        ("", 401),
+        ("X-Api-Key: secret\r\nx-api-key: secret\r\n", 401),
+    ] {
+        assert_eq!(decide(&pipeline, "/partners", headers).0, status, "{headers}");
     }
 }

@@ -306,14 +306,14 @@ fn client(
     request: &RequestHead,
     #[cfg_attr(not(feature = "jwt"), expect(unused))] unix_s: u64,
 ) -> Result<Arc<Identity>, Refused> {
+    // Of two headers, the upstream might use the one that was not verified.
     match &auth.scheme {
         Scheme::ApiKey(header, keys) => {
-            let key = request.headers().get(header.as_bytes()).ok_or(NO_CREDENTIALS)?;
+            let key = single(request, header).ok_or(NO_CREDENTIALS)?;
             keys.find(key).ok_or(Refused::Credentials("the key is unknown"))
         }
         #[cfg(feature = "jwt")]
         Scheme::Jwt(verifier) => {
-            // Of two headers, the upstream might use the one that was not verified.
             let token = single(request, "authorization").and_then(|it| it.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));
             let (_, token) = token.ok_or(NO_CREDENTIALS)?;
