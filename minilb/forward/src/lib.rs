@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Bulk data is not copied at all: after [`BULK_READS`] full buffers in a row a direction goes on
-//! with [`splice`](super::splice), until its messages are small again.
+//! with [`splice`], until its messages are small again.
 //!
 //! # The end
 //!

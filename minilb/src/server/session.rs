@@ -35,6 +35,7 @@ use rustls::{ClientConfig, ServerConfig};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// What sessions need of a configuration.
@@ -115,7 +116,11 @@ async fn proxy(
     let Some(upstream) = upstream else { return };
     let tls = streams.connect.map(|it| UpstreamTls::new(it, &server.tls, &upstream.name));
     let connected = connect(&info, server, &upstream, tls.as_ref(), clock).await;
-    let Some((lease, mut stream)) = connected else { return };
+    let Some((lease, mut stream)) = connected else {
+        // Under TLS this tells the client that the end is meant. It may be gone.
+        let _ = client.shutdown().await;
+        return;
+    };
     if server.proxy_protocol {
         let mut header = Vec::new();
         proxy_protocol::write(addresses(&info), &mut header);
