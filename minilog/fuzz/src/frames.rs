@@ -20,9 +20,9 @@ pub fn check(input: &[u8]) {
         }
         return;
     }
-    let Ok(request) = decode_request(frame) else { return };
-    let version = request.header.request_api_version;
-    match request.body {
+    let Ok((header, request)) = decode_request(frame) else { return };
+    let version = header.request_api_version;
+    match request {
         Request::Produce(body) => again(&body, version),
         Request::Fetch(body) => again(&body, version),
         Request::JoinGroup(body) => again(&body, version),
