@@ -39,7 +39,9 @@ pub async fn find_upstream(
         Ok(ip) => vec![SocketAddr::new(ip, port)],
         Err(_) => {
             let no_resolver = || format!("no resolver defined to resolve {name}");
-            let found = resolver.lookup(name_servers.ok_or_else(no_resolver)?, name).await?;
+            let lookup = resolver.lookup(name_servers.ok_or_else(no_resolver)?, name);
+            // Boxed, or each session would have room for datagrams.
+            let found = Box::pin(lookup).await?;
             found.iter().map(|it| SocketAddr::new(*it, port)).collect()
         }
     };

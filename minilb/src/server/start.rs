@@ -374,13 +374,17 @@ impl Service for LoadBalancer {
                 Streams { upstreams: &generation.upstreams, variables, resolver, connect };
             let (clock, buffer) = (self.clock, &core.buffer);
             let accept = tls.accept.clone().filter(|_| listen.ssl);
+            // Boxed, or a client of `http` would be as large.
             return match accept {
                 Some(accept) => {
                     let serve =
                         session::serve_tls(client, accept, info, server, streams, clock, buffer);
                     Box::pin(serve).await;
                 }
-                None => session::serve(client, info, server, streams, clock, buffer).await,
+                None => {
+                    let serve = session::serve(client, info, server, streams, clock, buffer);
+                    Box::pin(serve).await;
+                }
             };
         }
         let (mut is_http2, may_be_http2) = (listen.http2, listen.http2_on && tls.is_none());
