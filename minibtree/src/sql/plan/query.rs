@@ -141,7 +141,8 @@ impl Planner<'_> {
                 relations.push((table.clone(), relation.start));
             }
         }
-        let mut node = self.from(select, &extra, &[]);
+        let joined = semi::with_semi_joins(select);
+        let mut node = self.from(joined.as_ref().unwrap_or(select), &extra, &[]);
         if !query.order.is_empty() {
             let target = |it: &SortKey| self.with_subplans(select.targets[it.position].clone());
             let exprs: Vec<Expr> = query.order.iter().map(target).collect();
@@ -368,7 +369,8 @@ impl Planner<'_> {
                 if let Operation::Update(write) = &operation {
                     used.extend(write.values.iter().flatten().cloned());
                 }
-                let node = self.from(select, &extra, &used);
+                let joined = semi::with_semi_joins(select);
+                let node = self.from(joined.as_ref().unwrap_or(select), &extra, &used);
                 (node, select.filter.clone().map(|it| self.with_subplans(it)))
             }
             _ => (self.query(&source), None),
@@ -403,8 +405,6 @@ impl Planner<'_> {
     /// The joins and scans of a SELECT. `extra` are positions that are used by others, and `used`
     /// expressions that are.
     fn from(&mut self, select: &Select, extra: &[usize], used: &[Expr]) -> Rc<Node> {
-        let joined = semi::with_semi_joins(select);
-        let select = joined.as_ref().unwrap_or(select);
         let mut planner = FromPlanner::new(self, select, extra, used);
         let (conditions, constant) = planner.where_conditions();
         let node = match select.from.is_empty() {
