@@ -53,7 +53,7 @@ pub(super) fn bind(options: &Options, threads: usize) -> Result<Vec<ListenerSet>
     let addresses = addresses(&options.listen, &options.unix);
     match addresses.is_empty() {
         true => Err(ServerError::NoAddress),
-        false => bind_all(&addresses, threads, options.backlog, &[]),
+        false => bind_all(&addresses, threads, options, &[]),
     }
 }
 
@@ -67,18 +67,18 @@ pub struct ListenerHandle {
     acceptors: Arc<[UnboundedSender<Change>]>,
     /// Where the server listens.
     addresses: Arc<Mutex<Vec<Address>>>,
-    backlog: u16,
+    options: Options,
 }
 
 impl ListenerHandle {
     pub(super) fn new(
         acceptors: Vec<UnboundedSender<Change>>,
         sets: &[ListenerSet],
-        backlog: u16,
+        options: &Options,
     ) -> ListenerHandle {
         let addresses = sets.iter().take(1).flatten().map(|it| it.address.clone()).collect();
         let addresses = Arc::new(Mutex::new(addresses));
-        ListenerHandle { acceptors: acceptors.into(), addresses, backlog }
+        ListenerHandle { acceptors: acceptors.into(), addresses, options: options.clone() }
     }
 
     /// Listens at these TCP addresses from now on and at no other, and at these Unix sockets, if
@@ -94,7 +94,7 @@ impl ListenerHandle {
         wanted.extend(old_unix.filter(|_| unix.is_none()).cloned());
 
         let new = wanted.iter().filter(|it| !current.contains(it)).cloned().collect::<Vec<_>>();
-        let sets = bind_all(&new, self.acceptors.len(), self.backlog, &current)?;
+        let sets = bind_all(&new, self.acceptors.len(), &self.options, &current)?;
         for (acceptor, set) in self.acceptors.iter().zip(sets) {
             // Fails if the thread has ended; then the server is shutting down.
             let _ = acceptor.send((wanted.clone(), set));
@@ -114,7 +114,7 @@ fn addresses(tcp: &[SocketAddr], unix: &[PathBuf]) -> Vec<Address> {
 fn bind_all(
     addresses: &[Address],
     threads: usize,
-    backlog: u16,
+    options: &Options,
     ours: &[Address],
 ) -> Result<Vec<ListenerSet>, ServerError> {
     let mut sets = vec![Vec::new(); threads];
@@ -124,12 +124,12 @@ fn bind_all(
             Address::Tcp(address) => {
                 let port = if address.port() == 0 { chosen } else { address.port() };
                 let address = SocketAddr::new(address.ip(), port);
-                let bound = bind_tcp(address, threads, backlog, ours);
+                let bound = bind_tcp(address, threads, options, ours);
                 let flag = "--listen";
                 bound.map_err(|source| ServerError::Listen { flag, address, source })?
             }
             Address::Unix(path) => {
-                let bound = bind_unix(path, backlog);
+                let bound = bind_unix(path, options.backlog);
                 let path = path.to_path_buf();
                 let bound = bound.map_err(|source| ServerError::Unix { path, source })?;
                 std::iter::repeat_n(bound, threads).collect()
@@ -148,24 +148,25 @@ fn bind_all(
 fn bind_tcp(
     address: SocketAddr,
     count: usize,
-    backlog: u16,
+    options: &Options,
     ours: &[Address],
 ) -> io::Result<ListenerSet> {
-    let first = tcp_socket(address)?;
+    let first = tcp_socket(address, options)?;
     // This server's own sockets have the port already, with the option set.
-    if ours.iter().filter_map(Address::tcp).any(|own| overlap(own, address)) {
-        first.set_reuse_port(true)?;
-    }
-    listen(&first, address, backlog)?;
+    let is_ours = ours.iter().filter_map(Address::tcp).any(|own| overlap(own, address));
+    first.set_reuse_port(is_ours)?;
+    first.bind(&address.into())?;
+    first.listen(options.backlog.into())?;
 
     let address = TcpListener::local_addr(&TcpListener::from(first.try_clone()?))?;
     first.set_reuse_port(true)?;
     let of = |socket| Arc::new(ListenSocket { address: Address::Tcp(address), socket });
     let mut all = vec![of(first)];
     for _ in 1..count {
-        let next = tcp_socket(address)?;
+        let next = tcp_socket(address, options)?;
         next.set_reuse_port(true)?;
-        listen(&next, address, backlog)?;
+        next.bind(&address.into())?;
+        next.listen(options.backlog.into())?;
         all.push(of(next));
     }
     Ok(all)
@@ -178,16 +179,14 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 /// `SO_REUSEADDR`: connections of an earlier server that linger in TIME_WAIT do not keep the port.
-fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+fn tcp_socket(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() && options.ipv6_only {
+        socket.set_only_v6(true)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-fn listen(socket: &Socket, address: SocketAddr, backlog: u16) -> io::Result<()> {
-    socket.bind(&address.into())?;
-    socket.listen(backlog.into())
 }
 
 fn bind_unix(path: &Path, backlog: u16) -> io::Result<Arc<ListenSocket>> {

@@ -104,7 +104,7 @@ pub fn run<P: Shape>(
     let tcp = sets.iter().flatten().find_map(|it| it.address.tcp());
     let bound = Bound { tcp, unix: options.unix.first().cloned() };
     let (senders, changes): (_, Vec<_>) = sets.iter().map(|_| mpsc::unbounded_channel()).unzip();
-    let listeners = ListenerHandle::new(senders, &sets, options.backlog);
+    let listeners = ListenerHandle::new(senders, &sets, &options);
     let acceptors = sets.into_iter().zip(changes);
     let acceptors = acceptors.map(|(sockets, changes)| Acceptor { sockets, changes }).collect();
 

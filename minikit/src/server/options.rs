@@ -17,8 +17,10 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The TCP addresses; port 0 means any free port. An IPv6 wildcard (`[::]`) accepts IPv4
-    /// clients as well, unless the system is configured otherwise.
+    /// clients as well, unless `ipv6_only` is set or the system is configured otherwise.
     pub listen: Vec<SocketAddr>,
+    /// IPv6 addresses accept no IPv4 clients, so that `0.0.0.0` and `[::]` can share a port.
+    pub ipv6_only: bool,
     /// The paths of Unix sockets. A socket that an ended process left there is replaced; a live
     /// one, or a file of any other kind, is an error. Removed at the end.
     pub unix: Vec<PathBuf>,
@@ -37,6 +39,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: Vec::new(),
+            ipv6_only: false,
             unix: Vec::new(),
             threads: 0,
             drain_timeout: Duration::from_secs(10),
