@@ -71,6 +71,40 @@ fn unknown_directives_are_skipped_on_demand_unless_they_protect() {
 }
 
 #[test]
+fn servers_are_resolved_with_a_zone_and_a_resolver() {
+    let read = |upstream: &str, http: &str| {
+        let main = format!("events {{}} http {{ {http}\nupstream u {{ {upstream} }} }}");
+        read_files(&[("/conf/nginx.conf", main.as_bytes())], "")
+    };
+    let error = |upstream: &str, http: &str| read(upstream, http).expect_err(upstream).to_string();
+    let place = "/conf/nginx.conf:2";
+    let text = format!(
+        "resolving names at run time requires upstream \"u\" in {place} to be in shared memory"
+    );
+    assert_eq!(error("server a resolve;", "resolver 127.0.0.1;"), text);
+    let text =
+        format!("no resolver defined to resolve names at run time in upstream \"u\" in {place}");
+    assert_eq!(error("zone u 64k; server a resolve;", ""), text);
+    let text = format!("the \"service\" parameter is not supported in {place}");
+    assert_eq!(error("zone u 64k; server a resolve service=http;", ""), text);
+
+    let outside = read("zone u 64k; server a resolve;", "resolver 127.0.0.1; resolver_timeout 1s;");
+    let config = outside.expect("correct").http.upstreams["u"].config.clone();
+    assert_eq!((&*config.servers[0].address, config.servers[0].resolve), ("a:80", true));
+    let name_servers = config.name_servers.expect("those of http");
+    assert_eq!(name_servers.timeout, Duration::from_secs(1));
+
+    // Those of the upstream come first. An address needs none.
+    let text = "zone u 64k; resolver 127.0.0.2; server a:1 resolve;";
+    let inside = read(text, "resolver 127.0.0.1;").expect("correct");
+    let config = inside.http.upstreams["u"].config.clone();
+    let servers = config.name_servers.expect("its own").servers;
+    assert_eq!(servers[0].to_string(), "127.0.0.2:53");
+    let address = read("server 192.0.2.1 resolve;", "").expect("correct");
+    assert!(!address.http.upstreams["u"].config.servers[0].resolve);
+}
+
+#[test]
 fn a_missing_certificate_is_told_with_its_place() {
     let main = b"events {} http { server { listen 1 ssl;\n ssl_certificate a.crt; } }";
     let error = read_files(&[("/conf/nginx.conf", main)], "").expect_err("it is missing");
@@ -111,10 +145,10 @@ fn servers_inherit_and_names_have_several_addresses() {
     assert_eq!(Vec::from_iter(addresses), [("192.0.2.1:5432", 3), ("192.0.2.2:5432", 3)]);
     assert_eq!(config.upstreams["192.0.2.9:80"].servers.len(), 1);
 
-    let connect = config.servers.iter().map(|it| it.proxy_connect_timeout.as_secs());
-    assert_eq!(Vec::from_iter(connect), [5, 10]);
-    assert!(config.servers.iter().all(|it| it.proxy_half_close));
-    assert_eq!(config.servers[0].proxy_timeout, Duration::from_secs(60));
+    let connect = config.servers.iter().map(|it| it.settings.proxy_connect_timeout);
+    assert_eq!(Vec::from_iter(connect), [5, 10].map(|it| Some(Duration::from_secs(it))));
+    assert!(config.servers.iter().all(|it| it.settings.proxy_half_close == Some(true)));
+    assert_eq!(config.servers[0].settings.proxy_timeout, Some(Duration::from_secs(60)));
     assert_eq!(config.servers[1].listen[0].address.to_string(), "0.0.0.0:2");
 }
 

@@ -6,6 +6,8 @@
 //! | command | what it does |
 //! |---|---|
 //! | `config [METHOD;] server NAME PARAMETER ...; ...` | the upstream; later ones reload it |
+//! | `resolved NAME ADDRESS ...` | the addresses of a server with `resolve`; none if it is gone |
+//! | `unresolved NAME` | the name servers have failed |
 //! | `at SECONDS` | sets the clock; decimals are allowed |
 //! | `refuse NAME ...`, `accept NAME ...` | servers refuse connections, or accept again |
 //! | `connect COUNT` | connections that end at once: the servers they reach |
@@ -36,12 +38,14 @@ use minilb::engine::balance::random::Compare;
 use minilb::engine::health::breaker::State;
 use minilb::engine::limit::rate::RateZone;
 use minilb::engine::peer::PeerParams;
+use minilb::engine::resolve::ResolvedServers;
 use minilb::engine::upstream::{
     Attempts, Method, Outcome, Picked, ServerConfig, Upstream, UpstreamConfig,
 };
 use simulation::{Clients, Server, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 #[path = "../examples/simulation/mod.rs"]
 mod simulation;
@@ -156,6 +160,7 @@ fn run_seconds(world: &mut World, seconds: u64) -> String {
 #[derive(Default)]
 struct Lab {
     upstream: Option<Upstream>,
+    servers: Option<ResolvedServers>,
     refusing: BTreeSet<String>,
     failing: BTreeSet<String>,
     open: Vec<(String, Picked)>,
@@ -175,6 +180,12 @@ impl Lab {
         let count = || rest.parse::<usize>().expect("a number of connections");
         match command {
             "config" => self.configure(rest),
+            "resolved" => {
+                let mut words = rest.split(' ');
+                let name = words.next().expect("a name");
+                self.resolved(name, Some(words.map(Into::into).collect()));
+            }
+            "unresolved" => self.resolved(rest, None),
             "at" => {
                 self.now_ms = (rest.parse::<f64>().expect("seconds") * 1000.0) as u64;
             }
@@ -255,9 +266,20 @@ impl Lab {
                 _ => panic!("unknown directive: {directive}"),
             }
         }
+        let servers = self.servers.get_or_insert_with(|| ResolvedServers::new(&config));
+        servers.reconfigure(&config);
+        let config = servers.config();
         match &mut self.upstream {
             Some(upstream) => upstream.reconfigure(&config),
             None => self.upstream = Some(Upstream::new(&config)),
+        }
+    }
+
+    fn resolved(&mut self, name: &str, found: Option<Vec<Arc<str>>>) {
+        let servers = self.servers.as_mut().expect("`config` comes first");
+        if servers.resolved(name, found, 0) {
+            let config = servers.config();
+            self.upstream().reconfigure(&config);
         }
     }
 
@@ -394,7 +416,7 @@ fn key(text: &str) -> Vec<u8> {
 
 fn server(name: &str, parameters: &[&str]) -> ServerConfig {
     let mut params = PeerParams::default();
-    let mut backup = false;
+    let (mut backup, mut resolve) = (false, false);
     for parameter in parameters {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, "1"));
         let value = value.parse::<u32>().expect("a number");
@@ -406,8 +428,9 @@ fn server(name: &str, parameters: &[&str]) -> ServerConfig {
             "max_conns" => params.max_conns = value,
             "down" => params.down = true,
             "backup" => backup = true,
+            "resolve" => resolve = true,
             _ => panic!("unknown parameter: {parameter}"),
         }
     }
-    ServerConfig { name: name.to_owned(), address: name.into(), params, backup }
+    ServerConfig { name: name.to_owned(), address: name.into(), params, backup, resolve }
 }

@@ -10,7 +10,8 @@ use minilb::engine::peer::PeerParams;
 use minilb::engine::upstream::{Attempts, Outcome, Picked, ServerConfig, Upstream, UpstreamConfig};
 
 fn server(name: &str, params: PeerParams) -> ServerConfig {
-    ServerConfig { name: name.to_owned(), address: name.into(), params, backup: false }
+    let (name, address) = (name.to_owned(), name.into());
+    ServerConfig { name, address, params, backup: false, resolve: false }
 }
 
 fn shared(servers: Vec<ServerConfig>, breaker: Option<BreakerParams>) -> Arc<Mutex<Upstream>> {

@@ -159,6 +159,7 @@ fn servers(config: &UpstreamConfig) -> Servers {
         address: address.to_string().into(),
         params: PeerParams::default(),
         backup: false,
+        resolve: false,
     };
     let uri = config.health_check.as_ref().map(|it| it.0.as_str().into());
     let check = CheckParams { timeout_ms: 5000, ..CheckParams::default() };
@@ -167,6 +168,7 @@ fn servers(config: &UpstreamConfig) -> Servers {
         check: uri.map(|uri| CheckParams { uri: Some(uri), ..check }),
         breaker: config.breaker.then(BreakerParams::default),
         servers: config.addresses.iter().map(server).collect(),
+        name_servers: None,
     }
 }
 

@@ -30,8 +30,11 @@ const RESEND: Duration = Duration::from_secs(5);
 /// How long a failure is kept.
 const FAILURE: Duration = Duration::from_secs(1);
 
+/// No server knows the name.
+pub const NOT_FOUND: &str = "3: Host not found";
+
 /// The addresses of a name, or why there are none, in NGINX's words.
-type Found = Result<Arc<[IpAddr]>, &'static str>;
+pub type Found = Result<Arc<[IpAddr]>, &'static str>;
 
 /// What is known of one name, and until when. Locked while it is asked for.
 type Slot = Arc<tokio::sync::Mutex<Option<(Found, Instant)>>>;
@@ -44,8 +47,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// The addresses of a name.
-    pub async fn lookup(&self, params: &NameServers, name: &str) -> Result<Arc<[IpAddr]>, String> {
+    /// The addresses of a name, or why there are none, and until when that holds.
+    pub async fn lookup(&self, params: &NameServers, name: &str) -> (Found, Instant) {
         let name = name.to_ascii_lowercase();
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,22 +61,18 @@ impl Resolver {
 
         let mut known = slot.lock().await;
         let now = Instant::now();
-        let found = match known.as_ref().filter(|(_, until)| now < *until) {
-            Some((found, _)) => found.clone(),
-            None => {
-                let (found, valid) = match timeout(params.timeout, resolve(params, &name)).await {
-                    Ok(Ok(answer)) => {
-                        let ttl = Duration::from_secs(answer.ttl_s.into());
-                        (Ok(answer.addresses.into()), params.valid.unwrap_or(ttl))
-                    }
-                    Ok(Err(reason)) => (Err(reason), FAILURE),
-                    Err(_) => (Err("110: Operation timed out"), FAILURE),
-                };
-                *known = Some((found.clone(), Instant::now() + valid));
-                found
+        if let Some(known) = known.as_ref().filter(|(_, until)| now < *until) {
+            return known.clone();
+        }
+        let (found, valid) = match timeout(params.timeout, resolve(params, &name)).await {
+            Ok(Ok(answer)) => {
+                let ttl = Duration::from_secs(answer.ttl_s.into());
+                (Ok(answer.addresses.into()), params.valid.unwrap_or(ttl))
             }
+            Ok(Err(reason)) => (Err(reason), FAILURE),
+            Err(_) => (Err("110: Operation timed out"), FAILURE),
         };
-        found.map_err(|reason| format!("{name} could not be resolved ({reason})"))
+        known.insert((found, Instant::now() + valid)).clone()
     }
 }
 
@@ -103,7 +102,7 @@ async fn resolve(params: &NameServers, name: &str) -> Result<Answer, &'static st
     match failure {
         _ if !all.addresses.is_empty() => Ok(all),
         Failure::Code(1) => Err("1: Format error"),
-        Failure::Code(3) => Err("3: Host not found"),
+        Failure::Code(3) => Err(NOT_FOUND),
         Failure::Code(4) => Err("4: Unimplemented"),
         Failure::Code(5) => Err("5: Operation refused"),
         _ => Err("2: Server failure"),

@@ -14,10 +14,8 @@ use super::http::{HttpConfig, Settings};
 use super::listen::Listen;
 use super::template::{Definition, Template};
 use crate::engine::upstream::UpstreamConfig;
-use minilb_dns::NameServers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -58,26 +56,8 @@ pub struct ServerBlock {
     pub listen: Vec<Listen>,
     /// `proxy_pass`
     pub target: Target,
-    /// `proxy_timeout`: how long both directions may be silent.
-    pub proxy_timeout: Duration,
-    /// `proxy_connect_timeout`: how long one attempt to connect may take.
-    pub proxy_connect_timeout: Duration,
-    /// `proxy_half_close`: a side that has ended can still receive.
-    pub proxy_half_close: bool,
-    /// `proxy_protocol`: send servers a header of the PROXY protocol.
-    pub proxy_protocol: bool,
-    /// `proxy_protocol_timeout`: how long the header of a client may take.
-    pub proxy_protocol_timeout: Duration,
-    /// `resolver`, with `resolver_timeout`.
-    pub resolver: Option<NameServers>,
-    /// TLS, with clients and with servers.
-    pub tls: Settings,
-    /// `ssl_preread`
-    pub ssl_preread: bool,
-    /// `preread_buffer_size`: the longest first message of a TLS client.
-    pub preread_bytes_max: usize,
-    /// `preread_timeout`: how long that message may take.
-    pub preread_timeout: Duration,
+    /// All other directives, with what is inherited.
+    pub settings: Settings,
 }
 
 /// `proxy_pass` in `stream`.

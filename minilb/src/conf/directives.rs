@@ -98,26 +98,24 @@ const SERVERS: &[Context] = &[Http, HttpServer];
 /// What `ngx_http_rewrite_module` has, which is all that may be in `if`.
 const REWRITE: &[Context] = &[HttpServer, Location, If];
 const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
+const RESOLVER: &[Context] = &[Stream, Server, Upstream, Http, HttpServer, Location, HttpUpstream];
 
 const DIRECTIVES: &[Directive] = &[
     line("include", ANYWHERE, 1..=1),
     line("error_log", &[Main], 1..=2),
-    block("events", &[Main], 0..=0),
-    block("stream", &[Main], 0..=0),
-    block("upstream", &[Stream], 1..=1),
+    block("events http stream", &[Main], 0..=0),
+    block("upstream", &[Stream, Http], 1..=1),
     line("server", UPSTREAMS, 1..=usize::MAX),
     line("least_conn", UPSTREAMS, 0..=0),
     line("circuit_breaker", UPSTREAMS, 0..=usize::MAX),
     line("health_check", &[Server, Location], 0..=usize::MAX),
-    block("server", &[Stream], 0..=0),
+    block("server", &[Stream, Http], 0..=0),
     line("listen", &[Server], 1..=usize::MAX),
     line("proxy_pass", &[Server], 1..=1),
-    line("resolver", &[Stream, Server, Http, HttpServer, Location], 1..=usize::MAX),
-    line("resolver_timeout", &[Stream, Server, Http, HttpServer, Location], 1..=1),
+    line("resolver", RESOLVER, 1..=usize::MAX),
+    line("resolver_timeout", RESOLVER, 1..=1),
     line("http2", SERVERS, 1..=1),
     line("proxy_connect_timeout", &[Stream, Server, Http, HttpServer, Location], 1..=1),
-    block("http", &[Main], 0..=0),
-    block("upstream", &[Http], 1..=1),
     line("hash", &[HttpUpstream], 1..=3),
     line("least_time", &[HttpUpstream], 1..=2),
     line("ip_hash", &[HttpUpstream], 0..=0),
@@ -125,12 +123,10 @@ const DIRECTIVES: &[Directive] = &[
     line("keepalive_timeout", &[HttpUpstream, Http, HttpServer, Location], 1..=2),
     line("keepalive_requests", &[HttpUpstream, Http, HttpServer, Location], 1..=1),
     line("zone", UPSTREAMS, 1..=2),
-    block("server", &[Http], 0..=0),
     line("listen server_name", &[HttpServer], 1..=usize::MAX),
     block("location", &[HttpServer, Location], 1..=2),
-    block("map", &[Stream, Http], 2..=2),
     block("types", HTTP, 0..=0),
-    block("split_clients", &[Stream, Http], 2..=2),
+    block("map split_clients", &[Stream, Http], 2..=2),
     block("if", &[HttpServer, Location], 1..=usize::MAX),
     line("set", REWRITE, 2..=2),
     line("break", REWRITE, 0..=0),
@@ -146,9 +142,8 @@ const DIRECTIVES: &[Directive] = &[
     line("access_log", HTTP, 1..=3),
     line("add_header", HTTP, 2..=3),
     line("log_format", &[Http], 2..=usize::MAX),
-    line("proxy_next_upstream", HTTP, 1..=usize::MAX),
+    line("proxy_next_upstream proxy_ssl_protocols", HTTP, 1..=usize::MAX),
     line("proxy_redirect", HTTP, 1..=2),
-    line("proxy_ssl_protocols", HTTP, 1..=usize::MAX),
     line("server_names_hash_bucket_size server_names_hash_max_size", &[Http], 1..=1),
     line("ssl_protocols", SERVERS, 1..=usize::MAX),
     line("ssl_session_cache", SERVERS, 1..=2),
@@ -175,16 +170,11 @@ const DIRECTIVES: &[Directive] = &[
     ),
     line(
         "preread_buffer_size preread_timeout proxy_half_close proxy_protocol \
-         proxy_protocol_timeout proxy_timeout ssl_preread",
-        &[Stream, Server],
-        1..=1,
-    ),
-    line(
-        "proxy_ssl proxy_ssl_ciphers proxy_ssl_name proxy_ssl_server_name \
-         proxy_ssl_session_reuse proxy_ssl_trusted_certificate proxy_ssl_verify \
-         proxy_ssl_verify_depth ssl_certificate ssl_certificate_key ssl_ciphers ssl_dhparam \
-         ssl_ecdh_curve ssl_handshake_timeout ssl_prefer_server_ciphers ssl_session_tickets \
-         ssl_session_timeout",
+         proxy_protocol_timeout proxy_ssl proxy_ssl_ciphers proxy_ssl_name \
+         proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_trusted_certificate \
+         proxy_ssl_verify proxy_ssl_verify_depth proxy_timeout ssl_certificate \
+         ssl_certificate_key ssl_ciphers ssl_dhparam ssl_ecdh_curve ssl_handshake_timeout \
+         ssl_preread ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout",
         &[Stream, Server],
         1..=1,
     ),

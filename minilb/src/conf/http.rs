@@ -103,6 +103,8 @@ pub struct Location {
     pub steps: Vec<Step>,
     /// What it does then.
     pub action: Action,
+    /// It has `health_check`.
+    pub is_checked: bool,
     /// Locations in it.
     pub nested: Vec<Arc<Location>>,
     /// Different for each location of the configuration, from 0.
@@ -234,10 +236,6 @@ settings! {
     resolver: NameServers,
     resolver_timeout: Duration,
     send_timeout: Duration,
-    /// Of `stream`.
-    ssl_handshake_timeout: Duration,
-    /// Of `stream`.
-    proxy_ssl: bool,
     set_real_ip_from: Vec<Cidr>,
     server_tokens: bool,
     ssl_certificate: Vec<PathBuf>,
@@ -245,6 +243,16 @@ settings! {
     ssl_protocols: Vec<String>,
     /// By extension, in lower case.
     types: Arc<BTreeMap<String, String>>,
+    // Of `stream` alone.
+    preread_buffer_size: u64,
+    preread_timeout: Duration,
+    proxy_half_close: bool,
+    proxy_protocol: bool,
+    proxy_protocol_timeout: Duration,
+    proxy_ssl: bool,
+    proxy_timeout: Duration,
+    ssl_handshake_timeout: Duration,
+    ssl_preread: bool,
 }
 
 /// `error_page`, for one status.

@@ -22,16 +22,13 @@ use super::http_lists::*;
 use super::listen::Listen;
 use super::map::Map;
 use super::pattern::Pattern;
-use super::reader::{
-    check_upstream_url, on_or_off, servers_of, set_checked, set_fields, split_port,
-};
+use super::reader::{check_upstream_url, on_or_off, servers_at, set_checked, split_port};
 use super::resolver::name_servers;
 use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
 use super::template::{Definition, Names, Template};
 use super::values::{Precision, number, size, time};
 use crate::engine::health::check::CheckParams;
-use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
@@ -42,6 +39,17 @@ use std::sync::Arc;
 /// NGINX's predefined log format.
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
                         $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+
+/// Sets the field that is called like the directive, if it is listed, and returns the result.
+macro_rules! set_fields {
+    ($slots:ident, $name:ident, $($value:expr => $($field:ident)*;)*) => {
+        match $name {
+            $($(stringify!($field) => return set_checked(&mut $slots.$field, $name, $value),)*)*
+            _ => {}
+        }
+    };
+}
+
 /// An open or closed block.
 #[derive(Debug)]
 struct Scope {
@@ -73,7 +81,8 @@ pub struct HttpDraft {
     /// The innermost last.
     open: Vec<Scope>,
     servers: Vec<Scope>,
-    settings: Settings,
+    /// Of `http` itself, when its block has ended.
+    pub settings: Settings,
     formats: BTreeMap<String, Arc<Template>>,
     /// Extensions of an open `types { }`.
     types: BTreeMap<String, String>,
@@ -270,30 +279,30 @@ impl HttpDraft {
             }),
             "log_format" => self.log_format(arguments),
             "access_log" => self.access_log(arguments, prefix),
-            "keepalive" if context == Context::HttpUpstream => {
-                let capacity = number(&arguments[0]).filter(|it| *it > 0);
-                let invalid =
-                    || format!("invalid value \"{}\" in \"keepalive\" directive", arguments[0]);
-                self.pool.capacity = capacity.ok_or_else(invalid)? as usize;
-                Ok(())
-            }
-            "keepalive_requests" | "keepalive_timeout" | "keepalive_time"
+            "keepalive" | "keepalive_requests" | "keepalive_time" | "keepalive_timeout"
                 if context == Context::HttpUpstream =>
             {
-                let invalid = || format!("\"{name}\" directive invalid value");
-                let ms = || time(&arguments[0], Precision::Milliseconds);
-                let ms = || ms().map(|it| it.as_millis() as u64).ok_or_else(invalid);
-                match name {
-                    "keepalive_timeout" => self.pool.idle_ms_max = ms()?,
-                    "keepalive_time" => self.pool.lifetime_ms = ms()?,
-                    _ => {
-                        self.pool.requests_max = number(&arguments[0]).ok_or_else(invalid)?;
-                    }
-                }
-                Ok(())
+                self.pool_limit(name, &arguments[0])
             }
             _ => self.setting(name, arguments),
         }
+    }
+
+    /// `keepalive` of an upstream, and its limits.
+    fn pool_limit(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let invalid = || format!("\"{name}\" directive invalid value");
+        let ms = || time(text, Precision::Milliseconds).map(|it| it.as_millis() as u64);
+        match name {
+            "keepalive" => {
+                let capacity = number(text).filter(|it| *it > 0);
+                let invalid = || format!("invalid value \"{text}\" in \"keepalive\" directive");
+                self.pool.capacity = capacity.ok_or_else(invalid)? as usize;
+            }
+            "keepalive_timeout" => self.pool.idle_ms_max = ms().ok_or_else(invalid)?,
+            "keepalive_time" => self.pool.lifetime_ms = ms().ok_or_else(invalid)?,
+            _ => self.pool.requests_max = number(text).ok_or_else(invalid)?,
+        }
+        Ok(())
     }
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
@@ -443,15 +452,16 @@ impl HttpDraft {
         let count = || number(text).ok_or_else(|| format!("invalid number \"{text}\""));
         let flag = || on_or_off(name, text);
         set_fields!(slots, name,
-            bytes => client_body_buffer_size client_max_body_size proxy_buffer_size;
+            bytes => client_body_buffer_size client_max_body_size preread_buffer_size
+                proxy_buffer_size;
             duration => client_body_timeout client_header_timeout keepalive_timeout
-                proxy_connect_timeout proxy_next_upstream_timeout proxy_read_timeout
-                proxy_send_timeout resolver_timeout send_timeout
-                ssl_handshake_timeout;
+                preread_timeout proxy_connect_timeout proxy_next_upstream_timeout
+                proxy_protocol_timeout proxy_read_timeout proxy_send_timeout proxy_timeout
+                resolver_timeout send_timeout ssl_handshake_timeout;
             count => keepalive_requests proxy_next_upstream_tries;
-            flag => explain http2 proxy_intercept_errors proxy_request_buffering real_ip_recursive
-                proxy_ssl proxy_ssl_server_name
-                proxy_ssl_verify recursive_error_pages server_tokens;
+            flag => explain http2 proxy_half_close proxy_intercept_errors proxy_protocol
+                proxy_request_buffering proxy_ssl proxy_ssl_server_name proxy_ssl_verify
+                real_ip_recursive recursive_error_pages server_tokens ssl_preread;
             || name_servers(arguments) => resolver;
             || limit_status(text) => limit_conn_status limit_req_status;
             || Ok(text.to_owned()) => default_type;
@@ -541,16 +551,12 @@ fn location(
         Some((Draft::Proxy(is_https, host, uri), place)) => {
             let fail = |message| ConfError { message, place: Some(place.clone()) };
             let upstream = upstream_of(&host, is_https, upstreams, resolve).map_err(fail)?;
-            let mut servers = upstreams[&upstream].config.servers.iter();
-            if is_https && servers.any(|it| it.address.starts_with("unix:")) {
-                let text = format!("https over unix sockets is not supported in \"{upstream}\"");
-                return Err(fail(text));
-            }
             // NGINX's name for the other end.
             let host = if host.starts_with("unix:") { "localhost".to_owned() } else { host };
             Action::Proxy(ProxyPass { upstream, host, is_https, uri })
         }
     };
+    let is_checked = scope.check.is_some();
     if let Some((check, place)) = scope.check {
         set_check(&action, upstreams, check, &scope.settings)
             .map_err(|message| ConfError { message, place: Some(place) })?;
@@ -561,7 +567,7 @@ fn location(
     }
     let settings = Arc::new(scope.settings);
     let (kind, steps) = (scope.kind, scope.steps);
-    Ok(Arc::new(Location { kind, settings, steps, action, nested, id }))
+    Ok(Arc::new(Location { kind, settings, steps, action, is_checked, nested, id }))
 }
 
 /// Has the upstream of a location checked.
@@ -572,9 +578,6 @@ fn set_check(
     settings: &Settings,
 ) -> Result<(), String> {
     let upstream = match action {
-        Action::Proxy(ProxyPass { is_https: true, .. }) => {
-            return Err("\"health_check\" is not supported with https".to_owned());
-        }
         Action::Proxy(proxy) => upstreams.get_mut(&proxy.upstream),
         _ => None,
     };
@@ -599,33 +602,15 @@ fn upstream_of(
     if upstreams.contains_key(host) {
         return Ok(host.to_owned());
     }
-    let is_unix = host.starts_with("unix:");
-    let (name, port) = if is_unix { (host, None) } else { split_port(host) };
-    if let Some(port) = port {
-        if upstreams.contains_key(name) {
-            return Err(format!("upstream \"{name}\" may not have port {port}"));
-        }
-        if number(port).is_none_or(|it| it == 0 || it > 65535) {
-            return Err(format!("invalid port in upstream \"{host}\""));
-        }
-    }
-    let with_port = match port {
-        Some(_) => host.to_owned(),
-        None => format!("{host}:{}", if is_https { 443 } else { 80 }),
+    let (key, port) = match (is_https, split_port(host).1) {
+        // A host without port is another upstream for the other scheme.
+        (true, None) => (format!("{host}:443"), 443),
+        _ => (host.to_owned(), 80),
     };
-    // A host without port is another upstream for the other scheme.
-    let key = if is_https { with_port.clone() } else { host.to_owned() };
     if upstreams.contains_key(&key) {
         return Ok(key);
     }
-    let addresses = if is_unix { Vec::new() } else { resolve(&with_port) };
-    let servers = match is_unix {
-        true => servers_of(host, [host], PeerParams::default(), false),
-        false => servers_of(host, addresses, PeerParams::default(), false),
-    };
-    if servers.is_empty() {
-        return Err(format!("host not found in upstream \"{name}\""));
-    }
+    let servers = servers_at(host, Some(port), |it| upstreams.contains_key(it), resolve)?;
     let config = UpstreamConfig::new(servers);
     let upstream = HttpUpstream { config, pool: PoolLimits::default(), hash_key: None };
     upstreams.insert(key.clone(), upstream);

@@ -4,6 +4,7 @@
 //! listen 8080;                                   every IPv4 address, port 8080
 //! listen 127.0.0.1:443 default_server;           the server for names that no other has
 //! listen 443 ssl http2;                          TLS, and HTTP/2 for clients that speak it
+//! listen [::]:80;                                every IPv6 address, and no IPv4 one
 //! listen [::1]:80 proxy_protocol;                a header of the PROXY protocol comes first
 //! listen unix:/run/app.sock;                     a Unix socket, which every user may open
 //! ```
@@ -103,7 +104,8 @@ impl Listen {
     pub fn is_wildcard_for(&self, local: &Address) -> bool {
         match (&self.address, local) {
             (Address::Ip(all), Address::Ip(local)) => {
-                all.ip().is_unspecified() && all.port() == local.port()
+                let same_kind = all.is_ipv4() == local.is_ipv4();
+                all.ip().is_unspecified() && same_kind && all.port() == local.port()
             }
             _ => false,
         }
@@ -120,11 +122,11 @@ impl Listen {
             match parameter.as_str() {
                 "default_server" | "default" if is_http => listen.is_default = true,
                 "proxy_protocol" => listen.proxy_protocol = true,
-                // Each core has a socket of its own already.
-                "reuseport" => {}
+                // Each core has a socket of its own already, and `[::]` is for IPv6 alone.
+                "reuseport" | "ipv6only=on" => {}
                 "ssl" => listen.ssl = true,
                 "http2" if is_http => listen.http2 = true,
-                "http2" | "quic" => {
+                "http2" | "quic" | "ipv6only=off" => {
                     return Err(format!("the \"{parameter}\" parameter is not supported"));
                 }
                 _ if is_http => return Err(format!("invalid parameter \"{parameter}\"")),
@@ -160,9 +162,5 @@ fn listen_address(text: &str, default_port: Option<u16>) -> Result<Address, Stri
         _ => host.parse::<IpAddr>(),
     };
     let ip = ip.map_err(|_| fail("host not found"))?;
-    // NGINX would serve IPv6 clients only, which our sockets cannot be told.
-    if ip.is_ipv6() && ip.is_unspecified() {
-        return Err(fail("the IPv6 wildcard is not supported"));
-    }
     Ok(SocketAddr::new(ip, port).into())
 }

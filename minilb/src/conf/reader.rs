@@ -25,19 +25,17 @@ use super::http::{HttpUpstream, Settings};
 use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
 use super::listen::Listen;
-use super::resolver::name_servers;
 use super::template::{Names, Template};
-use super::values::{Precision, number, size, time};
+use super::values::{Precision, number, time};
 use crate::engine::balance::random::Compare;
 use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
-use minilb_dns::NameServers;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How deep files may include each other: NGINX's limit is the number of open files.
 const FILES_MAX: usize = 64;
@@ -74,33 +72,14 @@ fn check_parameters(method: Method, server: &ServerConfig) -> Result<(), String>
     }
 }
 
-/// What a `server` inherits from `stream`.
+/// What `server NAME resolve` needs in its upstream.
 #[derive(Default)]
-struct Inherited {
-    preread_buffer_size: Option<u64>,
-    preread_timeout: Option<Duration>,
-    proxy_connect_timeout: Option<Duration>,
-    proxy_half_close: Option<bool>,
-    proxy_protocol: Option<bool>,
-    proxy_protocol_timeout: Option<Duration>,
-    proxy_timeout: Option<Duration>,
-    resolver: Option<NameServers>,
-    resolver_timeout: Option<Duration>,
-    ssl_preread: Option<bool>,
-    /// TLS, with clients and with servers.
-    tls: Settings,
+struct Resolution {
+    /// `zone`
+    is_shared: bool,
+    /// `resolver` and `resolver_timeout`.
+    settings: Settings,
 }
-
-/// Sets the field that is called like the directive, if it is listed, and returns the result.
-macro_rules! set_fields {
-    ($slots:ident, $name:ident, $($value:expr => $($field:ident)*;)*) => {
-        match $name {
-            $($(stringify!($field) => return set_checked(&mut $slots.$field, $name, $value),)*)*
-            _ => {}
-        }
-    };
-}
-pub(super) use set_fields;
 
 #[derive(Default)]
 struct ServerDraft {
@@ -109,7 +88,7 @@ struct ServerDraft {
     listen: Vec<Listen>,
     /// What `proxy_pass` names, and its place.
     target: Option<(Target, Place)>,
-    inherited: Inherited,
+    settings: Settings,
     check: Option<CheckParams>,
 }
 
@@ -122,11 +101,16 @@ struct Draft {
     events: Option<()>,
     worker_connections: Option<usize>,
     stream: Option<()>,
-    inherited: Inherited,
+    /// Of `stream`, which its servers inherit.
+    settings: Settings,
     upstreams: BTreeMap<String, UpstreamConfig>,
     servers: Vec<ServerDraft>,
     /// The upstream whose block is open.
     upstream: Option<UpstreamConfig>,
+    /// What the upstream whose block is open says about names.
+    resolution: Resolution,
+    /// By upstream with `server NAME resolve`, and true if it is one of `http`.
+    resolutions: BTreeMap<(bool, String), (Resolution, Place)>,
     user: Option<(String, Option<String>)>,
     http: HttpDraft,
     /// Variables of `stream`. While its block is open they are in the place of those of `http`, as
@@ -135,42 +119,16 @@ struct Draft {
 }
 
 impl Draft {
-    fn finish(self, host: &dyn Host) -> Result<Config, ConfError> {
+    fn finish(mut self, host: &dyn Host) -> Result<Config, ConfError> {
         let anywhere = |message: &str| ConfError { message: message.to_owned(), place: None };
         self.events.ok_or_else(|| anywhere("no \"events\" section in configuration"))?;
+        self.set_name_servers()?;
 
-        let outer = self.inherited;
-        let seconds = |own: Option<Duration>, outer: Option<Duration>, default_s| {
-            own.or(outer).unwrap_or(Duration::from_secs(default_s))
-        };
-        let flag = |own: Option<bool>, outer: Option<bool>| own.or(outer).unwrap_or(false);
-        let server = |ServerDraft { listen, target, inherited: own, .. }: ServerDraft| {
-            let preread_bytes_max = own.preread_buffer_size.or(outer.preread_buffer_size);
-            let header_timeout = own.proxy_protocol_timeout;
-            let mut tls = own.tls;
-            tls.inherit(&outer.tls);
-            let mut resolver = own.resolver.or(outer.resolver.clone());
-            if let Some(resolver) = &mut resolver {
-                resolver.timeout = seconds(own.resolver_timeout, outer.resolver_timeout, 30);
-            }
-            ServerBlock {
-                listen,
-                target: target.expect("checked at the end of `stream`").0,
-                proxy_timeout: seconds(own.proxy_timeout, outer.proxy_timeout, 600),
-                proxy_connect_timeout: seconds(
-                    own.proxy_connect_timeout,
-                    outer.proxy_connect_timeout,
-                    60,
-                ),
-                proxy_half_close: flag(own.proxy_half_close, outer.proxy_half_close),
-                proxy_protocol: flag(own.proxy_protocol, outer.proxy_protocol),
-                proxy_protocol_timeout: seconds(header_timeout, outer.proxy_protocol_timeout, 30),
-                resolver,
-                tls,
-                ssl_preread: flag(own.ssl_preread, outer.ssl_preread),
-                preread_bytes_max: preread_bytes_max.unwrap_or(16 * 1024) as usize,
-                preread_timeout: seconds(own.preread_timeout, outer.preread_timeout, 30),
-            }
+        let outer = self.settings;
+        let server = |ServerDraft { listen, target, mut settings, .. }: ServerDraft| {
+            settings.inherit(&outer);
+            let target = target.expect("checked at the end of `stream`").0;
+            ServerBlock { listen, target, settings }
         };
         let stream_variables = self.stream_names.finish().map_err(|it| anywhere(&it))?;
         Ok(Config {
@@ -184,6 +142,35 @@ impl Draft {
             user: self.user,
             http: self.http.finish(|name| host.resolve(name))?,
         })
+    }
+
+    /// Tells upstreams who is asked for the names of `server NAME resolve`.
+    fn set_name_servers(&mut self) -> Result<(), ConfError> {
+        for ((is_http, name), (mut own, place)) in std::mem::take(&mut self.resolutions) {
+            let (upstream, outer) = match is_http {
+                true => {
+                    let upstream = self.http.upstreams.get_mut(&name).map(|it| &mut it.config);
+                    (upstream, &self.http.settings)
+                }
+                false => (self.upstreams.get_mut(&name), &self.settings),
+            };
+            let upstream = upstream.expect("its block was read");
+            if !own.is_shared {
+                let message = format!(
+                    "resolving names at run time requires upstream \"{name}\" in {place} to be in \
+                     shared memory"
+                );
+                return Err(ConfError { message, place: None });
+            }
+            own.settings.inherit(outer);
+            upstream.name_servers = own.settings.resolver();
+            if upstream.name_servers.is_none() {
+                let text = "no resolver defined to resolve names at run time in upstream";
+                let message = format!("{text} \"{name}\"");
+                return Err(ConfError { message, place: Some(place) });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -212,9 +199,7 @@ impl Reader<'_> {
             false => self.host.read(path),
         };
         let text = text.map_err(|error| {
-            let number = error.raw_os_error().unwrap_or_default();
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default();
+            let (number, reason) = system_error(&error);
             let message = format!("open() \"{name}\" failed ({number}: {reason})");
             ConfError { message, place: from }
         })?;
@@ -293,9 +278,7 @@ impl Reader<'_> {
         };
         let path = self.include_dir.join(&words[1]);
         let Err(error) = self.host.read(&path) else { return Ok(()) };
-        let (path, number) = (path.display(), error.raw_os_error().unwrap_or_default());
-        let reason = error.to_string();
-        let reason = reason.split(" (os error").next().unwrap_or_default();
+        let (path, (number, reason)) = (path.display(), system_error(&error));
         Err(format!(
             "cannot load {what} \"{path}\": BIO_new_file() failed (SSL: error:8{number:07X}:system \
              library::{reason}:calling fopen({path}, r))"
@@ -403,7 +386,8 @@ impl Reader<'_> {
         if is_known {
             return Err(lexer.error(format!("duplicate upstream \"{name}\"")));
         }
-        self.draft.upstream = Some(UpstreamConfig::new(Vec::new()));
+        self.draft.upstream = Some(UpstreamConfig::default());
+        self.draft.resolution = Resolution::default();
         self.draft.http.pool = PoolLimits::default();
         let inside = if is_http { Context::HttpUpstream } else { Context::Upstream };
         self.block(inside, lexer, true)?;
@@ -415,6 +399,10 @@ impl Reader<'_> {
         if upstream.servers.iter().all(|it| it.backup) {
             let message = format!("no servers in upstream \"{name}\"");
             return Err(ConfError { message, place: Some(start) });
+        }
+        if upstream.servers.iter().any(|it| it.resolve) {
+            let resolution = std::mem::take(&mut self.draft.resolution);
+            self.draft.resolutions.insert((is_http, name.to_owned()), (resolution, start));
         }
         if is_http {
             let http = &mut self.draft.http;
@@ -441,12 +429,14 @@ impl Reader<'_> {
             let Target::Upstream(name) = target else { continue };
             let fail = |message: String| ConfError { message, place: Some(place.clone()) };
             if !self.draft.upstreams.contains_key(&name) {
-                let upstream = self.upstream_of(&name).map_err(fail)?;
-                self.draft.upstreams.insert(name.clone(), upstream);
+                let is_upstream = |it: &str| self.draft.upstreams.contains_key(it);
+                let resolve = |it: &str| self.host.resolve(it);
+                let servers = servers_at(&name, None, is_upstream, resolve).map_err(fail)?;
+                self.draft.upstreams.insert(name.clone(), UpstreamConfig::new(servers));
             }
             let server = &mut self.draft.servers[index];
-            let connect_timeout = server.inherited.proxy_connect_timeout;
-            let connect_timeout = connect_timeout.or(self.draft.inherited.proxy_connect_timeout);
+            let connect_timeout = server.settings.proxy_connect_timeout;
+            let connect_timeout = connect_timeout.or(self.draft.settings.proxy_connect_timeout);
             let Some(mut check) = server.check.take() else { continue };
             if let Some(timeout) = connect_timeout {
                 check.timeout_ms = timeout.as_millis() as u64;
@@ -458,24 +448,6 @@ impl Reader<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The upstream of a server that names an address.
-    fn upstream_of(&self, name: &str) -> Result<UpstreamConfig, String> {
-        if name.starts_with("unix:") {
-            let servers = servers_of(name, [name], PeerParams::default(), false);
-            return Ok(UpstreamConfig::new(servers));
-        }
-        let (host, port) = split_port(name);
-        if let Some(port) = port.filter(|_| self.draft.upstreams.contains_key(host)) {
-            return Err(format!("upstream \"{host}\" may not have port {port}"));
-        }
-        port.ok_or_else(|| format!("no port in upstream \"{name}\""))?;
-        let addresses = self.host.resolve(name);
-        if addresses.is_empty() {
-            return Err(format!("host not found in upstream \"{host}\""));
-        }
-        Ok(UpstreamConfig::new(servers_of(name, addresses, PeerParams::default(), false)))
     }
 
     /// A directive without block. The error is its message.
@@ -503,7 +475,11 @@ impl Reader<'_> {
             (Context::Upstream, "server") => self.upstream_server(arguments, None),
             (Context::HttpUpstream, "server") => self.upstream_server(arguments, Some(80)),
             // The state of an upstream is shared by all cores, with and without a zone.
-            (_, "zone" | "multi_accept" | "use" | "worker_rlimit_nofile") => Ok(()),
+            (_, "zone") => {
+                draft.resolution.is_shared = true;
+                Ok(())
+            }
+            (_, "multi_accept" | "use" | "worker_rlimit_nofile") => Ok(()),
             (_, "user") => {
                 let user = (arguments[0].clone(), arguments.get(1).cloned());
                 set(&mut draft.user, user, name)
@@ -519,7 +495,14 @@ impl Reader<'_> {
                 set_checked(&mut self.server().check, name, || health_check(arguments, false))
             }
             (_, "listen") => self.listen(arguments),
-            _ => self.inherited(context, name, arguments),
+            _ => {
+                let slots = match context {
+                    Context::Server => &mut draft.servers.last_mut().expect("it is open").settings,
+                    Context::Upstream | Context::HttpUpstream => &mut draft.resolution.settings,
+                    _ => &mut draft.settings,
+                };
+                draft.http.apply_setting(slots, name, arguments)
+            }
         }
     }
 
@@ -562,38 +545,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A directive of `stream` or `server`.
-    fn inherited(
-        &mut self,
-        context: Context,
-        name: &str,
-        arguments: &[String],
-    ) -> Result<(), String> {
-        let text = arguments[0].as_str();
-        let slots = match context {
-            Context::Server => &mut self.server().inherited,
-            _ => &mut self.draft.inherited,
-        };
-        let invalid = || format!("\"{name}\" directive invalid value");
-        let duration = || time(text, Precision::Milliseconds).ok_or_else(invalid);
-        let flag = || on_or_off(name, text);
-        let bytes = || size(text).ok_or_else(invalid);
-        set_fields!(slots, name,
-            bytes => preread_buffer_size;
-            duration => preread_timeout proxy_connect_timeout proxy_protocol_timeout proxy_timeout
-                resolver_timeout;
-            || name_servers(arguments) => resolver;
-            flag => proxy_half_close proxy_protocol ssl_preread;
-        );
-        let mut tls = std::mem::take(&mut slots.tls);
-        let applied = self.draft.http.apply_setting(&mut tls, name, arguments);
-        match context {
-            Context::Server => self.server().inherited.tls = tls,
-            _ => self.draft.inherited.tls = tls,
-        }
-        applied
-    }
-
     fn server(&mut self) -> &mut ServerDraft {
         self.draft.servers.last_mut().expect("its block is open")
     }
@@ -629,7 +580,7 @@ impl Reader<'_> {
         arguments: &[String],
         default_port: Option<u16>,
     ) -> Result<(), String> {
-        let (mut params, mut backup) = (PeerParams::default(), false);
+        let (mut params, mut backup, mut resolve) = (PeerParams::default(), false, false);
         for parameter in &arguments[1..] {
             let invalid = || format!("invalid parameter \"{parameter}\"");
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -652,29 +603,44 @@ impl Reader<'_> {
                 }
                 ("backup", false) => backup = true,
                 ("down", false) => params.down = true,
+                ("resolve", false) => resolve = true,
+                ("service", true) => {
+                    return Err("the \"service\" parameter is not supported".to_owned());
+                }
                 _ => return Err(invalid()),
             }
         }
 
         let name = &arguments[0];
         check_upstream_url(name)?;
-        let servers = match (split_port(name).1, default_port) {
-            _ if name.starts_with("unix:") => servers_of(name, [name], params, backup),
-            (None, None) => return Err(format!("no port in upstream \"{name}\"")),
-            (port, default) => {
-                let port = port.map_or(default.map(|it| format!(":{it}")), |_| None);
-                let addresses = self.host.resolve(&(name.clone() + &port.unwrap_or_default()));
-                if addresses.is_empty() {
-                    return Err(format!("host not found in upstream \"{name}\""));
-                }
-                servers_of(name, addresses, params, backup)
-            }
+        let is_unix = name.starts_with("unix:");
+        let address = match (split_port(name).1, default_port) {
+            (None, Some(port)) if !is_unix => format!("{name}:{port}"),
+            (None, None) if !is_unix => return Err(format!("no port in upstream \"{name}\"")),
+            _ => name.clone(),
         };
+        // An address needs no resolver.
+        let resolve = resolve && !is_unix && !is_ip(name);
+        let mut servers = match is_unix || resolve {
+            true => servers_of(name, [address], params, backup),
+            false => servers_of(name, self.host.resolve(&address), params, backup),
+        };
+        if servers.is_empty() {
+            return Err(format!("host not found in upstream \"{name}\""));
+        }
+        servers.iter_mut().for_each(|it| it.resolve = resolve);
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
         servers.iter().try_for_each(|it| check_parameters(upstream.method, it))?;
         upstream.servers.extend(servers);
         Ok(())
     }
+}
+
+/// The number of an error of the system, and the system's words for it.
+fn system_error(error: &io::Error) -> (i32, String) {
+    let text = error.to_string();
+    let reason = text.split(" (os error").next().unwrap_or_default();
+    (error.raw_os_error().unwrap_or_default(), reason.to_owned())
 }
 
 /// Returns true for directives without which a server might let in, or tell, more than it should.
@@ -704,7 +670,8 @@ fn is_http_block(name: &str) -> bool {
 
 /// Returns true for directives that `upstream` has in `stream` as well.
 fn is_of_upstream(context: Context, name: &str) -> bool {
-    let names = "server least_conn least_time hash ip_hash random zone circuit_breaker";
+    let names = "server least_conn least_time hash ip_hash random zone circuit_breaker resolver \
+                 resolver_timeout";
     context == Context::HttpUpstream && names.split(' ').any(|it| it == name)
 }
 
@@ -725,8 +692,36 @@ pub fn servers_of(
         address: ToString::to_string(&address).into(),
         params,
         backup,
+        resolve: false,
     };
     addresses.into_iter().map(server).collect()
+}
+
+/// The servers of an address in `proxy_pass`, which is not the name of an upstream.
+pub fn servers_at(
+    address: &str,
+    default_port: Option<u16>,
+    is_upstream: impl Fn(&str) -> bool,
+    resolve: impl Fn(&str) -> Vec<SocketAddr>,
+) -> Result<Vec<ServerConfig>, String> {
+    check_upstream_url(address)?;
+    let params = PeerParams::default();
+    if address.starts_with("unix:") {
+        return Ok(servers_of(address, [address], params, false));
+    }
+    let (host, port) = split_port(address);
+    let found = match (port, default_port) {
+        (Some(port), _) if is_upstream(host) => {
+            return Err(format!("upstream \"{host}\" may not have port {port}"));
+        }
+        (Some(_), _) => resolve(address),
+        (None, Some(port)) => resolve(&format!("{address}:{port}")),
+        (None, None) => return Err(format!("no port in upstream \"{address}\"")),
+    };
+    match found.is_empty() {
+        true => Err(format!("host not found in upstream \"{host}\"")),
+        false => Ok(servers_of(address, found, params, false)),
+    }
 }
 
 /// Sets what a directive sets once.
@@ -792,6 +787,11 @@ pub fn split_port(text: &str) -> (&str, Option<&str>) {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),
     }
+}
+
+/// Returns true for an IP address, with or without a port.
+fn is_ip(text: &str) -> bool {
+    split_port(text).0.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// The number of a port; `None` if it is none.

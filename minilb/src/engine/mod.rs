@@ -5,6 +5,7 @@
 //! | [`peer`] | one server of an upstream: its weights, its connections, its failures |
 //! | [`balance`] | the algorithms that choose among peers |
 //! | [`upstream`] | primary and backup servers, retries, and what survives a reload |
+//! | [`resolve`] | servers whose addresses change while the proxy runs |
 //! | [`pool`] | idle connections to the servers of an upstream |
 //! | [`latency`] | how long a server takes to answer |
 //! | [`health`] | checks, breakers, slow start, retry budget |
@@ -19,4 +20,5 @@ pub mod latency;
 pub mod limit;
 pub mod peer;
 pub mod pool;
+pub mod resolve;
 pub mod upstream;

@@ -54,12 +54,14 @@ use super::health::check::CheckParams;
 use super::health::outlier;
 use super::health::retry_budget::RetryBudget;
 use super::peer::{Peer, PeerId, PeerParams};
+use minilb_dns::NameServers;
 use std::sync::Arc;
 
 /// How an upstream chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// The default.
+    /// What NGINX does without a directive.
+    #[default]
     RoundRobin,
     /// `least_conn`
     LeastConn,
@@ -133,10 +135,12 @@ pub struct ServerConfig {
     pub params: PeerParams,
     /// `backup`
     pub backup: bool,
+    /// `resolve`: its address is a name with a port, see [`super::resolve`].
+    pub resolve: bool,
 }
 
 /// An `upstream` block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamConfig {
     /// How to choose.
     pub method: Method,
@@ -146,12 +150,14 @@ pub struct UpstreamConfig {
     pub check: Option<CheckParams>,
     /// `circuit_breaker`, which replaces `max_fails`.
     pub breaker: Option<BreakerParams>,
+    /// `resolver`, if servers are to be resolved.
+    pub name_servers: Option<NameServers>,
 }
 
 impl UpstreamConfig {
     /// These servers in turn, with what `max_fails` does about their health.
     pub fn new(servers: Vec<ServerConfig>) -> UpstreamConfig {
-        UpstreamConfig { method: Method::RoundRobin, servers, check: None, breaker: None }
+        UpstreamConfig { servers, ..UpstreamConfig::default() }
     }
 }
 
@@ -271,10 +277,8 @@ impl Upstream {
 
         for server in &config.servers {
             // Each known peer is taken once: two equal lines are two peers.
-            let same = known.iter_mut().find(|it| {
-                let it = it.as_ref();
-                it.is_some_and(|it| *it.name == *server.name && it.address == server.address)
-            });
+            let is_same = |it: &Peer| *it.name == *server.name && it.address == server.address;
+            let same = known.iter_mut().find(|it| it.as_ref().is_some_and(is_same));
             let mut peer = match same.and_then(Option::take) {
                 Some(peer) => with_params(peer, server.params),
                 None => self.new_peer(server),

@@ -7,14 +7,15 @@
 //! ```
 //!
 //! By HTTP a server passes if it answers 2xx or 3xx in time, by TCP if it accepts. The connection
-//! is a new one each time: that is what a client would need.
+//! is a new one each time: that is what a client would need. With `proxy_pass https://…` the check
+//! has the TLS of its location.
 //!
 //! Counterpart: `health_check` of NGINX Plus. The time limit is `proxy_read_timeout` of its
 //! location, in `stream` `proxy_connect_timeout`, for the whole check.
 
 use super::clock::Clock;
 use super::preread::in_time;
-use super::tls::ServerStream;
+use super::tls::{ServerStream, UpstreamTls};
 use super::upstream::SharedUpstream;
 use crate::engine::health::check::CheckParams;
 use crate::wire::http1::head::ResponseHead;
@@ -40,9 +41,10 @@ pub fn begin(
     let Some(params) = upstream.check() else { return false };
     for (id, address) in upstream.due_checks(clock.now_ms()) {
         let (upstream, params, random) = (Arc::clone(upstream), params.clone(), random());
+        let tls = upstream.check_tls.lock().clone();
         tokio::spawn(async move {
             let limit = Duration::from_millis(params.timeout_ms);
-            let error = in_time(limit, check(&address, &upstream.name, &params)).await.err();
+            let error = in_time(limit, check(&address, &upstream.name, &params, tls)).await.err();
             if upstream.record_check(id, error.is_none(), random, clock.now_ms()) {
                 match error {
                     None => tracing::warn!("peer is healthy, upstream: \"{address}\""),
@@ -54,8 +56,13 @@ pub fn begin(
     true
 }
 
-async fn check(address: &str, host: &str, params: &CheckParams) -> io::Result<()> {
-    let mut server = ServerStream::connect(address, None).await?;
+async fn check(
+    address: &str,
+    host: &str,
+    params: &CheckParams,
+    tls: Option<UpstreamTls>,
+) -> io::Result<()> {
+    let mut server = ServerStream::connect(address, tls.as_ref()).await?;
     let Some(uri) = &params.uri else { return Ok(()) };
     let request = format!("GET {uri} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     server.write_all(request.as_bytes()).await?;

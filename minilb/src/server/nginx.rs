@@ -80,6 +80,29 @@ pub struct Site {
     pub tls: Option<Arc<ServerConfig>>,
 }
 
+impl Site {
+    /// All addresses of these servers.
+    fn all(servers: &Arc<[HttpServer]>) -> Result<Vec<Site>, String> {
+        let mut sites = Vec::<Site>::new();
+        for listen in servers.iter().flat_map(|it| &it.listen) {
+            match sites.iter_mut().find(|it| it.listen.address == listen.address) {
+                Some(site) => site.listen.merge(listen),
+                None => {
+                    let servers = VirtualServers::of(servers, &listen.address);
+                    sites.push(Site { listen: listen.clone(), servers, tls: None });
+                }
+            }
+        }
+        for site in sites.iter_mut().filter(|it| it.listen.ssl) {
+            let alpn = ["h2", "http/1.1", "http/1.0"];
+            let is_http2 = site.listen.http2 || site.listen.http2_on;
+            let alpn = if is_http2 { &alpn[..] } else { &alpn[1..] };
+            site.tls = Some(of_site(servers, &site.servers, alpn)?);
+        }
+        Ok(sites)
+    }
+}
+
 impl HttpGeneration {
     /// Prepares a configuration. `upstreams` and `zones` have those that it names. Without
     /// `opens_logs` it must not log.
@@ -114,32 +137,19 @@ impl HttpGeneration {
                         .as_ref()
                         .map(|it| UpstreamTls::new(it, &location.settings, &proxy.host));
                     let upstream = Arc::clone(&upstreams[&proxy.upstream]);
+                    if location.is_checked {
+                        upstream.check_tls.lock().clone_from(&tls);
+                    }
                     let pool = config.upstreams[&proxy.upstream].pool;
                     routes[location.id] =
                         Some(Arc::new(route(&location.settings, upstream, pool, tls)));
                 }
             });
         }
-
         failure?;
 
         let servers = config.servers.iter().cloned().collect::<Arc<[_]>>();
-        let mut sites = Vec::<Site>::new();
-        for listen in servers.iter().flat_map(|it| &it.listen) {
-            match sites.iter_mut().find(|it| it.listen.address == listen.address) {
-                Some(site) => site.listen.merge(listen),
-                None => {
-                    let servers = VirtualServers::of(&servers, &listen.address);
-                    sites.push(Site { listen: listen.clone(), servers, tls: None });
-                }
-            }
-        }
-        for site in sites.iter_mut().filter(|it| it.listen.ssl) {
-            let alpn = ["h2", "http/1.1", "http/1.0"];
-            let alpn =
-                if site.listen.http2 || site.listen.http2_on { &alpn[..] } else { &alpn[1..] };
-            site.tls = Some(of_site(&servers, &site.servers, alpn)?);
-        }
+        let sites = Site::all(&servers)?;
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let upstreams = upstreams.clone();

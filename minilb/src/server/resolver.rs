@@ -1,4 +1,5 @@
-//! Addresses of names at run time: `resolver`, for `proxy_pass` with variables.
+//! Addresses of names at run time: `resolver`, for `proxy_pass` with variables and for
+//! `server NAME resolve`.
 //!
 //! ```text
 //! resolver 127.0.0.53 valid=30s;      set $backend app.internal;      proxy_pass http://$backend;
@@ -8,16 +9,26 @@
 //! no such name       502, "app.internal could not be resolved (3: Host not found)"
 //! ```
 //!
-//! NGINX counterpart: `ngx_http_upstream_resolve_handler` (`ngx_http_upstream.c`).
+//! Servers of `resolve` are asked for again when their answer no longer holds; see
+//! [`resolve`](crate::engine::resolve) for what becomes of them.
+//!
+//! NGINX counterpart: `ngx_http_upstream_resolve_handler` (`ngx_http_upstream.c`),
+//! `ngx_http_upstream_zone_resolve_timer` (`ngx_http_upstream_zone_module.c`).
 
+use super::clock::Clock;
+use super::nginx::HttpGeneration;
 use super::upstream::SharedUpstream;
 use crate::conf::reader::{port, servers_of, split_port};
 use crate::engine::peer::PeerParams;
 use crate::engine::upstream::UpstreamConfig;
 use minikit::sync::Arc;
 use minilb_dns::NameServers;
-use minilb_dns::client::Resolver;
+use minilb_dns::client::{NOT_FOUND, Resolver};
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// NGINX waits so much longer than an answer holds, and at least.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// An upstream whose servers are the addresses of `HOST` or `HOST:PORT`.
 ///
@@ -41,10 +52,51 @@ pub async fn find_upstream(
             let no_resolver = || format!("no resolver defined to resolve {name}");
             let lookup = resolver.lookup(name_servers.ok_or_else(no_resolver)?, name);
             // Boxed, or each session would have room for datagrams.
-            let found = Box::pin(lookup).await?;
+            let found = Box::pin(lookup).await.0.map_err(|it| not_resolved(name, it))?;
             found.iter().map(|it| SocketAddr::new(*it, port)).collect()
         }
     };
     let servers = servers_of(host, addresses, PeerParams::default(), false);
     Ok(Arc::new(SharedUpstream::new(host, &UpstreamConfig::new(servers))))
+}
+
+fn not_resolved(name: &str, reason: &str) -> String {
+    format!("{name} could not be resolved ({reason})")
+}
+
+/// Asks for the names of servers that are new, or whose answer holds no longer.
+pub fn begin(upstream: &Arc<SharedUpstream>, http: &Arc<HttpGeneration>, clock: Clock) {
+    for (host, name_servers) in upstream.due_names(clock.now_ms()) {
+        let (upstream, http) = (Arc::clone(upstream), Arc::clone(http));
+        tokio::spawn(async move {
+            let (found, valid) = addresses(&http.resolver, &name_servers, &host).await;
+            let due_ms = clock.now_ms() + valid.as_millis() as u64;
+            upstream.resolved(&host, found, due_ms);
+        });
+    }
+}
+
+/// The addresses of `HOST:PORT`, and for how long they hold. `None` if there is no answer.
+async fn addresses(
+    resolver: &Resolver,
+    name_servers: &NameServers,
+    host: &str,
+) -> (Option<Vec<Arc<str>>>, Duration) {
+    let (name, text) = split_port(host);
+    let port = text.and_then(port).expect("checked when the configuration was read");
+    let (found, until) = resolver.lookup(name_servers, name).await;
+    let valid = until.saturating_duration_since(Instant::now()) + SECOND;
+    match found {
+        Ok(ips) => {
+            let address = |ip: &IpAddr| SocketAddr::new(*ip, port).to_string().into();
+            (Some(ips.iter().map(address).collect()), valid)
+        }
+        Err(reason) => {
+            tracing::error!("{}", not_resolved(name, reason));
+            match reason {
+                NOT_FOUND => (Some(Vec::new()), valid),
+                _ => (None, name_servers.timeout.max(SECOND)),
+            }
+        }
+    }
 }

@@ -63,12 +63,14 @@ pub async fn serve(
 ) {
     // What was taken from the socket, to be sent to the server.
     let mut prefix = Vec::new();
-    let hello = match server.ssl_preread {
-        true => {
-            let (limit, bytes_max) = (server.preread_timeout, server.preread_bytes_max);
+    let settings = &server.settings;
+    let hello = match settings.ssl_preread {
+        Some(true) => {
+            let limit = settings.preread_timeout.unwrap_or(Duration::from_secs(30));
+            let bytes_max = settings.preread_buffer_size.unwrap_or(16 * 1024) as usize;
             preread::client_hello(&client, limit, bytes_max, &mut prefix).await
         }
-        false => Ok(ClientHello::default()),
+        _ => Ok(ClientHello::default()),
     };
     match hello {
         Ok(hello) => proxy(client, info, hello, prefix, (server, streams, clock, buffer)).await,
@@ -86,7 +88,7 @@ pub async fn serve_tls(
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
-    let limit = server.tls.ssl_handshake_timeout.unwrap_or(Duration::from_secs(60));
+    let limit = server.settings.ssl_handshake_timeout.unwrap_or(Duration::from_secs(60));
     match preread::in_time(limit, tls::accept(client, accept)).await {
         Ok((client, transport, _)) => {
             info.transport = transport;
@@ -114,20 +116,24 @@ async fn proxy(
         }
     };
     let Some(upstream) = upstream else { return };
-    let tls = streams.connect.map(|it| UpstreamTls::new(it, &server.tls, &upstream.name));
+    let tls = streams.connect.map(|it| UpstreamTls::new(it, &server.settings, &upstream.name));
     let connected = connect(&info, server, &upstream, tls.as_ref(), clock).await;
     let Some((lease, mut stream)) = connected else {
         // Under TLS this tells the client that the end is meant. It may be gone.
         let _ = client.shutdown().await;
         return;
     };
-    if server.proxy_protocol {
+    let settings = &server.settings;
+    if settings.proxy_protocol == Some(true) {
         let mut header = Vec::new();
         proxy_protocol::write(addresses(&info), &mut header);
         prefix.splice(..0, header);
     }
 
-    let limits = Limits { idle: server.proxy_timeout, half_close: server.proxy_half_close };
+    let limits = Limits {
+        idle: settings.proxy_timeout.unwrap_or(Duration::from_secs(600)),
+        half_close: settings.proxy_half_close == Some(true),
+    };
     match forward(&mut client, &mut stream, prefix, buffer, limits).await {
         Ok(()) => tracing::debug!("session of {peer} with {} ended", lease.address()),
         Err(error) => tracing::info!("session of {peer} with {} ended: {error}", lease.address()),
@@ -158,8 +164,8 @@ async fn find_upstream(
     if let Some(upstream) = streams.upstreams.get(&*name) {
         return Some(Arc::clone(upstream));
     }
-    let found =
-        resolver::find_upstream(streams.resolver, server.resolver.as_ref(), &name, None).await;
+    let name_servers = server.settings.resolver();
+    let found = resolver::find_upstream(streams.resolver, name_servers.as_ref(), &name, None).await;
     found.inspect_err(|it| tracing::error!("{it}, client: {}", view.client.peer)).ok()
 }
 
@@ -172,6 +178,7 @@ async fn connect(
     clock: Clock,
 ) -> Option<(Lease, ServerStream)> {
     let (client, name) = (&info.peer, &upstream.name);
+    let limit = server.settings.proxy_connect_timeout.unwrap_or(Duration::from_secs(60));
     let mut attempts = Attempts::default();
     loop {
         let Some(mut lease) = Lease::pick(upstream, &mut attempts, clock, None) else {
@@ -183,7 +190,7 @@ async fn connect(
         };
         let address = Arc::clone(lease.address());
         let connect = ServerStream::connect(&address, tls);
-        let error = match timeout(server.proxy_connect_timeout, connect).await {
+        let error = match timeout(limit, connect).await {
             Ok(Ok(stream)) => {
                 lease.connected();
                 return Some((lease, stream));

@@ -29,6 +29,7 @@ use super::http::service::Client;
 use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::preread;
+use super::resolver;
 use super::session::{self, Streams};
 use super::statistics::CoreCounts;
 use super::tls::{self, StreamTls};
@@ -230,8 +231,13 @@ pub fn serve(
     add_listen(&mut config, listen)?;
     let generation = Generation::new(config, None)?;
     let (tcp, unix) = generation.addresses();
-    let options =
-        Options { listen: tcp, unix: unix.clone(), threads: workers, ..Options::default() };
+    let options = Options {
+        listen: tcp,
+        ipv6_only: true,
+        unix: unix.clone(),
+        threads: workers,
+        ..Options::default()
+    };
     let balancer = Arc::new(LoadBalancer {
         source,
         current: Mutex::new(Arc::new(generation)),
@@ -358,7 +364,9 @@ impl Service for LoadBalancer {
             (None, None) => return,
         };
         if listen.proxy_protocol {
-            let limit = server.map_or(HEADER_TIMEOUT, |(it, ..)| it.proxy_protocol_timeout);
+            let limit = server.map_or(HEADER_TIMEOUT, |(it, ..)| {
+                it.settings.proxy_protocol_timeout.unwrap_or(Duration::from_secs(30))
+            });
             match preread::proxy_protocol(&client, limit).await {
                 Ok(proxied) => info.proxied = proxied,
                 Err(error) => {
@@ -404,7 +412,7 @@ impl Service for LoadBalancer {
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
         tokio::join!(
             self.signals(core.index, shutdown),
-            self.check_servers(&core),
+            self.watch_servers(&core),
             expire_connections(&core.http)
         );
     }
@@ -483,20 +491,20 @@ impl LoadBalancer {
         http2::serve(stream, limits.requests_max, limits.keep_alive, &shutdown, start).await;
     }
 
-    /// Checks the servers of the current configuration, and no others: a reload ends the checks of
-    /// the old one. One core does.
-    async fn check_servers(&self, core: &Core) {
+    /// Checks the servers of the current configuration and asks for the addresses of their names. A
+    /// reload ends the checks of the old one. One core does.
+    async fn watch_servers(&self, core: &Core) {
         if core.index != 0 {
             return;
         }
         loop {
-            let mut is_idle = true;
             let generation = self.current();
             for upstream in generation.upstreams() {
-                is_idle &= !checks::begin(upstream, self.clock, || core.http.next_random());
+                resolver::begin(upstream, &generation.http, self.clock);
+                checks::begin(upstream, self.clock, || core.http.next_random());
             }
             drop(generation);
-            tokio::time::sleep(if is_idle { checks::IDLE_TICK } else { checks::TICK }).await;
+            tokio::time::sleep(checks::TICK).await;
         }
     }
 

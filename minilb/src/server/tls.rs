@@ -108,7 +108,7 @@ impl StreamTls {
     /// # Errors
     /// NGINX's message if one of them cannot be used.
     pub fn of(server: &ServerBlock) -> Result<StreamTls, String> {
-        let settings = &server.tls;
+        let settings = &server.settings;
         let accepts = server.listen.iter().any(|it| it.ssl);
         let accept = accepts.then(|| {
             let provider = provider().map_err(|it| it.to_string())?;
@@ -348,31 +348,30 @@ pub enum ServerStream {
     Plain(TcpStream),
     /// `http`, or `stream`, at `unix:PATH`
     Unix(UnixStream),
-    /// `https`
-    Tls(Box<client::TlsStream<TcpStream>>),
+    /// `https`, over either of them.
+    Tls(Box<client::TlsStream<ServerStream>>),
 }
 
 impl ServerStream {
     /// Connects to `IP:PORT` or `unix:PATH`, and performs the handshake if there is TLS.
     ///
     /// # Errors
-    /// If the server refuses, its certificate is not trusted, or it is TLS over a Unix socket.
+    /// If the server refuses, or its certificate is not trusted.
     pub async fn connect(address: &str, tls: Option<&UpstreamTls>) -> io::Result<Self> {
-        if let Some(path) = address.strip_prefix("unix:") {
-            if tls.is_some() {
-                return Err(io::Error::other("TLS over Unix sockets is not supported"));
+        let stream = match address.strip_prefix("unix:") {
+            Some(path) => ServerStream::Unix(UnixStream::connect(path).await?),
+            None => {
+                let stream = TcpStream::connect(address).await?;
+                // Small messages must not wait for more to send. If the option cannot be set, the
+                // connection is broken, and reading reports it.
+                let _ = stream.set_nodelay(true);
+                ServerStream::Plain(stream)
             }
-            return Ok(ServerStream::Unix(UnixStream::connect(path).await?));
-        }
-        let stream = TcpStream::connect(address).await?;
-        // Small messages must not wait for more to send. If the option cannot be set, the
-        // connection is broken, and reading reports it.
-        let _ = stream.set_nodelay(true);
-        let Some(UpstreamTls { config, name }) = tls else {
-            return Ok(ServerStream::Plain(stream));
         };
-        let stream = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await?;
-        Ok(ServerStream::Tls(Box::new(stream)))
+        let Some(UpstreamTls { config, name }) = tls else { return Ok(stream) };
+        let connect = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
+        // Boxed, or each client's connection would have room for a session of TLS.
+        Ok(ServerStream::Tls(Box::new(Box::pin(connect).await?)))
     }
 }
 

@@ -13,12 +13,15 @@
 //! NGINX counterpart: `zone`, which puts an upstream into memory that its processes share.
 
 use super::clock::Clock;
+use super::tls::UpstreamTls;
 use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerId;
+use crate::engine::resolve::ResolvedServers;
 use crate::engine::upstream::{Attempts, Change, Outcome, Picked, Upstream, UpstreamConfig};
 use crate::handlers::explain;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use minikit::sync::{Arc, Mutex};
+use minilb_dns::NameServers;
 use std::sync::OnceLock;
 
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
@@ -31,13 +34,23 @@ pub struct SharedUpstream {
     /// Its name in the configuration.
     pub name: String,
     state: Mutex<Upstream>,
+    servers: Mutex<ResolvedServers>,
+    /// With which checks connect; set once by each configuration.
+    pub check_tls: Mutex<Option<UpstreamTls>>,
 }
 
 impl SharedUpstream {
-    /// An upstream whose servers are all healthy. Their addresses are `IP:PORT` or `unix:PATH`.
+    /// An upstream whose servers are all healthy. Their addresses are `IP:PORT` or `unix:PATH`,
+    /// or names that are not resolved yet.
     pub fn new(name: &str, config: &UpstreamConfig) -> SharedUpstream {
-        let state = Mutex::new(Upstream::new(config));
-        SharedUpstream { id: OnceLock::new(), name: name.to_owned(), state }
+        let servers = ResolvedServers::new(config);
+        SharedUpstream {
+            id: OnceLock::new(),
+            name: name.to_owned(),
+            state: Mutex::new(Upstream::new(&servers.config())),
+            servers: Mutex::new(servers),
+            check_tls: Mutex::new(None),
+        }
     }
 
     /// Different for each; cores keep their pools by it. An upstream for one request, which a
@@ -48,7 +61,22 @@ impl SharedUpstream {
 
     /// Takes the servers of a new configuration; see [`Upstream::reconfigure`].
     pub fn reconfigure(&self, config: &UpstreamConfig) {
-        self.state.lock().reconfigure(config);
+        let mut servers = self.servers.lock();
+        servers.reconfigure(config);
+        self.state.lock().reconfigure(&servers.config());
+    }
+
+    /// See [`ResolvedServers::due`].
+    pub fn due_names(&self, now_ms: u64) -> Vec<(Arc<str>, NameServers)> {
+        self.servers.lock().due(now_ms)
+    }
+
+    /// See [`ResolvedServers::resolved`].
+    pub fn resolved(&self, name: &str, found: Option<Vec<Arc<str>>>, due_ms: u64) {
+        let mut servers = self.servers.lock();
+        if servers.resolved(name, found, due_ms) {
+            self.state.lock().reconfigure(&servers.config());
+        }
     }
 
     /// See [`Upstream::begin_retry`].

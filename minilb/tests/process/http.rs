@@ -24,7 +24,12 @@ fn respond(path: &str, name: &str) -> Option<String> {
 
 /// An HTTP server with a name. Returns its port and the count of requests it has received.
 pub(super) fn server(name: &'static str) -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    server_at(name, "127.0.0.1:0")
+}
+
+/// The same at an address.
+pub(super) fn server_at(name: &'static str, address: &str) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(address).expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
@@ -428,6 +433,22 @@ fn log_files_are_opened_anew() {
     wait_until("the new file", || log.exists());
     get(&server, "/2");
     wait_until("a line", || lines() == 1);
+}
+
+#[test]
+fn the_wildcards_of_ipv4_and_ipv6_share_a_port() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let listen = free_port();
+    let conf = format!(
+        "server {{ listen {listen}; return 200 four; }}
+         server {{ listen [::]:{listen} ipv6only=on; return 200 six; }}"
+    );
+    let _server = start(&http_conf(&scratch, &conf));
+    for (ip, body) in [("127.0.0.1", "four"), ("::1", "six")] {
+        let mut client = TcpStream::connect((ip, listen)).expect("it listens");
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        assert!(ask(&mut client, request, "").ends_with(body), "{ip}");
+    }
 }
 
 #[test]

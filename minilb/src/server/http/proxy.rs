@@ -250,7 +250,8 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             let is_reused = pooled.is_some();
             let pooled = match pooled.take() {
                 Some(pooled) => pooled,
-                None => self.connect(lease).await?,
+                // Boxed, or each idle client would have room for the state of connecting.
+                None => Box::pin(self.connect(lease)).await?,
             };
             let now_ms = self.connection.core.clock.now_ms();
             last_attempt(&mut workspace.done).connect_ms = Some(now_ms - began_ms);
@@ -482,8 +483,8 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         let limits = Limits { idle: self.route.read_timeout, half_close: false };
         let client = &mut self.connection.stream;
         let tunnel = &self.connection.core.tunnel;
-        // An error is the end of the tunnel, as a close is.
-        let _ = forward_bytes(client, server, to_upstream, tunnel, limits).await;
+        // Boxed, as it is rare and large. An error is the end of the tunnel, as a close is.
+        let _ = Box::pin(forward_bytes(client, server, to_upstream, tunnel, limits)).await;
         Err(Ended::Cut)
     }
 
