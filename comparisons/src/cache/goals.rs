@@ -64,7 +64,7 @@ fn throughput_goals() -> Vec<Goal> {
         .collect()
 }
 
-/// Bytes for a key of ten bytes.
+/// Bytes for a key of ten bytes, and for a connection.
 fn memory_goals() -> Vec<Goal> {
     let goal = |(row, bytes): (&str, f64)| Goal {
         comparison: "Memory per key".into(),
@@ -77,6 +77,10 @@ fn memory_goals() -> Vec<Goal> {
         .map(goal)
         .to_vec();
     goals.push(Goal { bar: Bar::Ratio(1.0), ..goal(("hash of 8 fields", 0.0)) });
+    for row in ["after its first command", "idle for 20 s"] {
+        let comparison = "Memory per connection".into();
+        goals.push(Goal { comparison, bar: Bar::Ratio(1.0), ..goal((row, 0.0)) });
+    }
     goals
 }
 

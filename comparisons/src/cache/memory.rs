@@ -1,4 +1,4 @@
-//! What a key costs in memory, as the kernel sees it.
+//! What a key and a connection cost in memory, as the kernel sees it.
 //!
 //! A server's own `used_memory` leaves out what its allocator wastes. So we read the resident
 //! memory of a fresh process before and after loading a million keys of ten bytes. The difference
@@ -8,6 +8,10 @@
 //! fresh server           Rss   7.2 MB
 //! after 1,000,000 SETs   Rss  95.8 MB      (95.8 - 7.2) / 1,000,000 = 88.6 bytes a key
 //! ```
+//!
+//! Redis gives the buffers of idle clients back after some seconds, and its allocator the pages some
+//! ten seconds later, so connections are counted twice: right after their first command, and
+//! [`IDLE`] later.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -55,6 +59,17 @@ const HASH: [&str; 18] = [
 /// The loads of `compare` for each round and side.
 pub const LOADS: usize = SHAPES.len() + 1;
 
+/// Connections before memory is read first.
+const FIRST: usize = 50;
+/// Connections after that; with the first ones fewer than 1,024, the usual limit of open files.
+const MORE: usize = 900;
+/// Longer than Redis needs: reply buffers shrink after five seconds, and jemalloc keeps free pages
+/// for ten.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// The planned seconds of one side of [`connections`].
+pub const SECONDS_PER_CONNECTIONS: f64 = 21.0;
+
 /// Loads `keys` keys into fresh servers, in turns.
 pub fn compare(
     rounds: &mut Rounds,
@@ -84,6 +99,55 @@ pub fn compare(
     })?;
     comparison.rows.push(row(name, ours, theirs));
     Ok(comparison)
+}
+
+/// Memory of connections that have had one answer and wait, in turns.
+pub fn connections(
+    rounds: &mut Rounds,
+    sides: [&Side; 2],
+    cores: Option<Cores>,
+) -> Result<Comparison> {
+    let figures = rounds.all("memory, connections", SECONDS_PER_CONNECTIONS, |side| {
+        let mut server = sides[side].start(Some(1), cores)?;
+        bytes_per_connection(&server).map_err(|error| server.explain(error))
+    })?;
+    let rows = ["after its first command", "idle for 20 s"].iter().enumerate().map(|(at, name)| {
+        let [ours, theirs] = figures.each_ref().map(|it| it.iter().map(|both| both[at]).collect());
+        row(name, ours, theirs)
+    });
+    Ok(Comparison {
+        id: "memory-connections".into(),
+        title: "Memory per connection".into(),
+        detail: format!("{MORE} connections that have had one answer"),
+        meaning: "Resident memory of the server with them minus without, divided by connections. \
+                  The kernel's buffers are not in it."
+            .into(),
+        command: format!("our own client: {FIRST} connections, then {MORE} more, a GET on each"),
+        rows: rows.collect(),
+        ..heading(sides[1].system.name, 0)
+    })
+}
+
+/// What a connection adds to a fresh server: right after its first command, and idle.
+fn bytes_per_connection(server: &Server) -> Result<[f64; 2]> {
+    let pid = server.pid.ok_or("no process to look at")?;
+    let resident = || usage::resident_bytes(pid).ok_or("its memory cannot be read");
+    let open = |count: usize| -> Result<Vec<Client>> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            let mut client = Client::connect(server.address, Duration::from_secs(20))?;
+            client.ask(&["GET", "key"])?;
+            clients.push(client);
+        }
+        Ok(clients)
+    };
+    let _first = open(FIRST)?;
+    let before = resident()?;
+    let _more = open(MORE)?;
+    let after = resident()?;
+    std::thread::sleep(IDLE);
+    let each = |bytes: u64| (bytes as f64 - before as f64) / MORE as f64;
+    Ok([each(after), each(resident()?)])
 }
 
 fn heading(theirs: &str, keys: u64) -> Comparison {

@@ -10,7 +10,7 @@
 //! | `redis_benchmark.rs` | throughput, and server CPU per operation |
 //! | `latency.rs` | latency at a fixed rate |
 //! | `memcached.rs` | what GET and SET cost beside memcached |
-//! | `memory.rs` | what a key costs |
+//! | `memory.rs` | what a key and a connection cost |
 //! | `miss_ratio.rs` | how many reads miss in the same memory |
 //! | `startup.rs` | how soon the first answer comes |
 //! | `embedded.rs` | minicache beside embedded caches, if no Redis is found |
@@ -217,6 +217,9 @@ impl<'a> Contest<'a> {
         self.rounds.count = 1;
         let keys = self.plan.memory_keys;
         comparisons.push(memory::compare(&mut self.rounds, self.sides, self.cores, keys)?);
+        if self.plan.connections {
+            comparisons.push(memory::connections(&mut self.rounds, self.sides, self.cores)?);
+        }
         self.rounds.count = 2 * self.plan.rounds;
         if matches!(self.sides[1].source, Source::Program(_)) {
             comparisons.extend(startup::compare(&mut self.rounds, self.sides, self.cores)?);

@@ -7,8 +7,8 @@
 //! --full          7   every combination                       10k … 60k/s      1,000,000
 //! ```
 //!
-//! The last two also measure default threads, the append-only file, and misses under a second limit
-//! of memory.
+//! The last two also measure default threads, the append-only file, misses under a second limit of
+//! memory, and the memory of connections.
 
 use super::commands::{DEFAULT_LIST, GET, SET};
 use super::redis_benchmark::{self, Case, Tool};
@@ -37,6 +37,8 @@ pub struct Plan {
     pub latency: latency::Plan,
     /// Keys to load for the memory per key.
     pub memory_keys: u64,
+    /// Also the memory of connections, which takes a while to be given back.
+    pub connections: bool,
 }
 
 impl Plan {
@@ -105,6 +107,7 @@ impl Plan {
             misses,
             latency,
             memory_keys,
+            connections: effort != Effort::Quick,
         }
     }
 
@@ -145,7 +148,10 @@ impl Plan {
         let variants = (2 * self.rounds_of_variants * variants) as f64;
         let speed = cases as f64 * redis_benchmark::SECONDS_PER_RUN
             + self.latency.rates.len() as f64 * self.latency.seconds;
+        let connections =
+            if self.connections { 2.0 * memory::SECONDS_PER_CONNECTIONS } else { 0.0 };
         let fresh = 2.0 * memory::LOADS as f64 * memory::SECONDS_PER_LOAD
+            + connections
             + 2.0 * rounds * startup::SECONDS_PER_START
             + variants * redis_benchmark::SECONDS_PER_RUN
             + 4.0 * self.rounds_of_variants as f64 * memcached::SECONDS_PER_RUN

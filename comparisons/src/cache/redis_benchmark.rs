@@ -68,6 +68,9 @@ impl Case {
         // One connection waits for each answer; large values cost by the byte.
         let slower = if connections == 1 { 3 } else { 1 } * if value_bytes > 1024 { 2 } else { 1 };
         let requests = (rate as f64 * scale) as u64 / test.weight / slower;
+        // The tool sends whole pipelines. If one client has answers to more than it was to send, the
+        // tool may say that all clients have disconnected.
+        let requests = requests.next_multiple_of(pipeline);
         Case { test, pipeline, connections, value_bytes, requests, socket: false }
     }
 

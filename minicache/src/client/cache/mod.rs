@@ -63,7 +63,7 @@ pub struct Options {
     pub beta: f64,
     /// How long a process may load a key before another one does.
     pub lease_ms: u64,
-    /// Of the random numbers. Processes that share a store need different ones.
+    /// Of the random numbers. Processes that share a store need different ones at each start.
     pub seed: u64,
 }
 
@@ -164,6 +164,19 @@ impl<S: Store> Cache<S> {
         self.store.remove(key).await?;
         self.flights.close(key, None);
         Ok(())
+    }
+
+    /// The name of a key in a group of keys: it begins with the token of the tag, a random number
+    /// that the store keeps. [`Cache::invalidate`] of the tag ends the token, and nobody looks for
+    /// the old names any more: their entries expire or are evicted. A reader that has loaded an
+    /// old row has the old name, so it cannot fill the new one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tagged(&self, tag: &[u8], key: &[u8]) -> Result<Vec<u8>, Arc<io::Error>> {
+        let token = self.random.lock().next_u64().to_be_bytes();
+        let token = self.get(tag, || async { Ok(Some(token.as_slice().into())) }).await?;
+        Ok([token.as_deref().unwrap_or_default(), key].concat())
     }
 
     /// The entry of a key, unless its deadline is over.

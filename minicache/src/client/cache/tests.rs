@@ -1,4 +1,4 @@
-//! Readers that fail, that give up, and that ask after an invalidation.
+//! Readers that fail, that give up, and that ask after an invalidation of a key or of a tag.
 
 use super::*;
 use std::cell::Cell;
@@ -78,4 +78,28 @@ fn an_invalidated_key_is_not_filled_and_later_readers_load_it_themselves() {
     assert!(poll(early).is_ready());
     let found = cache.get_blocking(b"k", || unreachable!("it is cached"));
     assert_eq!(found.expect("memory does not fail").as_deref(), Some(b"new".as_slice()));
+}
+
+/// Pattern "by tag, a token in the key" of `examples/races`, with a reader that is late.
+#[test]
+fn a_tag_invalidates_its_keys_and_no_others() {
+    let cache = cache(3_000);
+    let tagged = |tag: &str, key: &str| {
+        block_on(cache.tagged(tag.as_bytes(), key.as_bytes())).expect("memory does not fail")
+    };
+    let read = |name: &[u8], row: &str| {
+        let found = cache.get_blocking(name, || value(row)).expect("memory does not fail");
+        String::from_utf8_lossy(&found.unwrap_or_default()).into_owned()
+    };
+    for (tag, key) in [("users", "1"), ("orders", "1")] {
+        assert_eq!(read(&tagged(tag, key), "old"), "old");
+    }
+    let late = tagged("users", "2");
+
+    block_on(cache.invalidate(b"users")).expect("memory does not fail");
+    assert_eq!(read(&late, "old"), "old", "it had asked before");
+    for key in ["1", "2"] {
+        assert_eq!(read(&tagged("users", key), "new"), "new", "{key}");
+    }
+    assert_eq!(read(&tagged("orders", "1"), "new"), "old", "another tag");
 }
