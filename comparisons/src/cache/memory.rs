@@ -9,8 +9,8 @@
 //! after 1,000,000 SETs   Rss  95.8 MB      (95.8 - 7.2) / 1,000,000 = 88.6 bytes a key
 //! ```
 //!
-//! Redis gives the buffers of idle clients back after some seconds, and its allocator the pages some
-//! ten seconds later, so connections are counted twice: right after their first command, and
+//! Redis gives the buffers of idle clients back after some seconds, and its allocator the pages
+//! some ten seconds later, so connections are counted twice: right after their first command, and
 //! [`IDLE`] later.
 
 use std::net::SocketAddr;

@@ -83,7 +83,7 @@ const THREADS: Heading =
 const IO_THREADS: Heading = variant(
     "io-threads",
     ", default threads beside io-threads 2",
-    "minicache with its default number of threads, Redis with a second thread for sockets",
+    "minicache with its default number of threads, Redis with another that polls sockets",
 );
 
 const TWO_THREADS: Heading = variant(

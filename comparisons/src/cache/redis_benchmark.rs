@@ -68,8 +68,8 @@ impl Case {
         // One connection waits for each answer; large values cost by the byte.
         let slower = if connections == 1 { 3 } else { 1 } * if value_bytes > 1024 { 2 } else { 1 };
         let requests = (rate as f64 * scale) as u64 / test.weight / slower;
-        // The tool sends whole pipelines. If one client has answers to more than it was to send, the
-        // tool may say that all clients have disconnected.
+        // The tool sends whole pipelines. If its only client gets more answers than were asked for,
+        // the tool may find that all clients have disconnected, and gives up.
         let requests = requests.next_multiple_of(pipeline);
         Case { test, pipeline, connections, value_bytes, requests, socket: false }
     }

@@ -267,7 +267,7 @@ impl<'c> Executor<'c> {
     fn run_queue(
         &mut self,
         session: &mut Session,
-        mut open: Transaction,
+        mut open: Box<Transaction>,
         out: &mut Reply,
     ) -> Answer {
         if open.poisoned {
@@ -305,7 +305,7 @@ impl<'c> Executor<'c> {
     pub(super) fn run_rest(
         &mut self,
         session: &mut Session,
-        open: Transaction,
+        open: Box<Transaction>,
         next: usize,
         out: &mut Reply,
     ) {

@@ -24,7 +24,7 @@ pub struct Session {
     /// True if the client has authenticated, or no password is set.
     pub authenticated: bool,
     /// Commands queued since `MULTI`.
-    pub transaction: Option<Transaction>,
+    pub transaction: Option<Box<Transaction>>,
     /// The number of commands of the transaction that `EXEC` runs, and the bytes they take.
     pub executing: Option<(usize, usize)>,
     /// The watched keys, by database and name.
@@ -44,7 +44,7 @@ pub struct Session {
     /// True while its script is paused.
     pub script_paused: bool,
     /// The transaction that this script is part of, and the number of its next command.
-    pub rest: Option<(Transaction, usize)>,
+    pub rest: Option<(Box<Transaction>, usize)>,
     /// Unix milliseconds at which the blocking command times out; `None` for never.
     pub wait_until_ms: Option<i64>,
     /// Unix milliseconds until which a pause delays its next command.

@@ -26,8 +26,8 @@ pub struct SlowCommand {
     pub took_us: u64,
     pub args: Vec<Vec<u8>>,
     /// The address of the client that sent it.
-    pub address: String,
-    pub name: Vec<u8>,
+    pub address: Box<str>,
+    pub name: Box<[u8]>,
 }
 
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl SlowLog {
             took_us,
             args: abridged(redacted(args).as_args()),
             address: session.client.address.clone(),
-            name: session.client.about.lock().name.clone(),
+            name: session.client.about().name,
         };
         log.next += 1;
         log.latest_first.push_front(slow);

@@ -20,7 +20,7 @@
 //! nothing is rolled back. [`Executor::execute`](super::Executor::execute) runs the queue.
 
 use super::{Call, Command};
-use crate::commands::session::{Queued, Session, Transaction};
+use crate::commands::session::{Queued, Session};
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::Keyspace;
 use crate::wire::{reply::Reply, request::Args};
@@ -33,7 +33,7 @@ pub(super) fn multi(c: &mut Call) -> Answer {
     if c.session.transaction.is_some() {
         return Err(Error::new("ERR MULTI calls can not be nested"));
     }
-    c.session.transaction = Some(Transaction::default());
+    c.session.transaction = Some(Box::default());
     c.out.answer_ok()
 }
 

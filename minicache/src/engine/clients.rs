@@ -22,15 +22,15 @@ pub struct Client {
     /// Counts up from 1 over the life of the server; never used twice.
     pub id: u64,
     /// The peer, as `CLIENT LIST` prints it.
-    pub address: String,
+    pub address: Box<str>,
     /// Our end.
-    pub local_address: String,
+    pub local_address: Box<str>,
     /// Unix milliseconds when it connected.
     pub since_ms: i64,
     /// Messages from other connections.
     pub mailbox: Mailbox,
-    /// Its name and library.
-    pub about: Mutex<About>,
+    /// Its name and library, if it has told any.
+    pub about: Mutex<Option<Box<About>>>,
     /// Figures that change with every command.
     pub figures: Figures,
     /// Its share of [`Clients::charged`].
@@ -42,11 +42,11 @@ pub struct Client {
 #[derive(Clone, Default)]
 pub struct About {
     /// `CLIENT SETNAME`.
-    pub name: Vec<u8>,
+    pub name: Box<[u8]>,
     /// `CLIENT SETINFO LIB-NAME`.
-    pub library: Vec<u8>,
+    pub library: Box<[u8]>,
     /// `CLIENT SETINFO LIB-VER`.
-    pub library_version: Vec<u8>,
+    pub library_version: Box<[u8]>,
 }
 
 /// Figures of a client, written by its connection alone.
@@ -91,6 +91,11 @@ impl Client {
         CONNECTION_BYTES + growing.iter().sum::<usize>()
     }
 
+    /// What it has told about itself; nothing is empty.
+    pub fn about(&self) -> About {
+        self.about.lock().as_deref().cloned().unwrap_or_default()
+    }
+
     /// Returns true if it has disconnected or was dismissed.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
@@ -127,11 +132,11 @@ impl Clients {
     pub fn enter(&self, address: String, local_address: String, now_ms: i64) -> Arc<Client> {
         let client = Arc::new(Client {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
-            address,
-            local_address,
+            address: address.into(),
+            local_address: local_address.into(),
             since_ms: now_ms,
             mailbox: Mailbox::default(),
-            about: Mutex::new(About::default()),
+            about: Mutex::default(),
             figures: Figures::default(),
             charged: AtomicUsize::new(0),
             gone: AtomicBool::new(false),

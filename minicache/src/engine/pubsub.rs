@@ -49,8 +49,9 @@ impl PubSub {
 
     pub fn unsubscribe_all(&mut self, subscriptions: &Subscriptions, client: u64) {
         for scope in [Scope::Channel, Scope::Pattern] {
-            let names = subscriptions.names[scope as usize].keys();
-            names.for_each(|name| self.unsubscribe(scope, name, client));
+            for name in subscriptions.names(scope) {
+                self.unsubscribe(scope, &name, client);
+            }
         }
     }
 
@@ -104,8 +105,12 @@ impl PubSub {
     }
 }
 
+/// The subscriptions of a client. Most clients have none, so an idle one is a null pointer.
 #[derive(Default)]
-pub struct Subscriptions {
+pub struct Subscriptions(Option<Box<Held>>);
+
+#[derive(Default)]
+struct Held {
     /// By scope, the names with a number that grows from each subscription to the next.
     names: [BTreeMap<Box<[u8]>, u64>; 2],
     last: u64,
@@ -118,45 +123,50 @@ const SUBSCRIPTION_BYTES: usize = 128;
 impl Subscriptions {
     /// Adds a name. Returns false if it was subscribed to already.
     pub fn add(&mut self, scope: Scope, name: &[u8]) -> bool {
-        let names = &mut self.names[scope as usize];
+        let held = self.0.get_or_insert_default();
+        let names = &mut held.names[scope as usize];
         if names.contains_key(name) {
             return false;
         }
-        self.last += 1;
-        self.bytes += SUBSCRIPTION_BYTES + name.len();
-        names.insert(name.into(), self.last);
+        held.last += 1;
+        held.bytes += SUBSCRIPTION_BYTES + name.len();
+        names.insert(name.into(), held.last);
         true
     }
 
     /// Removes a name. Returns false if it was not subscribed to.
     pub fn remove(&mut self, scope: Scope, name: &[u8]) -> bool {
-        let known = self.names[scope as usize].remove(name).is_some();
+        let Some(held) = &mut self.0 else { return false };
+        let known = held.names[scope as usize].remove(name).is_some();
         if known {
-            self.bytes -= SUBSCRIPTION_BYTES + name.len();
+            held.bytes -= SUBSCRIPTION_BYTES + name.len();
+        }
+        if held.bytes == 0 {
+            self.0 = None;
         }
         known
     }
 
     /// Bytes of memory that the subscriptions take.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |held| held.bytes)
     }
 
     pub fn count(&self, scope: Scope) -> usize {
-        self.names[scope as usize].len()
+        self.0.as_ref().map_or(0, |held| held.names[scope as usize].len())
     }
 
     /// The names of a scope, the oldest first.
     pub fn names(&self, scope: Scope) -> Vec<Box<[u8]>> {
-        let mut names: Vec<_> = self.names[scope as usize].iter().collect();
+        let Some(held) = &self.0 else { return Vec::new() };
+        let mut names: Vec<_> = held.names[scope as usize].iter().collect();
         names.sort_by_key(|(_, number)| **number);
         names.into_iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns true if there is no subscription of any kind. Every command asks, so it is one
-    /// comparison: each subscription takes bytes.
+    /// Returns true if there is no subscription of any kind: one comparison, as every command asks.
     pub fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.0.is_none()
     }
 }
 

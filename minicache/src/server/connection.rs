@@ -112,6 +112,12 @@ impl Connection {
         }
     }
 
+    /// Answers nothing but this, and closes.
+    pub(super) fn refuse(&mut self, why: &[u8]) {
+        self.unsent.extend_from_slice(why);
+        self.session.closing = true;
+    }
+
     /// Serves the client until the connection closes. As an `async fn` the future would have room
     /// for two of `self`: the argument, and the variable that it is moved to.
     pub(super) fn serve(mut self) -> impl Future<Output = ()> {

@@ -40,7 +40,6 @@ use minikit::server::{Hooks, Service, Shutdown, Stream};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
-use tokio::io::AsyncWriteExt;
 
 /// Bytes read at most in one system call; also what one batch of a pipeline can hold.
 const READ_MAX: usize = 64 * 1024;
@@ -101,16 +100,22 @@ impl Service for Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
-        if is_denied(&core.config().settings, &stream.peer()) {
-            // If this fails, the client has gone already.
-            let _ = stream.write_all(DENIED).await;
-            return;
-        }
+    /// Serves a client. The future of an `async fn` would have room for the stream twice.
+    fn connection(
+        self: Arc<Self>,
+        core: Rc<Core>,
+        stream: Stream,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = ()> + 'static {
+        let is_denied = is_denied(&core.config().settings, &stream.peer());
         if let seconds @ 1.. = core.config().settings.tcp_keepalive {
             stream.keep_alive(Duration::from_secs(seconds.into()));
         }
-        Connection::new(core, stream, shutdown).serve().await;
+        let mut connection = Connection::new(core, stream, shutdown);
+        if is_denied {
+            connection.refuse(DENIED);
+        }
+        connection.serve()
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {

@@ -205,6 +205,7 @@ fn options(settings: &Settings) -> Result<Options, String> {
     let unix = (!settings.unixsocket.is_empty()).then(|| PathBuf::from(&settings.unixsocket));
     Ok(Options {
         listen: listen_addresses(&settings.bind, settings.port)?,
+        ipv6_only: false,
         unix: unix.into_iter().collect(),
         threads: settings.io_threads as usize,
         drain_timeout: DRAIN,

@@ -119,11 +119,6 @@ impl OwnedArgs {
     pub fn as_args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
-
-    /// The bytes of memory allocated.
-    pub fn bytes(&self) -> usize {
-        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
-    }
 }
 
 impl<A: AsRef<[u8]>> FromIterator<A> for OwnedArgs {
@@ -192,10 +187,9 @@ pub struct Parser {
     missing: Option<i64>,
     /// The bytes of the array read so far.
     at: usize,
-    /// The unquoted arguments of an inline request. Quotes and escapes change bytes, so these
-    /// cannot be spans of the buffer.
-    unquoted: OwnedArgs,
-    inline: bool,
+    /// The arguments of an inline request. Quotes and escapes change bytes, so these cannot be
+    /// spans of the buffer. They are in a box because hardly a connection ever has any.
+    inline: Option<Box<OwnedArgs>>,
 }
 
 impl Parser {
@@ -205,7 +199,7 @@ impl Parser {
         if self.missing.is_none() {
             self.spans.clear();
             self.at = 0;
-            self.inline = false;
+            self.inline = None;
             match buffer.first() {
                 None => return Found::Incomplete,
                 Some(b'*') => {}
@@ -223,7 +217,10 @@ impl Parser {
 
     /// The arguments of the request found last. `buffer` must be the one it was found in.
     pub fn args<'a>(&'a self, buffer: &'a [u8]) -> Args<'a> {
-        if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
+        match &self.inline {
+            Some(inline) => inline.as_args(),
+            None => Args::new(buffer, &self.spans),
+        }
     }
 
     /// The arguments found so far. Empty for an inline request, whose words may be unquoted copies.
@@ -247,8 +244,8 @@ impl Parser {
         if self.missing.is_none() && self.spans.capacity() > USUAL_ARGUMENTS {
             self.spans = Vec::new();
         }
-        if self.missing.is_none() && self.unquoted.bytes() > 0 {
-            self.unquoted = OwnedArgs::default();
+        if self.missing.is_none() {
+            self.inline = None;
         }
     }
 
@@ -299,10 +296,9 @@ impl Parser {
         };
         let text = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
         match words::split(text) {
-            Some(arguments) => self.unquoted = arguments.iter().collect(),
+            Some(arguments) => self.inline = Some(Box::new(arguments.iter().collect())),
             None => return Found::Invalid(Wrong::Fault("unbalanced quotes in request")),
         }
-        self.inline = true;
         Found::Request { length: end + 1 }
     }
 }

@@ -180,16 +180,19 @@ impl Ghosts {
         }
     }
 
-    /// Leaves out half of the sampled keys, for all ghosts and for good.
+    /// Leaves out half of the sampled keys, for all ghosts and for good. What was counted is halved
+    /// too, so that the time before counts no more than the time after.
     fn sample_half(&mut self) {
         self.sampled = self.sampled << 1 | 1;
         let sampled = self.sampled;
+        (self.requests, self.misses) = (self.requests / 2, self.misses / 2);
         self.resident.retain(|hash, _| hash & sampled == 0);
         let before = self.resident_bytes.max(1) as f64;
         self.resident_bytes = self.resident.values().map(|bytes| u64::from(*bytes)).sum();
         let left = self.resident_bytes as f64 / before;
         self.capacity = self.capacity.map(|bytes| bytes * left);
         for ghost in &mut self.ghosts {
+            ghost.misses /= 2;
             ghost.retain(|hash| hash & sampled == 0);
         }
     }

@@ -23,11 +23,11 @@ pub fn client_id(c: &mut Call) -> Answer {
 }
 
 pub fn client_getname(c: &mut Call) -> Answer {
-    let about = c.session.client.about.lock();
-    if about.name.is_empty() {
+    let name = c.session.client.about().name;
+    if name.is_empty() {
         c.out.null()
     } else {
-        c.out.bulk(&about.name)
+        c.out.bulk(&name)
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ pub fn set_name(c: &Call, name: &[u8]) -> Answer {
             "ERR Client names cannot contain spaces, newlines or special characters.",
         ));
     }
-    c.session.client.about.lock().name = name.to_vec();
+    c.session.client.about.lock().get_or_insert_default().name = name.into();
     Ok(())
 }
 
@@ -59,14 +59,14 @@ pub fn client_setinfo(c: &mut Call) -> Answer {
         )));
     }
     let mut about = c.session.client.about.lock();
+    let about = about.get_or_insert_default();
     if name.eq_ignore_ascii_case(b"lib-name") {
-        about.library = value.to_vec();
+        about.library = value.into();
     } else if name.eq_ignore_ascii_case(b"lib-ver") {
-        about.library_version = value.to_vec();
+        about.library_version = value.into();
     } else {
         return Err(Error::text(format!("ERR Unrecognized option '{}'", shown(name, 128))));
     }
-    drop(about);
     c.out.answer_ok()
 }
 
@@ -104,7 +104,7 @@ pub fn client_list(c: &mut Call) -> Answer {
 }
 
 fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
-    let about = client.about.lock().clone();
+    let about = client.about();
     let Figures { db, channels, patterns, queued, .. } = &client.figures;
     let figures = &client.figures;
     let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);

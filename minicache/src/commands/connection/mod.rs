@@ -88,7 +88,7 @@ pub fn reset(c: &mut Call) -> Answer {
     let gone = std::mem::take(&mut c.session.subscriptions);
     c.cache.registry.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
     let session: &mut Session = c.session;
-    session.client.about.lock().name.clear();
+    session.client.about.lock().get_or_insert_default().name = Box::default();
     session.db = 0;
     session.protocol = Protocol::Resp2;
     session.replies = Replies::On;

@@ -152,6 +152,22 @@ fn advice_is_near_the_race_on_the_whole_trace() {
     }
 }
 
+/// With a sample that shrinks again and again, each read counts as much as any other.
+#[test]
+fn leaving_out_half_of_the_sample_halves_what_it_counted() {
+    let (mut advice, stored) = (ghosts(), Stored { bytes: 100, deadline: None });
+    for key in 0..200_000_u64 {
+        let hash = hashing::hasher().hash_one(key);
+        for event in [Event::Read(None), Event::Added(stored)] {
+            advice.observe(0, 0, hash, event);
+        }
+    }
+    assert!(advice.sampled > SAMPLED);
+    let reads = advice.requests * (advice.sampled + 1);
+    assert!((100_000..400_000).contains(&reads), "{reads} of 200,000");
+    assert!(advice.ghosts.iter().all(|ghost| ghost.misses == advice.misses));
+}
+
 #[test]
 fn a_report_in_three_forms() {
     let trace = Trace { name: "a\"<b".into(), keys: vec![1, 2, 1, 3], distinct: 3 };

@@ -278,8 +278,8 @@ fn clients(cache: &Cache, page: &mut StatePage) {
         let blocked = if figures.blocked.load(Ordering::Relaxed) { ", waiting" } else { "" };
         table.row([
             client.id.into(),
-            client.address.as_str().into(),
-            shown(&client.about.lock().name).into(),
+            (&*client.address).into(),
+            shown(&client.about().name).into(),
             figures.db.load(Ordering::Relaxed).into(),
             since(client.since_ms).into(),
             since(figures.active_ms.load(Ordering::Relaxed)).into(),
