@@ -23,6 +23,12 @@
 //!
 //! PostgreSQL's `ExplainPropertyText` and its kin in `explain.c`, which write as they walk.
 
+mod figures;
+mod options;
+
+pub use figures::{Measured, document};
+pub use options::Options;
+
 /// A value of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `UniqueViolation`, `TooLarge`, `NotFound` | reports it; the transaction must roll back |
 //! | `Serialization`, `Deadlock` | rolls back; running the transaction again may succeed |
-//! | `LockNotAvailable` | asked not to wait |
+//! | `LockNotAvailable`, `LockTimeout` | asked not to wait, or no longer |
 //! | `Canceled` | another thread asked to stop |
 //! | `Io`, `Corrupt` | rolls back; the page or file stays unreadable |
 //! | `LogFailed` | ends the process: see below |
@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// The lock is held by another transaction and the caller does not wait.
     LockNotAvailable,
+    /// The lock was not granted within the limit of the transaction.
+    LockTimeout,
     /// [`Interrupt::cancel`](crate::engine::Interrupt::cancel) was called.
     Canceled,
     /// A row or key that does not fit its page.
@@ -65,6 +67,7 @@ impl fmt::Display for Error {
             Error::Serialization => f.write_str("another transaction changed the row"),
             Error::Deadlock { cycle } => write!(f, "deadlock between transactions {cycle:?}"),
             Error::LockNotAvailable => f.write_str("the row is locked"),
+            Error::LockTimeout => f.write_str("the row is still locked"),
             Error::Canceled => f.write_str("canceled"),
             Error::TooLarge { size, limit } => write!(f, "{size} bytes, more than {limit}"),
             Error::NotFound(id) => write!(f, "relation {id} does not exist"),
@@ -77,6 +80,17 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<minibtree_locks::Error> for Error {
+    fn from(error: minibtree_locks::Error) -> Error {
+        match error {
+            minibtree_locks::Error::NotAvailable => Error::LockNotAvailable,
+            minibtree_locks::Error::Deadlock { cycle } => Error::Deadlock { cycle },
+            minibtree_locks::Error::Canceled => Error::Canceled,
+            minibtree_locks::Error::TimedOut => Error::LockTimeout,
+        }
+    }
+}
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Error {

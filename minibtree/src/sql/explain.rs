@@ -7,86 +7,29 @@
 //!
 //! PostgreSQL's `explain.c` and, for expressions, `ruleutils.c`.
 
-use super::execute::Measured;
 use super::functions::Comparison;
-use super::plan::{Cost, Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
+use super::plan::{Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
 use super::values::Type;
 use crate::wire::Result;
-use minibtree_explain::{Node as Shown, Value};
+use minibtree_estimate::cost::Cost;
+pub use minibtree_explain::Options;
+use minibtree_explain::{Measured, Node as Shown, Value};
 use sqlparser::ast;
 use std::rc::Rc;
-use std::time::Duration;
-
-/// What an EXPLAIN shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Executes the statement, and shows what happened.
-    pub analyze: bool,
-    /// Shows what each node returns, and schemas.
-    pub verbose: bool,
-    pub costs: bool,
-    pub timing: bool,
-    /// Shows pages used.
-    pub buffers: bool,
-    /// Shows how long planning and execution took.
-    pub summary: bool,
-    /// JSON in place of text.
-    pub json: bool,
-}
 
 /// The options of an EXPLAIN.
 ///
 /// # Errors
-/// `42601` for an option that is none, `22023` for a format that is none, `0A000` for those that we
-/// do not have.
+/// Those of [`Options::read`].
 pub fn options(
     analyze: bool,
     verbose: bool,
     given: Option<&[ast::UtilityOption]>,
 ) -> Result<Options> {
-    let (buffers, json) = (false, false);
-    let mut options =
-        Options { analyze, verbose, costs: true, timing: true, buffers, summary: analyze, json };
-    let (mut summary, mut timing) = (None, None);
-    for option in given.unwrap_or_default() {
-        let name = option.name.value.to_lowercase();
-        let value = option.arg.as_ref().map_or("on".to_owned(), |it| it.to_string().to_lowercase());
-        let value = value.trim_matches('\'');
-        if name == "format" {
-            options.json = value == "json";
-            match value {
-                "text" | "json" => continue,
-                "xml" | "yaml" => return Err(unsupported!("EXPLAIN ({option})")),
-                _ => {
-                    let text = "unrecognized value for EXPLAIN option \"format\"";
-                    return Err(error!(INVALID_PARAMETER_VALUE, "{text}: \"{value}\""));
-                }
-            }
-        }
-        let is_on = match value {
-            "on" | "true" | "1" => true,
-            "off" | "false" | "0" => false,
-            _ => return Err(error!(SYNTAX_ERROR, "{name} requires a Boolean value")),
-        };
-        match name.as_str() {
-            "analyze" => options.analyze = is_on,
-            "verbose" => options.verbose = is_on,
-            "costs" => options.costs = is_on,
-            "timing" => timing = Some(is_on),
-            "buffers" => options.buffers = is_on,
-            "summary" => summary = Some(is_on),
-            "wal" | "settings" if !is_on => {}
-            "wal" | "settings" => return Err(unsupported!("EXPLAIN ({name})")),
-            _ => return Err(error!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{name}\"")),
-        }
-    }
-    if timing == Some(true) && !options.analyze {
-        return Err(error!(INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE"));
-    }
-    options.timing = timing.unwrap_or(true);
-    options.summary = summary.unwrap_or(options.analyze);
-    Ok(options)
+    let value = |it: &ast::UtilityOption| it.arg.as_ref().map(ToString::to_string);
+    let given = given.unwrap_or_default().iter();
+    Options::read(analyze, verbose, given.map(|it| (it.name.value.clone(), value(it))))
 }
 
 /// The document of an EXPLAIN: its lines of text, or one of JSON. `measured` is what the nodes have
@@ -98,32 +41,7 @@ pub fn document(
     planning: &Measured,
 ) -> Vec<String> {
     let Some(tree) = tree(planned, options, measured) else { return Vec::new() };
-    let ms = |it: Duration| format!("{:.3}", it.as_secs_f64() * 1e3);
-    let execution = measured.last().filter(|_| options.summary && options.analyze);
-    if options.json {
-        let mut summary = Vec::new();
-        if options.buffers {
-            summary.push(("Planning", Value::Group(buffers_json(&planning.buffers))));
-        }
-        if options.summary {
-            summary.push(("Planning Time", Value::Literal(ms(planning.total))));
-        }
-        if options.analyze {
-            summary.push(("Triggers", Value::Group(Vec::new())));
-        }
-        summary.extend(execution.map(|it| ("Execution Time", Value::Literal(ms(it.total)))));
-        return vec![minibtree_explain::json(&tree, &summary)];
-    }
-
-    let mut lines = minibtree_explain::text(&tree);
-    if let Some(buffers) = buffers_text(&planning.buffers).filter(|_| options.buffers) {
-        lines.extend(["Planning:".to_owned(), format!("  {buffers}")]);
-    }
-    if options.summary {
-        lines.push(format!("Planning Time: {} ms", ms(planning.total)));
-        lines.extend(execution.map(|it| format!("Execution Time: {} ms", ms(it.total))));
-    }
-    lines
+    minibtree_explain::document(&tree, options, planning, measured.last())
 }
 
 /// The nodes of a plan with what they tell; `None` for a statement without nodes.
@@ -348,36 +266,13 @@ impl Explainer<'_> {
         format!("{schema}{table}{alias}")
     }
 
-    /// What a node was expected to cost, and what it has done.
+    /// What a node has done.
+    fn measured(&self, id: usize) -> Option<&Measured> {
+        self.measured.get(id)
+    }
+
     fn figures(&self, cost: Cost, id: usize, shown: &mut Shown) {
-        if self.options.costs {
-            let Cost { startup, total, rows, width } = cost;
-            shown.title(format!(
-                "  (cost={startup:.2}..{total:.2} rows={rows:.0} width={width:.0})"
-            ));
-            shown.json("Startup Cost", Value::literal(format!("{startup:.2}")));
-            shown.json("Total Cost", Value::literal(format!("{total:.2}")));
-            shown.json("Plan Rows", Value::literal(format!("{rows:.0}")));
-            shown.json("Plan Width", Value::literal(format!("{width:.0}")));
-        }
-        let Some(measured) = self.measured.get(id).filter(|_| self.options.analyze) else {
-            return;
-        };
-        let count = measured.loops.max(1) as f64;
-        let ms = |it: Duration| format!("{:.3}", it.as_secs_f64() * 1e3 / count);
-        let (startup, total) = (ms(measured.startup), ms(measured.total));
-        let (rows, loops) = (format!("{:.0}", measured.rows as f64 / count), measured.loops);
-        shown.title(match (loops, self.options.timing) {
-            (0, _) => " (never executed)".to_owned(),
-            (_, true) => format!(" (actual time={startup}..{total} rows={rows} loops={loops})"),
-            (_, false) => format!(" (actual rows={rows} loops={loops})"),
-        });
-        if self.options.timing {
-            shown.json("Actual Startup Time", Value::Literal(startup));
-            shown.json("Actual Total Time", Value::Literal(total));
-        }
-        shown.json("Actual Rows", Value::Literal(rows));
-        shown.json("Actual Loops", Value::literal(loops));
+        shown.figures(cost, self.measured(id), self.options);
     }
 
     fn output(&self, output: &[String], shown: &mut Shown) {
@@ -486,7 +381,8 @@ impl Explainer<'_> {
                     let texts = self.columns(input, &used, false);
                     let below = self.node(input, &Output::Used(used.clone()), "Outer");
                     let mut hash = self.stage("Hash", input, texts, vec![below]);
-                    self.hash(node.id, input, &mut hash);
+                    hash.hash_table(self.measured(node.id));
+                    self.buffers(input.id, &mut hash);
                     hash
                 }
                 (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
@@ -580,7 +476,7 @@ impl Explainer<'_> {
             }
             Kind::IndexScan { conditions, filter, is_only, .. } => {
                 show("Index Cond", &Expr::all(conditions.clone()), shown);
-                let measured = self.measured.get(node.id).filter(|_| self.options.analyze);
+                let measured = self.measured(node.id);
                 if let (false, Some(_)) = (conditions.is_empty(), measured) {
                     shown.json("Rows Removed by Index Recheck", Value::literal(0));
                 }
@@ -599,7 +495,9 @@ impl Explainer<'_> {
             Kind::Aggregate { input, keys, having, .. } => {
                 self.group_keys(input, keys, shown);
                 show("Filter", having, shown);
-                self.hashed(node, keys.is_empty(), shown);
+                if !keys.is_empty() {
+                    shown.groups(self.measured(node.id), self.options);
+                }
                 if having.is_some() {
                     self.removed(node, "Rows Removed by Filter", shown);
                 }
@@ -607,7 +505,7 @@ impl Explainer<'_> {
             }
             Kind::Distinct { input, keys } => {
                 self.group_keys(input, keys, shown);
-                self.hashed(node, false, shown);
+                shown.groups(self.measured(node.id), self.options);
                 exprs.extend(keys.iter().map(|it| &it.0));
             }
             Kind::Sort { keys, .. } => {
@@ -653,49 +551,9 @@ impl Explainer<'_> {
         equal.iter().flat_map(|(outer, inner, _)| [outer, inner]).chain(condition).collect()
     }
 
-    /// How large a hash table of groups has become.
-    fn hashed(&self, node: &Node, is_plain: bool, shown: &mut Shown) {
-        if is_plain {
-            return;
-        }
-        if self.options.costs {
-            shown.json("Planned Partitions", Value::literal(0));
-        }
-        if let Some(it) = self.measured.get(node.id).filter(|_| self.options.analyze) {
-            let memory = it.memory.div_ceil(1024).max(24);
-            shown.line(format!("Batches: 1  Memory Usage: {memory}kB"));
-            shown.json("HashAgg Batches", Value::literal(1));
-            shown.json("Peak Memory Usage", Value::literal(memory));
-            shown.json("Disk Usage", Value::literal(0));
-        }
-    }
-
-    /// The hash table of a join.
-    fn hash(&self, join: usize, input: &Node, shown: &mut Shown) {
-        if let Some(it) = self.measured.get(join).filter(|it| self.options.analyze && it.loops > 0)
-        {
-            let buckets = it.entries.next_power_of_two().max(1024);
-            let memory = (it.memory + 8 * buckets).div_ceil(1024);
-            shown.line(format!("Buckets: {buckets}  Batches: 1  Memory Usage: {memory}kB"));
-            let figures = [
-                ("Hash Buckets", buckets),
-                ("Original Hash Buckets", buckets),
-                ("Hash Batches", 1),
-                ("Original Hash Batches", 1),
-                ("Peak Memory Usage", memory),
-            ];
-            figures.into_iter().for_each(|(name, it)| shown.json(name, Value::literal(it)));
-        }
-        self.buffers(input.id, shown);
-    }
-
     /// The pages that a node has used, those below included.
     fn buffers(&self, id: usize, shown: &mut Shown) {
-        let Some(it) = self.measured.get(id).filter(|_| self.options.buffers) else { return };
-        if let Some(text) = buffers_text(&it.buffers) {
-            shown.line(text);
-        }
-        buffers_json(&it.buffers).into_iter().for_each(|(name, it)| shown.json(name, it));
+        shown.buffers(self.measured(id), self.options);
     }
 
     fn group_keys(&self, input: &Node, keys: &[(Expr, Type)], shown: &mut Shown) {
@@ -709,23 +567,11 @@ impl Explainer<'_> {
     fn sort_keys(&self, node: &Node, keys: &[SortBy], names: &[String], shown: &mut Shown) {
         let texts: Vec<String> = keys.iter().map(|key| self.sort_key(key, names)).collect();
         shown.both("Sort Key", Value::List(texts));
-        if let (true, Some(it)) = (self.options.analyze, self.measured.get(node.id)) {
-            let method = if it.is_bounded { "top-N heapsort" } else { "quicksort" };
-            let memory = it.memory.div_ceil(1024).max(25);
-            shown.line(format!("Sort Method: {method}  Memory: {memory}kB"));
-            shown.json("Sort Method", Value::text(method));
-            shown.json("Sort Space Used", Value::literal(memory));
-            shown.json("Sort Space Type", Value::text("Memory"));
-        }
+        shown.sort(self.measured(node.id));
     }
 
     fn removed(&self, node: &Node, label: &'static str, shown: &mut Shown) {
-        let Some(it) = self.measured.get(node.id).filter(|_| self.options.analyze) else { return };
-        let removed = format!("{:.0}", it.removed as f64 / it.loops.max(1) as f64);
-        match it.removed {
-            0 => shown.json(label, Value::Literal(removed)),
-            _ => shown.both(label, Value::Literal(removed)),
-        }
+        shown.removed(label, self.measured(node.id));
     }
 
     fn sort_key(&self, key: &SortBy, names: &[String]) -> String {
@@ -886,14 +732,6 @@ impl Explainer<'_> {
     }
 }
 
-/// `Buffers: shared hit=3 read=1`; none if no page was used.
-fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
-    let parts = ["hit", "read", "dirtied", "written"].into_iter().zip(buffers);
-    let used = parts.filter(|it| *it.1 > 0).map(|(name, count)| format!(" {name}={count}"));
-    let used: String = used.collect();
-    (!used.is_empty()).then(|| format!("Buffers: shared{used}"))
-}
-
 /// Conditions have parentheses already; columns and constants get them.
 fn parenthesized(text: String) -> String {
     if text.starts_with('(') || text == "false" || text == "true" {
@@ -1024,22 +862,4 @@ fn table_of(scanned: &Scanned) -> Pairs {
 fn quoted_name(name: &str) -> String {
     let is_plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
     if name.chars().all(is_plain) { name.to_owned() } else { format!("\"{name}\"") }
-}
-
-/// The pages that were used, as JSON has them. No page is local or temporary.
-fn buffers_json(buffers: &[u64; 4]) -> Vec<(&'static str, Value)> {
-    const NAMES: [&str; 10] = [
-        "Shared Hit Blocks",
-        "Shared Read Blocks",
-        "Shared Dirtied Blocks",
-        "Shared Written Blocks",
-        "Local Hit Blocks",
-        "Local Read Blocks",
-        "Local Dirtied Blocks",
-        "Local Written Blocks",
-        "Temp Read Blocks",
-        "Temp Written Blocks",
-    ];
-    let counts = buffers.iter().copied().chain(std::iter::repeat(0));
-    NAMES.into_iter().zip(counts).map(|(name, it)| (name, Value::literal(it))).collect()
 }

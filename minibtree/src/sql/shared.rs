@@ -3,9 +3,9 @@
 use super::catalog::{Catalog, Versions};
 use super::plan::Statistics;
 use super::sequence::Sequences;
-use super::session::Timeouts;
 use crate::engine::{Database, Isolation};
 use crate::wire::Result;
+use minibtree_locks::Timeouts;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@
 
 use super::{Severity, SqlError, code};
 use crate::engine;
+use minibtree_locks::Error as Lock;
 
 impl From<engine::Error> for SqlError {
     /// What the engine reports, in PostgreSQL's words. Names of tables and keys are added by the
@@ -27,9 +28,10 @@ impl From<engine::Error> for SqlError {
                 code::SERIALIZATION_FAILURE,
                 "could not serialize access due to concurrent update".into(),
             ),
-            Deadlock { .. } => (code::DEADLOCK_DETECTED, "deadlock detected".into()),
-            LockNotAvailable => (code::LOCK_NOT_AVAILABLE, "could not obtain lock on row".into()),
-            Canceled => (code::QUERY_CANCELED, "canceling statement due to user request".into()),
+            Deadlock { .. } => return Lock::Deadlock { cycle: Vec::new() }.into(),
+            LockNotAvailable => return Lock::NotAvailable.into(),
+            LockTimeout => return Lock::TimedOut.into(),
+            Canceled => return Lock::Canceled.into(),
             TooLarge { size, limit } => (
                 code::PROGRAM_LIMIT_EXCEEDED,
                 format!("row is too big: size {size}, maximum size {limit}"),

@@ -30,6 +30,10 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
 
+mod data_type;
+
+pub use data_type::column_type;
+
 const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 /// The most tokens between two commas of a statement.
 const RUN_MAX: usize = 2_000;
@@ -368,6 +372,29 @@ fn syntax_at(found: Option<&TokenWithSpan>) -> SqlError {
         _ => ("at end of input".to_owned(), 0),
     };
     SqlError::new(code::SYNTAX_ERROR, format!("syntax error {text}")).at(column)
+}
+
+/// The value of a SET as text.
+pub fn setting_text(values: &[ast::Expr]) -> String {
+    let text = |expr: &ast::Expr| match expr {
+        ast::Expr::Value(literal) => match &literal.value {
+            ast::Value::SingleQuotedString(text) => text.clone(),
+            other => other.to_string(),
+        },
+        ast::Expr::Identifier(name) => folded(name),
+        other => other.to_string(),
+    };
+    values.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a variable of SHOW: `TRANSACTION ISOLATION LEVEL` is one too.
+pub fn variable_name(words: &[ast::Ident]) -> String {
+    let words: Vec<String> = words.iter().map(folded).collect();
+    match words.join(" ").as_str() {
+        "transaction isolation level" => "transaction_isolation".to_owned(),
+        "time zone" => "timezone".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 #[cfg(test)]

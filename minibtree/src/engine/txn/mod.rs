@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `commit_log.rs` | a bit per transaction, on pages |
 //! | `snapshot.rs` | which versions a statement sees |
-//! | `locks.rs` | the lock table and deadlocks |
 //! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
 //!
-//! This file holds what they share: [`System`], the list of running transactions among it.
+//! This file holds what they share: [`System`], the list of running transactions among it. Who waits
+//! for whom, and deadlocks, is the business of the crate `minibtree/locks`.
 //!
 //! # The order of a commit
 //!
@@ -22,32 +22,46 @@
 //! locked for microseconds, not for the time of a sync. PostgreSQL releases locks after 4.
 
 mod commit_log;
-mod locks;
 mod snapshot;
 mod transaction;
 
-pub use locks::{Interrupt, LockMode, LockWait};
+pub use minibtree_locks::{Interrupt, LockMode, LockWait};
 pub use snapshot::Snapshot;
 pub use transaction::{Isolation, Savepoint, Transaction};
 
-pub(in crate::engine) use locks::LockKey;
-
 use super::Result;
 use super::pool::Pool;
-use crate::format::{Lsn, RelationId, Xid};
+use crate::format::{Lsn, RelationId, Tid, Xid};
 use commit_log::CommitLog;
-use locks::{Locks, Owner};
+use minibtree_locks::{Key, Locks, Owner};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use snapshot::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What can be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockKey {
+    /// A running transaction, held by itself.
+    Transaction(Xid),
+    /// A row, by the first version of its chain.
+    Row(RelationId, Tid),
+    /// A heap or index.
+    Relation(RelationId),
+}
+
+impl Key for LockKey {
+    fn is_row(&self) -> bool {
+        matches!(self, LockKey::Row(..))
+    }
+}
+
 /// What all transactions of a database share.
 pub struct System {
     pub pool: Pool,
     commit_log: CommitLog,
-    locks: Locks,
+    locks: Locks<LockKey>,
     running: Mutex<Running>,
     next_owner: AtomicU64,
     synchronous_commit: bool,

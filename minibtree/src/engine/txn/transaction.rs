@@ -14,13 +14,14 @@
 //! PostgreSQL's `xact.c`. Its subtransactions nest in a tree with a log of their parents
 //! (`subtrans.c`), because a subtransaction has a status of its own; here it has none.
 
-use super::System;
-use super::locks::{Interrupt, LockKey, LockMode, LockWait, Owner};
 use super::snapshot::{Inserted, Snapshot};
+use super::{Interrupt, LockKey, LockMode, LockWait, System};
 use crate::engine::Result;
 use crate::engine::pool::Relation;
 use crate::format::{Lsn, RelationId, Tid, Xid};
+use minibtree_locks::Waiter;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which changes of others a transaction sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,7 @@ pub struct Savepoint {
 pub struct Transaction {
     pub(in crate::engine) system: Arc<System>,
     isolation: Isolation,
-    owner: Owner,
-    interrupt: Interrupt,
+    waiter: Waiter,
     /// The ids it has written with, in order, without those that were rolled back.
     xids: Vec<Xid>,
     /// The next write takes a new id.
@@ -64,10 +64,9 @@ impl Transaction {
     /// Begins a transaction. Writes no log.
     pub(in crate::engine) fn begin(system: Arc<System>, isolation: Isolation) -> Transaction {
         Transaction {
-            owner: system.new_owner(),
+            waiter: Waiter::new(system.new_owner()),
             system,
             isolation,
-            interrupt: Interrupt::default(),
             xids: Vec::new(),
             is_new_xid_due: true,
             command: 0,
@@ -124,7 +123,12 @@ impl Transaction {
 
     /// Lets `interrupt` cancel the waits of this transaction.
     pub fn set_interrupt(&mut self, interrupt: Interrupt) {
-        self.interrupt = interrupt;
+        self.waiter.interrupt = interrupt;
+    }
+
+    /// Limits how long each wait for a lock may take.
+    pub fn set_lock_timeout(&mut self, limit: Option<Duration>) {
+        self.waiter.limit = limit;
     }
 
     /// Drops a heap or index when the transaction commits. The caller holds its lock in mode
@@ -157,7 +161,7 @@ impl Transaction {
         self.system.end(&undone, None);
         self.is_new_xid_due = true;
 
-        self.system.locks.release(self.owner, self.locks.drain(savepoint.locks..));
+        self.system.locks.release(self.waiter.owner, self.locks.drain(savepoint.locks..));
         self.dropped.truncate(savepoint.dropped);
         for id in self.created.split_off(savepoint.created) {
             self.system.pool.drop_relation(id)?;
@@ -214,7 +218,7 @@ impl Transaction {
         wait: LockWait,
     ) -> Result<()> {
         let locks = &self.system.locks;
-        if locks.acquire(self.owner, &self.interrupt, key, mode, wait)? {
+        if locks.acquire(&self.waiter, key, mode, wait)? {
             self.locks.push(key);
         }
         Ok(())
@@ -222,7 +226,7 @@ impl Transaction {
 
     /// Returns true if others hold or wait for this row in a mode that conflicts. Does not wait.
     pub(in crate::engine) fn is_row_locked(&self, row: LockKey, mode: LockMode) -> bool {
-        self.system.locks.is_row_locked(self.owner, row, mode)
+        self.system.locks.is_row_locked(self.waiter.owner, row, mode)
     }
 
     /// Returns true if any row is locked by anyone. Cheap.
@@ -233,8 +237,8 @@ impl Transaction {
     /// Waits until another transaction has ended.
     pub(in crate::engine) fn wait_for(&self, xid: Xid) -> Result<()> {
         let (locks, key) = (&self.system.locks, LockKey::Transaction(xid));
-        locks.acquire(self.owner, &self.interrupt, key, LockMode::Share, LockWait::Block)?;
-        locks.release(self.owner, [key]);
+        locks.acquire(&self.waiter, key, LockMode::Share, LockWait::Block)?;
+        locks.release(self.waiter.owner, [key]);
         Ok(())
     }
 
@@ -246,7 +250,7 @@ impl Transaction {
             self.system.end(&self.xids, commit);
         }
         if !self.locks.is_empty() {
-            self.system.locks.release(self.owner, self.locks.drain(..));
+            self.system.locks.release(self.waiter.owner, self.locks.drain(..));
         }
     }
 }

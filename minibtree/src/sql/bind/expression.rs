@@ -4,12 +4,11 @@
 
 use super::calls;
 use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
-use super::data_type::column_type;
 use super::level::{Binder, Typed};
 use super::select;
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
-use crate::sql::statement::{folded, parse_query};
+use crate::sql::statement::{column_type, folded, parse_query};
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{Result, SqlError, code};

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `level.rs` | which names can be seen |
 //! | `expression.rs`, `calls.rs`, `coerce.rs` | expressions, calls, casts |
-//! | `data_type.rs` | names of types |
 //! | `from.rs`, `select.rs`, `grouping.rs` | queries |
 //! | `shown.rs` | expressions that the catalog keeps |
 //! | `write.rs` | INSERT, UPDATE, DELETE |
@@ -19,7 +18,6 @@
 
 mod calls;
 mod coerce;
-mod data_type;
 mod expression;
 mod from;
 mod grouping;
@@ -29,7 +27,6 @@ mod shown;
 mod write;
 
 pub use coerce::argument;
-pub use data_type::column_type;
 pub use level::{Binder, undefined_column};
 pub use select::query;
 pub use shown::{shown_condition, shown_default};

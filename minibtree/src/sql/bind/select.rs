@@ -510,7 +510,9 @@ fn named_by(expr: &ast::Expr) -> Option<(String, bool)> {
 
 /// The internal name of a type, by which a cast of a constant is called.
 fn type_name(name: &ast::DataType) -> String {
-    super::column_type(name).map_or("?column?", |it| it.base.internal_name()).to_owned()
+    crate::sql::statement::column_type(name)
+        .map_or("?column?", |it| it.base.internal_name())
+        .to_owned()
 }
 
 /// GROUP BY: a position, a column of FROM, a name of the select list, or an expression.

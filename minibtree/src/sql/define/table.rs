@@ -2,11 +2,11 @@
 
 use super::alter::add_constraint;
 use super::{check_understood, free_name, is_there, reload};
-use crate::sql::bind::{self, column_type};
+use crate::sql::bind;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::execute::Context;
 use crate::sql::functions::quoted;
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{column_type, folded, table_name};
 use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};

@@ -1,17 +1,17 @@
 //! What an execution knows.
 
-use crate::engine::{Interrupt, Snapshot, buffer_usage};
+use crate::engine::{Interrupt, Snapshot};
 use crate::format::{Lsn, PAGE_SIZE, RelationId};
 use crate::sql::functions::SystemCall;
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
+use minibtree_explain::Measured;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// A row.
 pub type Row = Vec<Value>;
@@ -43,39 +43,6 @@ pub enum SubResult {
     /// All rows: those without NULL as keys, and whether there are others.
     Keys(HashSet<Vec<u8>>, bool),
     Rows(Vec<Row>),
-}
-
-/// What a node has done.
-#[derive(Clone, Debug, Default)]
-pub struct Measured {
-    pub loops: u64,
-    pub rows: u64,
-    /// Rows that did not meet its filter.
-    pub removed: u64,
-    /// Rows of an index-only scan that were looked up in the heap.
-    pub heap_fetches: u64,
-    /// Time before the first row of each loop.
-    pub startup: Duration,
-    /// Time until the last row.
-    pub total: Duration,
-    /// Bytes taken by a sort or hash table at most.
-    pub memory: usize,
-    /// Rows of a hash table, or how many were sorted.
-    pub entries: usize,
-    /// A sort kept only as many rows as were wanted.
-    pub is_bounded: bool,
-    /// Pages used by it and the nodes below, as [`buffer_usage`] counts them.
-    pub buffers: [u64; 4],
-}
-
-impl Measured {
-    /// Adds what has been used since a moment.
-    pub fn add_since(&mut self, (begun, before): (Instant, [u64; 4])) {
-        self.total += begun.elapsed();
-        for (sum, (now, before)) in self.buffers.iter_mut().zip(buffer_usage().iter().zip(before)) {
-            *sum += now - before;
-        }
-    }
 }
 
 /// What an expression is evaluated in: the execution, and the rows of the queries around.

@@ -1,7 +1,7 @@
 //! A statement while it is executed.
 
 use super::constraint::check_foreign_keys;
-use super::context::{Context, Measured, Row};
+use super::context::{Context, Row};
 use super::evaluate::evaluate;
 use super::lock::Locking;
 use super::modify::{check_row, insert_rows, modify};
@@ -11,6 +11,7 @@ use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Plan;
 use crate::sql::tree::{Operation, Write};
 use crate::wire::Result;
+use minibtree_explain::Measured;
 use std::rc::Rc;
 use std::sync::Arc;
 

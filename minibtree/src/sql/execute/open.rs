@@ -36,7 +36,7 @@ pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn
     context.measure(node.id, |it| {
         it.loops += 1;
         it.startup += begun.0.elapsed();
-        it.add_since(begun);
+        it.add_since(begun, buffer_usage());
     });
 
     let (node, context, mut has_begun) = (node.id, context.clone(), false);
@@ -45,7 +45,7 @@ pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn
         let row = rows.next()?;
         let is_first = !std::mem::replace(&mut has_begun, true);
         context.measure(node, |it| {
-            it.add_since(begun);
+            it.add_since(begun, buffer_usage());
             it.startup += if is_first { begun.0.elapsed() } else { Default::default() };
             it.rows += u64::from(row.is_some());
         });

@@ -9,11 +9,11 @@
 //! PostgreSQL's `selfuncs.c` and `clausesel.c`.
 
 use super::scan::is_stable;
-use super::statistics::{ColumnStatistics, TableStatistics};
+use super::statistics::TableStatistics;
 use crate::sql::functions::Comparison;
-use crate::sql::functions::casts::position_of;
 use crate::sql::tree::{Expr, Relation, Source};
-use crate::sql::values::{Value, compare};
+use crate::sql::values::Value;
+use minibtree_estimate::ColumnStatistics;
 
 const EQUAL: f64 = 0.005;
 const INEQUALITY: f64 = 1.0 / 3.0;
@@ -177,7 +177,7 @@ impl Known<'_> {
             Comparison::Eq => equal,
             Comparison::Ne => 1.0 - equal,
             _ => {
-                let below = value.and_then(|value| self.below(column, value));
+                let below = value.and_then(|value| self.column(column)?.0.below(value));
                 match (below, comparison) {
                     (None, _) => INEQUALITY,
                     (Some(below), Comparison::Lt) => below,
@@ -196,48 +196,7 @@ impl Known<'_> {
                 _ => EQUAL,
             };
         };
-        let known = 1.0 - statistics.null_fraction;
-        let Some(value) = value else { return known / statistics.distinct.max(1.0) };
-        let same =
-            |it: &&(Value, f64)| same_kind(&it.0, value) && compare(&it.0, value, true).is_eq();
-        if let Some((_, fraction)) = statistics.common.iter().find(same) {
-            return *fraction;
-        }
-        let common: f64 = statistics.common.iter().map(|it| it.1).sum();
-        let others = (statistics.distinct - statistics.common.len() as f64).max(1.0);
-        (known - common).max(0.0) / others
-    }
-
-    /// The fraction of rows with a smaller value.
-    fn below(&self, column: &Expr, value: &Value) -> Option<f64> {
-        let (statistics, _) = self.column(column)?;
-        let mut below = 0.0;
-        let mut rest = 1.0 - statistics.null_fraction;
-        for (common, fraction) in &statistics.common {
-            if !same_kind(common, value) {
-                return None;
-            }
-            rest -= fraction;
-            below += if compare(common, value, true).is_lt() { *fraction } else { 0.0 };
-        }
-        let histogram = &statistics.histogram;
-        if histogram.len() < 2 || !same_kind(&histogram[0], value) {
-            return (!statistics.common.is_empty()).then_some(below);
-        }
-        let parts = (histogram.len() - 1) as f64;
-        let at = histogram.partition_point(|it| compare(it, value, true).is_lt());
-        let position = match at {
-            0 => 0.0,
-            at if at == histogram.len() => parts,
-            at => {
-                let between = |low: &Value, high: &Value| {
-                    let (low, high) = (position_of(low)?, position_of(high)?);
-                    Some(((position_of(value)? - low) / (high - low)).clamp(0.0, 1.0))
-                };
-                (at - 1) as f64 + between(&histogram[at - 1], &histogram[at]).unwrap_or(0.5)
-            }
-        };
-        Some(below + rest.max(0.0) * position / parts)
+        statistics.equal(value)
     }
 
     /// The relation whose column an expression is, and which column.
@@ -269,8 +228,4 @@ impl Known<'_> {
         let Source::Table(table) = &self.relations[relation].source else { return false };
         table.indexes.iter().any(|it| it.is_key() && it.positions() == [column])
     }
-}
-
-fn same_kind(left: &Value, right: &Value) -> bool {
-    std::mem::discriminant(left) == std::mem::discriminant(right)
 }

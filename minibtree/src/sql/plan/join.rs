@@ -15,13 +15,13 @@
 //!
 //! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees and merge joins.
 
-use super::cost;
 use super::estimate::Known;
-use super::node::{Cost, Kind, Node};
+use super::node::{Kind, Node};
 use super::scan::{Wanted, is_stable};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, FromItem, JoinKind};
 use crate::sql::values::Type;
+use minibtree_estimate::cost::{self, Cost};
 use std::collections::HashMap;
 use std::rc::Rc;
 

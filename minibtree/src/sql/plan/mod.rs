@@ -3,7 +3,6 @@
 //! | file | what it is |
 //! |---|---|
 //! | `node.rs` | plans: trees of nodes with their costs |
-//! | `cost.rs` | what a node costs, in PostgreSQL's units |
 //! | `estimate.rs` | how many rows meet a condition |
 //! | `scan.rs` | the ways to read one table |
 //! | `join.rs` | the order and method of joins |
@@ -18,10 +17,11 @@
 //!   IndexScan pgbench_accounts_pkey, aid = $1
 //! ```
 //!
+//! What a node costs, and how many rows have a value, is computed by the crate `minibtree/estimate`.
+//!
 //! PostgreSQL's `planner.c`. There, subqueries in FROM are merged into the query around them; ours
 //! are planned on their own.
 
-mod cost;
 mod estimate;
 mod exists;
 mod join;
@@ -31,8 +31,6 @@ mod scan;
 mod semi;
 mod statistics;
 
-pub use node::{
-    Bounds, Cost, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan,
-};
+pub use node::{Bounds, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan};
 pub use query::plan;
-pub use statistics::{ColumnStatistics, Statistics, TableStatistics};
+pub use statistics::{Statistics, TableStatistics};

@@ -13,18 +13,9 @@ use crate::sql::tree::{
 };
 use crate::sql::values::Type;
 use crate::wire::Field;
+use minibtree_estimate::cost::Cost;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// What a node is expected to cost, in units of a page that is read in sequence.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
-    pub startup: f64,
-    pub total: f64,
-    pub rows: f64,
-    /// Bytes of a row.
-    pub width: f64,
-}
 
 /// A step of a plan.
 #[derive(Debug)]

@@ -13,10 +13,10 @@
 
 use super::estimate::Known;
 use super::join::{self, Condition, cheapest_scan};
-use super::node::{Cost, Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
+use super::node::{Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
 use super::scan::{Path, Wanted};
 use super::statistics::{Statistics, TableStatistics};
-use super::{cost, exists, semi};
+use super::{exists, semi};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
@@ -27,6 +27,7 @@ use crate::sql::tree::{
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result};
+use minibtree_estimate::cost::{self, Cost};
 use sqlparser::ast;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -10,14 +10,14 @@
 //!
 //! PostgreSQL's `indxpath.c`.
 
-use super::cost::{self, IndexScan};
 use super::estimate::Known;
 use super::join::hash_type;
-use super::node::{Bounds, Cost, Kind, Scanned};
+use super::node::{Bounds, Kind, Scanned};
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::Expr;
 use crate::sql::values::{Type, compare};
+use minibtree_estimate::cost::{self, Cost, IndexScan};
 
 /// A way to read a table.
 pub struct Path {

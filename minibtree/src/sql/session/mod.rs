@@ -31,13 +31,11 @@ mod copy;
 mod maintenance;
 mod named;
 mod portal;
-mod settings;
-mod timeouts;
 mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES, Version};
 use super::define;
-use super::execute::{Context, Cursor, Insertion, Measured};
+use super::execute::{Context, Cursor, Insertion};
 use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
@@ -53,20 +51,23 @@ use crate::wire::{
 use crate::wire::{code, format_of};
 use copy::CopyIn;
 pub use copy::fields as copy_fields;
+use minibtree_explain::Measured;
+use minibtree_locks::Armed;
+use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
 use named::Fetching;
 use portal::{Portal, Prepared, Running, text_field, write_row};
-use settings::{Around, IDLE_TIMEOUT, STATEMENT_TIMEOUT, Settings, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use timeouts::Armed;
-pub use timeouts::Timeouts;
-use transaction::{is_transaction_control, isolation_of, transaction_control};
+use transaction::{is_transaction_control, isolation_of, level, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
+
+/// Settings before a block, and as it leaves them if it commits: without those of SET LOCAL.
+type Around = (Settings, Settings);
 
 /// The type of the document of EXPLAIN (FORMAT JSON).
 const JSON_OID: u32 = 114;
@@ -347,7 +348,7 @@ impl Session {
     /// Begins a statement, and a transaction if there is none.
     fn begin_statement(&mut self) -> Result<&mut Transaction> {
         if let State::Idle = self.state {
-            let isolation = self.settings.isolation.unwrap_or(Isolation::ReadCommitted);
+            let isolation = level(self.settings.isolation.unwrap_or(READ_COMMITTED));
             let mut transaction = self.shared.database.begin(isolation);
             transaction.set_interrupt(self.interrupt.clone());
             // A cancel request that came too late for the last statement does not cancel this one.
@@ -357,7 +358,10 @@ impl Session {
         } else if let State::Implicit(transaction) | State::Block(transaction) = &mut self.state {
             transaction.next_statement();
         }
-        self.transaction()
+        let limit = self.settings.timeout(LOCK_TIMEOUT);
+        let transaction = self.transaction()?;
+        transaction.set_lock_timeout(limit);
+        Ok(transaction)
     }
 
     fn transaction(&mut self) -> Result<&mut Transaction> {
@@ -511,7 +515,7 @@ impl Session {
                 return Ok(Prepared::plain(statement, vec![field]));
             }
             ast::Statement::ShowVariable { variable } => {
-                let name = settings::variable_name(variable);
+                let name = statement::variable_name(variable);
                 return Ok(Prepared::plain(statement, vec![text_field(&name)]));
             }
             _ => {}
@@ -817,7 +821,7 @@ impl Session {
                 lines(self.explain(statement, options)?, "EXPLAIN")
             }
             ast::Statement::ShowVariable { variable } => {
-                let name = settings::variable_name(variable);
+                let name = statement::variable_name(variable);
                 lines(vec![self.settings.show(&name)?], "SHOW")
             }
             ast::Statement::Set(set) => {
@@ -875,11 +879,11 @@ impl Session {
         let (name, value) = match set {
             ast::Set::SingleAssignment { scope, hivevar: false, variable, values } => {
                 is_local = *scope == Some(ast::ContextModifier::Local);
-                (variable.to_string(), setting_text(values))
+                (variable.to_string(), statement::setting_text(values))
             }
             ast::Set::SetTimeZone { local, value } => {
                 is_local = *local;
-                ("timezone".to_owned(), setting_text(std::slice::from_ref(value)))
+                ("timezone".to_owned(), statement::setting_text(std::slice::from_ref(value)))
             }
             ast::Set::SetNames { charset_name, collation_name: None } => {
                 ("client_encoding".to_owned(), charset_name.value.clone())
@@ -892,7 +896,7 @@ impl Session {
                         Ok(())
                     });
                 }
-                let is_current = |it| self.transaction().is_ok_and(|t| t.isolation() == it);
+                let is_current = |it| self.transaction().is_ok_and(|t| t.isolation() == level(it));
                 return match isolation.is_none_or(is_current) {
                     true => Ok(()),
                     false => Err(unsupported!("{set}")),
@@ -918,7 +922,7 @@ impl Session {
         let Some(planned) = plan::plan(&self.catalog, &statistics, sql, &[])? else {
             return Err(unsupported!("EXPLAIN {}", first_words(sql)));
         };
-        planning.add_since(begun);
+        planning.add_since(begun, buffer_usage());
 
         let planned = self.lock(sql, &Rc::new(planned))?;
         let begun = (Instant::now(), buffer_usage());
@@ -929,7 +933,7 @@ impl Session {
                 execution.rows += 1;
             }
             execution.loops = 1;
-            execution.add_since(begun);
+            execution.add_since(begun, buffer_usage());
             execution.startup = execution.total;
             measured = cursor.measured();
             measured.push(execution.clone());

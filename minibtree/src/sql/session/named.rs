@@ -15,7 +15,7 @@ use super::portal::{Portal, Prepared, Running};
 use super::{Session, State};
 use crate::engine::Transaction;
 use crate::sql::bind::{self, Binder};
-use crate::sql::statement::{Fetch, Statement, folded, table_name};
+use crate::sql::statement::{Fetch, Statement, column_type, folded, table_name};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
@@ -120,7 +120,7 @@ pub fn prepare(
 ) -> Result<()> {
     let name = folded(name);
     session.check_is_new(&name)?;
-    let declared = types.iter().map(|it| Ok(Some(bind::column_type(it)?.base)));
+    let declared = types.iter().map(|it| Ok(Some(column_type(it)?.base)));
     let declared = declared.collect::<Result<Vec<_>>>()?;
     let statement = Statement::Sql(Box::new(statement.clone()));
     let prepared = session.prepare(Some(statement), &declared)?;

@@ -10,11 +10,11 @@
 //!
 //! PostgreSQL's `xact.c`, where a savepoint is a subtransaction of its own.
 
-use super::settings::isolation_named;
 use super::{Session, State};
 use crate::engine::Isolation;
 use crate::sql::statement::folded;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
+use minibtree_settings::{REPEATABLE_READ, isolation};
 use sqlparser::ast;
 
 /// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
@@ -94,7 +94,7 @@ fn begin_block(
         begun?;
     }
     let current = session.begin_statement()?.isolation();
-    if isolation.is_some_and(|it| it != current) {
+    if isolation.is_some_and(|it| level(it) != current) {
         let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
@@ -156,19 +156,24 @@ pub fn is_transaction_control(sql: &ast::Statement) -> bool {
     )
 }
 
-/// The isolation level of transaction modes.
-pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>> {
+/// The isolation level of this name.
+pub fn level(name: &str) -> Isolation {
+    if name == REPEATABLE_READ { Isolation::RepeatableRead } else { Isolation::ReadCommitted }
+}
+
+/// The name of the isolation level of transaction modes.
+pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<&'static str>> {
     use ast::{TransactionAccessMode, TransactionMode};
 
-    let mut isolation = None;
+    let mut found = None;
     for mode in modes {
         match mode {
             TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => {}
             TransactionMode::IsolationLevel(level) => {
-                isolation = Some(isolation_named(&level.to_string())?);
+                found = Some(isolation(&level.to_string())?);
             }
             mode => return Err(unsupported!("{mode}")),
         }
     }
-    Ok(isolation)
+    Ok(found)
 }

@@ -2,7 +2,18 @@
 //!
 //! The unit is a page read in sequence. A page read out of sequence costs four, a row a hundredth.
 
-use super::node::Cost;
+/// What a node is expected to cost, in units of a page that is read in sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Before the first row.
+    pub startup: f64,
+    /// Until the last row.
+    pub total: f64,
+    /// How many rows it returns.
+    pub rows: f64,
+    /// Bytes of a row.
+    pub width: f64,
+}
 
 const RANDOM_PAGE: f64 = 4.0;
 const TUPLE: f64 = 0.01;
@@ -18,17 +29,23 @@ pub fn seq_scan(pages: f64, tuples: f64, operators: f64, rows: f64, width: f64) 
 
 /// An index scan.
 pub struct IndexScan {
+    /// Pages of the table.
     pub pages: f64,
+    /// Rows of the table.
     pub tuples: f64,
+    /// Pages of the index.
     pub index_pages: f64,
     /// Levels of a B+tree above its leaves. `None` for a hash index, which has no way down.
     pub height: Option<f64>,
+    /// The fraction of the index that is read.
     pub selectivity: f64,
     /// Operators of the conditions that are bounds.
     pub bounds: f64,
+    /// Operators of the others.
     pub operators: f64,
     /// How much the order of the index is that of the rows.
     pub correlation: f64,
+    /// The rows are not looked up in the table.
     pub is_only: bool,
 }
 

@@ -1,22 +1,36 @@
 //! SET and SHOW: what clients send when they start.
 //!
 //! A setting that would change what a query returns is only accepted if it asks for what is the
-//! case anyway. PostgreSQL's `guc.c`.
+//! case anyway:
+//!
+//! ```
+//! use minibtree_settings::{LOCK_TIMEOUT, Settings};
+//! use std::time::Duration;
+//!
+//! let mut settings = Settings::default();
+//! settings.set("lock_timeout", "90s")?;
+//! assert_eq!(settings.timeout(LOCK_TIMEOUT), Some(Duration::from_secs(90)));
+//! assert_eq!(settings.show("lock_timeout")?, "90s");
+//!
+//! settings.set("TimeZone", "UTC")?;
+//! let error = settings.set("TimeZone", "Europe/Berlin").expect_err("refused");
+//! assert_eq!(error.code, "0A000");
+//! # Ok::<(), minibtree_types::error::SqlError>(())
+//! ```
+//!
+//! PostgreSQL's `guc.c`.
 
-use crate::engine::Isolation;
-use crate::sql::statement::folded;
-use crate::wire::{Result, SqlError, code};
-use sqlparser::ast;
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::{error, unsupported};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Settings that change nothing here, with their defaults. Any value is accepted and shown.
-const FREE: [(&str, &str); 10] = [
+const FREE: [(&str, &str); 9] = [
     ("application_name", ""),
     ("client_min_messages", "notice"),
     ("extra_float_digits", "1"),
     ("jit", "on"),
-    ("lock_timeout", "0"),
     ("max_parallel_workers_per_gather", "0"),
     ("search_path", "\"$user\", public"),
     ("random_page_cost", "4"),
@@ -40,10 +54,18 @@ const FIXED: [(&str, &[&str]); 12] = [
     ("timezone", &["UTC", "utc", "Etc/UTC", "GMT", "0"]),
 ];
 
+/// An isolation level.
+pub const READ_COMMITTED: &str = "read committed";
+/// An isolation level.
+pub const REPEATABLE_READ: &str = "repeatable read";
+
 /// How long a statement may take.
 pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
 /// How long a client may be silent in a block.
 pub const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout";
+/// How long a statement may wait for a lock.
+pub const LOCK_TIMEOUT: &str = "lock_timeout";
+const TIMEOUTS: [&str; 3] = [STATEMENT_TIMEOUT, IDLE_TIMEOUT, LOCK_TIMEOUT];
 /// Units of time in milliseconds, from the largest on.
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
@@ -51,17 +73,14 @@ const UNITS: [(&str, u64); 5] =
 /// Settings that forbid the planner something are refused unless they allow it.
 const PLANNER: &str = "enable_";
 
-/// Settings before a block, and as it leaves them if it commits: without those of SET LOCAL.
-pub type Around = (Settings, Settings);
-
 /// The settings of a session.
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
     /// Milliseconds; 0 is no limit.
     timeouts: BTreeMap<String, u64>,
-    /// The isolation level of transactions that do not name one.
-    pub isolation: Option<Isolation>,
+    /// The isolation level of transactions that do not name one, by its name.
+    pub isolation: Option<&'static str>,
 }
 
 impl Settings {
@@ -72,10 +91,10 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let name = name.to_lowercase();
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
-            self.isolation = Some(isolation_named(value)?);
+            self.isolation = Some(isolation(value)?);
             return Ok(());
         }
-        if [STATEMENT_TIMEOUT, IDLE_TIMEOUT].contains(&name.as_str()) {
+        if TIMEOUTS.contains(&name.as_str()) {
             let ms = if value == "default" { Some(0) } else { milliseconds(value) };
             let invalid = format!("invalid value for parameter \"{name}\": \"{value}\"");
             let ms = ms.ok_or_else(|| SqlError::new(code::INVALID_PARAMETER_VALUE, invalid))?;
@@ -83,9 +102,6 @@ impl Settings {
             return Ok(());
         }
         if FREE.iter().any(|it| it.0 == name) {
-            if name.ends_with("timeout") && !["0", "default"].contains(&value) {
-                return Err(unsupported!("{name} = {value}"));
-            }
             self.values.insert(name, value.to_owned());
             return Ok(());
         }
@@ -127,9 +143,9 @@ impl Settings {
     pub fn show(&self, name: &str) -> Result<String> {
         let name = name.to_lowercase();
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
-            return Ok(isolation_name(self.isolation).to_owned());
+            return Ok(self.isolation.unwrap_or(READ_COMMITTED).to_owned());
         }
-        if [STATEMENT_TIMEOUT, IDLE_TIMEOUT].contains(&name.as_str()) {
+        if TIMEOUTS.contains(&name.as_str()) {
             let ms = self.timeouts.get(&name).copied().unwrap_or(0);
             let unit = UNITS.iter().find(|it| ms > 0 && ms.is_multiple_of(it.1));
             return Ok(unit.map_or("0".to_owned(), |(unit, size)| format!("{}{unit}", ms / size)));
@@ -161,44 +177,14 @@ fn unrecognized(name: &str) -> SqlError {
 ///
 /// # Errors
 /// `0A000` for SERIALIZABLE, `22023` for others.
-pub fn isolation_named(name: &str) -> Result<Isolation> {
+pub fn isolation(name: &str) -> Result<&'static str> {
     match name.to_lowercase().as_str() {
-        "read committed" | "read uncommitted" => Ok(Isolation::ReadCommitted),
-        "repeatable read" => Ok(Isolation::RepeatableRead),
+        READ_COMMITTED | "read uncommitted" => Ok(READ_COMMITTED),
+        REPEATABLE_READ => Ok(REPEATABLE_READ),
         "serializable" => Err(SqlError::unsupported("ISOLATION LEVEL SERIALIZABLE")),
         _ => {
             let text = format!("invalid value for parameter \"transaction_isolation\": \"{name}\"");
             Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text))
         }
-    }
-}
-
-fn isolation_name(isolation: Option<Isolation>) -> &'static str {
-    match isolation {
-        None | Some(Isolation::ReadCommitted) => "read committed",
-        Some(Isolation::RepeatableRead) => "repeatable read",
-    }
-}
-
-/// The value of a SET as text.
-pub fn setting_text(values: &[ast::Expr]) -> String {
-    let text = |expr: &ast::Expr| match expr {
-        ast::Expr::Value(literal) => match &literal.value {
-            ast::Value::SingleQuotedString(text) => text.clone(),
-            other => other.to_string(),
-        },
-        ast::Expr::Identifier(name) => folded(name),
-        other => other.to_string(),
-    };
-    values.iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-/// The name of a variable of SHOW: `TRANSACTION ISOLATION LEVEL` is one too.
-pub fn variable_name(words: &[ast::Ident]) -> String {
-    let words: Vec<String> = words.iter().map(folded).collect();
-    match words.join(" ").as_str() {
-        "transaction isolation level" => "transaction_isolation".to_owned(),
-        "time zone" => "timezone".to_owned(),
-        other => other.to_owned(),
     }
 }

@@ -1,7 +1,8 @@
 //! Names of types, as in CREATE TABLE and casts.
 
-use crate::sql::values::{ColumnType, Type};
-use crate::wire::{Result, SqlError, code};
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::values::{ColumnType, Type};
+use minibtree_types::{error, unsupported};
 use sqlparser::ast::{self, DataType, ExactNumberInfo};
 
 /// The longest `char(n)` and `varchar(n)`: PostgreSQL's limit.

@@ -9,7 +9,7 @@
 //! The server runs [`Timeouts::serve`] on a thread that sleeps until the next deadline. PostgreSQL
 //! asks the kernel for SIGALRM (`timeout.c`).
 
-use crate::engine::Interrupt;
+use crate::Interrupt;
 use minikit::sync::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::sync::Arc;

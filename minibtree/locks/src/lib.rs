@@ -1,14 +1,35 @@
 //! The lock table: who holds what, who waits, and who waits for each other.
 //!
-//! Locks are on rows, relations and transactions; a transaction holds its own id until it ends, so
-//! that others can wait for that. Nothing here is written to disk: after a crash no transaction is
-//! left that could hold a lock.
+//! What a key is, the caller says ([`Key`]): minibtree locks rows, relations and transactions; a
+//! transaction holds its own id until it ends, so that others can wait for that. Nothing here is
+//! written to disk: after a crash no transaction is left that could hold a lock.
 //!
 //! Requests queue in the order of their arrival, and a request also waits for those in the queue
 //! that it conflicts with, so that sharers that come one after another cannot keep out a writer:
 //!
 //! ```text
 //! held: A Share      queue: B Update      C asks for Share: waits behind B
+//! ```
+//!
+//! ```
+//! use minibtree_locks::{Error, Key, LockMode, LockWait, Locks, Waiter};
+//!
+//! #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+//! struct Row(u32);
+//!
+//! impl Key for Row {
+//!     fn is_row(&self) -> bool {
+//!         true
+//!     }
+//! }
+//!
+//! let (locks, a, b) = (Locks::default(), Waiter::new(1), Waiter::new(2));
+//! locks.acquire(&a, Row(7), LockMode::Share, LockWait::Block)?;
+//! let refused = locks.acquire(&b, Row(7), LockMode::Update, LockWait::Error);
+//! assert_eq!(refused, Err(Error::NotAvailable));
+//! locks.release(1, [Row(7)]);
+//! assert_eq!(locks.acquire(&b, Row(7), LockMode::Update, LockWait::Error), Ok(true));
+//! # Ok::<(), Error>(())
 //! ```
 //!
 //! # Deadlock
@@ -27,13 +48,18 @@
 //! rows. Ours are in memory; changed rows need no lock here, only those that somebody waits for or
 //! `SELECT FOR UPDATE` locked.
 
-use crate::engine::{Error, Result};
-use crate::format::{RelationId, Tid, Xid};
+use minibtree_types::error;
+use minibtree_types::error::SqlError;
 use minikit::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use minikit::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod timeouts;
+
+pub use timeouts::{Armed, Timeouts};
 
 /// How long a request waits before it looks for a deadlock. PostgreSQL's `deadlock_timeout`.
 const DEADLOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -80,8 +106,38 @@ impl LockMode {
 pub enum LockWait {
     /// Wait until it is, or the transaction is part of a deadlock.
     Block,
-    /// `NOWAIT` and `SKIP LOCKED`: return [`Error::LockNotAvailable`].
+    /// `NOWAIT` and `SKIP LOCKED`: return [`Error::NotAvailable`].
     Error,
+}
+
+/// Why a lock was not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Others hold it, and the caller does not wait.
+    NotAvailable,
+    /// The owner waits for one that waits for it.
+    Deadlock {
+        /// The owners of the cycle, the own one first.
+        cycle: Vec<Owner>,
+    },
+    /// [`Interrupt::cancel`] was called.
+    Canceled,
+    /// The limit of the [`Waiter`] is over.
+    TimedOut,
+}
+
+impl From<Error> for SqlError {
+    /// In PostgreSQL's words.
+    fn from(error: Error) -> SqlError {
+        match error {
+            Error::NotAvailable => error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row"),
+            Error::Deadlock { .. } => error!(DEADLOCK_DETECTED, "deadlock detected"),
+            Error::Canceled => error!(QUERY_CANCELED, "canceling statement due to user request"),
+            Error::TimedOut => {
+                error!(LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout")
+            }
+        }
+    }
 }
 
 /// Stops a waiting transaction from another thread: a cancel request or a timeout.
@@ -104,7 +160,7 @@ impl Interrupt {
 
     /// Returns [`Error::Canceled`] if `cancel` was called since the last check. Executors call it
     /// in loops that do not wait.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<(), Error> {
         let is_canceled = self.0.is_canceled.load(Ordering::Acquire);
         if is_canceled && self.0.is_canceled.swap(false, Ordering::AcqRel) {
             return Err(Error::Canceled);
@@ -114,33 +170,51 @@ impl Interrupt {
 }
 
 /// What can be locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LockKey {
-    /// A running transaction, held by itself.
-    Transaction(Xid),
-    /// A row, by the first version of its chain.
-    Row(RelationId, Tid),
-    /// A heap or index.
-    Relation(RelationId),
+pub trait Key: Copy + Eq + Hash {
+    /// Returns true for a row: [`Locks::has_rows`] counts them.
+    fn is_row(&self) -> bool;
 }
 
 /// The owner of locks: a transaction, by a number that it has from its begin on.
 pub type Owner = u64;
 
+/// A transaction that asks for locks, and how it waits for them.
+pub struct Waiter {
+    /// In whose name.
+    pub owner: Owner,
+    /// Ends a wait.
+    pub interrupt: Interrupt,
+    /// How long a wait may take; `None`: as long as it must. PostgreSQL's `lock_timeout`.
+    pub limit: Option<Duration>,
+}
+
+impl Waiter {
+    /// One that waits as long as it must.
+    pub fn new(owner: Owner) -> Waiter {
+        Waiter { owner, interrupt: Interrupt::default(), limit: None }
+    }
+}
+
 /// The lock table.
-#[derive(Default)]
-pub struct Locks {
-    table: Mutex<Table>,
+pub struct Locks<K> {
+    table: Mutex<Table<K>>,
     /// Rows in the table. While it is 0, nobody needs to look for a row lock.
     rows: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Table {
-    entries: HashMap<LockKey, Entry>,
+struct Table<K> {
+    entries: HashMap<K, Entry>,
     /// What each waiting owner waits for.
-    waiting: HashMap<Owner, LockKey>,
+    waiting: HashMap<Owner, K>,
 }
+
+impl<K> Default for Locks<K> {
+    fn default() -> Locks<K> {
+        let table = Table { entries: HashMap::new(), waiting: HashMap::new() };
+        Locks { table: Mutex::new(table), rows: AtomicUsize::new(0) }
+    }
+}
+
 #[derive(Default)]
 struct Entry {
     holders: Vec<(Owner, LockMode)>,
@@ -165,21 +239,24 @@ impl Entry {
     }
 }
 
-impl Locks {
+impl<K: Key> Locks<K> {
     /// Locks a key. Returns true if the owner did not hold it in this mode before.
+    ///
+    /// # Errors
+    /// Those of [`Error`]; then the key is not locked.
     pub fn acquire(
         &self,
-        owner: Owner,
-        interrupt: &Interrupt,
-        key: LockKey,
+        waiter: &Waiter,
+        key: K,
         mode: LockMode,
         wait: LockWait,
-    ) -> Result<bool> {
+    ) -> Result<bool, Error> {
+        let owner = waiter.owner;
         let mut table = self.table.lock();
         if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
             return Ok(false);
         }
-        if !table.entries.contains_key(&key) && matches!(key, LockKey::Row(..)) {
+        if !table.entries.contains_key(&key) && key.is_row() {
             self.rows.fetch_add(1, Ordering::AcqRel);
         }
 
@@ -192,23 +269,23 @@ impl Locks {
             return Ok(true);
         }
         if wait == LockWait::Error {
-            return Err(Error::LockNotAvailable);
+            return Err(Error::NotAvailable);
         }
 
-        let request = Request { owner, mode, interrupt: interrupt.clone() };
+        let request = Request { owner, mode, interrupt: waiter.interrupt.clone() };
         if is_upgrade {
             entry.queue.push_front(request)
         } else {
             entry.queue.push_back(request)
         }
         table.waiting.insert(owner, key);
-        let (mut table, result) = wait_until_granted(table, owner, interrupt, key, mode);
+        let (mut table, result) = wait_until_granted(table, waiter, key, mode);
         self.forget_if_unused(&mut table, key);
         result.map(|()| true)
     }
 
     /// Returns true if others hold or wait for this row in a mode that conflicts with `mode`.
-    pub fn is_row_locked(&self, owner: Owner, row: LockKey, mode: LockMode) -> bool {
+    pub fn is_row_locked(&self, owner: Owner, row: K, mode: LockMode) -> bool {
         let table = self.table.lock();
         table.entries.get(&row).is_some_and(|entry| {
             let holds = entry.holds(owner, LockMode::KeyShare);
@@ -223,7 +300,7 @@ impl Locks {
     }
 
     /// Releases keys, and grants them to those who are next.
-    pub fn release(&self, owner: Owner, keys: impl IntoIterator<Item = LockKey>) {
+    pub fn release(&self, owner: Owner, keys: impl IntoIterator<Item = K>) {
         let mut table = self.table.lock();
         for key in keys {
             if let Some(entry) = table.entries.get_mut(&key) {
@@ -234,11 +311,11 @@ impl Locks {
         }
     }
 
-    fn forget_if_unused(&self, table: &mut Table, key: LockKey) {
+    fn forget_if_unused(&self, table: &mut Table<K>, key: K) {
         let is_unused = |entry: &Entry| entry.holders.is_empty() && entry.queue.is_empty();
         if table.entries.get(&key).is_some_and(is_unused) {
             table.entries.remove(&key);
-            if matches!(key, LockKey::Row(..)) {
+            if key.is_row() {
                 self.rows.fetch_sub(1, Ordering::AcqRel);
             }
         }
@@ -258,13 +335,14 @@ fn grant(entry: &mut Entry) {
 }
 
 /// Waits for a request that is in the queue, and takes it out if it fails.
-fn wait_until_granted<'a>(
-    mut table: MutexGuard<'a, Table>,
-    owner: Owner,
-    interrupt: &Interrupt,
-    key: LockKey,
+fn wait_until_granted<'a, K: Key>(
+    mut table: MutexGuard<'a, Table<K>>,
+    &Waiter { owner, ref interrupt, limit }: &Waiter,
+    key: K,
     mode: LockMode,
-) -> (MutexGuard<'a, Table>, Result<()>) {
+) -> (MutexGuard<'a, Table<K>>, Result<(), Error>) {
+    // What is left is counted in waits that were slept through, so no clock is needed.
+    let mut left = limit.unwrap_or(Duration::MAX);
     let result = loop {
         if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
             break Ok(());
@@ -272,10 +350,17 @@ fn wait_until_granted<'a>(
         if let Err(canceled) = interrupt.check() {
             break Err(canceled);
         }
+        if left.is_zero() {
+            break Err(Error::TimedOut);
+        }
         let timed_out;
-        (table, timed_out) = interrupt.0.woken.wait_timeout(table, DEADLOCK_TIMEOUT);
-        if timed_out && let Some(cycle) = table.find_cycle(owner) {
-            break Err(Error::Deadlock { cycle });
+        let slice = left.min(DEADLOCK_TIMEOUT);
+        (table, timed_out) = interrupt.0.woken.wait_timeout(table, slice);
+        if timed_out {
+            left -= slice;
+            if let Some(cycle) = table.find_cycle(owner) {
+                break Err(Error::Deadlock { cycle });
+            }
         }
     };
 
@@ -289,7 +374,7 @@ fn wait_until_granted<'a>(
     (table, result)
 }
 
-impl Table {
+impl<K: Key> Table<K> {
     /// A cycle of waiting owners that begins with `owner`.
     fn find_cycle(&self, owner: Owner) -> Option<Vec<Owner>> {
         let mut path = vec![owner];
@@ -334,8 +419,21 @@ mod tests {
     use super::*;
     use minikit::sync::thread;
 
-    const A: LockKey = LockKey::Relation(RelationId(1));
-    const B: LockKey = LockKey::Relation(RelationId(2));
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Relation(u32);
+
+    impl Key for Relation {
+        fn is_row(&self) -> bool {
+            false
+        }
+    }
+
+    const A: Relation = Relation(1);
+    const B: Relation = Relation(2);
+
+    fn acquire(locks: &Locks<Relation>, owner: Owner, key: Relation) -> Result<bool, Error> {
+        locks.acquire(&Waiter::new(owner), key, LockMode::Update, LockWait::Block)
+    }
 
     #[test]
     fn modes_conflict_as_in_the_table() {
@@ -349,19 +447,16 @@ mod tests {
 
     #[test]
     fn a_sharer_waits_behind_a_writer() {
-        let (locks, none) = (Locks::default(), Interrupt::default());
-        let share = |owner| locks.acquire(owner, &none, A, LockMode::Share, LockWait::Error);
+        let locks = Locks::default();
+        let share = |owner| locks.acquire(&Waiter::new(owner), A, LockMode::Share, LockWait::Error);
         assert!(share(1).expect("free"));
         assert!(!share(1).expect("held"));
         thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                let own = Interrupt::default();
-                locks.acquire(2, &own, A, LockMode::Update, LockWait::Block)
-            });
+            let writer = scope.spawn(|| acquire(&locks, 2, A));
             while locks.table.lock().waiting.is_empty() {
                 thread::yield_now();
             }
-            assert!(matches!(share(3), Err(Error::LockNotAvailable)));
+            assert_eq!(share(3), Err(Error::NotAvailable));
             locks.release(1, [A]);
             assert!(writer.join().expect("no panic").expect("granted"));
         });
@@ -372,19 +467,15 @@ mod tests {
     #[test]
     fn a_cycle_ends_one_wait() {
         let locks = Locks::default();
-        let lock = |owner, key| {
-            let own = Interrupt::default();
-            locks.acquire(owner, &own, key, LockMode::Update, LockWait::Block)
-        };
-        lock(1, A).expect("free");
-        lock(2, B).expect("free");
+        acquire(&locks, 1, A).expect("free");
+        acquire(&locks, 2, B).expect("free");
         thread::scope(|scope| {
             let first = scope.spawn(|| {
-                let result = lock(1, B);
+                let result = acquire(&locks, 1, B);
                 locks.release(1, [A, B]);
                 result
             });
-            let second = lock(2, A);
+            let second = acquire(&locks, 2, A);
             locks.release(2, [A, B]);
             let results = [first.join().expect("no panic"), second];
             let deadlocks = results.iter().filter(|it| matches!(it, Err(Error::Deadlock { .. })));
@@ -395,18 +486,27 @@ mod tests {
 
     #[test]
     fn a_canceled_request_leaves_the_queue() {
-        let (locks, own) = (Locks::default(), Interrupt::default());
-        let other = Interrupt::default();
-        locks.acquire(1, &other, A, LockMode::Update, LockWait::Block).expect("free");
+        let (locks, waiter) = (Locks::default(), Waiter::new(2));
+        acquire(&locks, 1, A).expect("free");
         thread::scope(|scope| {
-            let waiter =
-                scope.spawn(|| locks.acquire(2, &own, A, LockMode::Share, LockWait::Block));
+            let waiting =
+                scope.spawn(|| locks.acquire(&waiter, A, LockMode::Share, LockWait::Block));
             while locks.table.lock().waiting.is_empty() {
                 thread::yield_now();
             }
-            own.cancel();
-            assert!(matches!(waiter.join().expect("no panic"), Err(Error::Canceled)));
+            waiter.interrupt.cancel();
+            assert_eq!(waiting.join().expect("no panic"), Err(Error::Canceled));
         });
+        assert!(locks.table.lock().entries[&A].queue.is_empty());
+    }
+
+    #[test]
+    fn a_wait_ends_after_its_limit() {
+        let limit = Some(Duration::from_millis(10));
+        let (locks, waiter) = (Locks::default(), Waiter { limit, ..Waiter::new(2) });
+        acquire(&locks, 1, A).expect("free");
+        let waited = locks.acquire(&waiter, A, LockMode::Share, LockWait::Block);
+        assert_eq!(waited, Err(Error::TimedOut));
         assert!(locks.table.lock().entries[&A].queue.is_empty());
     }
 }
