@@ -26,8 +26,8 @@ impl Options {
     /// Reads options: each has a name, and maybe a value.
     ///
     /// # Errors
-    /// `42601` for an option that is none, `22023` for a format that is none, `0A000` for those that
-    /// we do not have.
+    /// `42601` for an option that is none, `22023` for a format that is none, `0A000` for those
+    /// that we do not have.
     pub fn read(
         analyze: bool,
         verbose: bool,

@@ -8,7 +8,7 @@
 
 use crate::names::{constraint_definition, index_definition, number_of, object};
 use crate::objects::Objects;
-use crate::pretty::pretty;
+use minibtree_statement::pretty;
 use minibtree_types::functions::CatalogCall;
 use minibtree_types::values::{Type, Value};
 

@@ -32,11 +32,10 @@
 mod functions;
 mod names;
 pub mod objects;
-mod pretty;
 mod relations;
 mod rows;
 
 pub use functions::call;
-pub use names::{files, name_of, number_of};
+pub use names::{expression_name, files, index_expression, name_of, number_of};
 pub use relations::{Relation, relation};
 pub use rows::rows_of;

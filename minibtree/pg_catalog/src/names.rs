@@ -7,9 +7,9 @@
 //!
 //! PostgreSQL's `regproc.c` and `ruleutils.c`.
 
-use crate::objects::{ForeignKey, Index, IndexColumn, Objects, Sequence, Table};
-use crate::pretty::pretty;
+use crate::objects::{EXPRESSIONS, ForeignKey, Index, IndexColumn, Objects, Sequence, Table};
 use crate::relations::{Relation, relations};
+use minibtree_statement::pretty;
 use minibtree_types::error;
 use minibtree_types::error::Result;
 use minibtree_types::functions::quoted;
@@ -123,7 +123,10 @@ pub fn index_definition(
     is_pretty: bool,
 ) -> Option<String> {
     let Object::Index(table, index) = object(objects, oid)? else { return None };
-    let name = |position: &usize| quoted(&table.columns[*position].name);
+    let name = |position: &usize| match position.checked_sub(EXPRESSIONS) {
+        Some(number) => index_expression(&index.expressions[number].0, is_pretty),
+        None => quoted(&table.columns[*position].name),
+    };
     if let Some(at) = column.checked_sub(1) {
         return index.positions().nth(at).map(|it| name(&it));
     }
@@ -152,6 +155,24 @@ pub fn index_definition(
         "CREATE {unique}INDEX {index_name} ON {schema}{table_name} USING {method} \
          ({columns}){included}{condition}"
     ))
+}
+
+/// An expression of an index, as its definition has it: in parentheses, unless it is a call.
+pub fn index_expression(text: &str, is_pretty: bool) -> String {
+    let shown = if is_pretty { pretty(text) } else { text.to_owned() };
+    if call_name(text).is_some() { shown } else { format!("({shown})") }
+}
+
+/// What a column of an index is called that is an expression.
+pub fn expression_name(text: &str) -> String {
+    call_name(text).unwrap_or("expr").to_lowercase()
+}
+
+/// The name of the function, if an expression is a call.
+fn call_name(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once('(').filter(|_| text.ends_with(')'))?;
+    let is_name = !name.is_empty() && name.chars().all(|it| it.is_alphanumeric() || it == '_');
+    is_name.then_some(name)
 }
 
 fn listed(names: impl Iterator<Item = String>) -> String {

@@ -10,7 +10,7 @@
 //! Expressions are text here, with all types and parentheses, as PostgreSQL's `ruleutils.c` writes
 //! them. There, they are trees, and the text is made when a client asks for it.
 
-use minibtree_types::values::ColumnType;
+use minibtree_types::values::{ColumnType, Type, Value};
 
 /// All objects of a database. Their OIDs are different from each other.
 #[derive(Debug, Default)]
@@ -100,16 +100,21 @@ pub struct Index {
     pub is_constraint: bool,
     /// The columns that it is sorted by.
     pub columns: Vec<IndexColumn>,
+    /// Those of its columns that are expressions, with their types.
+    pub expressions: Vec<(String, Type)>,
     /// Positions of the columns that its entries have beside the key.
     pub included: Vec<usize>,
     /// The condition that the rows meet that it has.
     pub predicate: Option<String>,
 }
 
+/// The position of the first expression of an index. No table has as many columns.
+pub const EXPRESSIONS: usize = 1 << 16;
+
 /// A column of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexColumn {
-    /// Its position in the table, from 0 on.
+    /// Its position in the table, from 0 on; from [`EXPRESSIONS`] on, that of an expression.
     pub position: usize,
     /// Its order is descending.
     pub descending: bool,
@@ -139,6 +144,18 @@ pub struct Sequence {
     pub name: String,
     /// The table that it is dropped with.
     pub owner: u32,
+}
+
+impl IndexColumn {
+    /// The number of its expression; `None` if it is a column of the table.
+    pub fn expression(&self) -> Option<usize> {
+        self.position.checked_sub(EXPRESSIONS)
+    }
+
+    /// Its value for a row of the table. `computed` are the values of the index's expressions.
+    pub fn value<'v>(&self, row: &'v [Value], computed: &'v [Value]) -> &'v Value {
+        self.expression().map_or_else(|| &row[self.position], |number| &computed[number])
+    }
 }
 
 impl Index {

@@ -9,8 +9,8 @@
 //! pg_constraint   (16386, p_pkey, .., p, ..)                    it has the OID of its index
 //! ```
 
-use crate::names::{Constraint, Object, all, constraints, owned_column};
-use crate::objects::{Column, Identity, Index, IndexColumn, Objects, Table};
+use crate::names::{Constraint, Object, all, constraints, expression_name, owned_column};
+use crate::objects::{EXPRESSIONS, Identity, Index, IndexColumn, Objects, Table};
 use crate::relations::Relation;
 use minibtree_types::values::{Category, ColumnType, Type, Value, array};
 
@@ -142,10 +142,16 @@ fn attributes(objects: &Objects, rows: &mut Rows) {
             }
             Object::Index(table, index) => {
                 for (number, it) in index.positions().enumerate() {
-                    let Column { name, column_type, .. } = &table.columns[it];
+                    let (name, of) = match it.checked_sub(EXPRESSIONS) {
+                        None => (table.columns[it].name.clone(), table.columns[it].column_type),
+                        Some(it) => {
+                            let (text, base) = &index.expressions[it];
+                            (expression_name(text), base.plain())
+                        }
+                    };
                     // A hash index of PostgreSQL has nothing but the hash, an integer.
-                    let of = if index.is_hash { Type::Int4.plain() } else { *column_type };
-                    add_attribute(oid, number, name, of, &[], rows);
+                    let of = if index.is_hash { Type::Int4.plain() } else { of };
+                    add_attribute(oid, number, &name, of, &[], rows);
                 }
             }
             Object::Sequence => {
@@ -231,6 +237,9 @@ fn add_type(base: Type, rows: &mut Rows) {
 
 fn add_index(table: &Table, index: &Index, rows: &mut Rows) {
     let option = |it: &IndexColumn| usize::from(it.descending) | usize::from(it.nulls_first) << 1;
+    let column = |it: usize| if it < EXPRESSIONS { it + 1 } else { 0 };
+    let expressions: Vec<&str> = index.expressions.iter().map(|it| it.0.as_str()).collect();
+    let expressions = expressions.join(", ");
     rows.add(&[
         ("indexrelid", int(index.oid)),
         ("indrelid", int(table.oid)),
@@ -239,7 +248,8 @@ fn add_index(table: &Table, index: &Index, rows: &mut Rows) {
         ("indisunique", Value::Bool(index.is_unique)),
         ("indisprimary", Value::Bool(index.is_primary)),
         ("indpred", index.predicate.as_deref().map_or(Value::Null, text)),
-        ("indkey", numbers(Type::Int2Vector, index.positions().map(|it| it + 1))),
+        ("indexprs", if expressions.is_empty() { Value::Null } else { text(&expressions) }),
+        ("indkey", numbers(Type::Int2Vector, index.positions().map(column))),
         ("indoption", numbers(Type::Int2Vector, index.columns.iter().map(option))),
     ]);
 }

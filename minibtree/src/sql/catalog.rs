@@ -10,10 +10,11 @@
 //!                                                             table, number, name, type,
 //!                                                               modifier, NOT NULL, default,
 //!                                                               identity, default as it is shown
-//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL, NULL)
+//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL, NULL, )
 //!                                                             table, name, index, kind, columns
 //!                                                               with their order, included ones,
-//!                                                               WHERE, WHERE as it is shown
+//!                                                               WHERE, WHERE as it is shown,
+//!                                                               expressions
 //! heap 4, constraints  (16384, tellers_bid_fkey, f, 16400, 2, 1)
 //!                                                             table, name, kind, parent, columns,
 //!                                                               parent's columns; or a condition,
@@ -43,8 +44,9 @@ use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Tra
 use crate::format::{RelationId, Tid};
 use crate::wire::{Result, SqlError, code};
 use Type::{Bool, Int2, Int4, Int8, Text};
+use minibtree_pg_catalog::index_expression;
 use minibtree_pg_catalog::objects::{self, Objects};
-pub use minibtree_pg_catalog::objects::{ForeignKey, Identity, IndexColumn};
+pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use sqlparser::ast;
 use std::collections::BTreeMap;
@@ -60,7 +62,7 @@ const SEQUENCES: RelationId = RelationId(5);
 const HEAPS: [(RelationId, &[Type]); 5] = [
     (TABLES, &[Int8, Text, Int8]),
     (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text, Text]),
-    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text, Text]),
+    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text, Text, Text]),
     (CONSTRAINTS, &[Int8, Text, Text, Int8, Text, Text]),
     (SEQUENCES, &[Int8, Text, Int8]),
 ];
@@ -108,6 +110,8 @@ pub struct TableIndex {
     /// A PRIMARY KEY or UNIQUE constraint made it.
     pub is_constraint: bool,
     pub columns: Vec<IndexColumn>,
+    /// Those of its columns that are expressions, with their types.
+    pub expressions: Vec<(Stored, Type)>,
     /// Positions of the columns that its entries have beside the key.
     pub included: Vec<usize>,
     /// WHERE: only rows that meet it have entries.
@@ -148,20 +152,26 @@ impl Table {
         self.columns.iter().any(|column| column.name == name)
     }
 
-    /// The key of a row in an index.
-    pub fn key_of(&self, index: &TableIndex, values: &[Value]) -> Vec<u8> {
+    /// The key of a row in an index. `computed` are the values of the index's expressions.
+    pub fn key_of(&self, index: &TableIndex, values: &[Value], computed: &[Value]) -> Vec<u8> {
         // Six more bytes: the index appends a TID.
         let mut key = Vec::with_capacity(index.columns.len() * 9 + 6);
         for column in &index.columns {
-            key::append(self.order_of(column), &values[column.position], &mut key);
+            key::append(self.order_of(index, column), column.value(values, computed), &mut key);
         }
         key
     }
 
     /// How an index sorts a column.
-    pub fn order_of(&self, column: &IndexColumn) -> key::Order {
-        let IndexColumn { position, descending, nulls_first } = *column;
-        key::Order { base: self.types[position], descending, nulls_first }
+    pub fn order_of(&self, index: &TableIndex, column: &IndexColumn) -> key::Order {
+        let IndexColumn { descending, nulls_first, .. } = *column;
+        key::Order { base: self.type_of(index, column), descending, nulls_first }
+    }
+
+    /// The type of a column of an index.
+    pub fn type_of(&self, index: &TableIndex, column: &IndexColumn) -> Type {
+        let expression = column.expression().map(|it| index.expressions[it].1);
+        expression.unwrap_or_else(|| self.types[column.position])
     }
 
     /// What an entry of an index has beside the key.
@@ -177,13 +187,18 @@ impl Table {
 
     /// `(a, b)=(1, 2)`, as error messages show a key.
     pub fn key_text(&self, columns: &[usize], values: &[Value]) -> String {
-        let names: Vec<&str> = columns.iter().map(|it| self.columns[*it].name.as_str()).collect();
-        let text = |column: &usize| match &values[*column] {
-            Value::Null => "null".to_owned(),
-            value => self.types[*column].text_of(value),
+        let part = |it: &usize| (self.columns[*it].name.clone(), self.types[*it], &values[*it]);
+        key_text(columns.iter().map(part))
+    }
+
+    /// The same for the key of an index.
+    pub fn index_key_text(&self, index: &TableIndex, row: &[Value], computed: &[Value]) -> String {
+        let name = |column: &IndexColumn| match column.expression() {
+            Some(number) => index_expression(&index.expressions[number].0.shown, true),
+            None => self.columns[column.position].name.clone(),
         };
-        let texts: Vec<String> = columns.iter().map(text).collect();
-        format!("({})=({})", names.join(", "), texts.join(", "))
+        let columns = index.columns.iter();
+        key_text(columns.map(|it| (name(it), self.type_of(index, it), it.value(row, computed))))
     }
 
     /// As `pg_catalog` describes it.
@@ -203,6 +218,7 @@ impl Table {
             is_unique: it.is_unique,
             is_constraint: it.is_constraint,
             columns: it.columns.clone(),
+            expressions: it.expressions.iter().map(|it| (it.0.shown.clone(), it.1)).collect(),
             included: it.included.clone(),
             predicate: it.predicate.as_ref().map(|it| it.shown.clone()),
         };
@@ -219,10 +235,19 @@ impl Table {
     }
 }
 
+fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> String {
+    let part = |(name, base, value): (String, Type, &Value)| match value {
+        Value::Null => (name, "null".to_owned()),
+        value => (name, base.text_of(value)),
+    };
+    let (names, texts): (Vec<String>, Vec<String>) = parts.map(part).unzip();
+    format!("({})=({})", names.join(", "), texts.join(", "))
+}
+
 impl TableIndex {
-    /// Returns true if no two rows of the table have the same key.
+    /// Returns true if no two rows of the table have the same values in its columns.
     pub fn is_key(&self) -> bool {
-        self.is_unique && self.predicate.is_none()
+        self.is_unique && self.predicate.is_none() && self.expressions.is_empty()
     }
 
     /// Returns true if no two rows have the same values in these columns, in any order.
@@ -435,8 +460,10 @@ impl Editor<'_> {
         let moved = |old: usize| columns.iter().position(|it| it.1 == Some(old));
         let all_moved = |old: &[usize]| old.iter().map(|it| moved(*it)).collect::<Option<Vec<_>>>();
         let index = |it: &TableIndex| {
-            let column =
-                |it: &IndexColumn| Some(IndexColumn { position: moved(it.position)?, ..*it });
+            let column = |it: &IndexColumn| match it.expression() {
+                Some(_) => Some(*it),
+                None => Some(IndexColumn { position: moved(it.position)?, ..*it }),
+            };
             let columns = it.columns.iter().map(column).collect::<Option<Vec<_>>>()?;
             Some(TableIndex { columns, included: all_moved(&it.included)?, ..it.clone() })
         };
@@ -494,6 +521,9 @@ impl Editor<'_> {
             let nulls = if it.nulls_first { "f" } else { "l" };
             format!("{}{descending}{nulls}", it.position + 1)
         };
+        // No SQL has a zero character.
+        let expression =
+            |(it, base): &(Stored, Type)| format!("{}\0{}\0{}\0", base.oid(), it.text, it.shown);
         let columns: Vec<String> = definition.columns.iter().map(column).collect();
         let included: Vec<String> =
             definition.included.iter().map(|it| (it + 1).to_string()).collect();
@@ -506,6 +536,7 @@ impl Editor<'_> {
             text_of(&included.join(" ")),
             definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.text)),
             definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.shown)),
+            text_of(&definition.expressions.iter().map(expression).collect::<String>()),
         ];
         self.insert(INDEXES, &values)
     }
@@ -653,7 +684,8 @@ fn load_indexes(
 ) -> Result<BTreeMap<i64, Vec<TableIndex>>> {
     let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
     scan(database, INDEXES, snapshot, |_, values| {
-        let [table, name, id, kind, columns, included, predicate, shown] = array(values)?;
+        let [table, name, id, kind, columns, included, predicate, shown, expressions] =
+            array(values)?;
         let kind = text(kind)?;
         let column = |it: &str| {
             let (number, flags) = it.split_at_checked(it.len().checked_sub(2)?)?;
@@ -671,6 +703,7 @@ fn load_indexes(
             is_unique: !kind.is_empty(),
             is_constraint: kind == "primary" || kind == "constraint",
             columns: columns.ok_or_else(damaged)?,
+            expressions: read_expressions(&text(expressions)?)?,
             included: positions(included)?,
             predicate: match predicate {
                 Value::Null => None,
@@ -680,6 +713,16 @@ fn load_indexes(
         Ok(())
     })?;
     Ok(indexes)
+}
+
+fn read_expressions(text: &str) -> Result<Vec<(Stored, Type)>> {
+    let parts: Vec<&str> = text.split_terminator('\0').collect();
+    let expressions = parts.chunks(3).map(|it| {
+        let [oid, text, shown] = it else { return Err(damaged()) };
+        let base = oid.parse().ok().and_then(Type::from_oid).ok_or_else(damaged)?;
+        Ok((Stored::read((*text).to_owned(), (*shown).to_owned())?, base))
+    });
+    expressions.collect()
 }
 
 type Constraints = (BTreeMap<i64, Vec<Check>>, BTreeMap<i64, Vec<ForeignKey>>);

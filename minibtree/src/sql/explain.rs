@@ -443,6 +443,14 @@ impl Explainer<'_> {
         shown.both(label, Value::Text(text));
     }
 
+    /// What leaves out rows of a scan, and how many.
+    fn filter(&self, node: &Node, filter: &Option<Expr>, names: &[String], shown: &mut Shown) {
+        if let Some(filter) = filter {
+            self.condition("Filter", filter, names, shown);
+            self.removed(node, "Rows Removed by Filter", shown);
+        }
+    }
+
     /// What a node does, beside its name. Returns the expressions that may have subqueries.
     fn details<'n>(&self, node: &'n Node, shown: &mut Shown) -> Vec<&'n Expr> {
         let names = self.names_in_conditions(node);
@@ -468,10 +476,7 @@ impl Explainer<'_> {
                     let call = format!("{}({})", function.name(), texts.join(", "));
                     shown.both("Function Call", Value::Text(call));
                 }
-                show("Filter", filter, shown);
-                if filter.is_some() {
-                    self.removed(node, "Rows Removed by Filter", shown);
-                }
+                self.filter(node, filter, &names, shown);
                 exprs.extend(filter);
             }
             Kind::IndexScan { conditions, filter, is_only, .. } => {
@@ -480,10 +485,7 @@ impl Explainer<'_> {
                 if let (false, Some(_)) = (conditions.is_empty(), measured) {
                     shown.json("Rows Removed by Index Recheck", Value::literal(0));
                 }
-                show("Filter", filter, shown);
-                if filter.is_some() {
-                    self.removed(node, "Rows Removed by Filter", shown);
-                }
+                self.filter(node, filter, &names, shown);
                 if let (true, Some(it)) = (*is_only, measured) {
                     shown.both("Heap Fetches", Value::literal(it.heap_fetches));
                 }

@@ -6,8 +6,8 @@
 //! | `snapshot.rs` | which versions a statement sees |
 //! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
 //!
-//! This file holds what they share: [`System`], the list of running transactions among it. Who waits
-//! for whom, and deadlocks, is the business of the crate `minibtree/locks`.
+//! This file holds what they share: [`System`], the list of running transactions among it. Locks
+//! and deadlocks are in the crate `minibtree/locks`.
 //!
 //! # The order of a commit
 //!

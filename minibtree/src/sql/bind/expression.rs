@@ -8,7 +8,7 @@ use super::level::{Binder, Typed};
 use super::select;
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
-use crate::sql::statement::{column_type, folded, parse_query};
+use crate::sql::statement::{column_type, folded, is_reserved, parse_query};
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{Result, SqlError, code};
@@ -183,6 +183,7 @@ fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed> {
         (Err(_), "current_timestamp" | "current_date" | "localtimestamp", None) => {
             calls::current(&folded)
         }
+        (Err(_), word, None) if is_reserved(word) => Err(unsupported!("the expression {word}")),
         (Err(_), table, _) if binder.has_table(table) => Err(unsupported!("a whole row: {table}")),
         _ => found,
     }

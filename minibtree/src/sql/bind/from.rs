@@ -7,7 +7,7 @@ use super::expression::{boolean, expression, operator};
 use super::level::{Binder, Name, Typed};
 use super::select;
 use crate::sql::catalog::Table;
-use crate::sql::statement::{folded, position_of, table_name};
+use crate::sql::statement::{folded, new_name, position_of, table_name};
 use crate::sql::tree::{
     Body, Expr, FromItem, JoinKind, OutputColumn, Query, Relation, SetFunction, Source,
 };
@@ -320,7 +320,7 @@ fn relation(
 ) -> Result<Side> {
     let mut table = name.to_owned();
     if let Some(alias) = alias {
-        table = folded(&alias.name);
+        table = new_name(&alias.name)?;
         if alias.columns.len() > columns.len() {
             let text = format!(
                 "table \"{table}\" has {} columns available but {} columns specified",
@@ -333,7 +333,7 @@ fn relation(
             if renamed.data_type.is_some() || alias.at.is_some() {
                 return Err(unsupported!("the alias {alias}"));
             }
-            column.name = folded(&renamed.name);
+            column.name = new_name(&renamed.name)?;
         }
     }
 

@@ -29,7 +29,5 @@ mod write;
 pub use coerce::argument;
 pub use level::{Binder, undefined_column};
 pub use select::query;
-pub use shown::{shown_condition, shown_default};
-pub use write::{
-    PREDICATES, condition, delete, insert, insert_write, predicates, target_columns, update,
-};
+pub use shown::{shown_condition, shown_default, shown_expression};
+pub use write::{PREDICATES, computed, delete, insert, insert_write, target_columns, update};

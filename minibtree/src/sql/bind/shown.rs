@@ -9,9 +9,9 @@
 use super::coerce::implicit;
 use super::expression::expression;
 use super::level::Binder;
-use super::write::condition;
+use super::write::{condition, index_expression};
 use crate::sql::catalog::{Catalog, Stored, Table};
-use crate::sql::tree::Deparser;
+use crate::sql::tree::{Deparser, Expr};
 use crate::sql::values::{ColumnType, Type};
 use crate::wire::Result;
 use sqlparser::ast;
@@ -47,8 +47,25 @@ pub fn shown_condition(
     let mut used = bound.positions();
     used.sort_unstable();
     used.dedup();
+    Ok((stored(catalog, table, expr, &bound)?, used))
+}
 
+/// An expression of an index, and its type.
+///
+/// # Errors
+/// What is wrong with the expression.
+pub fn shown_expression(
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    expr: &ast::Expr,
+) -> Result<(Stored, Type)> {
+    let mut binder = Binder { keeps_casts: true, ..Binder::new(catalog, &[]) };
+    let bound = index_expression(&mut binder, table, expr)?;
+    Ok((stored(catalog, table, expr, &bound.expr)?, bound.base()))
+}
+
+fn stored(catalog: &Catalog, table: &Table, expr: &ast::Expr, bound: &Expr) -> Result<Stored> {
     let names: Vec<String> = table.columns.iter().map(|it| it.name.clone()).collect();
-    let shown = Deparser { catalog, names: &names, subplan: None }.text(&bound);
-    Ok((Stored::read(expr.to_string(), shown)?, used))
+    let shown = Deparser { catalog, names: &names, subplan: None }.text(bound);
+    Stored::read(expr.to_string(), shown)
 }

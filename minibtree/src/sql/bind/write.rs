@@ -6,7 +6,7 @@
 //! PostgreSQL's `transformInsertStmt` and its kin in `analyze.c`, and `rewriteTargetListIU`, which
 //! adds the defaults.
 
-use super::coerce::assign;
+use super::coerce::{assign, unknown_to_text};
 use super::expression::{boolean, expression};
 use super::from;
 use super::level::{Binder, Typed, undefined_column};
@@ -14,8 +14,8 @@ use super::select::{column, plain, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
-    Body, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
-    Write,
+    Body, Computed, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select,
+    Source, Write,
 };
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
@@ -219,8 +219,8 @@ pub fn insert_write(binder: &mut Binder, table: &Arc<Table>, positions: &[usize]
             *value = Some(default_of(binder, table, position)?);
         }
     }
-    let (checks, predicates) = (checks(binder, table)?, predicates(binder, table)?);
-    Ok(Write { table: Arc::clone(table), values, checks, predicates })
+    let (checks, computed) = (checks(binder, table)?, computed(binder, table)?);
+    Ok(Write { table: Arc::clone(table), values, checks, computed })
 }
 
 /// The CHECK constraints of a table.
@@ -234,14 +234,20 @@ fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>
     bound.collect()
 }
 
-/// WHERE of each index of a table; empty if none has one.
-pub fn predicates(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Option<Expr>>> {
-    if table.indexes.iter().all(|it| it.predicate.is_none()) {
+/// What each index of a table computes; empty if none computes anything.
+pub fn computed(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Computed>> {
+    if table.indexes.iter().all(|it| it.predicate.is_none() && it.expressions.is_empty()) {
         return Ok(Vec::new());
     }
-    let stored = table.indexes.iter().map(|it| it.predicate.as_ref());
-    let bound =
-        stored.map(|it| it.map(|it| condition(binder, table, &it.expr, PREDICATES)).transpose());
+    let bound = table.indexes.iter().map(|index| {
+        let stored = index.predicate.as_ref();
+        let predicate = stored.map(|it| condition(binder, table, &it.expr, PREDICATES));
+        let expressions = index.expressions.iter();
+        let expressions =
+            expressions.map(|it| Ok(index_expression(binder, table, &it.0.expr)?.expr));
+        let expressions = expressions.collect::<Result<_>>()?;
+        Ok(Computed { predicate: predicate.transpose()?, expressions })
+    });
     bound.collect()
 }
 
@@ -255,11 +261,34 @@ pub fn condition(
     expr: &ast::Expr,
     clause: &'static str,
 ) -> Result<Expr> {
+    let name = if clause == PREDICATES { "WHERE" } else { "CHECK" };
+    of_row(binder, table, clause, |binder| boolean(binder, expr, name))
+}
+
+/// An expression of an index, of a row of the table.
+pub fn index_expression(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    expr: &ast::Expr,
+) -> Result<Typed> {
+    of_row(binder, table, "index expressions", |binder| {
+        let typed = expression(binder, expr)?;
+        unknown_to_text(binder, typed)
+    })
+}
+
+/// Binds an expression that may name the columns of a table.
+fn of_row<T>(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    clause: &'static str,
+    bind: impl FnOnce(&mut Binder) -> Result<T>,
+) -> Result<T> {
     binder.inside(clause, |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
         // It may have names only: the relation is not one of a FROM clause.
         binder.clause(clause, false);
-        boolean(binder, expr, if clause == PREDICATES { "WHERE" } else { "CHECK" })
+        bind(binder)
     })
 }
 
@@ -422,8 +451,8 @@ pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification>
     change(binder, table, from, selection.as_ref(), returning.as_deref(), |binder, table| {
         binder.clause("UPDATE", false);
         let values = assignments(binder, table, assigned)?;
-        let (checks, predicates) = (checks(binder, table)?, predicates(binder, table)?);
-        Ok(Operation::Update(Write { table: Arc::clone(table), values, checks, predicates }))
+        let (checks, computed) = (checks(binder, table)?, computed(binder, table)?);
+        Ok(Operation::Update(Write { table: Arc::clone(table), values, checks, computed }))
     })
 }
 
@@ -454,8 +483,8 @@ pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification>
     let using = using.as_deref().unwrap_or(&[]);
     change(binder, table, using, selection.as_ref(), returning.as_deref(), |_, table| {
         let values = vec![None; table.columns.len()];
-        let (checks, predicates) = (Vec::new(), Vec::new());
-        Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks, predicates }))
+        let (checks, computed) = (Vec::new(), Vec::new());
+        Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks, computed }))
     })
 }
 

@@ -16,7 +16,7 @@ use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
 use super::{check_understood, index, is_needed, lock, reload, skipping};
 use crate::engine::LockMode;
-use crate::sql::bind::{Binder, insert_write, predicates};
+use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{folded, table_name};
@@ -197,8 +197,8 @@ fn drop_column(
         }
     }
     let mut left_over = (**table).clone();
-    for (index, predicate) in table.indexes.iter().zip(predicates(&mut binder, table)?) {
-        if predicate.is_some_and(|it| it.positions().contains(&position)) {
+    for (index, computed) in table.indexes.iter().zip(computed(&mut binder, table)?) {
+        if computed.exprs().any(|it| it.positions().contains(&position)) {
             editor.drop_index(index)?;
             left_over.indexes.retain(|it| it.name != index.name);
         }

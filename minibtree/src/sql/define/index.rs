@@ -6,14 +6,17 @@
 use super::{check_understood, free_name, is_there, lock};
 use crate::engine::{Error, LockMode};
 use crate::sql::bind::{
-    Binder, PREDICATES, condition, shown_condition, target_columns, undefined_column,
+    Binder, PREDICATES, computed, shown_condition, shown_expression, target_columns,
+    undefined_column,
 };
-use crate::sql::catalog::{Catalog, Editor, IndexColumn, Stored, Table, TableIndex};
+use crate::sql::catalog::{Catalog, EXPRESSIONS, Editor, IndexColumn, Stored, Table, TableIndex};
 use crate::sql::execute::{Context, evaluate};
+use crate::sql::functions::Call;
 use crate::sql::statement::{folded, table_name};
-use crate::sql::tree::Expr;
-use crate::sql::values::{Value, row};
+use crate::sql::tree::{Computed, Expr};
+use crate::sql::values::{Type, Value, row};
 use crate::wire::{Replies, Result, SqlError, code};
+use minibtree_pg_catalog::expression_name;
 use sqlparser::ast::{self, TableConstraint};
 use std::sync::Arc;
 
@@ -55,15 +58,18 @@ pub fn create(
     }
     let table = Arc::clone(catalog.table(&table_name(table)?)?);
     check_hash(create)?;
-    let key = columns.iter().map(|it| index_column(&table, it)).collect::<Result<Vec<_>, _>>()?;
+    let mut expressions = Vec::new();
+    let key = columns.iter().map(|it| {
+        index_column(&table, it, |expr| {
+            expressions.push(shown_expression(catalog, &table, expr)?);
+            Ok(EXPRESSIONS + expressions.len() - 1)
+        })
+    });
+    let key = key.collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = include.iter().map(folded).collect();
     let included = if names.is_empty() { Vec::new() } else { positions(&table, &names)? };
-    let labels: Vec<String> = key
-        .iter()
-        .map(|it| it.position)
-        .chain(included.iter().copied())
-        .map(|it| table.columns[it].name.clone())
-        .collect();
+    let positions = key.iter().map(|it| it.position).chain(included.iter().copied());
+    let labels: Vec<String> = positions.map(|it| label(&table, &expressions, it)).collect();
     let name = match name {
         Some(name) => table_name(name)?,
         None => free_name(&table.name, &labels, "idx", |name| catalog.has_relation(name)),
@@ -74,7 +80,6 @@ pub fn create(
     lock(editor, &table, LockMode::Update)?;
     let shown = |it| shown_condition(catalog, &table, it, PREDICATES).map(|it| it.0);
     let predicate = predicate.as_ref().map(shown).transpose()?;
-    let bound = predicate.as_ref().map(|it| bound_predicate(catalog, &table, it)).transpose()?;
     let new = TableIndex {
         name,
         index: editor.create_index(is_hash)?,
@@ -82,10 +87,20 @@ pub fn create(
         is_unique: *unique,
         is_constraint: false,
         columns: key,
+        expressions,
         included,
         predicate,
     };
-    add(editor, &table, &new, bound.as_ref().map(|it| (it, context)))
+    let computed = bound(catalog, &table, &new)?;
+    add(editor, &table, &new, computed.as_ref().map(|it| (it, context)))
+}
+
+/// What a column of an index is called in the name of the index.
+fn label(table: &Table, expressions: &[(Stored, Type)], position: usize) -> String {
+    match position.checked_sub(EXPRESSIONS) {
+        Some(number) => expression_name(&expressions[number].0.shown),
+        None => table.columns[position].name.clone(),
+    }
 }
 
 /// Refuses for a hash index what PostgreSQL's refuse. Ours could be unique and include columns.
@@ -112,13 +127,26 @@ fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     }
 }
 
-fn index_column(table: &Table, column: &ast::IndexColumn) -> Result<IndexColumn> {
+/// A column of an index. `expression` adds an expression to the index and returns its position.
+fn index_column(
+    table: &Table,
+    column: &ast::IndexColumn,
+    expression: impl FnOnce(&ast::Expr) -> Result<usize>,
+) -> Result<IndexColumn> {
     let refused = || unsupported!("the index column {column}");
     let ast::IndexColumn { column: ordered, operator_class: None } = column else {
         return Err(refused());
     };
-    let ast::Expr::Identifier(name) = &ordered.expr else { return Err(refused()) };
-    let position = positions(table, &[folded(name)])?[0];
+    let position = match &ordered.expr {
+        ast::Expr::Identifier(name) => positions(table, &[folded(name)])?[0],
+        // PostgreSQL wants parentheses around all but calls.
+        ast::Expr::Nested(inner) => match &**inner {
+            ast::Expr::Identifier(name) => positions(table, &[folded(name)])?[0],
+            inner => expression(inner)?,
+        },
+        call @ ast::Expr::Function(_) => expression(call)?,
+        _ => return Err(refused()),
+    };
     let descending = match &ordered.options.sort {
         None | Some(ast::OrderBySort::Asc) => false,
         Some(ast::OrderBySort::Desc) => true,
@@ -152,8 +180,9 @@ pub fn add_constraint(
         let text = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
         return Err(SqlError::new(code::INVALID_TABLE_DEFINITION, text));
     }
-    let mut columns =
-        columns.iter().map(|it| index_column(table, it)).collect::<Result<Vec<_>, _>>()?;
+    let columns =
+        columns.iter().map(|it| index_column(table, it, |_| Err(unsupported!("{constraint}"))));
+    let mut columns = columns.collect::<Result<Vec<_>, _>>()?;
     columns.iter_mut().for_each(|it| (it.descending, it.nulls_first) = (false, false));
     let names: Vec<String> =
         columns.iter().map(|it| table.columns[it.position].name.clone()).collect();
@@ -172,6 +201,7 @@ pub fn add_constraint(
         is_unique: true,
         is_constraint: true,
         columns,
+        expressions: Vec::new(),
         included: Vec::new(),
         predicate: None,
     };
@@ -181,27 +211,33 @@ pub fn add_constraint(
     add(editor, table, &new, None)
 }
 
-/// WHERE of an index: the same for a row at all times.
+/// What an index computes, which is the same for a row at all times; `None` if it is nothing.
 ///
 /// # Errors
 /// `42P17`, `0A000`.
-fn bound_predicate(catalog: &Catalog, table: &Arc<Table>, stored: &Stored) -> Result<Expr> {
-    let mut binder = Binder::new(catalog, &[]);
-    let bound = condition(&mut binder, table, &stored.expr, PREDICATES)?;
-    let (mut is_stable, mut has_subquery) = (true, false);
-    bound.walk(0, &mut |expr, _| {
-        is_stable &= !matches!(expr, Expr::Now(_));
-        is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());
-        has_subquery |= matches!(expr, Expr::Subquery(_));
-    });
-    if has_subquery {
-        return Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in index predicate"));
+fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Option<Computed>> {
+    let table = Arc::new(Table { indexes: vec![new.clone()], ..(**table).clone() });
+    let computed = computed(&mut Binder::new(catalog, &[]), &table)?.pop();
+    for (expr, what) in computed.iter().flat_map(|it| {
+        let expressions = it.expressions.iter().map(|it| (it, "expression"));
+        it.predicate.iter().map(|it| (it, "predicate")).chain(expressions)
+    }) {
+        let (mut is_stable, mut has_subquery) = (true, false);
+        expr.walk(0, &mut |expr, _| {
+            is_stable &= !matches!(expr, Expr::Now(_));
+            // What the database answers can be another thing tomorrow.
+            is_stable &= !matches!(expr, Expr::Call(it, _) if matches!(it.call, Call::System(_)));
+            has_subquery |= matches!(expr, Expr::Subquery(_));
+        });
+        if has_subquery {
+            return Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in index {what}"));
+        }
+        if !is_stable {
+            let text = format!("functions in index {what} must be marked IMMUTABLE");
+            return Err(SqlError::new("42P17", text));
+        }
     }
-    if !is_stable {
-        let text = "functions in index predicate must be marked IMMUTABLE";
-        return Err(SqlError::new("42P17", text));
-    }
-    Ok(bound)
+    Ok(computed)
 }
 
 /// Adds an empty index to a table and fills it with the rows.
@@ -209,7 +245,7 @@ fn add(
     editor: &mut Editor<'_>,
     table: &Table,
     new: &TableIndex,
-    predicate: Option<(&Expr, &Context)>,
+    computed: Option<(&Computed, &Context)>,
 ) -> Result<()> {
     editor.add_index(table.oid, new)?;
 
@@ -219,19 +255,17 @@ fn add(
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     let (mut entries, mut with_nulls) = (Vec::new(), Vec::new());
     let mut needed = [new.positions(), new.included.clone()].concat();
-    needed.extend(predicate.map_or(Vec::new(), |it| it.0.positions()));
+    needed.retain(|it| *it < EXPRESSIONS);
+    needed.extend(computed.iter().flat_map(|it| it.0.exprs()).flat_map(Expr::positions));
     let mut values = vec![Value::Null; table.types.len()];
     while let Some(found) = rows.next()? {
         needed.iter().for_each(|it| values[*it] = Value::Null);
         row::decode_into(&table.types, found.bytes, |it| needed.contains(&it), &mut values)?;
-        if let Some((predicate, context)) = predicate
-            && evaluate(predicate, context, &values)? != Value::Bool(true)
-        {
-            continue;
-        }
-        let has_null = check_nulls(table, new, &values)?;
+        let Some(computed) = values_of(computed, &values)? else { continue };
+        let has_null = check_nulls(table, new, &values, &computed)?;
         let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
-        let entry = (table.key_of(new, &values), root, table.payload_of(new, &values));
+        let key = table.key_of(new, &values, &computed);
+        let entry = (key, root, table.payload_of(new, &values));
         if has_null && new.is_unique { with_nulls.push(entry) } else { entries.push(entry) }
     }
     drop(rows);
@@ -239,7 +273,7 @@ fn add(
     let entries = entries.into_iter().map(Ok);
     let built = new.index.build(editor.transaction, new.is_unique, entries);
     built.map_err(|error| match error {
-        Error::UniqueViolation { existing } => duplicate(table, new, existing),
+        Error::UniqueViolation { existing } => duplicate(table, new, computed, existing),
         error => error.into(),
     })?;
     for (key, tid, payload) in with_nulls {
@@ -248,9 +282,29 @@ fn add(
     Ok(())
 }
 
+/// The values of an index's expressions for a row; `None` if the row has no entry.
+fn values_of(
+    computed: Option<(&Computed, &Context)>,
+    values: &[Value],
+) -> Result<Option<Vec<Value>>> {
+    let Some((computed, context)) = computed else { return Ok(Some(Vec::new())) };
+    if let Some(predicate) = &computed.predicate
+        && evaluate(predicate, context, values)? != Value::Bool(true)
+    {
+        return Ok(None);
+    }
+    let expressions = computed.expressions.iter().map(|it| evaluate(it, context, values));
+    expressions.collect::<Result<_>>().map(Some)
+}
+
 /// Returns true if a column of the key is NULL.
-fn check_nulls(table: &Table, index: &TableIndex, values: &[Value]) -> Result<bool> {
-    let null = index.columns.iter().find(|it| values[it.position].is_null());
+fn check_nulls(
+    table: &Table,
+    index: &TableIndex,
+    values: &[Value],
+    computed: &[Value],
+) -> Result<bool> {
+    let null = index.columns.iter().find(|it| it.value(values, computed).is_null());
     let Some(column) = null else { return Ok(false) };
     if !index.is_primary {
         return Ok(true);
@@ -261,19 +315,23 @@ fn check_nulls(table: &Table, index: &TableIndex, values: &[Value]) -> Result<bo
 }
 
 /// The error for a key that two rows of a table have.
-fn duplicate(table: &Table, index: &TableIndex, tid: crate::format::Tid) -> SqlError {
+fn duplicate(
+    table: &Table,
+    index: &TableIndex,
+    computed: Option<(&Computed, &Context)>,
+    tid: crate::format::Tid,
+) -> SqlError {
     let text = format!("could not create unique index \"{}\"", index.name);
     let error = SqlError::new(code::UNIQUE_VIOLATION, text);
-    let mut bytes = Vec::new();
-    let decoded = match table.heap.fetch_version(tid, &mut bytes) {
-        Ok(true) => row::decode(&table.types, &bytes).ok(),
-        _ => None,
+    let key = || {
+        let mut bytes = Vec::new();
+        table.heap.fetch_version(tid, &mut bytes).ok().filter(|it| *it)?;
+        let row = row::decode(&table.types, &bytes).ok()?;
+        let computed = values_of(computed, &row).ok()??;
+        Some(table.index_key_text(index, &row, &computed))
     };
-    match decoded {
-        Some(values) => {
-            let key = table.key_text(&index.positions(), &values);
-            error.detail(format!("Key {key} is duplicated."))
-        }
+    match key() {
+        Some(key) => error.detail(format!("Key {key} is duplicated.")),
         None => error,
     }
 }

@@ -6,7 +6,7 @@ use crate::sql::bind;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::execute::Context;
 use crate::sql::functions::quoted;
-use crate::sql::statement::{column_type, folded, table_name};
+use crate::sql::statement::{column_type, new_name, table_name};
 use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
@@ -89,7 +89,7 @@ pub fn add_column(
     definition: &mut Definition,
     column: &ast::ColumnDef,
 ) -> Result<()> {
-    let name = folded(&column.name);
+    let name = new_name(&column.name)?;
     if definition.columns.iter().any(|it| it.name == name) {
         return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
     }

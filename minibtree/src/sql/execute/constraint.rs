@@ -93,7 +93,7 @@ fn lock_parent(
     for (column, position) in key.columns.iter().zip(&key.parent_columns) {
         wanted[*position] = values[*column].clone();
     }
-    let key = parent.key_of(index, &wanted);
+    let key = parent.key_of(index, &wanted, &[]);
 
     // Rows that others have inserted and not committed are no parents. An update in progress that
     // leaves the key does not matter: KEY SHARE does not wait for it.
@@ -105,7 +105,7 @@ fn lock_parent(
     while let Some(entry) = entries.next()? {
         let root = entry.tid;
         let Some(tid) = parent.heap.fetch(root, &snapshot, &mut bytes)? else { continue };
-        let has_key = parent.key_of(index, &row::decode(&parent.types, &bytes)?) == key;
+        let has_key = parent.key_of(index, &row::decode(&parent.types, &bytes)?, &[]) == key;
         if has_key && lock_newest(&parent.heap, tid, transaction)? {
             return Ok(true);
         }
@@ -196,7 +196,7 @@ fn has_row(
     let first = &index.columns[0];
     let at = columns.iter().position(|it| *it == first.position).expect("it was looked for");
     let mut key = Vec::new();
-    crate::sql::values::key::append(table.order_of(first), wanted[at], &mut key);
+    crate::sql::values::key::append(table.order_of(index, first), wanted[at], &mut key);
     let direction = Direction::Forward;
     let mut entries = index.index.scan(snapshot.clone(), KeyRange::equal(&key), direction);
     let mut bytes = Vec::new();

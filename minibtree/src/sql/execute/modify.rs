@@ -96,11 +96,14 @@ fn insert(
     if let Some(conflict) = conflict {
         for (number, index) in write.table.indexes.iter().enumerate() {
             let is_meant = conflict.indexes.contains(&index.index.id());
-            let has_null = index.columns.iter().any(|it| values[it.position].is_null());
-            if !is_meant || has_null || !is_indexed(write, context, number, &values)? {
+            if !is_meant || !is_indexed(write, context, number, &values)? {
                 continue;
             }
-            let key = write.table.key_of(index, &values);
+            let computed = computed(write, context, number, &values)?;
+            if index.columns.iter().any(|it| it.value(&values, &computed).is_null()) {
+                continue;
+            }
+            let key = write.table.key_of(index, &values, &computed);
             let Some(tid) = index.index.find_live(transaction, &write.table.heap, &key)? else {
                 continue;
             };
@@ -283,7 +286,13 @@ fn failing_row(table: &Table, values: &[Value]) -> String {
 
 /// Returns true if a row has an entry in an index: it meets its WHERE.
 fn is_indexed(write: &Write, context: &Context, index: usize, values: &[Value]) -> Result<bool> {
-    write.predicates.get(index).map_or(Ok(true), |it| is_met(it, context, values))
+    write.computed.get(index).map_or(Ok(true), |it| is_met(&it.predicate, context, values))
+}
+
+/// The values of the expressions of an index.
+fn computed(write: &Write, context: &Context, index: usize, values: &[Value]) -> Result<Row> {
+    let expressions = write.computed.get(index).map_or(&[][..], |it| &it.expressions);
+    expressions.iter().map(|it| evaluate(it, context, values)).collect()
 }
 
 fn insert_entries(
@@ -298,9 +307,11 @@ fn insert_entries(
         if !is_indexed(write, context, number, values)? {
             continue;
         }
-        let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
+        let computed = computed(write, context, number, values)?;
+        let key = table.key_of(index, values, &computed);
+        let payload = table.payload_of(index, values);
         // NULLs do not equal each other.
-        let has_null = index.columns.iter().any(|it| values[it.position].is_null());
+        let has_null = index.columns.iter().any(|it| it.value(values, &computed).is_null());
         let inserted = match index.is_unique && !has_null {
             true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
             false => index.index.insert(transaction, &key, tid, &payload),
@@ -309,7 +320,7 @@ fn insert_entries(
             Error::UniqueViolation { .. } => {
                 let name = &index.name;
                 let text = format!("duplicate key value violates unique constraint \"{name}\"");
-                let key = table.key_text(&index.positions(), values);
+                let key = table.index_key_text(index, values, &computed);
                 let detail = format!("Key {key} already exists.");
                 SqlError::new(code::UNIQUE_VIOLATION, text).detail(detail)
             }
@@ -387,13 +398,16 @@ fn write_version(
     let mut bytes = Vec::new();
     row::encode(&table.types, new, &mut bytes);
     let is_same = |index: &TableIndex| {
-        let key = index.columns.iter().map(|it| it.position);
-        key.chain(index.included.iter().copied()).all(|it| is_identical(&old[it], &new[it]))
+        let key = index.columns.iter().filter(|it| it.expression().is_none());
+        key.map(|it| it.position)
+            .chain(index.included.iter().copied())
+            .all(|it| is_identical(&old[it], &new[it]))
     };
-    // A row may enter or leave an index without another key.
+    // A row may enter or leave an index without another key, and an expression may have another
+    // value.
     let is_placed = |it: &Expr| it.positions().iter().all(|it| is_identical(&old[*it], &new[*it]));
-    let keys_unchanged =
-        table.indexes.iter().all(is_same) && write.predicates.iter().flatten().all(is_placed);
+    let keys_unchanged = table.indexes.iter().all(is_same)
+        && write.computed.iter().flat_map(|it| it.exprs()).all(is_placed);
     let changed = table.heap.update(transaction, tid, &bytes, keys_unchanged)?;
     if let Changed::Done { tid, needs_index_entries: true } = changed {
         insert_entries(write, context, new, tid, transaction)?;

@@ -8,7 +8,7 @@ use super::evaluate::{evaluate, is_kept};
 use super::open::{Rows, given};
 use crate::engine::{Direction, HeapScan, KeyRange};
 use crate::format::Tid;
-use crate::sql::catalog::{IndexColumn, Table, TableIndex};
+use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
 use crate::sql::tree::SetFunction;
 use crate::sql::values::{Type, Value, array, key, row};
@@ -108,8 +108,11 @@ fn covered(scanned: &Scanned, index: &TableIndex, mut key: &[u8], payload: &[u8]
     let damaged = || SqlError::new(code::DATA_CORRUPTED, "an index entry is damaged");
     let mut values = vec![Value::Null; scanned.width];
     for column in &index.columns {
-        let value = key::take(scanned.table.order_of(column), &mut key).ok_or_else(damaged)?;
-        values[scanned.start + column.position] = value;
+        let order = scanned.table.order_of(index, column);
+        let value = key::take(order, &mut key).ok_or_else(damaged)?;
+        if column.expression().is_none() {
+            values[scanned.start + column.position] = value;
+        }
     }
     if !index.included.is_empty() {
         let types: Vec<Type> = index.included.iter().map(|it| scanned.table.types[*it]).collect();
@@ -131,10 +134,10 @@ fn key_range(
     let mut prefix = Vec::new();
     for (expr, column) in bounds.equal.iter().zip(&index.columns) {
         let value = evaluate(expr, context, outer)?;
-        if !matches!(place(&value, table.types[column.position]), Place::Within) {
+        if !matches!(place(&value, table.type_of(index, column)), Place::Within) {
             return Ok(None);
         }
-        key::append(table.order_of(column), &value, &mut prefix);
+        key::append(table.order_of(index, column), &value, &mut prefix);
     }
     let range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
     let Some(column) = index.columns.get(bounds.equal.len()) else { return Ok(Some(range)) };
@@ -142,7 +145,7 @@ fn key_range(
     for (bound, is_lower) in [(&bounds.lower, true), (&bounds.upper, false)] {
         let Some((expr, included)) = bound else { continue };
         let bound = (evaluate(expr, context, outer)?, *included, is_lower);
-        match bounded(table, column, &prefix, bound, range) {
+        match bounded(table.order_of(index, column), &prefix, bound, range) {
             None => return Ok(None),
             Some(smaller) => range = smaller,
         }
@@ -175,21 +178,20 @@ fn place(value: &Value, base: Type) -> Place {
 /// A range with one more bound: a value, whether it is included, and whether it is the lower one.
 /// `None` if nothing is left.
 fn bounded(
-    table: &Table,
-    column: &IndexColumn,
+    order: key::Order,
     prefix: &[u8],
     (value, included, is_lower): (Value, bool, bool),
     range: KeyRange,
 ) -> Option<KeyRange> {
-    match (place(&value, table.types[column.position]), is_lower) {
+    match (place(&value, order.base), is_lower) {
         (Place::Null, _) | (Place::Above, true) | (Place::Below, false) => return None,
         (Place::Below, true) | (Place::Above, false) => return Some(range),
         (Place::Within, _) => {}
     }
     let mut key = prefix.to_vec();
-    key::append(table.order_of(column), &value, &mut key);
+    key::append(order, &value, &mut key);
     // In a descending column the large values come first.
-    Some(match (is_lower != column.descending, included) {
+    Some(match (is_lower != order.descending, included) {
         (true, true) => range.at_least(&key),
         (true, false) => range.after(&key),
         (false, true) => range.up_to(&key),

@@ -17,7 +17,7 @@
 //!   IndexScan pgbench_accounts_pkey, aid = $1
 //! ```
 //!
-//! What a node costs, and how many rows have a value, is computed by the crate `minibtree/estimate`.
+//! The crate `minibtree/estimate` computes what a node costs, and how many rows have a value.
 //!
 //! PostgreSQL's `planner.c`. There, subqueries in FROM are merged into the query around them; ours
 //! are planned on their own.

@@ -14,16 +14,16 @@
 use super::estimate::Known;
 use super::join::{self, Condition, cheapest_scan};
 use super::node::{Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
-use super::scan::{Path, Wanted};
+use super::scan::{Path, Wanted, is_stable};
 use super::statistics::{Statistics, TableStatistics};
 use super::{exists, semi};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
-use crate::sql::catalog::{Catalog, Table};
+use crate::sql::catalog::{Catalog, Table, TableIndex};
 use crate::sql::tree::{
-    Body, Column, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query, Relation,
-    Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
+    Body, Column, Computed, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query,
+    Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result};
@@ -321,8 +321,8 @@ impl Planner<'_> {
         node
     }
 
-    /// ORDER BY as positions of the row, if it is by columns of the only relation.
-    fn column_order(&self, query: &Query, select: &Select) -> Option<Vec<(usize, bool, bool)>> {
+    /// ORDER BY as expressions of the row, if it is by what an index of the only relation may have.
+    fn column_order(&self, query: &Query, select: &Select) -> Option<Vec<(Expr, bool, bool)>> {
         let is_simple = !query.order.is_empty()
             && select.grouping.is_none()
             && select.windows.is_empty()
@@ -332,13 +332,12 @@ impl Planner<'_> {
         if !is_simple {
             return None;
         }
-        let position = |key: &SortKey| match &select.targets[key.position] {
-            Expr::Column(it) if it.level == 0 => {
-                Some((it.position, key.descending, key.nulls_first))
-            }
-            _ => None,
+        let indexable = |key: &SortKey| {
+            let expr = &select.targets[key.position];
+            let is_of_row = !expr.positions().is_empty() && is_stable(expr);
+            is_of_row.then(|| (expr.clone(), key.descending, key.nulls_first))
         };
-        query.order.iter().map(position).collect()
+        query.order.iter().map(indexable).collect()
     }
 
     fn aggregate(&mut self, input: Rc<Node>, grouping: &Grouping) -> Rc<Node> {
@@ -419,7 +418,7 @@ impl Planner<'_> {
     fn ordered_from(
         &mut self,
         select: &Select,
-        order: &[(usize, bool, bool)],
+        order: &[(Expr, bool, bool)],
         query: &Query,
     ) -> (Rc<Node>, bool) {
         let mut planner = FromPlanner::new(self, select, &[], &[]);
@@ -478,8 +477,8 @@ struct FromPlanner<'p, 'a, 'q> {
     known: Known<'q>,
     pages: Vec<f64>,
     needed: Vec<bool>,
-    /// For each relation, WHERE of its indexes.
-    predicates: Vec<Vec<Option<Expr>>>,
+    /// For each relation, what its indexes compute.
+    computed: Vec<Vec<Computed>>,
 }
 
 impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
@@ -495,7 +494,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         positions.extend(exprs.flat_map(Expr::positions));
         positions.into_iter().for_each(|it| needed[it] = true);
 
-        let (mut tables, mut pages, mut predicates) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tables, mut pages, mut computed) = (Vec::new(), Vec::new(), Vec::new());
         for relation in &select.relations {
             let (statistics, rows, blocks) = match &relation.source {
                 Source::Table(table) => {
@@ -509,10 +508,10 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             };
             tables.push((statistics, rows));
             pages.push(blocks);
-            predicates.push(index_predicates(planner.catalog, relation));
+            computed.push(computed_by_indexes(planner.catalog, relation));
         }
         let known = Known { relations: &select.relations, tables };
-        FromPlanner { planner, select, known, pages, needed, predicates }
+        FromPlanner { planner, select, known, pages, needed, computed }
     }
 
     /// WHERE as conditions, and those of them that use no relation.
@@ -536,7 +535,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             needs_tid: self.needed[end],
             pages: self.pages[number],
             rows: self.known.tables[number].1,
-            predicates: &self.predicates[number],
+            computed: &self.computed[number],
             known: &self.known,
         })
     }
@@ -545,7 +544,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
     fn ordered_scan(
         &self,
         conditions: &[Expr],
-        order: &[(usize, bool, bool)],
+        order: &[(Expr, bool, bool)],
         query: &Query,
     ) -> (Path, bool) {
         let wanted = self.wanted(&self.select.relations[0], 0).expect("the relation is a table");
@@ -557,7 +556,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         let (mut best, mut is_sorted) = (price(cost::sort(unordered.cost, count)), false);
         let mut path = unordered;
         for index in 0..wanted.table.indexes.len() {
-            let Some(is_backward) = self.has_order(wanted.table, index, conditions, order) else {
+            let Some(is_backward) = wanted.has_order(index, conditions, order) else {
                 continue;
             };
             let scan = wanted.index_scan(index, conditions, &[], true, is_backward);
@@ -566,56 +565,6 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             }
         }
         (path, is_sorted)
-    }
-
-    /// Returns which way an index is to be read for its rows to come in an order, if it has it.
-    fn has_order(
-        &self,
-        table: &Table,
-        index: usize,
-        conditions: &[Expr],
-        order: &[(usize, bool, bool)],
-    ) -> Option<bool> {
-        let start = self.select.relations[0].start;
-        let is_fixed = |position: usize| {
-            conditions.iter().any(|condition| match condition {
-                Expr::Compare(crate::sql::functions::Comparison::Eq, left, right, _) => {
-                    left.is_column(position) && right.is_constant()
-                        || right.is_column(position) && left.is_constant()
-                }
-                _ => false,
-            })
-        };
-        let mut columns = table.indexes[index].columns.iter().peekable();
-        let mut direction = None;
-        for (position, descending, nulls_first) in order {
-            // Columns with one value in all rows have no influence on the order.
-            while columns
-                .peek()
-                .is_some_and(|it| start + it.position != *position && is_fixed(start + it.position))
-            {
-                columns.next();
-            }
-            if is_fixed(*position)
-                && columns.peek().is_none_or(|it| start + it.position != *position)
-            {
-                continue;
-            }
-            let column = columns.next()?;
-            let is_same = column.descending == *descending && column.nulls_first == *nulls_first;
-            let is_reverse = column.descending != *descending && column.nulls_first != *nulls_first;
-            let is_backward = match (is_same, is_reverse) {
-                (true, _) => false,
-                (_, true) => true,
-                _ => return None,
-            };
-            if start + column.position != *position || direction.is_some_and(|it| it != is_backward)
-            {
-                return None;
-            }
-            direction = Some(is_backward);
-        }
-        Some(direction.unwrap_or(false))
     }
 }
 
@@ -707,15 +656,20 @@ impl join::Context for FromPlanner<'_, '_, '_> {
     }
 }
 
-/// WHERE of the indexes of a table, of the row of the query.
-fn index_predicates(catalog: &Catalog, relation: &Relation) -> Vec<Option<Expr>> {
+/// What the indexes of a table compute, of the row of the query.
+fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> {
     let Source::Table(table) = &relation.source else { return Vec::new() };
     let mut binder = Binder::new(catalog, &[]);
-    // One that cannot be read, which was checked when it was made, is of no use for any query.
-    let never = || vec![Some(Expr::Constant(Value::Bool(false), Type::Bool)); table.indexes.len()];
-    let mut all = bind::predicates(&mut binder, table).unwrap_or_else(|_| never());
-    for predicate in all.iter_mut().flatten() {
-        let moved = predicate.change(0, &mut |expr, _| {
+    // What cannot be read, which was checked when it was made, is of no use for any query.
+    let never = |index: &TableIndex| Computed {
+        predicate: Some(Expr::Constant(Value::Bool(false), Type::Bool)),
+        expressions: index.expressions.iter().map(|it| Expr::null(it.1)).collect(),
+    };
+    let mut all = bind::computed(&mut binder, table)
+        .unwrap_or_else(|_| table.indexes.iter().map(never).collect());
+    let exprs = all.iter_mut().flat_map(|it| it.predicate.iter_mut().chain(&mut it.expressions));
+    for expr in exprs {
+        let moved = expr.change(0, &mut |expr, _| {
             if let Expr::Column(column) = expr {
                 column.position += relation.start;
             }

@@ -13,9 +13,9 @@
 use super::estimate::Known;
 use super::join::hash_type;
 use super::node::{Bounds, Kind, Scanned};
-use crate::sql::catalog::{Table, TableIndex};
+use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
-use crate::sql::tree::Expr;
+use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, compare};
 use minibtree_estimate::cost::{self, Cost, IndexScan};
 
@@ -35,8 +35,8 @@ pub struct Wanted<'a> {
     pub needs_tid: bool,
     pub pages: f64,
     pub rows: f64,
-    /// WHERE of each index; empty if none has one.
-    pub predicates: &'a [Option<Expr>],
+    /// What each index computes; empty if none computes anything.
+    pub computed: &'a [Computed],
     pub known: &'a Known<'a>,
 }
 
@@ -84,9 +84,9 @@ impl Wanted<'_> {
     ) -> Option<Path> {
         let definition = &self.table.indexes[index];
         let own = self.start..self.start + self.table.columns.len() + 1;
-        let (bounds, used) = bounds(definition, self.table, own, conditions, parameters);
+        let (bounds, used) = self.bounds(index, own, conditions, parameters);
         let is_hash = definition.index.is_hash();
-        let predicate = self.predicates.get(index).and_then(Option::as_ref);
+        let predicate = self.computed.get(index).and_then(|it| it.predicate.as_ref());
         if predicate.is_some_and(|it| !is_implied(it, conditions)) {
             return None;
         }
@@ -135,6 +135,102 @@ impl Wanted<'_> {
         Some(Path { cost: scan.cost(rows, self.bytes()), kind })
     }
 
+    /// Returns which way an index is to be read for its rows to come in an order, if it has it.
+    pub fn has_order(
+        &self,
+        index: usize,
+        conditions: &[Expr],
+        order: &[(Expr, bool, bool)],
+    ) -> Option<bool> {
+        let is_fixed = |is_meant: &dyn Fn(&Expr) -> bool| {
+            conditions.iter().any(|condition| match condition {
+                Expr::Compare(Comparison::Eq, left, right, _) => {
+                    is_meant(left) && right.is_constant() || is_meant(right) && left.is_constant()
+                }
+                _ => false,
+            })
+        };
+        let is_key = |column: &IndexColumn, expr: &Expr| self.is_key(index, column, expr);
+        let mut columns = self.table.indexes[index].columns.iter().peekable();
+        let mut direction = None;
+        for (expr, descending, nulls_first) in order {
+            // Columns with one value in all rows have no influence on the order.
+            while columns
+                .peek()
+                .is_some_and(|it| !is_key(it, expr) && is_fixed(&|other| is_key(it, other)))
+            {
+                columns.next();
+            }
+            let is_next = columns.peek().is_some_and(|it| is_key(it, expr));
+            if !is_next && is_fixed(&|other| other == expr) {
+                continue;
+            }
+            let column = columns.next().filter(|_| is_next)?;
+            let is_same = column.descending == *descending && column.nulls_first == *nulls_first;
+            let is_reverse = column.descending != *descending && column.nulls_first != *nulls_first;
+            let is_backward = match (is_same, is_reverse) {
+                (true, _) => false,
+                (_, true) => true,
+                _ => return None,
+            };
+            if direction.is_some_and(|it| it != is_backward) {
+                return None;
+            }
+            direction = Some(is_backward);
+        }
+        Some(direction.unwrap_or(false))
+    }
+
+    /// Returns true if an expression is this column of an index.
+    fn is_key(&self, index: usize, column: &IndexColumn, expr: &Expr) -> bool {
+        match column.expression() {
+            Some(number) => self.computed[index].expressions[number] == *expr,
+            None => stripped(expr).is_column(self.start + column.position),
+        }
+    }
+
+    /// The bounds that conditions put on an index, and which conditions are used, by number: first
+    /// those of the table alone, then the parameters.
+    fn bounds(
+        &self,
+        index: usize,
+        own: std::ops::Range<usize>,
+        conditions: &[Expr],
+        parameters: &[Expr],
+    ) -> (Bounds, Vec<usize>) {
+        let mut bounds = Bounds::default();
+        let mut used = Vec::new();
+        let definition = &self.table.indexes[index];
+        for column in &definition.columns {
+            let base = self.table.type_of(definition, column);
+            let is_key = |it: &Expr| self.is_key(index, column, it);
+            let found =
+                conditions.iter().chain(parameters).enumerate().filter_map(|(number, it)| {
+                    let (comparison, value) = bound_on(it, &is_key, base, &own)?;
+                    Some((number, comparison, value))
+                });
+            let found: Vec<(usize, Comparison, Expr)> = found.collect();
+            if let Some((number, _, value)) = found.iter().find(|it| it.1 == Comparison::Eq) {
+                bounds.equal.push(value.clone());
+                used.push(*number);
+                continue;
+            }
+            for (number, comparison, value) in found {
+                let is_included = matches!(comparison, Comparison::Le | Comparison::Ge);
+                let side = match comparison {
+                    Comparison::Lt | Comparison::Le => &mut bounds.upper,
+                    _ => &mut bounds.lower,
+                };
+                if side.is_none() {
+                    *side = Some((value, is_included));
+                    used.push(number);
+                }
+            }
+            break;
+        }
+        (bounds, used)
+    }
+
     fn correlation(&self, index: &TableIndex) -> f64 {
         let relation = self.known.relations.iter().position(|it| it.start == self.start);
         let statistics = relation.and_then(|it| self.known.tables[it].0);
@@ -159,51 +255,11 @@ fn is_exact(base: Type) -> bool {
     !matches!(base, Type::Numeric | Type::Float4 | Type::Float8 | Type::Bpchar)
 }
 
-/// The bounds that conditions put on an index, and which conditions are used, by number: first
-/// those of the table alone, then the parameters.
-fn bounds(
-    index: &TableIndex,
-    table: &Table,
-    own: std::ops::Range<usize>,
-    conditions: &[Expr],
-    parameters: &[Expr],
-) -> (Bounds, Vec<usize>) {
-    let mut bounds = Bounds::default();
-    let mut used = Vec::new();
-    for column in &index.columns {
-        let position = own.start + column.position;
-        let base = table.types[column.position];
-        let found = conditions.iter().chain(parameters).enumerate().filter_map(|(number, it)| {
-            let (comparison, value) = bound_on(it, position, base, &own)?;
-            Some((number, comparison, value))
-        });
-        let found: Vec<(usize, Comparison, Expr)> = found.collect();
-        if let Some((number, _, value)) = found.iter().find(|it| it.1 == Comparison::Eq) {
-            bounds.equal.push(value.clone());
-            used.push(*number);
-            continue;
-        }
-        for (number, comparison, value) in found {
-            let is_included = matches!(comparison, Comparison::Le | Comparison::Ge);
-            let side = match comparison {
-                Comparison::Lt | Comparison::Le => &mut bounds.upper,
-                _ => &mut bounds.lower,
-            };
-            if side.is_none() {
-                *side = Some((value, is_included));
-                used.push(number);
-            }
-        }
-        break;
-    }
-    (bounds, used)
-}
-
-/// What a condition says about a column: how it compares with a value that does not depend on the
-/// table.
+/// What a condition says about a column of an index: how it compares with a value that does not
+/// depend on the table.
 fn bound_on(
     condition: &Expr,
-    position: usize,
+    is_key: &dyn Fn(&Expr) -> bool,
     base: Type,
     own: &std::ops::Range<usize>,
 ) -> Option<(Comparison, Expr)> {
@@ -211,15 +267,14 @@ fn bound_on(
     if *comparison == Comparison::Ne {
         return None;
     }
-    let is_column = |expr: &Expr| stripped(expr).is_column(position);
     let is_value = |expr: &Expr| {
         let is_own = expr.positions().iter().any(|it| own.contains(it));
         !is_own && is_stable(expr) && is_same_kind(expr.base(), base)
     };
-    if is_column(left) && is_value(right) {
+    if is_key(left) && is_value(right) {
         return Some((*comparison, (**right).clone()));
     }
-    if is_column(right) && is_value(left) {
+    if is_key(right) && is_value(left) {
         return Some((comparison.swapped(), (**left).clone()));
     }
     None

@@ -25,7 +25,7 @@ mod query;
 pub use deparse::Deparser;
 pub use expr::{Column, Expr, Subquery, SubqueryKind};
 pub use query::{
-    AggregateCall, Body, Conflict, FromItem, Grouping, JoinKind, Lock, Modification, Operation,
-    OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source, Window,
-    Write,
+    AggregateCall, Body, Computed, Conflict, FromItem, Grouping, JoinKind, Lock, Modification,
+    Operation, OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source,
+    Window, Write,
 };

@@ -302,8 +302,24 @@ pub struct Write {
     pub values: Vec<Option<Expr>>,
     /// CHECK constraints with their names, of a row of the table.
     pub checks: Vec<(String, Expr)>,
-    /// WHERE of each index, of a row of the table; empty if none has one.
-    pub predicates: Vec<Option<Expr>>,
+    /// What each index computes; empty if none computes anything.
+    pub computed: Vec<Computed>,
+}
+
+/// What an index computes, of a row of the table.
+#[derive(Clone, Debug, Default)]
+pub struct Computed {
+    /// WHERE: only rows that meet it have entries.
+    pub predicate: Option<Expr>,
+    /// The columns of its key that are expressions.
+    pub expressions: Vec<Expr>,
+}
+
+impl Computed {
+    /// All that it computes.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.predicate.iter().chain(&self.expressions)
+    }
 }
 
 /// ON CONFLICT.

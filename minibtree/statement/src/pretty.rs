@@ -7,15 +7,12 @@
 //! `PRETTYFLAG_PAREN` of PostgreSQL's `ruleutils.c`. There, a CASE gets lines of its own too; here
 //! it is left as it is.
 
+use crate::parse_expression;
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 /// An expression, given with all its parentheses, without those that it can do without.
 pub fn pretty(text: &str) -> String {
-    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
-    let parsed = parser.and_then(|mut parser| parser.parse_expr()).ok();
-    parsed.and_then(|it| bare(&it)).unwrap_or_else(|| text.to_owned())
+    parse_expression(text).ok().and_then(|it| bare(&it)).unwrap_or_else(|| text.to_owned())
 }
 
 /// An expression without parentheses around it; `None` if a part is of a kind not known here.
