@@ -6,6 +6,7 @@
 //! | `goals.rs` | where we want to be |
 //! | `cost.rs` | what a run costs a server |
 //! | `load.rs` | how fast a million rows are loaded and indexed |
+//! | `indexes.rs` | what an index costs to build, to probe and to keep |
 //! | `transactions.rs` | pgbench's scripts: throughput, processor time and log per transaction |
 //!
 //! Loading takes longer than a run of pgbench, so both servers are started once for all rounds:
@@ -13,6 +14,7 @@
 //! ```text
 //! start ours, start theirs
 //! load     ours₁ theirs₁ ours₂ theirs₂ …                       scale 10
+//! indexes  the same: built, probed, kept up to date
 //! row 1    one run of each not counted, then ours₁ theirs₁ …   select-only, simple-update
 //! load     ours, theirs                                        scale 1: one hot row
 //! row n    as row 1                                            tpcb-like
@@ -20,6 +22,7 @@
 
 mod cost;
 mod goals;
+mod indexes;
 mod load;
 mod systems;
 mod transactions;
@@ -71,7 +74,7 @@ fn against(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     let [loads, count] = rounds(context.effort);
     let cases = Case::all(context.effort);
     let runs = (count + 1) as f64 * cases.iter().map(Case::seconds).sum::<f64>();
-    let seconds = 2.0 * (runs + loads as f64 * load::SECONDS);
+    let seconds = 2.0 * (runs + loads as f64 * (load::SECONDS + indexes::SECONDS));
     let names = [MINIBTREE.name, POSTGRESQL.name];
     let mut turns = Rounds { count: loads, names, progress: Progress::new(seconds) };
 
@@ -81,7 +84,11 @@ fn against(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     }
     let mut comparisons = Vec::new();
     let mut measure = || -> Result<()> {
-        comparisons.push(load::compare(&mut turns, &tools, &servers)?);
+        let mut load = load::compare(&mut turns, &tools, &servers)?;
+        load.rows.extend(indexes::create(&mut turns, &tools, &servers)?);
+        comparisons.push(load);
+        comparisons.push(indexes::probe(&mut turns, &tools, &servers)?);
+        comparisons.extend(indexes::price(&mut turns, &tools, &servers)?);
         turns.count = count;
         comparisons.extend(compare_transactions(&mut turns, &tools, &cases, &servers)?);
         Ok(())
@@ -101,7 +108,7 @@ fn against(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
             format!("rounds: {count} of each after one that is not counted, {loads} of the load"),
             other_load(),
         ],
-        notes: vec!["not measured yet: CREATE INDEX, the price of an index per insert".into()],
+        notes: Vec::new(),
         comparisons,
         goals: goals::goals(),
     })

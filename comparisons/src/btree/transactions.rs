@@ -188,7 +188,7 @@ fn check_answers(tools: &Tools, server: &Server, transactions: u64) -> Result<()
 }
 
 /// Transactions, and transactions a second.
-fn result_of(output: &str) -> Option<(u64, f64)> {
+pub(super) fn result_of(output: &str) -> Option<(u64, f64)> {
     let after = |prefix| output.lines().find_map(|line| line.strip_prefix(prefix));
     let transactions = after("number of transactions actually processed: ")?;
     let per_second = after("tps = ")?.split(' ').next()?;
