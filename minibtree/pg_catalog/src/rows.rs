@@ -278,7 +278,9 @@ fn add_constraint(constraint: &Constraint<'_>, rows: &mut Rows) {
 fn defaults(objects: &Objects, rows: &mut Rows) {
     for table in &objects.tables {
         for (number, column) in table.columns.iter().enumerate() {
-            let Some(default) = &column.default else { continue };
+            // The default of an identity column is no expression of its own.
+            let has_own = column.identity == Identity::None;
+            let Some(default) = column.default.as_ref().filter(|_| has_own) else { continue };
             rows.add(&[
                 ("oid", int(i64::from(table.oid) + 1 + number as i64)),
                 ("adrelid", int(table.oid)),

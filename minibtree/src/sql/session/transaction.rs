@@ -26,10 +26,11 @@ pub fn transaction_control(
 ) -> Result<Option<&'static str>> {
     let refused = || unsupported!("{sql}");
     match sql {
-        ast::Statement::StartTransaction { modes, statements, modifier: None, .. }
+        ast::Statement::StartTransaction { modes, begin, statements, modifier: None, .. }
             if statements.is_empty() =>
         {
-            begin_block(session, modes, out).map(|()| Some("BEGIN"))
+            begin_block(session, modes, out)?;
+            Ok(Some(if *begin { "BEGIN" } else { "START TRANSACTION" }))
         }
         ast::Statement::Commit { chain: false, modifier: None, .. } => {
             warn_outside_block(session, out);

@@ -108,6 +108,9 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
             if narrow.is_infinite() && float.0.is_finite() {
                 return Err(to.out_of_range());
             }
+            if narrow == 0.0 && float.0 != 0.0 {
+                return Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow"));
+            }
             Value::from(f64::from(narrow))
         }
         (Value::Float(float), Numeric) => {

@@ -1,8 +1,8 @@
 //! Functions of numbers.
 
-use super::operators::in_range;
+use super::operators::{in_range, nonzero};
 use super::table::{Function, function};
-use crate::error::{Result, SqlError, code};
+use crate::error::{Result, SqlError};
 use crate::values::{Type, Value, numeric as decimal};
 use Type::*;
 use bigdecimal::{BigDecimal, Signed};
@@ -56,29 +56,17 @@ pub fn rows() -> Vec<Function> {
         function("abs", &[Float4], Float4, |v| Ok(Value::from(number(&v[0]).abs()))),
         function("abs", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).abs()))),
         function("abs", &[Numeric], Numeric, |v| Ok(Value::from(numeric(&v[0]).abs()))),
-        function("sign", &[Numeric], Numeric, |v| {
-            let it = numeric(&v[0]);
-            let sign = i32::from(it.is_positive()) - i32::from(it.is_negative());
-            Ok(Value::from(BigDecimal::from(sign)))
-        }),
+        function("sign", &[Numeric], Numeric, |v| Ok(Value::from(numeric(&v[0]).signum()))),
         function("sign", &[Float8], Float8, |v| {
             let it = number(&v[0]);
             Ok(Value::from(if it == 0.0 || it.is_nan() { it } else { it.signum() }))
         }),
         function("round", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).round_ties_even()))),
-        function("round", &[Numeric], Numeric, |v| {
-            Ok(Value::from(decimal::round(numeric(&v[0]), 0)))
-        }),
-        function("round", &[Numeric, Int4], Numeric, |v| {
-            Ok(Value::from(decimal::round(numeric(&v[0]), scale(&v[1]))))
-        }),
+        function("round", &[Numeric], Numeric, |v| rounded(v, decimal::round)),
+        function("round", &[Numeric, Int4], Numeric, |v| rounded(v, decimal::round)),
         function("trunc", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).trunc()))),
-        function("trunc", &[Numeric], Numeric, |v| {
-            Ok(Value::from(decimal::trunc(numeric(&v[0]), 0)))
-        }),
-        function("trunc", &[Numeric, Int4], Numeric, |v| {
-            Ok(Value::from(decimal::trunc(numeric(&v[0]), scale(&v[1]))))
-        }),
+        function("trunc", &[Numeric], Numeric, |v| rounded(v, decimal::trunc)),
+        function("trunc", &[Numeric, Int4], Numeric, |v| rounded(v, decimal::trunc)),
         function("floor", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).floor()))),
         function("floor", &[Numeric], Numeric, |v| {
             Ok(Value::from(decimal::integer(numeric(&v[0]), false)))
@@ -90,6 +78,7 @@ pub fn rows() -> Vec<Function> {
             }
             it => Ok(Value::from(it.sqrt())),
         }),
+        function("sqrt", &[Numeric], Numeric, |_| Err(unsupported!("sqrt(numeric)"))),
         function("mod", &[Int2, Int2], Int2, |v| modulo(Int2, v)),
         function("mod", &[Int4, Int4], Int4, |v| modulo(Int4, v)),
         function("mod", &[Int8, Int8], Int8, |v| modulo(Int8, v)),
@@ -106,14 +95,15 @@ pub fn rows() -> Vec<Function> {
     rows
 }
 
-/// Digits after the point, within PostgreSQL's limits.
-fn scale(value: &Value) -> i64 {
-    integer(value).clamp(-2_000, 2_000)
+/// A number with so many digits after the point, within PostgreSQL's limits.
+fn rounded(values: &[Value], round: fn(&BigDecimal, i64) -> BigDecimal) -> Result<Value> {
+    let scale = values.get(1).map_or(0, integer);
+    let scale = scale.clamp(-decimal::DIGITS_MAX - 1, decimal::SCALE_MAX);
+    let number = round(numeric(&values[0]), scale);
+    Ok(Value::from(if scale < 0 { decimal::checked(number)? } else { number }))
 }
 
 fn modulo(base: Type, values: &[Value]) -> Result<Value> {
-    match (integer(&values[0]), integer(&values[1])) {
-        (_, 0) => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
-        (left, right) => in_range(base, Some(left.wrapping_rem(right))),
-    }
+    let divisor = nonzero(integer(&values[1]))?;
+    in_range(base, Some(integer(&values[0]).wrapping_rem(divisor)))
 }

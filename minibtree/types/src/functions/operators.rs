@@ -237,7 +237,7 @@ pub fn in_range(base: Type, number: Option<i64>) -> Result<Value> {
     number.map(Value::Int).ok_or_else(|| base.out_of_range())
 }
 
-fn nonzero(number: i64) -> Result<i64> {
+pub(super) fn nonzero(number: i64) -> Result<i64> {
     match number {
         0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
         number => Ok(number),
@@ -245,10 +245,11 @@ fn nonzero(number: i64) -> Result<i64> {
 }
 
 fn quotient(values: &[Value]) -> Result<f64> {
-    match number(&values[1]) {
-        0.0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
-        divisor => Ok(number(&values[0]) / divisor),
+    let (left, right) = (number(&values[0]), number(&values[1]));
+    if right == 0.0 && !left.is_nan() {
+        return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
     }
+    Ok(left / right)
 }
 
 fn date_plus(date: &Value, days: i64) -> Result<Value> {

@@ -16,9 +16,10 @@ use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
 
 /// Most digits after the point of a quotient: `NUMERIC_MAX_DISPLAY_SCALE`.
 const DISPLAY_SCALE_MAX: i64 = 1_000;
-/// Most digits after the point, and most before it: `NUMERIC_DSCALE_MAX` and the limit of weights.
-const SCALE_MAX: i64 = 16_383;
-const DIGITS_MAX: i64 = 131_072;
+/// Most digits after the point: `NUMERIC_DSCALE_MAX`.
+pub const SCALE_MAX: i64 = 16_383;
+/// Most digits before the point: the limit of weights.
+pub const DIGITS_MAX: i64 = 131_072;
 /// Significant digits of a quotient at least: `NUMERIC_MIN_SIG_DIGITS`.
 const SIGNIFICANT_MIN: i64 = 16;
 
@@ -156,10 +157,15 @@ pub fn multiply(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
     let scale = left_scale + right_scale;
     let product = BigDecimal::new(left * right, scale);
     let product = if scale > SCALE_MAX { round(&product, SCALE_MAX) } else { product };
-    if digits_before(&product) > DIGITS_MAX {
-        return Err(overflow());
-    }
-    Ok(product)
+    checked(product)
+}
+
+/// The number, if it is not too long.
+///
+/// # Errors
+/// `22003`.
+pub fn checked(number: BigDecimal) -> Result<BigDecimal> {
+    if digits_before(&number) > DIGITS_MAX { Err(overflow()) } else { Ok(number) }
 }
 
 fn overflow() -> SqlError {
