@@ -21,6 +21,10 @@ pub struct Measured {
     pub total: Duration,
     /// Bytes taken by a sort or hash table at most.
     pub memory: usize,
+    /// Bytes of temporary files.
+    pub disk: u64,
+    /// Batches in which a hash table was filled; 0 or 1 if in one.
+    pub batches: usize,
     /// Rows of a hash table, or how many were sorted.
     pub entries: usize,
     /// A sort kept only as many rows as were wanted.
@@ -95,10 +99,12 @@ impl Node {
         }
         if let Some(it) = measured {
             let memory = it.memory.div_ceil(1024).max(24);
-            self.line(format!("Batches: 1  Memory Usage: {memory}kB"));
-            self.json("HashAgg Batches", Value::literal(1));
+            let (batches, disk) = (it.batches.max(1), it.disk.div_ceil(1024));
+            let spilled = if disk > 0 { format!("  Disk Usage: {disk}kB") } else { String::new() };
+            self.line(format!("Batches: {batches}  Memory Usage: {memory}kB{spilled}"));
+            self.json("HashAgg Batches", Value::literal(batches));
             self.json("Peak Memory Usage", Value::literal(memory));
-            self.json("Disk Usage", Value::literal(0));
+            self.json("Disk Usage", Value::literal(disk));
         }
     }
 
@@ -107,11 +113,17 @@ impl Node {
         let Some(it) = join.filter(|it| it.loops > 0) else { return };
         let buckets = it.entries.next_power_of_two().max(1024);
         let memory = (it.memory + 8 * buckets).div_ceil(1024);
-        self.line(format!("Buckets: {buckets}  Batches: 1  Memory Usage: {memory}kB"));
+        let batches = it.batches.max(1);
+        let [of_buckets, of_batches] = match batches {
+            1 => Default::default(),
+            _ => [format!(" (originally {buckets})"), " (originally 1)".to_owned()],
+        };
+        let counts = format!("Buckets: {buckets}{of_buckets}  Batches: {batches}{of_batches}");
+        self.line(format!("{counts}  Memory Usage: {memory}kB"));
         let figures = [
             ("Hash Buckets", buckets),
             ("Original Hash Buckets", buckets),
-            ("Hash Batches", 1),
+            ("Hash Batches", batches),
             ("Original Hash Batches", 1),
             ("Peak Memory Usage", memory),
         ];
@@ -121,12 +133,16 @@ impl Node {
     /// Adds how a sort was done.
     pub fn sort(&mut self, measured: Option<&Measured>) {
         let Some(it) = measured else { return };
-        let method = if it.is_bounded { "top-N heapsort" } else { "quicksort" };
-        let memory = it.memory.div_ceil(1024).max(25);
-        self.line(format!("Sort Method: {method}  Memory: {memory}kB"));
+        let memory = (it.memory as u64).div_ceil(1024).max(25);
+        let (method, space, used) = match (it.disk, it.is_bounded) {
+            (0, true) => ("top-N heapsort", "Memory", memory),
+            (0, false) => ("quicksort", "Memory", memory),
+            (bytes, _) => ("external merge", "Disk", bytes.div_ceil(1024)),
+        };
+        self.line(format!("Sort Method: {method}  {space}: {used}kB"));
         self.json("Sort Method", Value::text(method));
-        self.json("Sort Space Used", Value::literal(memory));
-        self.json("Sort Space Type", Value::text("Memory"));
+        self.json("Sort Space Used", Value::literal(used));
+        self.json("Sort Space Type", Value::text(space));
     }
 }
 

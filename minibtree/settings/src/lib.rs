@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Settings that change nothing here, with their defaults. Any value is accepted and shown.
-const FREE: [(&str, &str); 9] = [
+const FREE: [(&str, &str); 8] = [
     ("application_name", ""),
     ("client_min_messages", "notice"),
     ("extra_float_digits", "1"),
@@ -35,7 +35,6 @@ const FREE: [(&str, &str); 9] = [
     ("search_path", "\"$user\", public"),
     ("random_page_cost", "4"),
     ("seq_page_cost", "1"),
-    ("work_mem", "4MB"),
 ];
 
 /// Settings with one value, in the forms in which clients write it.
@@ -65,10 +64,21 @@ pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
 pub const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout";
 /// How long a statement may wait for a lock.
 pub const LOCK_TIMEOUT: &str = "lock_timeout";
-const TIMEOUTS: [&str; 3] = [STATEMENT_TIMEOUT, IDLE_TIMEOUT, LOCK_TIMEOUT];
-/// Units of time in milliseconds, from the largest on.
-const UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+const WORK_MEM: &str = "work_mem";
+
+/// A unit, and how many of the smallest one it is. Lists begin with the largest.
+type Unit = (&'static str, u64);
+const TIME: &[Unit] =
+    &[("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+const MEMORY: &[Unit] = &[("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10), ("kB", 1)];
+
+/// Settings that are numbers: the default, the least value, and the units.
+const NUMBERS: [(&str, u64, u64, &[Unit]); 4] = [
+    (STATEMENT_TIMEOUT, 0, 0, TIME),
+    (IDLE_TIMEOUT, 0, 0, TIME),
+    (LOCK_TIMEOUT, 0, 0, TIME),
+    (WORK_MEM, 4_096, 64, MEMORY),
+];
 
 /// Settings that forbid the planner something are refused unless they allow it.
 const PLANNER: &str = "enable_";
@@ -77,8 +87,8 @@ const PLANNER: &str = "enable_";
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
-    /// Milliseconds; 0 is no limit.
-    timeouts: BTreeMap<String, u64>,
+    /// In the smallest unit.
+    numbers: BTreeMap<&'static str, u64>,
     /// The isolation level of transactions that do not name one, by its name.
     pub isolation: Option<&'static str>,
 }
@@ -94,12 +104,21 @@ impl Settings {
             self.isolation = Some(isolation(value)?);
             return Ok(());
         }
-        if TIMEOUTS.contains(&name.as_str()) {
-            let ms = if value == "default" { Some(0) } else { milliseconds(value) };
-            let invalid = format!("invalid value for parameter \"{name}\": \"{value}\"");
-            let ms = ms.ok_or_else(|| SqlError::new(code::INVALID_PARAMETER_VALUE, invalid))?;
-            self.timeouts.insert(name, ms);
-            return Ok(());
+        if let Some((name, default, least, units)) = NUMBERS.iter().find(|it| it.0 == name) {
+            let number = if value == "default" { Some(*default) } else { number(value, units) };
+            let text = match number {
+                Some(number) if number >= *least => {
+                    self.numbers.insert(*name, number);
+                    return Ok(());
+                }
+                Some(number) => {
+                    let (unit, max) = (units[units.len() - 1].0, i32::MAX);
+                    let range = format!("the valid range for parameter \"{name}\"");
+                    format!("{number} {unit} is outside {range} ({least} {unit} .. {max} {unit})")
+                }
+                None => format!("invalid value for parameter \"{name}\": \"{value}\""),
+            };
+            return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
         }
         if FREE.iter().any(|it| it.0 == name) {
             self.values.insert(name, value.to_owned());
@@ -125,15 +144,20 @@ impl Settings {
             Some(name) => {
                 let name = name.to_lowercase();
                 self.values.remove(&name);
-                self.timeouts.remove(&name);
+                self.numbers.remove(&*name);
             }
         }
     }
 
     /// The limit of a setting that is one of time; `None`: there is none.
     pub fn timeout(&self, name: &str) -> Option<Duration> {
-        let ms = self.timeouts.get(name).copied().filter(|it| *it > 0);
+        let ms = self.numbers.get(name).copied().filter(|it| *it > 0);
         ms.map(Duration::from_millis)
+    }
+
+    /// The bytes that a sort may take.
+    pub fn work_mem(&self) -> usize {
+        self.numbers.get(WORK_MEM).map_or(4 << 20, |kb| *kb as usize * 1024)
     }
 
     /// SHOW.
@@ -145,10 +169,11 @@ impl Settings {
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             return Ok(self.isolation.unwrap_or(READ_COMMITTED).to_owned());
         }
-        if TIMEOUTS.contains(&name.as_str()) {
-            let ms = self.timeouts.get(&name).copied().unwrap_or(0);
-            let unit = UNITS.iter().find(|it| ms > 0 && ms.is_multiple_of(it.1));
-            return Ok(unit.map_or("0".to_owned(), |(unit, size)| format!("{}{unit}", ms / size)));
+        if let Some((_, default, _, units)) = NUMBERS.iter().find(|it| it.0 == name) {
+            let number = self.numbers.get(&*name).unwrap_or(default);
+            let unit = units.iter().find(|it| *number > 0 && number.is_multiple_of(it.1));
+            let text = unit.map(|(unit, size)| format!("{}{unit}", number / size));
+            return Ok(text.unwrap_or("0".to_owned()));
         }
         let set = self.values.get(&name).map(String::as_str);
         let free = || FREE.iter().find(|it| it.0 == name).map(|it| it.1);
@@ -159,13 +184,13 @@ impl Settings {
     }
 }
 
-/// `100`, `'100ms'` or `'2min'`.
-fn milliseconds(value: &str) -> Option<u64> {
+/// `100`, `'100ms'` or `'2min'` in the smallest unit.
+fn number(value: &str, units: &[Unit]) -> Option<u64> {
     let value = value.trim();
     let digits = value.trim_end_matches(|it: char| !it.is_ascii_digit());
     let unit = value[digits.len()..].trim();
     let size =
-        if unit.is_empty() { Some(1) } else { UNITS.iter().find(|it| it.0 == unit).map(|it| it.1) };
+        if unit.is_empty() { Some(1) } else { units.iter().find(|it| it.0 == unit).map(|it| it.1) };
     digits.parse::<u64>().ok()?.checked_mul(size?).filter(|it| *it <= i32::MAX as u64)
 }
 

@@ -150,6 +150,11 @@ impl Database {
         if self.options.synchronous_commit { self.system.pool.wal.flush(lsn) } else { Ok(()) }
     }
 
+    /// The disk that it is on, for temporary files.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     /// The end of the log.
     pub fn wal_end(&self) -> Lsn {
         self.system.pool.wal.end()

@@ -455,9 +455,8 @@ impl Explainer<'_> {
     fn details<'n>(&self, node: &'n Node, shown: &mut Shown) -> Vec<&'n Expr> {
         let names = self.names_in_conditions(node);
         let show = |label, condition: &Option<Expr>, shown: &mut Shown| {
-            if let Some(condition) = condition {
-                self.condition(label, condition, &names, shown);
-            }
+            let Some(condition) = condition else { return };
+            self.condition(label, condition, &names, shown);
         };
         let mut exprs = Vec::new();
         match &node.kind {
@@ -471,8 +470,7 @@ impl Explainer<'_> {
                 if let (Kind::Function { function, arguments, .. }, true) =
                     (&node.kind, self.options.verbose)
                 {
-                    let texts: Vec<String> =
-                        arguments.iter().map(|it| self.text(it, &[])).collect();
+                    let texts = arguments.iter().map(|it| self.text(it, &[])).collect::<Vec<_>>();
                     let call = format!("{}({})", function.name(), texts.join(", "));
                     shown.both("Function Call", Value::Text(call));
                 }

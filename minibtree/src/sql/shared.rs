@@ -34,6 +34,7 @@ impl Shared {
         let catalog = Catalog::load(&database, &snapshot)?;
         drop(snapshot);
         database.remove_orphans(|id| catalog.uses(id))?;
+        minibtree_spill::file::remove_leftovers(&**database.disk())?;
         let database = Arc::new(database);
         let sequences = Arc::new(Sequences::new(Arc::clone(&database)));
         let statistics = Mutex::default();

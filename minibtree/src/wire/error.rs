@@ -12,6 +12,7 @@
 use super::{Severity, SqlError, code};
 use crate::engine;
 use minibtree_locks::Error as Lock;
+use std::io::ErrorKind;
 
 impl From<engine::Error> for SqlError {
     /// What the engine reports, in PostgreSQL's words. Names of tables and keys are added by the
@@ -38,6 +39,7 @@ impl From<engine::Error> for SqlError {
             ),
             NotFound(_) | AlreadyExists(_) => (code::INTERNAL_ERROR, error.to_string()),
             Corrupt(_) => (code::DATA_CORRUPTED, error.to_string()),
+            Io(it) if it.kind() == ErrorKind::StorageFull => (code::DISK_FULL, error.to_string()),
             Io(_) | LogFailed(_) => (code::IO_ERROR, error.to_string()),
         };
         let is_panic = matches!(error, LogFailed(_));

@@ -8,6 +8,7 @@ use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_explain::Measured;
+use minikit::storage::Disk;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -16,8 +17,12 @@ use std::sync::Arc;
 /// A row.
 pub type Row = Vec<Value>;
 
-/// Bytes that sorts, hash tables and materialized rows of one statement may take.
+/// Bytes that hash tables and materialized rows of one statement may take. Only what cannot go on
+/// in files comes near it.
 const MEMORY_MAX: usize = 512 << 20;
+
+/// How often a hash table may take `work_mem`: PostgreSQL's default of `hash_mem_multiplier`.
+const HASH_MULTIPLIER: usize = 2;
 
 /// One execution of a plan.
 pub struct Execution {
@@ -34,6 +39,8 @@ pub struct Execution {
     /// What each node has done, for EXPLAIN ANALYZE.
     pub measured: Option<RefCell<Vec<Measured>>>,
     pub memory: Cell<usize>,
+    /// Bytes after which a sort goes on in files.
+    pub work_mem: usize,
 }
 
 /// The result of a subquery that is the same for all rows.
@@ -68,7 +75,7 @@ impl Context {
         sequences: &Arc<Sequences>,
         snapshot: Arc<Snapshot>,
         interrupt: &Interrupt,
-        is_measured: bool,
+        work_mem: usize,
     ) -> Context {
         let execution = Execution {
             planned: Rc::clone(planned),
@@ -78,10 +85,24 @@ impl Context {
             interrupt: interrupt.clone(),
             sequences: Arc::clone(sequences),
             results: RefCell::new(vec![None; planned.subplans.len()]),
-            measured: is_measured.then(|| RefCell::new(vec![Measured::default(); planned.nodes])),
+            measured: None,
             memory: Cell::new(0),
+            work_mem,
         };
         Context { execution: Rc::new(execution), outer: None }
+    }
+
+    /// The same, but what each node does is measured.
+    pub fn measured(mut self) -> Context {
+        let execution = Rc::get_mut(&mut self.execution).expect("it has not begun");
+        let nodes = vec![Measured::default(); execution.planned.nodes];
+        execution.measured = Some(RefCell::new(nodes));
+        self
+    }
+
+    /// Where temporary files are.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        self.execution.sequences.database.disk()
     }
 
     /// The context of a subquery for this row.
@@ -155,12 +176,17 @@ impl Memory {
         let bytes = row.iter().map(Value::memory).sum::<usize>() + 64;
         let all = self.execution.memory.get() + bytes;
         if all > MEMORY_MAX {
-            let detail = format!("Sorts and hash tables take more than {MEMORY_MAX} bytes.");
+            let detail = format!("Hash tables and kept rows take more than {MEMORY_MAX} bytes.");
             return Err(SqlError::new(code::OUT_OF_MEMORY, "out of memory").detail(detail));
         }
         self.execution.memory.set(all);
         self.taken += bytes;
         Ok(())
+    }
+
+    /// Returns true if a hash table has to go on in files.
+    pub fn is_full(&self) -> bool {
+        self.taken >= HASH_MULTIPLIER * self.execution.work_mem
     }
 
     /// Bytes taken.

@@ -1,16 +1,18 @@
 //! What gathers rows: GROUP BY, DISTINCT, INTERSECT and EXCEPT, each with a hash table.
 //!
-//! Rows come out in the order in which their groups began. PostgreSQL's `nodeAgg.c` and
+//! Rows come out in the order in which their groups began, unless there are too many groups for
+//! `work_mem`. INTERSECT and EXCEPT keep their rows in memory. PostgreSQL's `nodeAgg.c` and
 //! `nodeSetOp.c`.
 
 use super::context::{Context, Memory, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
-use super::open::{Rows, gathered};
+use super::open::{Rows, gathered, given};
 use crate::sql::functions::aggregates::State;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{AggregateCall, Expr, SetOperator};
 use crate::sql::values::{Type, Value, key};
 use crate::wire::Result;
+use minibtree_spill::batches::Batches;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -28,7 +30,13 @@ impl Group {
         Group { key, states, seen: vec![HashSet::new(); calls.len()] }
     }
 
-    fn add(&mut self, calls: &[AggregateCall], context: &Context, row: &[Value]) -> Result<()> {
+    fn add(
+        &mut self,
+        calls: &[AggregateCall],
+        context: &Context,
+        row: &[Value],
+        memory: &mut Memory,
+    ) -> Result<()> {
         for (number, call) in calls.iter().enumerate() {
             if !is_met(&call.filter, context, row)? {
                 continue;
@@ -40,6 +48,7 @@ impl Group {
                 if !self.seen[number].insert(key::hashed(types.zip(&arguments))) {
                     continue;
                 }
+                memory.take(&arguments)?;
             }
             self.states[number].add(&call.aggregate, &arguments)?;
         }
@@ -56,61 +65,100 @@ impl Group {
 }
 
 /// GROUP BY and aggregates.
-pub fn grouped(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Box<dyn Rows> {
-    gathered(move || {
-        let Kind::Aggregate { keys, aggregates, having, .. } = &node.kind else {
-            unreachable!("a grouping")
-        };
-        let mut memory = Memory::new(&context);
-        let (mut groups, mut numbers) = (Vec::<Group>::new(), HashMap::new());
-        if keys.is_empty() {
-            groups.push(Group::new(Vec::new(), aggregates));
+pub fn grouped(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> impl Rows {
+    let mut batches = Batches::new(context.disk(), Box::new(move || input.next()));
+    let (mut rows, mut has_begun) = (given(Vec::new()), false);
+    move || {
+        loop {
+            if let Some(row) = rows.next()? {
+                return Ok(Some(row));
+            }
+            if std::mem::replace(&mut has_begun, true) && !batches.advance()? {
+                return Ok(None);
+            }
+            rows = given(groups_of(&node, &context, &mut batches)?);
         }
-        while let Some(row) = input.next()? {
-            let number = match keys.is_empty() {
-                true => 0,
-                false => {
-                    let values = keys.iter().map(|(key, _)| evaluate(key, &context, &row));
-                    let values = values.collect::<Result<Row, _>>()?;
-                    let hashed = key::hashed(keys.iter().map(|it| it.1).zip(&values));
-                    match numbers.get(&hashed) {
-                        Some(number) => *number,
-                        None => {
-                            memory.take(&values)?;
-                            groups.push(Group::new(values, aggregates));
-                            numbers.insert(hashed, groups.len() - 1);
-                            groups.len() - 1
-                        }
-                    }
+    }
+}
+
+/// The groups of one batch.
+fn groups_of(node: &Node, context: &Context, batch: &mut Batches) -> Result<Vec<Row>> {
+    let Kind::Aggregate { keys, aggregates, having, .. } = &node.kind else {
+        unreachable!("a grouping")
+    };
+    let mut memory = Memory::new(context);
+    let (mut groups, mut numbers) = (Vec::<Group>::new(), HashMap::new());
+    if keys.is_empty() {
+        groups.push(Group::new(Vec::new(), aggregates));
+    }
+    while let Some(row) = batch.next_row()? {
+        let mut number = 0;
+        if !keys.is_empty() {
+            let values = keys.iter().map(|(key, _)| evaluate(key, context, &row));
+            let values = values.collect::<Result<Row, _>>()?;
+            let hashed = key::hashed(keys.iter().map(|it| it.1).zip(&values));
+            number = match numbers.get(&hashed) {
+                Some(number) => *number,
+                None if memory.is_full() => {
+                    batch.put_off(&hashed, &row)?;
+                    continue;
+                }
+                None => {
+                    memory.take(&values)?;
+                    groups.push(Group::new(values, aggregates));
+                    numbers.insert(hashed, groups.len() - 1);
+                    groups.len() - 1
                 }
             };
-            groups[number].add(aggregates, &context, &row)?;
         }
-        context.measure(node.id, |it| it.memory = memory.taken());
+        groups[number].add(aggregates, context, &row, &mut memory)?;
+    }
+    measure(node, context, batch, &memory);
 
-        let mut rows = Vec::with_capacity(groups.len());
-        for group in groups {
-            let row = group.finish(aggregates)?;
-            if is_kept(&node, having, &context, &row)? {
-                rows.push(row);
-            }
+    let mut rows = Vec::with_capacity(groups.len());
+    for group in groups {
+        let row = group.finish(aggregates)?;
+        if is_kept(node, having, context, &row)? {
+            rows.push(row);
         }
-        Ok(rows)
-    })
+    }
+    Ok(rows)
+}
+
+fn measure(node: &Node, context: &Context, batches: &Batches, memory: &Memory) {
+    context.measure(node.id, |it| {
+        let memory = it.memory.max(memory.taken());
+        (it.memory, it.batches, it.disk) = (memory, batches.count, batches.bytes);
+    });
 }
 
 /// DISTINCT.
 pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
     let (mut seen, mut memory) = (HashSet::new(), Memory::new(&context));
+    let mut batches = Batches::new(context.disk(), Box::new(move || rows.next()));
     move || {
         let Kind::Distinct { keys, .. } = &node.kind else { unreachable!("opened so") };
-        while let Some(row) = rows.next()? {
-            if seen.insert(hashed_key(keys, &context, &row)?) {
+        loop {
+            while let Some(row) = batches.next_row()? {
+                let key = hashed_key(keys, &context, &row)?;
+                if seen.contains(&key) {
+                    continue;
+                }
+                if memory.is_full() {
+                    batches.put_off(&key, &row)?;
+                    continue;
+                }
                 memory.take(&row)?;
+                seen.insert(key);
                 return Ok(Some(row));
             }
+
+            measure(&node, &context, &batches, &memory);
+            if !batches.advance()? {
+                return Ok(None);
+            }
+            (seen, memory) = (HashSet::new(), Memory::new(&context));
         }
-        Ok(None)
     }
 }
 

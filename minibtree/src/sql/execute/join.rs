@@ -3,8 +3,8 @@
 //! Both sides fill their own positions of one row, so a pair is the outer row with the inner side's
 //! positions copied into it.
 //!
-//! PostgreSQL's `nodeNestloop.c` (with `nodeMaterial.c`, whose rows are kept here by the join) and
-//! `nodeHashjoin.c`, which spills to disk what does not fit in memory; ours ends with an error.
+//! PostgreSQL's `nodeNestloop.c` (with `nodeMaterial.c`, whose rows are kept here by the join, in
+//! memory) and `nodeHashjoin.c`.
 
 use super::context::{Context, Memory, Row};
 use super::evaluate::{evaluate, is_kept};
@@ -13,23 +13,9 @@ use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{Expr, JoinKind};
 use crate::sql::values::{Type, Value, key};
 use crate::wire::Result;
+use minibtree_spill::batches::{KeyedRows, PARTITIONS, Sides};
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// The values that a row of the inner side contributes.
-type Part = Rc<Vec<Value>>;
-
-fn part(row: &[Value], positions: &[usize]) -> Part {
-    Rc::new(positions.iter().map(|it| row[*it].clone()).collect())
-}
-
-fn pair(outer: &[Value], part: &[Value], positions: &[usize]) -> Row {
-    let mut row = outer.to_vec();
-    for (position, value) in positions.iter().zip(part) {
-        row[*position] = value.clone();
-    }
-    row
-}
 
 /// Returns true if rows of the outer side without a partner are returned.
 fn is_kept_alone(kind: JoinKind) -> bool {
@@ -43,70 +29,107 @@ fn is_decided_by_first(kind: JoinKind) -> bool {
 
 /// The inner rows of one outer row.
 enum Partners {
-    /// Those that are the same for all outer rows, from this number on.
-    Kept(usize),
+    /// Those of a list, from this number on: of each the values that it contributes.
+    Kept(Option<Rc<Vec<Row>>>, usize),
     Opened(Box<dyn Rows>),
 }
 
-/// For each row of the outer side, the rows of the inner one.
-pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
-    let mut kept: Option<(Vec<Part>, Memory)> = None;
+impl Partners {
+    /// The outer row with the values of the next partner.
+    fn next_pair(&mut self, outer: &[Value], positions: &[usize]) -> Result<Option<Row>> {
+        match self {
+            Partners::Kept(parts, at) => {
+                let part = parts.as_ref().and_then(|parts| parts.get(*at));
+                *at += 1;
+                Ok(part.map(|part| {
+                    let mut pair = outer.to_vec();
+                    for (position, value) in positions.iter().zip(part) {
+                        pair[*position] = value.clone();
+                    }
+                    pair
+                }))
+            }
+            Partners::Opened(rows) => Ok(rows.next()?.map(|mut row| {
+                let mut pair = outer.to_vec();
+                positions.iter().for_each(|it| std::mem::swap(&mut pair[*it], &mut row[*it]));
+                pair
+            })),
+        }
+    }
+}
+
+/// The pairs of a join. `next_outer` returns a row of the outer side with its partners.
+fn joined(
+    node: Rc<Node>,
+    context: Context,
+    mut next_outer: impl FnMut() -> Result<Option<(Row, Partners)>>,
+) -> impl Rows {
     // The outer row, its partners, and whether it has had one.
     let mut current: Option<(Row, Partners, bool)> = None;
     move || {
-        let Kind::NestedLoop { kind, inner, is_parameterized, condition, positions, .. } =
-            &node.kind
+        let (Kind::NestedLoop { kind, condition, positions, .. }
+        | Kind::HashJoin { kind, condition, positions, .. }) = &node.kind
         else {
-            unreachable!("a nested loop")
+            unreachable!("a join")
         };
         loop {
             context.execution.interrupt.check()?;
             if current.is_none() {
-                let Some(row) = outer.next()? else { return Ok(None) };
-                if !is_parameterized && kept.is_none() {
-                    kept = Some(all_parts(inner, &context, positions)?);
-                }
-                let partners = match is_parameterized {
-                    true => Partners::Opened(open(inner, &context, &row)?),
-                    false => Partners::Kept(0),
-                };
+                let Some((row, partners)) = next_outer()? else { return Ok(None) };
                 current = Some((row, partners, false));
             }
 
             let (row, partners, has_partner) = current.as_mut().expect("set above");
-            let next = match partners {
-                Partners::Opened(rows) => rows.next()?.map(|row| part(&row, positions)),
-                Partners::Kept(at) => {
-                    *at += 1;
-                    kept.as_ref().and_then(|(parts, _)| parts.get(*at - 1)).cloned()
-                }
-            };
-            let Some(part) = next else {
+            let Some(pair) = partners.next_pair(row, positions)? else {
                 let (row, _, has_partner) = current.take().expect("set above");
                 if !has_partner && is_kept_alone(*kind) {
                     return Ok(Some(row));
                 }
                 continue;
             };
-            let row = pair(row, &part, positions);
-            if is_kept(&node, condition, &context, &row)? {
+            if is_kept(&node, condition, &context, &pair)? {
                 *has_partner = true;
                 if is_decided_by_first(*kind) {
                     current = None;
                 }
                 if *kind != JoinKind::Anti {
-                    return Ok(Some(row));
+                    return Ok(Some(pair));
                 }
             }
         }
     }
 }
 
+/// For each row of the outer side, the rows of the inner one.
+pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
+    let mut kept: Option<(Rc<Vec<Row>>, Memory)> = None;
+    joined(Rc::clone(&node), context.clone(), move || {
+        let Kind::NestedLoop { inner, is_parameterized, positions, .. } = &node.kind else {
+            unreachable!("opened so")
+        };
+        let Some(row) = outer.next()? else { return Ok(None) };
+        if *is_parameterized {
+            let partners = Partners::Opened(open(inner, &context, &row)?);
+            return Ok(Some((row, partners)));
+        }
+        if kept.is_none() {
+            kept = Some(all_parts(inner, &context, positions)?);
+        }
+        let parts = kept.as_ref().map(|it| Rc::clone(&it.0));
+        Ok(Some((row, Partners::Kept(parts, 0))))
+    })
+}
+
+/// The values of a row that are at these positions.
+fn part(row: &[Value], positions: &[usize]) -> Row {
+    positions.iter().map(|it| row[*it].clone()).collect()
+}
+
 fn all_parts(
     node: &Rc<Node>,
     context: &Context,
     positions: &[usize],
-) -> Result<(Vec<Part>, Memory)> {
+) -> Result<(Rc<Vec<Row>>, Memory)> {
     let (mut parts, mut memory) = (Vec::new(), Memory::new(context));
     let mut rows = open(node, context, &[])?;
     while let Some(row) = rows.next()? {
@@ -114,75 +137,89 @@ fn all_parts(
         memory.take(&part)?;
         parts.push(part);
     }
-    Ok((parts, memory))
+    Ok((Rc::new(parts), memory))
 }
 
-/// The rows of the inner side by their key.
-type HashTable = HashMap<Vec<u8>, Vec<Part>>;
+/// How often sides are divided. If so many rows have one key that this does not help, they are kept
+/// in memory.
+const LEVELS: u32 = 4;
 
-/// A hash table of the inner side, in which the outer side is looked up.
-pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
-    let mut table: Option<(HashTable, Memory)> = None;
-    // The outer row, its key, how many of its partners were tried, and whether one fitted.
-    let mut current: Option<(Row, Option<Vec<u8>>, usize, bool)> = None;
-    move || {
-        let Kind::HashJoin { kind, keys, condition, positions, .. } = &node.kind else {
-            unreachable!("a hash join")
-        };
-        if table.is_none() {
-            table = Some(hash_table(&node, &context)?);
+/// Two sides of which the inner one is in memory, by its keys.
+struct Batch {
+    outer: KeyedRows,
+    table: HashMap<Vec<u8>, Rc<Vec<Row>>>,
+    /// What the table takes, until it is dropped.
+    _memory: Memory,
+}
+
+/// A hash table of the inner side, in which the outer side is looked up. If the inner side does not
+/// fit in memory, both sides are divided into files, and the parts are joined one after another.
+pub fn hash_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl Rows {
+    let (mut outer, mut waiting) = (Some(outer), Vec::<Sides>::new());
+    let mut batch: Option<Batch> = None;
+    joined(Rc::clone(&node), context.clone(), move || {
+        let Kind::HashJoin { inner, .. } = &node.kind else { unreachable!("opened so") };
+        if let Some(outer) = outer.take() {
+            let inner = keyed(&node, &context, open(inner, &context, &[])?, true);
+            waiting.push(Sides { outer: keyed(&node, &context, outer, false), inner, level: 0 });
         }
         loop {
-            context.execution.interrupt.check()?;
-            if current.is_none() {
-                let Some(row) = outer.next()? else { return Ok(None) };
-                let exprs = keys.iter().map(|(outer, _, base)| (outer, *base));
-                let key = hash_key(exprs, &context, &row)?;
-                current = Some((row, key, 0, false));
+            if let Some(Batch { outer, table, .. }) = &mut batch
+                && let Some((key, row)) = outer()?
+            {
+                return Ok(Some((row, Partners::Kept(table.get(&key).cloned(), 0))));
             }
-
-            let (row, key, tried, has_partner) = current.as_mut().expect("set above");
-            let (table, _) = table.as_ref().expect("built above");
-            let parts = key.as_ref().and_then(|key| table.get(key));
-            let Some(part) = parts.and_then(|parts| parts.get(*tried)) else {
-                let (row, _, _, has_partner) = current.take().expect("set above");
-                if !has_partner && is_kept_alone(*kind) {
-                    return Ok(Some(row));
-                }
-                continue;
-            };
-            *tried += 1;
-            let row = pair(row, part, positions);
-            if is_kept(&node, condition, &context, &row)? {
-                *has_partner = true;
-                if is_decided_by_first(*kind) {
-                    current = None;
-                }
-                if *kind != JoinKind::Anti {
-                    return Ok(Some(row));
-                }
-            }
+            batch = None;
+            let Some(sides) = waiting.pop() else { return Ok(None) };
+            batch = load(&node, &context, sides, &mut waiting)?;
         }
-    }
+    })
 }
 
-fn hash_table(node: &Node, context: &Context) -> Result<(HashTable, Memory)> {
-    let Kind::HashJoin { inner, keys, positions, .. } = &node.kind else {
-        unreachable!("a hash join")
-    };
-    let (mut table, mut memory) = (HashTable::new(), Memory::new(context));
-    let mut rows = open(inner, context, &[])?;
+/// The rows of a side with their keys, of the inner one the values that it contributes.
+fn keyed(node: &Rc<Node>, context: &Context, mut rows: Box<dyn Rows>, is_inner: bool) -> KeyedRows {
+    let (node, context) = (Rc::clone(node), context.clone());
+    Box::new(move || {
+        let Kind::HashJoin { keys, positions, .. } = &node.kind else { unreachable!("opened so") };
+        while let Some(row) = rows.next()? {
+            let exprs = keys.iter().map(|it| (if is_inner { &it.1 } else { &it.0 }, it.2));
+            match hash_key(exprs, &context, &row)? {
+                // What is equal to nothing is no partner.
+                None if is_inner => {}
+                Some(key) if is_inner => return Ok(Some((key, part(&row, positions)))),
+                key => return Ok(Some((key.unwrap_or_default(), row))),
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// Loads the inner side into memory; `None` if it does not fit, and both sides were divided.
+fn load(
+    node: &Node,
+    context: &Context,
+    mut sides: Sides,
+    waiting: &mut Vec<Sides>,
+) -> Result<Option<Batch>> {
+    let (mut table, mut memory) = (HashMap::<Vec<u8>, Rc<Vec<Row>>>::new(), Memory::new(context));
     let mut count = 0;
-    while let Some(row) = rows.next()? {
-        let exprs = keys.iter().map(|(_, inner, base)| (inner, *base));
-        let Some(key) = hash_key(exprs, context, &row)? else { continue };
-        let part = part(&row, positions);
+    while let Some((key, part)) = (sides.inner)()? {
         memory.take(&part)?;
-        table.entry(key).or_default().push(part);
+        Rc::make_mut(table.entry(key).or_default()).push(part);
         count += 1;
+        if memory.is_full() && sides.level < LEVELS {
+            let row = |key: &Vec<u8>, row: &Row| (key.clone(), row.clone());
+            let rows = table.iter().flat_map(|(key, it)| it.iter().map(move |it| row(key, it)));
+            let parts = sides.divide(&**context.disk(), rows)?;
+            waiting.extend(parts.into_iter().rev());
+            context.measure(node.id, |it| it.batches += PARTITIONS);
+            return Ok(None);
+        }
     }
-    context.measure(node.id, |it| (it.entries, it.memory) = (count, memory.taken()));
-    Ok((table, memory))
+    context.measure(node.id, |it| {
+        (it.entries, it.memory) = (it.entries.max(count), it.memory.max(memory.taken()));
+    });
+    Ok(Some(Batch { outer: sides.outer, table, _memory: memory }))
 }
 
 /// The key of a row; `None` if a value is NULL, which equals nothing.

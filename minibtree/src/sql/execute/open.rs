@@ -78,11 +78,11 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
         }
         Kind::NestedLoop { outer, .. } => Box::new(nested_loop(kept, of, inside(outer)?)),
         Kind::HashJoin { outer, .. } => Box::new(hash_join(kept, of, inside(outer)?)),
-        Kind::Aggregate { input, .. } => grouped(kept, of, inside(input)?),
+        Kind::Aggregate { input, .. } => Box::new(grouped(kept, of, inside(input)?)),
         Kind::Project { input, .. } => Box::new(projected(kept, of, inside(input)?)),
         Kind::Distinct { input, .. } => Box::new(distinct(kept, of, inside(input)?)),
         Kind::Window { input, .. } => Box::new(numbered(kept, of, inside(input)?)),
-        Kind::Sort { input, .. } => sorted(kept, of, inside(input)?)?,
+        Kind::Sort { input, .. } => Box::new(sorted(kept, of, inside(input)?)?),
         Kind::Limit { input, limit, offset } => {
             let (left, skipped) = limits(limit, offset, context)?;
             Box::new(limited(inside(input)?, left, skipped))

@@ -1,19 +1,22 @@
-//! Sorting, in memory. With a LIMIT it keeps only the rows that can still be among the first.
+//! Sorting, within `work_mem` or in files. With a LIMIT it keeps only the rows that can still be
+//! among the first.
 //!
-//! PostgreSQL's `nodeSort.c` and `tuplesort.c`, which sort on disk what does not fit in memory;
-//! ours ends with an error.
+//! The sorter knows only bytes, so the values of the keys are written as those of an index.
+//! PostgreSQL's `nodeSort.c`, whose `tuplesort.c` calls a comparison function for each column.
 
-use super::context::{Context, Memory, Row};
+use super::context::{Context, Row};
 use super::evaluate::evaluate;
-use super::open::{Rows, gathered, limits};
-use crate::sql::plan::{Kind, Node, SortBy};
-use crate::sql::values::{Type, Value, compare_with_nulls};
+use super::open::{Rows, limits};
+use crate::sql::plan::{Kind, Node};
+use crate::sql::values::key;
 use crate::wire::Result;
-use std::cmp::Ordering;
+use minibtree_spill::row::{decode, encode};
+use minibtree_spill::sorter::{Sorted, Sorter, Space};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Sorted rows.
-pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Result<Box<dyn Rows>> {
+pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Result<impl Rows> {
     let Kind::Sort { bound, .. } = &node.kind else { unreachable!("a sort") };
     let bound = match bound {
         None => None,
@@ -22,42 +25,49 @@ pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Res
             limit.and_then(|limit| usize::try_from(limit.saturating_add(skipped)).ok())
         }
     };
-    Ok(gathered(move || {
-        let Kind::Sort { keys, .. } = &node.kind else { unreachable!("opened so") };
-        let mut memory = Memory::new(&context);
-        let (mut rows, mut count): (Vec<(Row, Row)>, usize) = (Vec::new(), 0);
-        // With a bound, the list is cut whenever it is twice as long.
-        let limit = bound.map(|bound| bound.saturating_mul(2).max(64));
-        while let Some(row) = input.next()? {
-            let values = keys.iter().map(|key| evaluate(&key.expr, &context, &row));
-            let values = values.collect::<Result<Row, _>>()?;
-            memory.take(&row)?;
-            rows.push((values, row));
-            count += 1;
-            if limit.is_some_and(|limit| rows.len() >= limit) {
-                rows.sort_by(|a, b| order(keys, &a.0, &b.0));
-                rows.truncate(bound.unwrap_or(usize::MAX));
-                memory = Memory::new(&context);
-                rows.iter().try_for_each(|(_, row)| memory.take(row))?;
-            }
+    let mut sorted = None;
+    Ok(move || -> Result<Option<Row>> {
+        if sorted.is_none() {
+            sorted = Some(sort(&node, &context, &mut *input, bound)?);
         }
-        rows.sort_by(|a, b| order(keys, &a.0, &b.0));
-        context.measure(node.id, |it| {
-            it.memory = it.memory.max(memory.taken());
-            // As PostgreSQL, which has no use for a heap before.
-            it.is_bounded = bound.is_some_and(|bound| count > bound.saturating_mul(2));
-        });
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }))
+        let next = sorted.as_mut().expect("set above").next_record()?;
+        Ok(next.map(|(_, row)| decode(row)))
+    })
 }
 
-fn order(keys: &[SortBy], left: &[Value], right: &[Value]) -> Ordering {
-    for (key, (left, right)) in keys.iter().zip(left.iter().zip(right)) {
-        let padded = key.base == Type::Bpchar;
-        let order = compare_with_nulls(left, right, padded, key.descending, key.nulls_first);
-        if order.is_ne() {
-            return order;
+fn sort(
+    node: &Node,
+    context: &Context,
+    input: &mut dyn Rows,
+    bound: Option<usize>,
+) -> Result<Sorted> {
+    let Kind::Sort { keys, .. } = &node.kind else { unreachable!("opened so") };
+    let mut sorter = Sorter::new(Arc::clone(context.disk()), context.execution.work_mem, bound);
+    let (mut key, mut payload, mut count) = (Vec::new(), Vec::new(), 0);
+    while let Some(row) = input.next()? {
+        key.clear();
+        for it in keys {
+            let order = key::Order {
+                base: it.base,
+                descending: it.descending,
+                nulls_first: it.nulls_first,
+            };
+            key::append(order, &evaluate(&it.expr, context, &row)?, &mut key);
         }
+        payload.clear();
+        encode(&row, &mut payload);
+        sorter.add(&key, &payload)?;
+        count += 1;
     }
-    Ordering::Equal
+
+    let sorted = sorter.finish()?;
+    context.measure(node.id, |it| {
+        match sorted.space() {
+            Space::Memory(bytes) => it.memory = it.memory.max(bytes),
+            Space::Disk(bytes) => it.disk = it.disk.max(bytes),
+        }
+        // As PostgreSQL, which has no use for a heap before.
+        it.is_bounded = bound.is_some_and(|bound| count > bound.saturating_mul(2));
+    });
+    Ok(sorted)
 }

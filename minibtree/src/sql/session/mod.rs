@@ -716,7 +716,10 @@ impl Session {
         parameters: Vec<Value>,
         is_measured: bool,
     ) -> Result<Cursor> {
-        let context = self.context(planned, parameters, is_measured)?;
+        let mut context = self.context(planned, parameters)?;
+        if is_measured {
+            context = context.measured();
+        }
         // What is not found may be due to a commit that is not durable, so changes count too.
         let seen = self.transaction()?.snapshot().lsn();
         let cursor = Cursor::open(context, self.transaction()?);
@@ -725,16 +728,11 @@ impl Session {
     }
 
     /// What a statement is executed with.
-    fn context(
-        &mut self,
-        planned: &Rc<Planned>,
-        parameters: Vec<Value>,
-        is_measured: bool,
-    ) -> Result<Context> {
+    fn context(&mut self, planned: &Rc<Planned>, parameters: Vec<Value>) -> Result<Context> {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
-        let now = self.began;
-        Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, is_measured))
+        let (now, work_mem) = (self.began, self.settings.work_mem());
+        Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem))
     }
 
     /// Writes rows of a portal that runs.
@@ -794,7 +792,7 @@ impl Session {
         // From here on the copy of others is not that of this transaction.
         self.has_changed_catalog = true;
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
-        let context = self.context(&Rc::default(), Vec::new(), false)?;
+        let context = self.context(&Rc::default(), Vec::new())?;
         let transaction = self.transaction()?;
         let mut editor = Editor { database: &shared.database, transaction };
         let tag =
@@ -955,7 +953,7 @@ impl Session {
                 break table;
             }
         };
-        let context = self.context(&Rc::default(), Vec::new(), false)?;
+        let context = self.context(&Rc::default(), Vec::new())?;
         let copy = CopyIn::new(&self.catalog, table, &copy.columns, |write, parents| {
             Insertion::new(write, parents, context)
         })?;

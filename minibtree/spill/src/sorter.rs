@@ -1,0 +1,305 @@
+//! An external merge sort: runs that fit in memory are sorted and written, then merged.
+//!
+//! ```text
+//! input     pear fig | apple lime | date        `|`: memory is full
+//! runs      fig pear   apple lime   date        one after another in a file
+//! merge     apple date fig lime pear            the least of the first records, again and again
+//! ```
+//!
+//! In memory, records are one after another in a single block, and what is sorted are their
+//! places, each with the first eight bytes of its key: most comparisons need no look at the record.
+//! PostgreSQL does the same with `SortTuple::datum1` and abbreviated keys.
+//!
+//! # How many runs are merged at once?
+//!
+//! Each run needs a buffer, so as many as fit in memory, and at least [`MERGED_MIN`]. With more
+//! runs than that, runs that are neighbors are merged into longer ones first. With a megabyte of
+//! memory 32 runs are merged at once, and a single pass sorts 32 MB.
+//!
+//! With a bound, only the first records are wanted. Then the block is sorted and cut whenever it
+//! has twice as many, and runs are only written if the wanted ones alone are too much. PostgreSQL
+//! keeps a heap for that (`top-N heapsort`), which needs no more comparisons in the long run.
+
+use crate::file::{self, Reader, Writer};
+use minibtree_types::error::Result;
+use minikit::storage::Disk;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Runs that are merged at once at least: PostgreSQL's `MINORDER`.
+const MERGED_MIN: usize = 6;
+
+/// Bounds below this are treated like it: cutting the block every other record would be slow.
+const BOUND_MIN: usize = 32;
+
+/// What a sort has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Bytes of memory.
+    Memory(usize),
+    /// Bytes of temporary files.
+    Disk(u64),
+}
+
+/// Where a record is in the block.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The first bytes of the key, so that most comparisons need no look at the record.
+    head: u64,
+    at: usize,
+}
+
+/// Records that are to be sorted.
+pub struct Sorter {
+    disk: Arc<dyn Disk>,
+    memory_max: usize,
+    bound: Option<usize>,
+    /// Records, one after another.
+    block: Vec<u8>,
+    places: Vec<Place>,
+    /// The file, and where each of its runs is.
+    runs: Option<(Writer, Vec<Range<u64>>)>,
+    memory: usize,
+}
+
+impl Sorter {
+    /// No records yet. With a bound, only so many of them are wanted.
+    pub fn new(disk: Arc<dyn Disk>, memory_max: usize, bound: Option<usize>) -> Sorter {
+        let (block, places, runs) = (Vec::new(), Vec::new(), None);
+        Sorter { disk, memory_max, bound, block, places, runs, memory: 0 }
+    }
+
+    /// Adds a record. Those with the same key stay in the order in which they are added.
+    ///
+    /// # Errors
+    /// Those of [`file`](mod@crate::file).
+    pub fn add(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        self.places.push(Place { head: head(key), at: self.block.len() });
+        file::append(key, payload, &mut self.block);
+
+        let bound = self.bound.map(|it| it.max(BOUND_MIN));
+        if bound.is_some_and(|bound| self.places.len() >= bound.saturating_mul(2)) {
+            self.cut();
+        }
+        self.memory = self.memory.max(self.used());
+        if self.used() >= self.memory_max { self.write_run() } else { Ok(()) }
+    }
+
+    /// Sorts.
+    ///
+    /// # Errors
+    /// Those of [`file`](mod@crate::file).
+    pub fn finish(mut self) -> Result<Sorted> {
+        let left = self.bound.unwrap_or(usize::MAX);
+        if self.runs.is_none() {
+            self.sort();
+            let Sorter { block, places, memory, .. } = self;
+            let source = Source::Memory { block, places: places.into_iter() };
+            return Ok(Sorted { source, space: Space::Memory(memory), left });
+        }
+        if !self.places.is_empty() {
+            self.write_run()?;
+        }
+        let (mut file, mut runs) = self.runs.expect("checked above");
+        let merged_max = (self.memory_max / file::BUFFER).max(MERGED_MIN);
+        let mut bytes = file.bytes();
+        while runs.len() > merged_max {
+            let mut longer = Writer::create(&*self.disk)?;
+            let mut longer_runs = Vec::new();
+            for neighbors in runs.chunks(merged_max) {
+                let start = longer.bytes();
+                let mut merged = Merge::of(&mut file, neighbors)?;
+                while let Some((key, payload)) = merged.next()? {
+                    longer.add(key, payload)?;
+                }
+                longer_runs.push(start..longer.bytes());
+            }
+            // Both files are there until the old one is closed here.
+            bytes = bytes.max(file.bytes() + longer.bytes());
+            (file, runs) = (longer, longer_runs);
+        }
+        let source = Source::Disk(Merge::of(&mut file, &runs)?);
+        Ok(Sorted { source, space: Space::Disk(bytes), left })
+    }
+
+    fn used(&self) -> usize {
+        self.block.len() + self.places.len() * size_of::<Place>()
+    }
+
+    fn sort(&mut self) {
+        let key = |place: &Place| file::record(&self.block[place.at..]).0;
+        self.places.sort_unstable_by(|a, b| {
+            a.head.cmp(&b.head).then_with(|| key(a).cmp(key(b))).then(a.at.cmp(&b.at))
+        });
+    }
+
+    /// Forgets the records that are not among the first.
+    fn cut(&mut self) {
+        self.sort();
+        self.places.truncate(self.bound.unwrap_or(usize::MAX));
+        let mut block = Vec::with_capacity(self.block.len());
+        for place in &mut self.places {
+            let (key, payload) = file::record(&self.block[place.at..]);
+            place.at = block.len();
+            file::append(key, payload, &mut block);
+        }
+        self.block = block;
+    }
+
+    fn write_run(&mut self) -> Result<()> {
+        self.sort();
+        if self.runs.is_none() {
+            self.runs = Some((Writer::create(&*self.disk)?, Vec::new()));
+        }
+        let (file, runs) = self.runs.as_mut().expect("created above");
+        let start = file.bytes();
+        for place in self.places.drain(..) {
+            let (key, payload) = file::record(&self.block[place.at..]);
+            file.add(key, payload)?;
+        }
+        runs.push(start..file.bytes());
+        self.block.clear();
+        Ok(())
+    }
+}
+
+/// The first bytes of a key, as a number that sorts like them.
+fn head(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = key.len().min(8);
+    bytes[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Sorted records.
+pub struct Sorted {
+    source: Source,
+    space: Space,
+    left: usize,
+}
+
+enum Source {
+    Memory { block: Vec<u8>, places: std::vec::IntoIter<Place> },
+    Disk(Merge),
+}
+
+impl Sorted {
+    /// The key and payload of the next record, or `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`file`](mod@crate::file).
+    pub fn next_record(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        match &mut self.source {
+            Source::Memory { block, places } => {
+                Ok(places.next().map(|place| file::record(&block[place.at..])))
+            }
+            Source::Disk(merge) => merge.next(),
+        }
+    }
+
+    /// What the sort has used.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+}
+
+/// Runs that are read side by side.
+struct Merge {
+    runs: Vec<Reader>,
+    /// The key of the current record of each run that has one, with the number of the run: of equal
+    /// keys, that of the earlier run comes first.
+    least: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+    /// The run whose current record was returned last.
+    returned: Option<(Vec<u8>, usize)>,
+}
+
+impl Merge {
+    fn of(file: &mut Writer, runs: &[Range<u64>]) -> Result<Merge> {
+        let runs = runs.iter().map(|run| file.read(run.clone())).collect::<Result<Vec<_>>>()?;
+        let mut merge = Merge { runs, least: BinaryHeap::new(), returned: None };
+        for number in 0..merge.runs.len() {
+            merge.advance(number, Vec::new())?;
+        }
+        Ok(merge)
+    }
+
+    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        if let Some((key, number)) = self.returned.take() {
+            self.advance(number, key)?;
+        }
+        let Some(Reverse(least)) = self.least.pop() else { return Ok(None) };
+        let (_, number) = self.returned.insert(least);
+        Ok(Some(self.runs[*number].current()))
+    }
+
+    /// Goes to the next record of a run. Its key is kept in `key`, whose room is used again.
+    fn advance(&mut self, number: usize, mut key: Vec<u8>) -> Result<()> {
+        if let Some((next, _)) = self.runs[number].next_record()? {
+            key.clear();
+            key.extend_from_slice(next);
+            self.least.push(Reverse((key, number)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minikit::storage::SimulatedDisk;
+    use proptest::prelude::*;
+
+    type Record = (Vec<u8>, Vec<u8>);
+
+    /// Sorts with so much memory, and returns how much it used.
+    fn sort(records: &[Record], memory: usize, bound: Option<usize>) -> (Vec<Record>, Space) {
+        let mut sorter = Sorter::new(Arc::new(SimulatedDisk::new(1)), memory, bound);
+        records.iter().for_each(|(key, payload)| sorter.add(key, payload).unwrap());
+        let mut sorted = sorter.finish().unwrap();
+        let mut all = Vec::new();
+        while let Some((key, payload)) = sorted.next_record().unwrap() {
+            all.push((key.to_vec(), payload.to_vec()));
+        }
+        (all, sorted.space())
+    }
+
+    proptest! {
+        #[test]
+        fn records_come_in_order_whatever_the_memory(
+            keys in prop::collection::vec(prop::collection::vec(0u8..3, 0..12), 0..300),
+            memory in 1usize..4_000,
+            bound in prop::option::of(0usize..300),
+        ) {
+            let numbered = keys.into_iter().enumerate();
+            let records: Vec<Record> =
+                numbered.map(|(at, key)| (key, at.to_le_bytes().to_vec())).collect();
+            let mut expected = records.clone();
+            expected.sort_by(|a, b| a.0.cmp(&b.0));
+            expected.truncate(bound.unwrap_or(usize::MAX));
+            prop_assert_eq!(sort(&records, memory, bound).0, expected);
+        }
+    }
+
+    #[test]
+    fn a_record_may_be_longer_than_a_buffer() {
+        let long = |byte: u8| (vec![byte; 5], vec![byte; 3 * file::BUFFER]);
+        let records: Vec<Record> = (0..20).rev().map(long).collect();
+        let (sorted, space) = sort(&records, 100_000, None);
+        assert!(sorted.iter().eq(records.iter().rev()));
+        assert!(matches!(space, Space::Disk(bytes) if bytes > 20 * 3 * file::BUFFER as u64));
+    }
+
+    #[test]
+    fn a_bound_keeps_the_sort_in_memory() {
+        let records: Vec<Record> =
+            (0..10_000u32).rev().map(|it| (it.to_be_bytes().to_vec(), vec![7; 100])).collect();
+        let (sorted, space) = sort(&records, 100_000, Some(50));
+        assert_eq!(sorted.len(), 50);
+        assert_eq!(sorted[49].0, 49u32.to_be_bytes());
+        assert!(matches!(space, Space::Memory(bytes) if bytes < 20_000), "{space:?}");
+    }
+}
