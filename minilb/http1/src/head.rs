@@ -6,7 +6,7 @@
 //! GET /a?b HTTP/1.1\r\n        method GET, uri /a?b, minor_version 1
 //! Host: Example.com:80\r\n     host example.com
 //! Connection: close\r\n        keep_alive false
-//! X_y: 1\r\n                   left out: NGINX ignores names with an underscore
+//! X_y: 1\r\n                   left out: NGINX ignores names with other than letters, digits, -
 //! \r\n                         the head ends here: parse returns Some(62)
 //! ```
 //!
@@ -525,14 +525,18 @@ fn is_named(headers: Headers<'_>, name: &[u8]) -> bool {
     named.any(|token| token.eq_ignore_ascii_case(name))
 }
 
-/// The fields of parsed headers. `skip_underscores` leaves out names with an underscore: behind a
-/// gateway that turns `-` into `_` (CGI), they could pretend to be headers that this proxy sets.
+/// The fields of parsed headers. `skip_invalid` leaves out names with other characters than
+/// letters, digits and `-`: behind a gateway that turns `-` into `_` (CGI), names with an
+/// underscore could pretend to be headers that this proxy sets.
 fn fields(
     bytes: &[u8],
     headers: &[httparse::Header<'_>],
-    skip_underscores: bool,
+    skip_invalid: bool,
 ) -> impl Iterator<Item = Field> {
-    let is_taken = move |it: &&httparse::Header| !skip_underscores || !it.name.contains('_');
+    // Without a branch, as this looks at each byte of each name.
+    let is_valid = |all: bool, it: u8| all & (it.is_ascii_alphanumeric() | (it == b'-'));
+    let is_taken =
+        move |it: &&httparse::Header| !skip_invalid || it.name.bytes().fold(true, is_valid);
     headers.iter().filter(is_taken).map(|it| Field {
         known: Known::of(it.name.as_bytes()),
         name: Span::find(bytes, it.name.as_bytes()),
@@ -541,12 +545,12 @@ fn fields(
 }
 
 fn refusal_of(error: httparse::Error, line: &[u8]) -> Refusal {
+    let words = line.split(|it| *it == b' ').count();
+    let has_version = matches!(line, [.., b'/', b'1'..=b'9', b'.', b'0'..=b'9']);
     match error {
         httparse::Error::TooManyHeaders => Refusal::HeadersTooLarge,
         // Without a version it is HTTP/0.9, which is not understood at all.
-        httparse::Error::Version if memchr::memmem::find(line, b" HTTP/").is_some() => {
-            Refusal::UnsupportedVersion
-        }
+        httparse::Error::Version if has_version && words == 3 => Refusal::UnsupportedVersion,
         httparse::Error::HeaderName => Refusal::Malformed("invalid header name"),
         httparse::Error::HeaderValue => Refusal::Malformed("invalid header value"),
         _ => Refusal::Malformed("invalid request line or header line"),

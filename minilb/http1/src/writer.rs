@@ -41,8 +41,8 @@ pub enum Persistence {
 }
 
 impl<'a> HeadWriter<'a> {
-    /// Begins a request. `target` must be a valid target: it is written as it is, except for bytes
-    /// that would end it.
+    /// Begins a request. `target` is written as it is, except that bytes that would end it become
+    /// `%XX`. They can come from a decoded URI in a configuration; NGINX writes them.
     pub fn request(
         out: &'a mut Vec<u8>,
         method: &[u8],
@@ -55,7 +55,10 @@ impl<'a> HeadWriter<'a> {
         let ends_target = |byte: u8| byte <= b' ' || byte == 0x7f;
         match target.iter().any(|it| ends_target(*it)) {
             false => out.extend_from_slice(target),
-            true => out.extend(target.iter().filter(|it| !ends_target(**it))),
+            true => target.iter().for_each(|it| match ends_target(*it) {
+                true => out.extend(format!("%{it:02X}").bytes()),
+                false => out.push(*it),
+            }),
         }
         out.extend_from_slice(if minor_version == 0 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         HeadWriter { out, framing: Some(ResponseFraming::Framed(framing)), connection: None }

@@ -73,6 +73,8 @@ pub struct HttpUpstream {
 pub struct HttpServer {
     /// `server_name`, in order; one empty name if there is none.
     pub names: Vec<ServerName>,
+    /// `$server_name`: the first of them as it is written, but without a leading dot.
+    pub server_name: String,
     /// `listen`
     pub listen: Vec<Listen>,
     /// What holds where no location matches, with `return` of the server itself.
@@ -220,7 +222,8 @@ settings! {
     /// In lower case.
     proxy_pass_header: Vec<String>,
     proxy_read_timeout: Duration,
-    proxy_redirect: Redirects,
+    /// Empty for `off`.
+    proxy_redirect: Vec<Redirect>,
     proxy_request_buffering: bool,
     proxy_send_timeout: Duration,
     proxy_set_header: Vec<(String, Template)>,
@@ -290,13 +293,11 @@ pub struct LimitReq {
 
 /// `proxy_redirect`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redirects {
-    /// `off`
-    Off,
+pub enum Redirect {
     /// `default`
     Default,
-    /// Pairs of a prefix and its replacement.
-    Pairs(Vec<(String, Template)>),
+    /// A prefix and its replacement.
+    Pair(String, Template),
 }
 
 /// `add_header`

@@ -259,23 +259,20 @@ pub(super) fn check_zones(config: &HttpConfig) -> Result<(), String> {
 }
 
 fn redirect(
-    slot: &mut Option<Redirects>,
+    slot: &mut Option<Vec<Redirect>>,
     arguments: &[String],
     names: &mut Names,
 ) -> Result<(), String> {
+    let rules = slot.get_or_insert_default();
     match arguments {
-        [word] if word == "off" => *slot = Some(Redirects::Off),
-        [word] if word == "default" => *slot = Some(Redirects::Default),
+        [word] if word == "off" => rules.clear(),
+        [word] if word == "default" => rules.push(Redirect::Default),
         [word] => return Err(format!("invalid parameter \"{word}\"")),
         [from, _] if from.starts_with('~') || from.contains('$') => {
             return Err(format!("patterns are not supported: \"{from}\""));
         }
         [from, to] => {
-            let pair = (from.clone(), Template::compile(to, names)?);
-            match slot {
-                Some(Redirects::Pairs(pairs)) => pairs.push(pair),
-                _ => *slot = Some(Redirects::Pairs(vec![pair])),
-            }
+            rules.push(Redirect::Pair(from.clone(), Template::compile(to, names)?));
         }
         _ => unreachable!("one or two arguments"),
     }

@@ -517,12 +517,19 @@ impl HttpDraft {
                 names if names.is_empty() => vec![ServerName::Exact(String::new())],
                 names => names,
             };
+            let server_name = match &names[0] {
+                ServerName::Exact(name) => name.clone(),
+                ServerName::Suffix(name, true) => name[1..].to_owned(),
+                ServerName::Suffix(name, false) => format!("*{name}"),
+                ServerName::Prefix(name) => format!("{name}*"),
+                ServerName::Pattern(it) => format!("~{}", it.as_str().replace("(?P<", "(?<")),
+            };
             let mut listen = std::mem::take(&mut scope.listen);
             let http2_on = scope.settings.http2.or(self.settings.http2) == Some(true);
             listen.iter_mut().for_each(|it| it.http2_on = http2_on);
             let (outer, count) = (&self.settings, &mut locations);
             let root = location(scope, outer, &mut upstreams, &resolve, count)?;
-            servers.push(HttpServer { names, listen, root });
+            servers.push(HttpServer { names, server_name, listen, root });
         }
 
         let anywhere = |message| ConfError { message, place: None };

@@ -761,7 +761,7 @@ fn daemon(value: &str) -> Result<(), String> {
 }
 
 pub(super) fn on_or_off(name: &str, value: &str) -> Result<bool, String> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err(format!(

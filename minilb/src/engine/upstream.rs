@@ -352,12 +352,12 @@ impl Upstream {
     }
 
     /// The connection is to try another server: it must have made fewer attempts than there are
-    /// servers, `down` ones included, and the budget must pay for one more.
+    /// servers that are not `down`, and the budget must pay for one more.
     ///
     /// # Errors
     /// If it must not; the error says why.
     pub fn begin_retry(&mut self, attempts: &Attempts) -> Result<(), &'static str> {
-        if attempts.count >= self.peers().count() {
+        if attempts.count >= self.peers().filter(|it| !it.params.down).count() {
             return Err("there are no more servers");
         }
         match self.retries_percent() {

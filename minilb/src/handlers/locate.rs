@@ -150,13 +150,16 @@ fn search<'a>(outer: &'a Location, uri: &[u8]) -> Option<Found<'a>> {
             _ => {}
         }
     }
-    let wants_slash = outer.nested.iter().find(|it| match (&it.kind, &it.action) {
-        (LocationKind::Prefix(prefix, _), Action::Proxy(_)) => {
-            prefix.as_bytes().strip_suffix(b"/") == Some(uri)
-        }
+    // A location for exactly this URI is better than one that only lacks a slash.
+    let is_whole = longest.is_some_and(|(_, prefix, _)| prefix.len() == uri.len());
+    let mut with_slash = outer.nested.iter().filter(|it| match (&it.kind, &it.action) {
+        (
+            LocationKind::Prefix(name, _) | LocationKind::Exact(name),
+            Action::Proxy(_) | Action::ProxyTo(_),
+        ) => !is_whole && name.as_bytes().strip_suffix(b"/") == Some(uri),
         _ => false,
     });
-    if let Some(location) = wants_slash {
+    if let Some(location) = with_slash.next() {
         return Some(Found::AddSlash(location));
     }
 

@@ -14,7 +14,7 @@
 //! NGINX counterpart: `ngx_stream_variables.c`, `ngx_stream_map_module.c`.
 
 use super::facts::Client;
-use super::variables::append_address;
+use super::variables::{DEPTH_MAX, append_address};
 use crate::conf::template::{Definition, Part, Template, Variable};
 use crate::wire::client_hello::ClientHello;
 use crate::wire::http1::writer::decimal;
@@ -28,6 +28,8 @@ pub struct StreamView<'a> {
     pub hello: &'a ClientHello,
     /// Variables that the configuration defines.
     pub variables: &'a [Definition],
+    /// How many of them the value of this one is a part of.
+    pub depth: u8,
 }
 
 impl StreamView<'_> {
@@ -48,18 +50,20 @@ impl StreamView<'_> {
             Variable::SslPrereadAlpnProtocols => out.extend_from_slice(alpn_protocols.as_bytes()),
             Variable::SslPrereadProtocol => out.extend_from_slice(protocol.as_bytes()),
             Variable::SslPrereadServerName => out.extend_from_slice(server_name.as_bytes()),
+            Variable::Slot(_) if self.depth > DEPTH_MAX => {}
             Variable::Slot(slot) => {
+                let view = StreamView { depth: self.depth + 1, ..*self };
                 // The source is put where the value will be, and taken out again.
                 let start = out.len();
                 match &self.variables[*slot] {
                     Definition::Map(map) => {
-                        self.append(&map.source, out);
+                        view.append(&map.source, out);
                         let (value, _) = map.find(&out[start..]);
                         out.truncate(start);
-                        self.append(value, out);
+                        view.append(value, out);
                     }
                     Definition::Split(split) => {
-                        self.append(&split.source, out);
+                        view.append(&split.source, out);
                         let value = split.find(&out[start..]);
                         out.truncate(start);
                         out.extend_from_slice(value.as_bytes());

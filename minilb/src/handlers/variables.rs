@@ -27,6 +27,9 @@ use crate::wire::http1::writer::decimal;
 use std::io::Write;
 use std::net::IpAddr;
 
+/// How deep variables of `map` may need each other.
+pub(super) const DEPTH_MAX: u8 = 10;
+
 /// A request with all that variables ask for.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -54,6 +57,8 @@ pub struct View<'a> {
     pub hostname: &'a str,
     /// Of the location.
     pub proxy: Option<&'a ProxyPass>,
+    /// How many variables of the configuration the value of this one is a part of.
+    pub depth: u8,
     /// Milliseconds since 1970; few requests ask for them.
     pub unix_ms: fn() -> u64,
 }
@@ -81,7 +86,7 @@ impl View<'_> {
                         // It has a value, if an empty one.
                         (true, Variable::Slot(_) | Variable::Https) => {}
                         (true, Variable::RemotePort | Variable::RealipRemotePort) => {}
-                        (true, Variable::ServerPort) => {}
+                        (true, Variable::ServerPort | Variable::IsArgs) => {}
                         (true, Variable::ProxyPort) if self.proxy.is_some() => {}
                         (true, Variable::Args) if self.state.has_args => {}
                         (true, _) => out.push(b'-'),
@@ -196,18 +201,24 @@ impl View<'_> {
 
     /// A variable that the configuration defines.
     fn append_defined(&self, slot: usize, out: &mut Vec<u8>) {
+        // A variable that needs itself has no value.
+        if self.depth > DEPTH_MAX {
+            return;
+        }
+        let view = View { depth: self.depth + 1, ..*self };
+
         // The source is put where the value will be, and taken out again.
         let start = out.len();
         match &self.variables[slot] {
             Definition::Settable => out.extend_from_slice(&self.state.values[slot]),
             Definition::Map(map) => {
-                self.append(&map.source, out);
+                view.append(&map.source, out);
                 let (value, pattern) = map.find(&out[start..]);
                 let text = out.split_off(start);
-                self.append_mapped(value, pattern, &text, out);
+                view.append_mapped(value, pattern, &text, out);
             }
             Definition::Split(split) => {
-                self.append(&split.source, out);
+                view.append(&split.source, out);
                 let value = split.find(&out[start..]);
                 out.truncate(start);
                 out.extend_from_slice(value.as_bytes());
@@ -401,16 +412,6 @@ pub(super) fn append_address(
 /// Returns true for the headers of an upstream's response that NGINX never passes on, unless
 /// `proxy_pass_header` names them.
 pub fn is_hidden(known: Known, name: &[u8]) -> bool {
-    let lower = |it: &&[u8]| name.eq_ignore_ascii_case(it);
-    let hidden: [&[u8]; 7] = [
-        b"x-pad",
-        b"x-accel-expires",
-        b"x-accel-redirect",
-        b"x-accel-limit-rate",
-        b"x-accel-buffering",
-        b"x-accel-charset",
-        b"status",
-    ];
-    let may_be = matches!(name.first(), Some(b'x' | b'X' | b's' | b'S'));
-    matches!(known, Known::Date | Known::Server) || (may_be && hidden.iter().any(lower))
+    let begins = |it: &[u8]| name.len() >= it.len() && name[..it.len()].eq_ignore_ascii_case(it);
+    matches!(known, Known::Date | Known::Server) || begins(b"x-accel-") || begins(b"x-pad")
 }

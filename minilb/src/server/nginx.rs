@@ -27,7 +27,7 @@ use super::tls::{UpstreamTls, of_site, of_upstream};
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
 use crate::conf::listen::{Address, Listen};
-use crate::conf::template::Template;
+use crate::conf::template::{Template, Variable};
 use crate::engine::upstream::Method;
 use crate::handlers::facts::Transport;
 use crate::handlers::locate::VirtualServers;
@@ -347,12 +347,6 @@ impl RequestContext {
         done: &'a Done,
     ) -> View<'a> {
         let server = self.server();
-        let server_name = match server.names.first() {
-            Some(ServerName::Exact(name) | ServerName::Suffix(name, _)) => name.as_str(),
-            Some(ServerName::Prefix(name)) => name,
-            Some(ServerName::Pattern(pattern)) => pattern.as_str(),
-            None => "",
-        };
         View {
             request,
             response,
@@ -363,9 +357,10 @@ impl RequestContext {
             request_length: request.length() as u64,
             state: &self.state,
             variables: &self.generation().config.variables,
-            server_name,
+            server_name: &server.server_name,
             hostname: &self.generation().hostname,
             proxy: self.proxy(),
+            depth: 0,
             unix_ms,
         }
     }
@@ -587,8 +582,9 @@ impl HttpService for Nginx<'_> {
         if let Some(answer) = answer {
             context.answer.borrow_mut().clone_from(&answer.headers);
         }
+        let is_hidden_by_name = |name: &[u8]| hidden.iter().any(|it| is_name(it, name));
         let content_type = of_upstream().find(|it| it.known == Known::ContentType);
-        if let Some(header) = content_type {
+        if let Some(header) = content_type.filter(|it| !is_hidden_by_name(it.name)) {
             head.pass(header);
         }
         head.framing();
@@ -598,7 +594,7 @@ impl HttpService for Nginx<'_> {
                 let Header { known, name, value } = header;
                 let is_hidden = is_hidden(known, name) && !is_passed(name);
                 let is_written = known == Known::ContentType;
-                if is_written || is_hidden || hidden.iter().any(|it| is_name(it, name)) {
+                if is_written || is_hidden || is_hidden_by_name(name) {
                     continue;
                 }
                 match known {
@@ -608,7 +604,7 @@ impl HttpService for Nginx<'_> {
             }
         }
         let status = answer.map_or_else(|| self.response_status(exchange, context), |it| it.status);
-        let done = Done::default();
+        let done = Done { status, ..Done::default() };
         for AddHeader { name, value, always } in settings.add_header.iter().flatten() {
             if *always || ADD_HEADER.contains(&status) {
                 let view = context.view(&exchange.request, response, client, &done);
@@ -660,40 +656,37 @@ impl Nginx<'_> {
         value: &[u8],
     ) {
         let location = context.location();
-        let mut rewritten = Vec::new();
-        let is_rewritten = match (&location.settings.proxy_redirect, context.proxy()) {
-            (Some(Redirects::Off), _) | (_, None) => false,
+        let rules = match &location.settings.proxy_redirect {
+            Some(rules) => rules.as_slice(),
             // There is no default where the address depends on the request.
-            (None, _) if matches!(location.action, Action::ProxyTo(_)) => false,
-            (Some(Redirects::Pairs(pairs)), _) => pairs.iter().any(|(from, to)| {
-                let Some(rest) = value.strip_prefix(from.as_bytes()) else { return false };
+            None if matches!(location.action, Action::ProxyTo(_)) => &[],
+            None => &[Redirect::Default],
+        };
+        let mut rewritten = Vec::new();
+        let rest = rules.iter().find_map(|rule| match (rule, context.proxy()) {
+            (Redirect::Pair(from, to), _) => {
+                let rest = value.strip_prefix(from.as_bytes())?;
                 context.append(to, (exchange, client), &mut rewritten);
-                rewritten.extend_from_slice(rest);
-                true
-            }),
-            (Some(Redirects::Default) | None, Some(proxy)) => {
+                Some(rest)
+            }
+            (Redirect::Default, proxy) => {
+                // NGINX compares with the whole URL, and no server names a path of a socket.
+                let proxy = proxy.filter(|it| !it.is_unix())?;
                 let (from, to) = match &proxy.uri {
                     Some(uri) => (uri.as_str(), location.name()),
                     None => ("/", "/"),
                 };
                 let scheme = if proxy.is_https { "https://" } else { "http://" };
-                // NGINX compares with the whole URL, and no server names a path of a socket.
-                let rest = value.strip_prefix(scheme.as_bytes()).filter(|_| !proxy.is_unix());
-                let rest = rest.and_then(|it| it.strip_prefix(proxy.host.as_bytes()));
-                match rest.and_then(|it| it.strip_prefix(from.as_bytes())) {
-                    Some(rest) => {
-                        rewritten.extend_from_slice(to.as_bytes());
-                        rewritten.extend_from_slice(rest);
-                        true
-                    }
-                    None => false,
-                }
+                let rest = value.strip_prefix(scheme.as_bytes())?;
+                let rest = rest.strip_prefix(proxy.host.as_bytes())?;
+                let rest = rest.strip_prefix(from.as_bytes())?;
+                rewritten.extend_from_slice(to.as_bytes());
+                Some(rest)
             }
-        };
-        match is_rewritten {
-            true => head.header(b"Location", &absolute(rewritten, exchange, client, context)),
-            false => head.header(b"Location", value),
-        }
+        });
+        let Some(rest) = rest else { return head.header(b"Location", value) };
+        rewritten.extend_from_slice(rest);
+        head.header(b"Location", &absolute(rewritten, exchange, client, context));
     }
 }
 
@@ -734,7 +727,7 @@ pub(super) fn absolute(
     let (scheme, default_port) = client.scheme();
     let mut absolute = format!("{scheme}://").into_bytes();
     match exchange.request.host() {
-        [] => absolute.extend_from_slice(view.server_name.as_bytes()),
+        [] => view.append_variable(&Variable::ServerAddr, &mut absolute),
         host => absolute.extend_from_slice(host),
     }
     if ![0, default_port].contains(&client.local.port()) {

@@ -111,7 +111,8 @@ async fn proxy(
     let upstream = match &server.target {
         Target::Upstream(name) => Some(Arc::clone(&streams.upstreams[name])),
         Target::Dynamic(target) => {
-            let view = StreamView { client: &info, hello: &hello, variables: streams.variables };
+            let view =
+                StreamView { client: &info, hello: &hello, variables: streams.variables, depth: 0 };
             find_upstream(target, view, server, streams).await
         }
     };

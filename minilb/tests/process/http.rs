@@ -111,6 +111,36 @@ pub(super) fn get(server: &Server, path: &str) -> String {
 }
 
 #[test]
+fn paths_and_names_follow_the_rules_of_nginx() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (listen, (port, _)) = (free_port(), server("a"));
+    let http = format!(
+        "map $arg_v $one {{ default x$two; }}
+         map $arg_v $two {{ default y$one; }}
+         server {{ listen 127.0.0.1:{listen}; server_name ~^(?<sub>.)$;
+         location /slash {{ return 200 plain; }}
+         location /slash/ {{ proxy_pass http://127.0.0.1:{port}; }}
+         location = /only/ {{ proxy_pass http://127.0.0.1:{port}; }}
+         location /decoded/ {{ set $to 127.0.0.1:{port}; proxy_pass http://$to$uri; }}
+         location /endless {{ return 200 \"$one\"; }}
+         location /names {{ return 200 \"$sub $server_name\"; }} }}"
+    );
+    let server = start(&http_conf(&scratch, &http));
+    for (path, status, end) in [
+        ("/slash", 200, "\r\n\r\nplain"),
+        ("/only?a", 301, "</html>\r\n"),
+        // NGINX sends the space, which ends the target.
+        ("/decoded/a%20b", 200, "\r\n\r\na/decoded/a%20b"),
+        ("/endless", 200, "\r\n\r\nxyxyxyxyxyx"),
+        ("/names", 200, "\r\n\r\na ~^(?<sub>.)$"),
+    ] {
+        let answer = get(&server, path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.ends_with(end), "{path}: {answer}");
+    }
+}
+
+#[test]
 fn get_goes_to_the_next_server_and_post_does_not() {
     let scratch = Scratch::new("minilb").expect("writable");
     let (a, a_count) = server("a");

@@ -398,6 +398,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     ) -> Result<Forwarded, Ended> {
         let is_tunnel = workspace.exchange.response.status() == 101;
         if is_tunnel && workspace.exchange.request.upgrade().is_none() {
+            self.log_attempt(workspace, Some(lease), 101);
             return Ok(Forwarded::Failed(502));
         }
         if self.connection.service.intercepts(&workspace.exchange, &workspace.context) {
