@@ -38,8 +38,8 @@
 //! assert_eq!(dump.part_at(4).expect("described").name, "seconds");
 //! ```
 //!
-//! Wireshark's packet view is the model: choose a byte, see the field. `xxd` and `hexdump -C` show
-//! bytes without names.
+//! `{dump:#}` adds to each part the file and line that declare it. Wireshark's packet view is the
+//! model: choose a byte, see the field. `xxd` and `hexdump -C` show bytes without names.
 
 use super::Table;
 use std::fmt;
@@ -61,9 +61,8 @@ pub struct Part {
     pub value: String,
     /// What the field says.
     pub meaning: String,
-    /// The table that declares the field, with its file and line; none for bytes that no table
-    /// describes.
-    pub table: Option<&'static Table>,
+    /// File and line that declare the field; none for bytes that no table describes.
+    pub source: Option<(&'static str, u32)>,
 }
 
 /// Bytes and the parts they consist of: in order, without gaps.
@@ -71,12 +70,14 @@ pub struct Part {
 pub struct Hexdump<'a> {
     bytes: &'a [u8],
     parts: Vec<Part>,
+    /// File and line that declare what follows. [`Hexdump::table`] sets it itself.
+    pub source: Option<(&'static str, u32)>,
 }
 
 impl<'a> Hexdump<'a> {
     /// A dump of `bytes` with nothing described yet.
     pub fn new(bytes: &'a [u8]) -> Hexdump<'a> {
-        Hexdump { bytes, parts: Vec::new() }
+        Hexdump { bytes, parts: Vec::new(), source: None }
     }
 
     /// Where the next part begins.
@@ -105,15 +106,14 @@ impl<'a> Hexdump<'a> {
             && let Some(layout) = self.bytes.get(start..)
             && let Ok(end) = (tail.end)(layout)
         {
+            self.source = Some((table.file, tail.line));
             self.bytes(end - table.size, tail.name, tail.meaning);
-            if let Some(part) = self.parts.last_mut() {
-                part.table = Some(table);
-            }
         }
+        self.source = None;
     }
 
     /// Describes the next `length` bytes, or the rest if there are fewer, as a part without a
-    /// table.
+    /// layout.
     pub fn bytes(&mut self, length: usize, name: &str, meaning: impl Into<String>) {
         let value = text(self.next(length).unwrap_or_else(|cut| cut));
         self.value(length, name, value, meaning);
@@ -122,7 +122,13 @@ impl<'a> Hexdump<'a> {
     /// Describes the next `length` bytes, or the rest if there are fewer, as a part whose value
     /// the caller has decoded.
     pub fn value(&mut self, length: usize, name: &str, value: String, meaning: impl Into<String>) {
-        self.push(length, name.into(), value, meaning.into(), None);
+        let start = self.end();
+        let end = start.saturating_add(length).min(self.bytes.len());
+        // A part of which no byte is there is not shown.
+        if start < end {
+            let (name, meaning, source) = (name.into(), meaning.into(), self.source);
+            self.parts.push(Part { range: start..end, name, value, meaning, source });
+        }
     }
 
     /// Adds the fields of `table` with `prefix` in front of their names. A field that is a layout
@@ -138,7 +144,8 @@ impl<'a> Hexdump<'a> {
                         Ok(bytes) => (field.show)(bytes),
                         Err(cut) => format!("cut: {} of {length}", cut.len()),
                     };
-                    self.push(length, name, value, field.meaning.into(), Some(table));
+                    self.source = Some((table.file, field.line));
+                    self.value(length, &name, value, field.meaning);
                 }
             }
         }
@@ -149,28 +156,13 @@ impl<'a> Hexdump<'a> {
         let rest = self.bytes.get(self.end()..).unwrap_or_default();
         rest.get(..length).ok_or(rest)
     }
-
-    /// Adds a part, unless no byte of it is there.
-    fn push(
-        &mut self,
-        length: usize,
-        name: String,
-        value: String,
-        meaning: String,
-        table: Option<&'static Table>,
-    ) {
-        let start = self.end();
-        let end = start.saturating_add(length).min(self.bytes.len());
-        if start < end {
-            self.parts.push(Part { range: start..end, name, value, meaning, table });
-        }
-    }
 }
 
 impl fmt::Display for Hexdump<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What no part describes is shown too: a reader must see every byte.
         let mut all = self.clone();
+        all.source = None;
         if all.end() < all.bytes.len() {
             let rest = all.bytes.len() - all.end();
             all.value(rest, "-", String::new(), "after the end");
@@ -179,7 +171,11 @@ impl fmt::Display for Hexdump<'_> {
         let name_width = all.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
         let value_width = all.parts.iter().map(|part| part.value.len()).max().unwrap_or(0);
         let value_width = value_width.clamp(10, 24);
-        for Part { range, name, value, meaning, .. } in &all.parts {
+        let meaning_width = all.parts.iter().map(|part| part.meaning.len()).max().unwrap_or(0);
+        for Part { range, name, value, meaning, source } in &all.parts {
+            let source = source.filter(|_| f.alternate()).map_or(String::new(), |(file, line)| {
+                format!("{:1$}  {file}:{line}", "", meaning_width - meaning.len())
+            });
             let bytes = &self.bytes[range.clone()];
             let shown = &bytes[..bytes.len().min(SHOWN_BYTES_MAX)];
             for (row, bytes) in shown.chunks(ROW).enumerate() {
@@ -190,7 +186,7 @@ impl fmt::Display for Hexdump<'_> {
                     0 => writeln!(
                         f,
                         "{offset:04x}  {hex:<23}  {name:<name_width$}  {value:<value_width$}  \
-                         {meaning}"
+                         {meaning}{source}"
                     )?,
                     _ => writeln!(f, "{offset:04x}  {hex}")?,
                 }

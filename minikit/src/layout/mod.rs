@@ -13,7 +13,7 @@
 //!   the compiler knows the length of `page`;
 //! * a table in the rustdoc of the struct;
 //! * [`Table`] and its [`Field`]s as data, from which the only renderer, [`Hexdump`], explains
-//!   bytes. It shows as many fields as there are bytes: damaged data is what people explain.
+//!   bytes, with the line of each declaration. It shows as many fields as there are bytes.
 //!
 //! # Example
 //!
@@ -62,7 +62,6 @@
 //! );
 //! let part = dump.part_at(6).expect("byte 6 belongs to a field");
 //! assert_eq!((part.name.as_str(), part.value.as_str()), ("length", "5"));
-//! assert_eq!(part.table.map(|table| table.name), Some("RecordHeader"));
 //! # Ok::<(), LayoutError>(())
 //! ```
 //!
@@ -98,6 +97,7 @@
 mod hexdump;
 
 pub use hexdump::{Hexdump, Part};
+pub use minikit_line::line_of;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -125,8 +125,6 @@ pub struct Table {
     pub tail: Option<Tail>,
     /// The source file of the declaration, as `file!()` gives it.
     pub file: &'static str,
-    /// The line at which the declaration begins.
-    pub line: u32,
 }
 
 /// One row of a [`Table`].
@@ -138,6 +136,8 @@ pub struct Field {
     pub name: &'static str,
     /// What the field says, in a few words.
     pub meaning: &'static str,
+    /// The line that declares the field.
+    pub line: u32,
     /// Prints the value. It is given exactly the bytes of the field.
     pub show: fn(&[u8]) -> String,
     /// The table of the type, if the field is itself a layout.
@@ -151,6 +151,8 @@ pub struct Tail {
     pub name: &'static str,
     /// What the part holds.
     pub meaning: &'static str,
+    /// The line that declares the part.
+    pub line: u32,
     /// Returns where the part ends in a slice that begins with this layout.
     pub end: fn(&[u8]) -> Result<usize, LayoutError>,
 }
@@ -435,6 +437,7 @@ macro_rules! layout {
                     range: $start..$end,
                     name: stringify!($field),
                     meaning: $meaning,
+                    line: $crate::layout::line_of!($field),
                     show: |bytes| {
                         let value = <$kind as $crate::layout::FieldType>::read(
                             bytes, $crate::layout::ByteOrder::$order);
@@ -444,7 +447,6 @@ macro_rules! layout {
                 } ),*],
                 tail: $crate::layout!(@tail $($tail, $tail_meaning, Self::tail_end)?),
                 file: file!(),
-                line: line!(),
             };
 
             $(
@@ -533,7 +535,10 @@ macro_rules! layout {
     (@show $value:ident, $show:path) => { $show($value) };
     (@tail) => { None };
     (@tail $name:ident, $meaning:literal, $end:path) => {
-        Some($crate::layout::Tail { name: stringify!($name), meaning: $meaning, end: $end })
+        Some($crate::layout::Tail {
+            name: stringify!($name), meaning: $meaning, end: $end,
+            line: $crate::layout::line_of!($name),
+        })
     };
     (@end $name:ident, $bytes:ident, $header:ident) => { Ok($bytes.len()) };
     (@end $name:ident, $bytes:ident, $header:ident, $base:literal, $length:ident) => {

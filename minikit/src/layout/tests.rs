@@ -123,11 +123,13 @@ fn the_dump_names_every_byte() {
     }
     assert!(dump.part_at(bytes.len()).is_none());
 
-    // A byte leads to the line of its declaration.
-    let table = dump.part_at(9).unwrap().table.unwrap();
-    assert_eq!((table.name, table.size), ("PageId", 6));
-    let source = include_str!("tests.rs").lines().nth(table.line as usize + 1).unwrap();
-    assert!(table.file.ends_with("layout/tests.rs") && source.contains("struct PageId"));
+    // A byte leads to the line of its declaration, also one of an inner layout or of the tail.
+    for (offset, declaration) in [(9, " page: "), (bytes.len() - 1, " body")] {
+        let (file, line) = dump.part_at(offset).unwrap().source.unwrap();
+        let source = include_str!("tests.rs").lines().nth(line as usize - 1).unwrap();
+        assert!(file.ends_with("layout/tests.rs") && source.contains(declaration), "{source}");
+        assert!(format!("{dump:#}").contains(&format!("  {file}:{line}\n")), "{dump:#}");
+    }
     assert!(dump.to_string().ends_with(".. 36 bytes more\n"), "{dump}");
 }
 

@@ -33,8 +33,10 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
     Budget { name, heart, evening, src }
 }
 
-const BUDGETS: [Budget; 28] = [
+const BUDGETS: [Budget; 31] = [
     budget("minilog", 5_000, 3_500, 14_000),
+    budget("minilog/mapped", 0, 0, 65),
+    budget("minilog/purgatory", 0, 0, 250),
     budget("minibtree", 6_400, 4_000, 20_960),
     budget("minibtree/estimate", 0, 0, 400),
     budget("minibtree/explain", 0, 0, 545),
@@ -62,6 +64,7 @@ const BUDGETS: [Budget; 28] = [
     budget("minigateway/graphql", 0, 0, 210),
     budget("minigateway/jwt", 0, 0, 290),
     budget("minikit", 0, 0, 6_500),
+    budget("minikit/line", 0, 0, 30),
 ];
 
 const EVENING: [&str; 2] = ["<!-- evening -->", "<!-- /evening -->"];

@@ -1,11 +1,12 @@
 //! `minilog explain FILE`: every byte of a segment, an index, a snapshot or a captured request,
-//! with its field and meaning.
+//! with its field, its meaning and the line of the source that declares it.
 //!
 //! ```text
 //! $ minilog explain orders-0/00000000000000000000.log
 //! batch at byte 0, offsets 0 to 2
-//! 0000  00 00 00 00 00 00 00 00  base_offset             0              offset of the first record
-//! ...
+//! ..
+//! 0011  d7 4f 38 2f  crc  0xd74f382f  CRC-32C of what follows..  minilog/src/format/batch.rs:56
+//! ..
 //! record 0  timestamp 1795337087207  key none  value "3"
 //! ```
 //!
@@ -52,7 +53,7 @@ pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, Str
                  request with its size in front"
             )
         })?;
-        return Ok(explain_request(frame).to_string());
+        return Ok(format!("{:#}", explain_request(frame)));
     };
     Ok(match kind {
         Kind::Log => explain_log(bytes, parts_max, name.contains(OFFSETS_DIRECTORY)),
@@ -75,12 +76,12 @@ fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
             Ok(header) => header,
             // The length of a bad batch is not believed: nothing after it is explained.
             Err(error) => {
-                return text + &format!("damaged: {error}\n{}", BatchHeader::explain(rest));
+                return text + &format!("damaged: {error}\n{:#}", BatchHeader::explain(rest));
             }
         };
         text += &format!("offsets {} to {}\n", header.base_offset, header.last_offset());
         let batch = &rest[..header.size().unwrap_or(rest.len())];
-        text += &BatchHeader::explain(batch).to_string();
+        text += &format!("{:#}", BatchHeader::explain(batch));
         text += &explain_records(&header, batch, has_offsets);
         rest = &rest[batch.len()..];
     }
@@ -133,7 +134,7 @@ fn explain_entries(
             dump.table(entry);
         }
     }
-    dump.to_string()
+    format!("{dump:#}")
 }
 
 #[cfg(test)]
@@ -145,9 +146,13 @@ mod tests {
     #[test]
     fn every_byte_of_a_batch_and_its_records() {
         let text = explain(LOG, &batch::EXAMPLE, 10).unwrap();
+        let declares_crc = |line: &&str| line.contains(" crc: ");
+        let line = include_str!("../format/batch.rs").lines().position(|it| declares_crc(&it));
+        let line = line.unwrap();
         let expected = [
             "batch at byte 0, offsets 0 to 2",
             "0011  d7 4f 38 2f              crc                     0xd74f382f ",
+            &format!("  minilog/src/format/batch.rs:{}\n", line + 1),
             "record 2  timestamp 1795337087207  key none  value \"5\"",
         ];
         assert!(expected.iter().all(|line| text.contains(line)), "{text}");
@@ -201,5 +206,10 @@ mod tests {
         assert!(explain("meta.properties", b"version=1", 10).is_err());
         let text = explain("frame", b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff", 10).unwrap();
         assert!(text.contains("client_id.length     null"), "{text}");
+
+        // The declaration of a request is a table of another kind.
+        let source = include_str!("../wire/api.rs").lines();
+        let line = source.into_iter().position(|it| it.contains("client_id:")).unwrap() + 1;
+        assert!(text.contains(&format!("minilog/src/wire/api.rs:{line}\n")), "{text}");
     }
 }

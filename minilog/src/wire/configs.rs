@@ -3,19 +3,6 @@
 //! A resource is named by type and name: type [`TOPIC`] and `orders`, type [`BROKER`] and `1`.
 //! Every value says where it comes from: set on the topic, on the broker, or Kafka's default.
 //!
-//! ```
-//! use minilog::wire::configs::{DescribeConfigsRequest, DescribeConfigsResource, TOPIC};
-//!
-//! // kafka-configs.sh --describe --entity-type topics --entity-name orders
-//! let resource = DescribeConfigsResource {
-//!     resource_type: TOPIC,
-//!     resource_name: "orders".into(),
-//!     configuration_keys: None,
-//! };
-//! let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
-//! assert!(!request.include_synonyms);
-//! ```
-//!
 //! Kafka counterpart: `DescribeConfigsRequest.json`, `ConfigResource.java`, KIP-133, KIP-339.
 
 use super::{ErrorCode, message};

@@ -60,6 +60,7 @@ error_codes! {
     25 UNKNOWN_MEMBER_ID "The group has no such member.";
     26 INVALID_SESSION_TIMEOUT "The session timeout is outside the limits of the broker.";
     27 REBALANCE_IN_PROGRESS "The group is rebalancing: join again.";
+    32 INVALID_TIMESTAMP "A timestamp is too far from the broker's clock.";
     35 UNSUPPORTED_VERSION "The version of the request is not supported.";
     36 TOPIC_ALREADY_EXISTS "There is a topic of this name.";
     37 INVALID_PARTITIONS "The number of partitions is not allowed.";

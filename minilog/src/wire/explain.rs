@@ -30,7 +30,8 @@
 //! );
 //! ```
 //!
-//! Record batches are shown with their headers ([`BatchHeader`]).
+//! Record batches are shown with their headers ([`BatchHeader`]). `{:#}` adds to each field the
+//! line of the table that declares it.
 //!
 //! Counterpart: Wireshark's `packet-kafka.c`. Kafka itself prints decoded requests as JSON, without
 //! bytes (`RequestConvertToJson.scala`).
@@ -79,6 +80,7 @@ impl Explainer<'_> {
     fn table(&mut self, table: &Table, prefix: &str) -> Option<()> {
         let version = self.version;
         for field in table.fields.iter().filter(|it| it.versions.contains(&version)) {
+            self.dump.source = Some((table.file, field.line));
             self.value(&field.kind, &format!("{prefix}{}", field.name), field.meaning)?;
         }
         self.end_struct(prefix)
@@ -86,6 +88,7 @@ impl Explainer<'_> {
 
     /// Explains the tagged fields at the end of a flexible struct.
     fn end_struct(&mut self, prefix: &str) -> Option<()> {
+        self.dump.source = None;
         if !self.is_flexible {
             return Some(());
         }

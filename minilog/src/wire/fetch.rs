@@ -5,31 +5,6 @@
 //! response can begin with records before the offset asked for: the whole batch that contains it is
 //! sent, and the consumer skips.
 //!
-//! ```
-//! use bytes::Bytes;
-//! use minilog::format::batch;
-//! use minilog::wire::codec::{Piece, Records};
-//! use minilog::wire::fetch::{FetchResponse, FetchTopic, PartitionData};
-//! use minilog::wire::encode_response;
-//!
-//! let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
-//! let partition = PartitionData { high_watermark: 3, records, ..PartitionData::default() };
-//! let topic = FetchTopic {
-//!     topic: "orders".into(),
-//!     partitions: vec![partition],
-//!     ..FetchTopic::default()
-//! };
-//! let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
-//!
-//! // The batches are a piece of their own, between the fields before and after them.
-//! let frame = encode_response(1, 12, &response);
-//! let pieces: Vec<Piece> = frame.pieces().collect();
-//! assert_eq!(pieces.len(), 3);
-//! assert_eq!(pieces[1], Piece::Bytes(&batch::EXAMPLE));
-//! // Three counts of tagged fields: of the partition, the topic and the response.
-//! assert_eq!(pieces[2], Piece::Bytes(&[0, 0, 0]));
-//! ```
-//!
 //! # Fetch sessions
 //!
 //! A consumer of a thousand partitions would repeat all of them in every request. Since version 7
@@ -92,5 +67,29 @@ message! {
         0-12 topic:      String, "the topic";
         13+  topic_id:   Uuid,   "the topic's id";
         0+   partitions: Vec<P>, "what is said of each partition";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::batch;
+    use crate::wire::codec::{Piece, Records};
+    use crate::wire::encode_response;
+    use bytes::Bytes;
+
+    #[test]
+    fn batches_are_a_piece_of_their_own() {
+        let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
+        let partitions = vec![PartitionData { high_watermark: 3, records, ..Default::default() }];
+        let topic = FetchTopic { topic: "orders".into(), partitions, ..Default::default() };
+        let response = FetchResponse { responses: vec![topic], ..Default::default() };
+
+        let frame = encode_response(1, 12, &response);
+        let pieces = frame.pieces().collect::<Vec<_>>();
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces[1], Piece::Bytes(&batch::EXAMPLE));
+        // Three counts of tagged fields: of the partition, the topic and the response.
+        assert_eq!(pieces[2], Piece::Bytes(&[0, 0, 0]));
     }
 }

@@ -16,16 +16,6 @@
 //! | JoinGroup | 5 | static members: `group_instance_id` (KIP-345) |
 //! | LeaveGroup | 3 | several members at once |
 //!
-//! ```
-//! use minilog::wire::group::FindCoordinatorRequest;
-//!
-//! let old = FindCoordinatorRequest { key: "billing".into(), ..Default::default() };
-//! assert_eq!(old.keys(3), ["billing"]);
-//! let coordinator_keys = vec!["billing".into(), "audit".into()];
-//! let new = FindCoordinatorRequest { coordinator_keys, ..Default::default() };
-//! assert_eq!(new.keys(4), ["billing", "audit"]);
-//! ```
-//!
 //! Kafka counterpart: the JSON files of these names.
 
 use super::{ErrorCode, message};
@@ -233,5 +223,19 @@ impl FindCoordinatorRequest {
             COORDINATORS_FROM.. => &self.coordinator_keys,
             _ => std::slice::from_ref(&self.key),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_group_became_several() {
+        let old = FindCoordinatorRequest { key: "billing".into(), ..Default::default() };
+        assert_eq!(old.keys(3), ["billing"]);
+        let coordinator_keys = vec!["billing".into(), "audit".into()];
+        let new = FindCoordinatorRequest { coordinator_keys, ..Default::default() };
+        assert_eq!(new.keys(4), ["billing", "audit"]);
     }
 }

@@ -5,23 +5,15 @@
 //!
 //! `timestamp` is in milliseconds since 1970, or one of the constants below.
 //!
-//! ```
-//! use minilog::wire::list_offsets::{EARLIEST, LATEST, ListOffsetsPartition};
-//!
-//! // `kcat -o beginning` and `kcat -o end` ask for:
-//! let beginning = ListOffsetsPartition { timestamp: EARLIEST, ..Default::default() };
-//! let end = ListOffsetsPartition { timestamp: LATEST, ..Default::default() };
-//! assert_eq!((beginning.timestamp, end.timestamp), (-2, -1));
-//! ```
-//!
 //! Kafka counterpart: the JSON files of these names, `ListOffsetsRequest.java`.
 
 use super::topics::ByTopic;
 use super::{ErrorCode, message};
 
-/// The offset after the last record (with isolation level 1, before the first open transaction).
+/// The offset after the last record (with isolation level 1, before the first open transaction):
+/// `kcat -o end`.
 pub const LATEST: i64 = -1;
-/// The first offset of the log.
+/// The first offset of the log: `kcat -o beginning`.
 pub const EARLIEST: i64 = -2;
 /// The offset of the record with the largest timestamp; since version 7 (KIP-734).
 pub const MAX_TIMESTAMP: i64 = -3;

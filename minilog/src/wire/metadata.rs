@@ -9,14 +9,6 @@
 //! | 0 | empty array | not possible |
 //! | 1+ | null | empty array |
 //!
-//! ```
-//! use minilog::wire::metadata::MetadataRequest;
-//!
-//! let request = MetadataRequest { topics: Some(vec![]), ..MetadataRequest::default() };
-//! assert_eq!(request.wanted(0), None, "all topics");
-//! assert_eq!(request.wanted(1), Some(&[][..]));
-//! ```
-//!
 //! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
 //! by id alone ([`properties`](crate::format::properties) says what for).
 //!
@@ -103,5 +95,17 @@ impl MetadataRequest {
     /// The topics that a request of `version` asks for; `None` for all.
     pub fn wanted(&self, version: i16) -> Option<&[MetadataRequestTopic]> {
         self.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_was_once_all_topics() {
+        let request = MetadataRequest { topics: Some(vec![]), ..MetadataRequest::default() };
+        assert_eq!(request.wanted(0), None);
+        assert_eq!(request.wanted(1), Some(&[][..]));
     }
 }

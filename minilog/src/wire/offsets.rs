@@ -5,13 +5,7 @@
 //! list; version 10 of both names topics by id. Kafka's files have structs for the topics of either
 //! form, which differ in nothing but their versions; here they are the same.
 //!
-//! ```
-//! use minilog::wire::offsets::OffsetFetchRequest;
-//!
-//! // Null topics stand for every partition the group has committed, since version 2.
-//! let request = OffsetFetchRequest { topics: None, ..OffsetFetchRequest::default() };
-//! assert!(request.groups.is_empty());
-//! ```
+//! Since version 2 null topics stand for every partition that the group has committed.
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-709, KIP-848.
 

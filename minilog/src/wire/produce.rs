@@ -5,41 +5,6 @@
 //! The batches are in the format of the log ([`crate::format::batch`]) and stay opaque here: the
 //! decoder slices them out of the frame without a copy.
 //!
-//! # Example
-//!
-//! ```
-//! use bytes::Bytes;
-//! use minilog::format::batch;
-//! use minilog::wire::codec::Records;
-//! use minilog::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-//! use minilog::wire::{self, Request};
-//!
-//! let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
-//! let partition = PartitionProduceData { index: 0, records };
-//! let topic = TopicProduceData {
-//!     name: "orders".into(),
-//!     partition_data: vec![partition],
-//!     ..TopicProduceData::default()
-//! };
-//! let request = ProduceRequest {
-//!     acks: -1,
-//!     timeout_ms: 1500,
-//!     topic_data: vec![topic],
-//!     ..ProduceRequest::default()
-//! };
-//! let frame = Bytes::from(wire::encode_request(1, "me", 7, &request).to_vec());
-//!
-//! // The server reads the size and then the frame.
-//! let (_, decoded) = wire::decode_request(frame.slice(4..))?;
-//! let Request::Produce(body) = decoded else { panic!("another request") };
-//! let records = body.topic_data[0].partition_data[0].records.as_ref();
-//! let records = records.and_then(Records::bytes).expect("sent");
-//! assert_eq!(records[..], batch::EXAMPLE);
-//! // They are the bytes of the frame, not a copy.
-//! assert!(frame.as_ptr_range().contains(&records.as_ptr()));
-//! # Ok::<(), wire::RequestError>(())
-//! ```
-//!
 //! Since version 13 a topic is named by id. What `acks` promises is in the handler's head
 //! (`handlers::produce`). Version 6 of InitProducerId is not stable in Kafka 4.3 and absent here.
 //!
@@ -105,5 +70,32 @@ message! {
         0+ error_code:       ErrorCode, "why there is none";
         0+ producer_id:      i64 = -1,  "the id";
         0+ producer_epoch:   i16,       "its epoch";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::batch;
+    use crate::wire::{self, Request};
+    use bytes::Bytes;
+
+    #[test]
+    fn batches_are_the_bytes_of_the_frame() {
+        let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
+        let partition = PartitionProduceData { index: 0, records };
+        let (name, partition_data) = ("orders".into(), vec![partition]);
+        let topic = TopicProduceData { name, partition_data, ..Default::default() };
+        let topic_data = vec![topic];
+        let request = ProduceRequest { acks: -1, topic_data, ..Default::default() };
+        let frame = Bytes::from(wire::encode_request(1, "me", 7, &request).to_vec());
+
+        // The server reads the size and then the frame.
+        let (_, decoded) = wire::decode_request(frame.slice(4..)).unwrap();
+        let Request::Produce(body) = decoded else { panic!("another request") };
+        let records = body.topic_data[0].partition_data[0].records.as_ref();
+        let records = records.and_then(Records::bytes).unwrap();
+        assert_eq!(records[..], batch::EXAMPLE);
+        assert!(frame.as_ptr_range().contains(&records.as_ptr()), "they were copied");
     }
 }

@@ -78,6 +78,8 @@ pub struct Table {
     pub name: &'static str,
     /// The fields in the order of the wire.
     pub fields: &'static [Field],
+    /// The source file of the declaration.
+    pub file: &'static str,
 }
 
 /// One row of a [`Table`].
@@ -96,6 +98,8 @@ pub struct Field {
     pub default: Option<&'static str>,
     /// What the field says, in a few words.
     pub meaning: &'static str,
+    /// The line that declares it.
+    pub line: u32,
 }
 
 /// The body of a request or a response.
@@ -149,7 +153,7 @@ macro_rules! message {
 
         const _: () = {
             use $crate::wire::codec::{DecodeError, Decoder, Encoder, Kind, WireType};
-            use $crate::wire::schema::{Field, Table, message};
+            use $crate::wire::schema::{Field, Table, line_of, message};
             use ::core::result::Result;
 
             impl $(<$part: WireType>)? Default for $name $(<$part>)? {
@@ -169,7 +173,9 @@ macro_rules! message {
                         null_from: message!(@null $kind, $from $(, $null)?),
                         default: message!(@some $(stringify!($default))?),
                         meaning: $meaning,
+                        line: line_of!($field),
                     }, )*],
+                    file: file!(),
                 };
             }
 
@@ -218,3 +224,4 @@ macro_rules! message {
 }
 
 pub use message;
+pub use minikit::layout::line_of;

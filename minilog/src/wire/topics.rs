@@ -4,20 +4,6 @@
 //! Each names several topics and is answered per topic: some may succeed while others fail. With
 //! `validate_only` everything is checked and nothing is done.
 //!
-//! ```
-//! use minilog::wire::topics::{CreatableTopic, CreateTopicsRequest};
-//!
-//! // kafka-topics.sh --create --topic orders, with the broker's defaults for the rest.
-//! let topic = CreatableTopic {
-//!     name: "orders".into(),
-//!     num_partitions: -1,
-//!     replication_factor: -1,
-//!     ..CreatableTopic::default()
-//! };
-//! let request = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
-//! assert_eq!(request.timeout_ms, 60_000);
-//! ```
-//!
 //! Kafka counterpart: the JSON files of these names; `ReplicationControlManager.java` answers them.
 
 use super::{ErrorCode, message};

@@ -1,0 +1,57 @@
+//! Files that are never written to again, as bytes: their pages in the page cache.
+//!
+//! ```
+//! use minikit::storage::{Disk, SimulatedDisk};
+//!
+//! let file = SimulatedDisk::new(1).create("00.index")?;
+//! file.write_all_at(b"an entry", 0)?;
+//! assert_eq!(minilog_mapped::map(&*file)?, "an entry");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Reading costs no system call and no memory of the process; a page that is not in memory is read
+//! when it is touched. The price is that an error of the disk, and a file that somebody cuts, is a
+//! SIGBUS in place of an error.
+
+mod raw;
+
+use bytes::Bytes;
+use minikit::storage::DiskFile;
+use std::io;
+
+/// The content of a file that is never written to or cut again. Maps it, or reads it if that cannot
+/// be: an empty file and one of a simulated disk have no map, and the kernel refuses more than
+/// `vm.max_map_count`.
+pub fn map(file: &dyn DiskFile) -> io::Result<Bytes> {
+    let length = file.len()? as usize;
+    if let Some(mapped) = file.as_fd().and_then(|it| raw::map(it, length).ok()) {
+        return Ok(mapped);
+    }
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes.into())
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use minikit::storage::{Disk, RealDisk};
+
+    #[test]
+    fn a_map_outlives_the_name_of_its_file() {
+        let path = std::env::temp_dir().join(format!("minilog-mapped-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let disk = RealDisk::new(&path);
+        for (name, content) in [("old", &[7; 10_000][..]), ("new", b""), ("newer", b"8")] {
+            disk.create(name).unwrap().write_all_at(content, 0).unwrap();
+        }
+
+        let old = map(&*disk.open_to_read("old").unwrap()).unwrap();
+        disk.rename("new", "old").unwrap();
+        assert_eq!(map(&*disk.open_to_read("old").unwrap()).unwrap(), b""[..]);
+        disk.rename("newer", "old").unwrap();
+        assert_eq!(map(&*disk.open_to_read("old").unwrap()).unwrap(), b"8"[..]);
+        assert_eq!(old, [7; 10_000][..]);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
