@@ -14,8 +14,8 @@
 //! ```
 //!
 //! An append should cost the same in all of them. A lookup by offset finds its segment in a map
-//! and costs a `pread` per step of a binary search if the segment is sealed. A lookup by timestamp
-//! compares the largest timestamps of all segments first. Compaction reads and writes the
+//! and searches its index, which is mapped if the segment is sealed. A lookup by timestamp compares
+//! the largest timestamps of all segments first. Compaction reads and writes the
 //! whole log, so its figure is per record.
 
 use std::cell::LazyCell;

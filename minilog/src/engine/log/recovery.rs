@@ -232,6 +232,8 @@ impl Recovery {
         let indexes = segment.indexes.take();
         let last_offset = segment.floor(|it| &it.offsets, i64::MAX);
         let last_time = segment.floor(|it| &it.times, i64::MAX);
+        // The next lookup maps them again. They may be replaced, and a process has a limit of maps.
+        segment.files = Default::default();
         let (Ok(_), Ok(last_time)) = (last_offset, last_time) else {
             segment.indexes = indexes;
             return Ok(false);

@@ -31,10 +31,11 @@ use crate::format::batch::BatchHeader;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
+use bytes::Bytes;
 use minikit::storage::DiskFile;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const IN_MEMORY: &str = "the active segment has its indexes in memory";
 
@@ -51,6 +52,8 @@ pub struct Segment {
     pub size: u64,
     /// In memory until they are in their files, where lookups find them from then on.
     pub indexes: Option<Indexes>,
+    /// The files of the two indexes, mapped by the first lookup.
+    pub(super) files: [OnceLock<Bytes>; 2],
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
     /// The timestamp of the first batch, from which rolling by time counts. After a restart it is
@@ -129,6 +132,7 @@ impl Segment {
             file: file.into(),
             size: 0,
             indexes: Some(Indexes::default()),
+            files: Default::default(),
             index_interval_bytes: index_interval_bytes as u64,
             bytes_since_index_entry: 0,
             first_timestamp: None,
@@ -243,8 +247,16 @@ impl Segment {
         if let Some(indexes) = &self.indexes {
             return Ok(index(indexes).floor(key));
         }
-        let file = self.directory.open_to_read(&segment_file(self.base_offset, E::KIND))?;
-        floor_in_file(&*file, key)
+        let file = &self.files[usize::from(E::KIND == Kind::TimeIndex)];
+        if file.get().is_none() {
+            let name = segment_file(self.base_offset, E::KIND);
+            let bytes = minilog_mapped::map(&*self.directory.open_to_read(&name)?)?;
+            if !bytes.len().is_multiple_of(E::SIZE) {
+                return Err(invalid_data(format!("{}/{name} is damaged", self.directory.name())));
+            }
+            file.get_or_init(|| bytes);
+        }
+        Ok(file.get().and_then(|it| floor_in_file(it, key)))
     }
 
     /// Removes the files. Readers that hold a [`Slice`] can finish. The log goes first: indexes
