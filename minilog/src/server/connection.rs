@@ -22,17 +22,22 @@ use crate::wire::APIS;
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
 use minikit::server::{Shutdown, Stream};
+use minilog_purgatory::Purgatory;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
 
 /// The least room to read into: several requests of a producer with default settings.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Serves a client until either side closes.
-pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
+pub async fn serve(
+    server: &Server,
+    purgatory: &Purgatory,
+    mut stream: Stream,
+    shutdown: Shutdown,
+) -> io::Result<()> {
     let mut requested = pin!(shutdown.requested());
     let (mut buffer, mut out) = (BytesMut::new(), Vec::new());
     let peer = stream.peer();
@@ -60,7 +65,9 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                     let is_interrupted = !waiting.needs_flush();
                     let waited = tokio::select! {
                         () = &mut requested, if is_interrupted => None,
-                        frame = wait(server, waiting, &mut stream, &mut buffer) => frame?,
+                        frame = wait(server, purgatory, waiting, &mut stream, &mut buffer) => {
+                            frame?
+                        }
                     };
                     let Some(frame) = waited else { return Ok(()) };
                     send(&mut stream, &mut out, &frame).await?;
@@ -102,11 +109,12 @@ fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
 /// group must not count on it.
 async fn wait(
     server: &Server,
+    purgatory: &Purgatory,
     mut waiting: Box<dyn Delayed>,
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> io::Result<Option<Frame>> {
-    let mut time_is_over = pin!(sleep(waiting.timeout()));
+    let mut time_is_over = pin!(purgatory.timer(waiting.timeout()));
     loop {
         let ready = poll_fn(|context| {
             let ready = waiting.poll(context);

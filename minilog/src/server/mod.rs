@@ -19,6 +19,7 @@ use crate::handlers::group::Groups;
 use crate::handlers::{Broker, Meter};
 use minikit::connections::Connections;
 use minikit::server::{Hooks, Service, Shutdown, Stream};
+use minilog_purgatory::Purgatory;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -55,31 +56,36 @@ impl Hooks for Server {
 }
 
 impl Service for Server {
-    /// Its number.
-    type Core = usize;
+    /// Its number, and what waits on it.
+    type Core = (usize, Purgatory);
 
-    fn core(&self, index: usize) -> usize {
-        index
+    fn core(&self, index: usize) -> Self::Core {
+        (index, Purgatory::default())
     }
 
-    async fn connection(self: Arc<Self>, _core: Rc<usize>, stream: Stream, shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Self::Core>, stream: Stream, shutdown: Shutdown) {
         let peer = stream.peer();
-        match connection::serve(&self, stream, shutdown).await {
+        match connection::serve(&self, &core.1, stream, shutdown).await {
             Ok(()) => tracing::debug!("{peer} left"),
             Err(error) => tracing::info!("{peer}: connection closed: {error}"),
         }
     }
 
-    /// One core tells the groups the time. A group that changes is appended to
-    /// `__consumer_offsets` here, as for a request; flushing is the upkeep thread's.
-    async fn background(self: Arc<Self>, core: Rc<usize>, _shutdown: Shutdown) {
-        if *core != 0 {
-            return;
-        }
-        loop {
-            let planned = Instant::now() + GROUPS_EVERY;
-            tokio::time::sleep_until(planned.into()).await;
-            Groups::tick(&self.broker, planned.elapsed().as_millis() as i64);
+    /// Every core advances its timers, and one of them tells the groups the time. A group that
+    /// changes is appended to `__consumer_offsets` here, as for a request; flushing is the upkeep
+    /// thread's.
+    async fn background(self: Arc<Self>, core: Rc<Self::Core>, _shutdown: Shutdown) {
+        let (index, purgatory) = &*core;
+        let tick_groups = async {
+            loop {
+                let planned = Instant::now() + GROUPS_EVERY;
+                tokio::time::sleep_until(planned.into()).await;
+                Groups::tick(&self.broker, planned.elapsed().as_millis() as i64);
+            }
+        };
+        tokio::select! {
+            () = purgatory.run() => {}
+            () = tick_groups, if *index == 0 => {}
         }
     }
 }
