@@ -6,6 +6,7 @@ use bytes::Bytes;
 use minikit::harness::{Scratch, Server, Stream};
 use minilog::client::admin;
 use minilog::client::cluster::Cluster;
+use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of};
 use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Starts a broker whose data is in `scratch`.
 fn start(scratch: &Scratch, sync: &str) -> Server {
@@ -209,7 +210,10 @@ fn long_fetches_are_sent_from_files() {
     let batch_number = |number: u8| {
         let value = vec![number; 50_000];
         let record = Record { value: Some(&value), ..Record::default() };
-        let mut bytes = batch_of(0, &[record]);
+        batch_of(0, &[record])
+    };
+    let appended = |number: u8| {
+        let mut bytes = batch_number(number);
         BatchHeader::base_offset.put(&mut bytes, number.into());
         BatchHeader::partition_leader_epoch.put(&mut bytes, 0);
         bytes
@@ -222,7 +226,7 @@ fn long_fetches_are_sent_from_files() {
     for (offset, expected) in [(0, 0..2), (2, 2..4), (5, 5..6), (6, 6..7)] {
         let response: FetchResponse = call(&mut stream, 12, &fetch(offset, 0));
         let records = response.responses[0].partitions[0].records.as_ref();
-        let expected = expected.flat_map(batch_number).collect::<Vec<_>>();
+        let expected = expected.flat_map(appended).collect::<Vec<_>>();
         assert!(records.and_then(Records::bytes).is_some_and(|it| *it == expected), "{offset}");
     }
 }
@@ -249,6 +253,26 @@ fn errors_are_those_of_kafka() {
     let response: FetchResponse = call(&mut stream, 12, &fetch(7, 0));
     let data = &response.responses[0].partitions[0];
     assert_eq!(data.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+
+    let record = Record { value: Some(b"of tomorrow"), ..Default::default() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    let tomorrow = produce(&batch_of(now + 86_400_000, &[record]), -1);
+    assert_eq!(error(call(&mut stream, 9, &tomorrow)), ErrorCode::INVALID_TIMESTAMP);
+
+    // What is in tiered storage, and what has to be uploaded there: nothing.
+    let mut cluster = Cluster::connect(&server.address, "test").expect("a connection");
+    for timestamp in [-5, -6] {
+        assert_eq!(cluster.offset_at("orders", 0, timestamp).expect("no error"), -1);
+    }
+
+    // The client does not wait for a partition that nobody creates.
+    let producer = Producer::connect(&server.address, ProducerOptions::default());
+    let sent = producer.expect("a connection").send("orders", Some(99), None, None);
+    let error = sent.expect_err("there is one partition").to_string();
+    assert!(
+        error.ends_with("the topic has 1 partitions (UNKNOWN_TOPIC_OR_PARTITION (3))"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -120,13 +120,19 @@ impl Producer {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<()> {
-        let partition = match partition {
-            Some(partition) => partition,
-            None => {
-                // A topic that is being created has no leaders for some milliseconds.
-                let count = retry(REQUEST_TIMEOUT, || self.cluster.partitions(topic))?.max(1);
-                key.map_or(self.next_partition % count, |key| partition_of(key, count))
+        // A topic that is being created has no leaders for some milliseconds.
+        let count = retry(REQUEST_TIMEOUT, || self.cluster.partitions(topic))?.max(1);
+        let partition = match (partition, key) {
+            (Some(partition), _) => {
+                // No retry makes a partition; only somebody who adds some.
+                if !(0..count).contains(&partition) {
+                    self.cluster.refresh(topic)?;
+                    self.cluster.leader(topic, partition)?;
+                }
+                partition
             }
+            (None, Some(key)) => partition_of(key, count),
+            (None, None) => self.next_partition % count,
         };
         self.send_record(topic, partition, now_ms(), Record { key, value, ..Default::default() })
     }

@@ -246,6 +246,13 @@ impl Topics {
             let text = format!("Topic '{name}' already exists.");
             return Err(Failure::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));
         }
+        // Names of metrics have `_` in place of `.`, so Kafka keeps the two apart.
+        let metric = name.replace('.', "_");
+        if let Some(other) = self.catalog().topics().find(|it| it.name.replace('.', "_") == metric)
+        {
+            let text = format!("Topic '{name}' collides with existing topic: {}", other.name);
+            return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
+        }
         check_count(partitions)?;
         resolve(overrides, &self.config).map(drop)
     }
@@ -590,6 +597,16 @@ mod tests {
         let all = ["orders", "other", "orders"].map(str::to_owned);
         assert!(matches!(topics.delete(&all)[..], [Ok(()), Ok(()), Err(_)]));
         assert_eq!(names(&open(&disk).unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn names_that_are_the_same_in_metrics_collide() {
+        let topics = open(&SimulatedDisk::new(1)).unwrap();
+        topics.create("a.b_c", 1, Overrides::default()).unwrap();
+        let refused = topics.create("a_b.c", 1, Overrides::default()).err().unwrap();
+        assert_eq!(refused.error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+        assert_eq!(refused.text, "Topic 'a_b.c' collides with existing topic: a.b_c");
+        topics.create("a-b-c", 1, Overrides::default()).unwrap();
     }
 
     #[test]

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`, `LeaderEpochFileCache.endOffsetFor`. -4
-//! and -5 concern tiered storage; -4 is answered as -2, since everything is local.
+//! to -6 concern tiered storage. Everything is local, so -4 is answered as -2, and -5 and -6 find
+//! nothing.
 
 use super::{Broker, check_epoch, find_partition, storage_error};
 use crate::engine::log::partition::Partition;
@@ -24,6 +25,10 @@ use crate::wire::topics::ByTopic;
 
 /// The first offset that is not in tiered storage only.
 const EARLIEST_LOCAL: i64 = -4;
+/// The last offset that is in tiered storage.
+const LATEST_TIERED: i64 = -5;
+/// The first offset that has to be uploaded there.
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub fn list_offsets(broker: &Broker, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let catalog = broker.topics.catalog();
@@ -57,6 +62,7 @@ fn look_up(
     let found = match wanted.timestamp {
         EARLIEST | EARLIEST_LOCAL => Some((-1, offsets.log_start_offset)),
         LATEST => Some((-1, offsets.high_watermark)),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => None,
         timestamp => {
             let found = match timestamp {
                 MAX_TIMESTAMP => partition.with_log(|log| log.find_max_timestamp()),

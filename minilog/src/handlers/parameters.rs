@@ -1,28 +1,15 @@
 //! The parameters of a topic: their names, the values they take, and where those go.
 //!
-//! ```
-//! use minilog::engine::log::config::LogConfig;
-//! use minilog::handlers::parameters::{Overrides, resolve, set};
-//!
-//! let mut topic = Overrides::new();
-//! set(&mut topic, "retention.ms", "60000")?;
-//! set(&mut topic, "cleanup.policy", "compact,delete")?;
-//! let config = resolve(&topic, &LogConfig::default())?;
-//! assert_eq!((config.retention_ms, config.segment_ms), (60_000, 604_800_000));
-//! assert!(config.cleanup.compacts && config.cleanup.deletes);
-//!
-//! assert_eq!(
-//!     set(&mut topic, "segment.bytes", "100").unwrap_err().text,
-//!     "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
-//! );
-//! # Ok::<(), minilog::handlers::Failure>(())
+//! ```text
+//! kafka-topics.sh --create --topic orders --config retention.ms=60000 --config segment.bytes=100
+//! Invalid value 100 for configuration segment.bytes: Value must be at least 1048576
 //! ```
 //!
 //! Names, defaults, limits and messages are those of Kafka.
 //!
 //! # Differences from Kafka (`LogConfig.java`, `TopicConfig.java`)
 //!
-//! Of 32 parameters there are 17. Four of them have one allowed value ([`Rule::Only`]): clients
+//! Of 32 parameters there are 19. Four of them have one allowed value ([`Rule::Only`]): clients
 //! like Kafka Streams and Connect set them, and anything else would be a promise that the broker
 //! does not keep.
 
@@ -73,7 +60,7 @@ const fn row(name: &'static str, broker_name: &'static str, rule: Rule) -> Param
 
 /// Every parameter of a topic, by name.
 #[rustfmt::skip]
-pub const PARAMETERS: [Parameter; 17] = [
+pub const PARAMETERS: [Parameter; 19] = [
     row("cleanup.policy", "log.cleanup.policy", Rule::Cleanup),
     row("compression.type", "compression.type", Rule::Only("producer")),
     row("delete.retention.ms", "log.cleaner.delete.retention.ms",
@@ -86,6 +73,10 @@ pub const PARAMETERS: [Parameter; 17] = [
     row("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms",
         Rule::Long(1, |it| &mut it.max_compaction_lag_ms)),
     row("max.message.bytes", "message.max.bytes", Rule::Int(0, |it| &mut it.message_bytes_max)),
+    row("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms",
+        Rule::Long(0, |it| &mut it.timestamp_after_max_ms)),
+    row("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms",
+        Rule::Long(0, |it| &mut it.timestamp_before_max_ms)),
     row("message.timestamp.type", "log.message.timestamp.type", Rule::Only("CreateTime")),
     row("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio",
         Rule::Ratio(|it| &mut it.min_cleanable_dirty_ratio)),
@@ -201,8 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_has_its_own_values_and_those_of_the_broker() {
+        let mut topic = Overrides::new();
+        set(&mut topic, "retention.ms", "60000").unwrap();
+        set(&mut topic, "cleanup.policy", "compact,delete").unwrap();
+        let config = resolve(&topic, &LogConfig::default()).unwrap();
+        assert_eq!((config.retention_ms, config.segment_ms), (60_000, 604_800_000));
+        assert!(config.cleanup.compacts && config.cleanup.deletes);
+    }
+
+    #[test]
     fn limits_are_those_of_kafka() {
         assert_eq!(problem("retention.ms", "-2"), "Value must be at least -1");
+        assert_eq!(problem("segment.bytes", "100"), "Value must be at least 1048576");
         assert_eq!(problem("retention.ms", "1 day"), "Not a number of type LONG");
         assert_eq!(problem("max.message.bytes", "2147483648"), "Not a number of type INT");
         assert_eq!(problem("min.cleanable.dirty.ratio", "1.5"), "Value must be no more than 1");

@@ -48,6 +48,7 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
         (None, _) => Some(ErrorCode::INVALID_REQUIRED_ACKS),
     };
 
+    let now = (broker.groups.now)().timestamp;
     let (mut response, mut needed) = (ProduceResponse::default(), Vec::new());
     for (topic_index, topic) in request.topic_data.into_iter().enumerate() {
         let found = find_topic(&catalog, &topic.name, topic.topic_id);
@@ -57,7 +58,7 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
         };
         let partitions = topic.partition_data.into_iter().enumerate().map(|(index, data)| {
             let partition = refused.map_or(find_partition(found, data.index), Err);
-            append(partition, &data, (topic_index, index), &mut needed)
+            append(partition, &data, now, (topic_index, index), &mut needed)
         });
         response.responses.push(TopicProduceResponse {
             partition_responses: partitions.collect(),
@@ -83,6 +84,7 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
 fn append(
     partition: Found<'_, Partition>,
     data: &PartitionProduceData,
+    now: i64,
     result: (usize, usize),
     needed: &mut Vec<Needed>,
 ) -> PartitionProduceResponse {
@@ -94,7 +96,7 @@ fn append(
     };
 
     let records = data.records.as_ref().and_then(Records::bytes);
-    match partition.append(records.map(|it| &it[..]).unwrap_or_default()) {
+    match partition.append_at(records.map(|it| &it[..]).unwrap_or_default(), Some(now)) {
         Ok(appended) => {
             response.base_offset = appended.base_offset;
             response.log_start_offset = partition.offsets().log_start_offset;
@@ -115,6 +117,7 @@ fn error_code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
         AppendError::InvalidRecord(_) => ErrorCode::INVALID_RECORD,
+        AppendError::Timestamp(_) => ErrorCode::INVALID_TIMESTAMP,
         AppendError::TooLarge(_) => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::Sequence(OutOfOrder { .. }) => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         AppendError::Sequence(OldEpoch { .. }) => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -166,7 +169,8 @@ mod tests {
     use crate::engine::group::events::Now;
     use crate::engine::log::config::LogConfig;
     use crate::engine::log::log::Log;
-    use crate::format::batch;
+    use crate::format::batch::{self, BatchHeader};
+    use crate::format::record::{Record, batch_of};
     use crate::handlers::catalog::Topics;
     use crate::handlers::group::Groups;
     use crate::handlers::parameters::Overrides;
@@ -180,6 +184,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
 
+    /// A minute after the example was sent.
+    const NOW: Now = Now { monotonic: 0, timestamp: 1_795_337_147_207 };
+
     /// A broker with `--sync always` and the topic `orders`.
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
         let config = LogConfig { flush_messages: 1, ..Default::default() };
@@ -192,7 +199,7 @@ mod tests {
             num_partitions: 1,
             data_dir: String::new(),
             producer_ids: ProducerIds::new(shared),
-            groups: Groups::new(GroupConfig::default(), Now::default),
+            groups: Groups::new(GroupConfig::default(), || NOW),
             advertised: OnceLock::new(),
         })
     }
@@ -288,6 +295,69 @@ mod tests {
         assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
         drop((waiting, waker));
         assert_eq!(Arc::strong_count(&alarm), 1, "the idle partition keeps its task");
+    }
+
+    #[test]
+    fn records_from_the_future_are_refused() {
+        let broker = broker(&SimulatedDisk::new(1));
+        let catalog = broker.topics.catalog();
+        let partition = catalog.by_name("orders").unwrap().partitions[0].clone();
+        let (hour, now) = (3_600_000, NOW.timestamp);
+        let record = |timestamp_delta, offset_delta| Record {
+            timestamp_delta,
+            offset_delta,
+            value: Some(b"v"),
+            ..Default::default()
+        };
+        let appended = |first, last| {
+            let records = [record(0, 0), record(last, 1)];
+            let bytes = Bytes::from(batch_of(first, &records));
+            let data = PartitionProduceData { index: 0, records: Some(Records::Bytes(bytes)) };
+            append(Ok(&partition), &data, now, (0, 0), &mut Vec::new())
+        };
+        assert_eq!(appended(now, hour).error_code, ErrorCode::NONE);
+
+        let refused = appended(now, hour + 1);
+        assert_eq!(refused.error_code, ErrorCode::INVALID_TIMESTAMP);
+        let expected = "One or more records have been rejected due to invalid timestamp: \
+                        1795340747208 should be within [-9223370241517628600, 1795340747207]";
+        assert_eq!(refused.error_message.as_deref(), Some(expected));
+
+        // The past has no limit unless the topic has one.
+        assert_eq!(appended(0, 0).error_code, ErrorCode::NONE);
+        partition.set_config(LogConfig { timestamp_before_max_ms: 10, ..Default::default() });
+        assert_eq!(appended(now - 11, 0).error_code, ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(appended(now - 10, 0).error_code, ErrorCode::NONE);
+    }
+
+    #[test]
+    fn what_kafka_calls_an_invalid_record() {
+        let broker = broker(&SimulatedDisk::new(1));
+        let catalog = broker.topics.catalog();
+        let partition = &catalog.by_name("orders").unwrap().partitions[0];
+        let changed = |change: fn(&mut Vec<u8>)| {
+            let mut bytes = batch::EXAMPLE.to_vec();
+            change(&mut bytes);
+            partition.append(&bytes).map_err(|it| error_code(&it)).unwrap_err()
+        };
+        assert_eq!(changed(|it| it.clear()), ErrorCode::INVALID_RECORD);
+        assert_eq!(changed(|it| it.truncate(84)), ErrorCode::INVALID_RECORD);
+        assert_eq!(changed(|it| it.extend(batch::EXAMPLE)), ErrorCode::INVALID_RECORD);
+        assert_eq!(changed(|it| BatchHeader::magic.put(it, 1)), ErrorCode::INVALID_RECORD);
+        assert_eq!(changed(|it| BatchHeader::base_offset.put(it, 1)), ErrorCode::INVALID_RECORD);
+        assert_eq!(changed(|it| BatchHeader::magic.put(it, 3)), ErrorCode::CORRUPT_MESSAGE);
+        assert_eq!(changed(|it| it[84] = 1), ErrorCode::CORRUPT_MESSAGE);
+        let empty = |it: &mut Vec<u8>| {
+            it.truncate(BatchHeader::SIZE);
+            BatchHeader::records_count.put(it, 0);
+            batch::seal(it);
+        };
+        assert_eq!(changed(empty), ErrorCode::INVALID_RECORD);
+        let lies = |it: &mut Vec<u8>| {
+            BatchHeader::records_count.put(it, 4);
+            batch::seal(it);
+        };
+        assert_eq!(changed(lies), ErrorCode::INVALID_RECORD);
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub struct LogConfig {
     pub index_interval_bytes: i64,
     /// `max.message.bytes`: the longest batch.
     pub message_bytes_max: i64,
+    /// `message.timestamp.before.max.ms`: how far timestamps may be behind the broker's clock.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`: how far they may be ahead of it.
+    pub timestamp_after_max_ms: i64,
     /// `flush.messages`: an append that leaves this many records without a sync waits for one.
     pub flush_messages: i64,
     /// `flush.ms`: records are synced after this time.
@@ -53,7 +57,8 @@ pub struct Cleanup {
     pub compacts: bool,
 }
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 impl Default for LogConfig {
     fn default() -> LogConfig {
@@ -62,6 +67,8 @@ impl Default for LogConfig {
             segment_ms: 7 * DAY_MS,
             index_interval_bytes: 4096,
             message_bytes_max: 1024 * 1024 + 12,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: HOUR_MS,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
             cleanup: Cleanup { deletes: true, compacts: false },

@@ -27,10 +27,10 @@
 //! # Counterpart in Kafka
 //!
 //! `UnifiedLog.java` and `LocalLog.java`. Kafka iterates the records of every batch to validate
-//! offsets and timestamps; here the header and the checksum are enough, and the records stay
-//! opaque, except that a compacted topic looks for keys. Timestamps of the broker
-//! (`LogAppendTime`) are not supported: they would change the checksum. The cost: a producer that
-//! lies about its record count is found by its consumers.
+//! their number and timestamps (`LogValidator.java`); here the header and the checksum are enough,
+//! and the records stay opaque, except that a compacted topic looks for keys. Timestamps of the
+//! broker (`LogAppendTime`) are not supported: they would change the checksum. The cost: a producer
+//! that lies in the header is found by its consumers.
 
 use super::batches::decompressed;
 use super::config::LogConfig;
@@ -96,6 +96,8 @@ pub enum AppendError {
     Batch(String),
     /// The batch is valid and must not be appended. Sending it again does not help.
     InvalidRecord(&'static str),
+    /// A timestamp is too far from the broker's clock.
+    Timestamp(String),
     /// The batch is longer than `max.message.bytes`.
     TooLarge(String),
     /// Another batch of the producer is missing, or a newer producer has taken over.
@@ -108,7 +110,9 @@ pub enum AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AppendError::Batch(text) | AppendError::TooLarge(text) => f.write_str(text),
+            AppendError::Batch(text)
+            | AppendError::Timestamp(text)
+            | AppendError::TooLarge(text) => f.write_str(text),
             AppendError::InvalidRecord(text) => f.write_str(text),
             AppendError::Sequence(SequenceError::OutOfOrder { found, last }) => {
                 write!(f, "out of order: sequence {found} after {last}")
@@ -141,6 +145,9 @@ impl From<io::Error> for ReadError {
         ReadError::Storage(error)
     }
 }
+
+/// The timestamp of a record that has none.
+const NO_TIMESTAMP: i64 = -1;
 
 /// The file with the first offset of each leader.
 pub(super) const EPOCH_FILE: &str = "leader-epoch-checkpoint";
@@ -179,11 +186,17 @@ impl Log {
     /// Costs a pass for the checksum, a copy and one write to the page cache: the batch is durable
     /// after the next [`Flush`](super::flush::Flush). After an error the log is as before.
     pub fn append(&mut self, bytes: &[u8]) -> Result<Appended, AppendError> {
+        self.append_at(bytes, None)
+    }
+
+    /// The same at a time in ms since 1970, with which the batch's timestamps are compared.
+    pub fn append_at(&mut self, bytes: &[u8], now: Option<i64>) -> Result<Appended, AppendError> {
         if self.failed {
             let text = "the log is closed for appends after an earlier failure of its disk";
             return Err(io::Error::other(text).into());
         }
         let mut header = self.validate(bytes)?;
+        now.map_or(Ok(()), |now| self.check_timestamps(&header, now))?;
 
         // A duplicate gets the answer that was lost.
         if header.has_producer_id() {
@@ -228,9 +241,18 @@ impl Log {
             let text = format!("the batch has {length} bytes, and max.message.bytes is {max}");
             return Err(AppendError::TooLarge(text));
         }
+        // The number of the format is at the same place in all formats.
+        if bytes.get(BatchHeader::magic.start()).is_some_and(|it| [0, 1].contains(it)) {
+            return Err(AppendError::InvalidRecord("formats 0 and 1 are no longer accepted"));
+        }
+        if BatchHeader::read(bytes).ok().and_then(|it| it.size()) != Some(length) {
+            let text = "a produce request must have exactly one batch per partition";
+            return Err(AppendError::InvalidRecord(text));
+        }
+
         let header = batch::check(bytes).map_err(AppendError::Batch)?;
-        let problem = if header.size() != Some(bytes.len()) {
-            "a produce request must have exactly one batch per partition"
+        let problem = if header.base_offset != 0 {
+            "the broker assigns offsets: the base offset must be 0"
         } else if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
             "the batch has another number of records than offsets"
         } else if header.compression().is_none() {
@@ -249,6 +271,21 @@ impl Log {
             return Ok(header);
         };
         Err(AppendError::InvalidRecord(problem))
+    }
+
+    /// Refuses timestamps that are too far from the broker's clock. Says so of the whole batch, by
+    /// its header: the first timestamp and the largest.
+    fn check_timestamps(&self, header: &BatchHeader, now: i64) -> Result<(), AppendError> {
+        let min = now.saturating_sub(self.config.timestamp_before_max_ms);
+        let max = now.saturating_add(self.config.timestamp_after_max_ms);
+        let found = [header.base_timestamp, header.max_timestamp];
+        let is_valid = |it: &i64| *it == NO_TIMESTAMP || (min..=max).contains(it);
+        let refused = |invalid| {
+            let text = "One or more records have been rejected due to invalid timestamp";
+            let range = format!("should be within [{min}, {max}]");
+            AppendError::Timestamp(format!("{text}: {invalid} {range}"))
+        };
+        found.into_iter().find(|it| !is_valid(it)).map_or(Ok(()), |it| Err(refused(it)))
     }
 
     /// Starts a new segment if the batch does not belong into the active one.

@@ -25,7 +25,7 @@
 //! # Counterpart in Kafka
 //!
 //! `Partition.scala`, `UnifiedLog.highWatermark`, and the `DelayedFetchPurgatory`, in which each
-//! waiting fetch is an object with a timer. Here the connection's own task waits.
+//! waiting fetch is an object. Here the connection's own task waits (`minilog_purgatory`).
 
 use super::compaction::{Compaction, Limits, Rewritten, finish_swap};
 use super::config::LogConfig;
@@ -75,9 +75,14 @@ impl Partition {
 
     /// Appends a batch, see [`Log::append`]. Readers see it at once, or after the next flush.
     pub fn append(&self, bytes: &[u8]) -> Result<Appended, AppendError> {
+        self.append_at(bytes, None)
+    }
+
+    /// The same with a look at the timestamps, see [`Log::append_at`].
+    pub fn append_at(&self, bytes: &[u8], now: Option<i64>) -> Result<Appended, AppendError> {
         let (appended, is_visible) = {
             let mut log = self.log.lock();
-            let (appended, is_visible) = (log.append(bytes)?, !log.waits_for_flush());
+            let (appended, is_visible) = (log.append_at(bytes, now)?, !log.waits_for_flush());
             if is_visible {
                 // Under the lock, so that the watermark never moves back.
                 self.high_watermark.store(log.next_offset, Ordering::Release);
