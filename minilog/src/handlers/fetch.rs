@@ -62,7 +62,7 @@ struct Found {
     /// Refers to the files for all records, also for short ones.
     response: FetchResponse,
     bytes: usize,
-    /// An error is answered at once.
+    /// A partition cannot be read at this offset, which is answered at once.
     has_error: bool,
 }
 
@@ -75,8 +75,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
     let catalog = broker.topics.catalog();
     let partitions = request.topics.iter().flat_map(|topic| {
         let found = find_topic(&catalog, &topic.topic, topic.topic_id);
-        let partitions = topic.partitions.iter();
-        partitions.map(move |it| find_partition(found, it.partition).cloned())
+        topic.partitions.iter().map(move |it| find_partition(found, it.partition).cloned())
     });
     let partitions = partitions.collect();
     let mut waiting = DelayedFetch { call, request, partitions, waker: None };
@@ -123,17 +122,18 @@ impl Drop for DelayedFetch {
 }
 
 impl DelayedFetch {
+    /// A partition that does not exist is no reason to hurry, unless there are no others.
     fn is_enough(&self, found: &Found) -> bool {
-        let has_bytes = found.bytes as i64 >= i64::from(self.request.min_bytes);
-        found.has_error || self.partitions.is_empty() || has_bytes
+        let bytes_min = self.request.min_bytes.min(self.request.max_bytes);
+        let has_bytes = found.bytes as i64 >= i64::from(bytes_min);
+        found.has_error || has_bytes || self.partitions.iter().all(Result::is_err)
     }
 
     /// Returns true if a partition is asked for an offset in a sealed segment.
     fn is_about_old_records(&self) -> bool {
         let wanted = self.request.topics.iter().flat_map(|it| &it.partitions);
         wanted.zip(&self.partitions).any(|(wanted, partition)| {
-            let is_sealed = |it: &Partition| it.with_log(|log| log.is_sealed(wanted.fetch_offset));
-            partition.as_ref().is_ok_and(|it| is_sealed(it))
+            partition.as_ref().is_ok_and(|it| it.with_log(|log| log.is_sealed(wanted.fetch_offset)))
         })
     }
 
@@ -181,7 +181,7 @@ impl Found {
                 slice
             }
             Err(error_code) => {
-                self.has_error = true;
+                self.has_error |= known.is_ok();
                 data.error_code = error_code;
                 None
             }

@@ -101,7 +101,7 @@ pub fn describe_groups(
     DescribeGroupsResponse { groups, ..Default::default() }
 }
 
-/// While a group rebalances, what its members have is not known.
+/// While a group rebalances, its next assignor is not known, and members keep what they have.
 fn describe(group: &Group) -> DescribedGroup {
     let is_stable = matches!(group.state, State::Stable { .. });
     let protocol = group.protocol.as_deref().filter(|_| is_stable).unwrap_or_default();
@@ -111,7 +111,7 @@ fn describe(group: &Group) -> DescribedGroup {
         client_id: it.join.client_id.clone(),
         client_host: it.join.client_host.clone(),
         member_metadata: it.metadata(protocol).to_vec(),
-        member_assignment: if is_stable { it.assignment.clone() } else { Vec::new() },
+        member_assignment: it.assignment.clone(),
     });
     DescribedGroup {
         group_id: group.id.clone(),

@@ -82,11 +82,8 @@ pub fn join_group(
 }
 
 fn joined_response(joined: Joined, protocol_type: String) -> JoinGroupResponse {
-    let members = joined.members.into_iter();
-    let members = members.map(|(member_id, group_instance_id, metadata)| JoinGroupResponseMember {
-        member_id,
-        group_instance_id,
-        metadata,
+    let members = joined.members.into_iter().map(|(member_id, group_instance_id, metadata)| {
+        JoinGroupResponseMember { member_id, group_instance_id, metadata }
     });
     JoinGroupResponse {
         generation_id: joined.generation,

@@ -152,6 +152,9 @@ pub fn delete_records(broker: &Broker, request: DeleteRecordsRequest) -> DeleteR
         let partitions = partitions.iter().map(|wanted| {
             let partition_index = wanted.partition_index;
             let deleted = find_partition(found, partition_index).and_then(|it| {
+                if !it.with_log(|log| log.config.cleanup.deletes) {
+                    return Err(ErrorCode::POLICY_VIOLATION);
+                }
                 it.delete_records_before(wanted.offset).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)
             });
             let error_code = deleted.err().unwrap_or(ErrorCode::NONE);

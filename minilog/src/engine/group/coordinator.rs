@@ -30,6 +30,7 @@
 
 use super::events::*;
 use super::group::{Group, State};
+use super::offsets::Committed;
 use std::collections::BTreeMap;
 
 /// A tick that is later than this follows a stall.
@@ -153,8 +154,7 @@ impl Coordinator {
     /// Deletes a group without members, with its offsets.
     pub fn delete(&mut self, id: &str, effects: &mut Effects) -> Handled {
         let group = self.empty_group(id)?;
-        let offsets = group.offsets.iter().map(|(topic, partition, _)| (topic, partition));
-        effects.records.extend(tombstones(id, offsets));
+        effects.records.extend(tombstones(id, group.offsets.iter()));
         effects.records.push(Record::Group(id.to_owned()));
         self.groups.remove(id);
         Ok(())
@@ -164,7 +164,6 @@ impl Coordinator {
     pub fn delete_topic(&self, deleted: &str, effects: &mut Effects) {
         for group in self.groups.values() {
             let offsets = group.offsets.iter().filter(|(topic, _, _)| *topic == deleted);
-            let offsets = offsets.map(|(topic, partition, _)| (topic, partition));
             effects.records.extend(tombstones(&group.id, offsets));
         }
     }
@@ -211,8 +210,8 @@ impl Coordinator {
         for group in self.groups.values() {
             let State::Empty { since } = group.state else { continue };
             let since = group.protocol_type.is_some().then_some(since);
-            let expired = group.offsets.expired(now.timestamp, retention_ms, since);
-            let expired = expired.collect::<Vec<_>>();
+            let expired =
+                group.offsets.expired(now.timestamp, retention_ms, since).collect::<Vec<_>>();
             if expired.len() == group.offsets.iter().count() && group.pending.is_empty() {
                 gone.push(group.id.clone());
             } else {
@@ -234,9 +233,9 @@ impl Coordinator {
 /// Records that delete offsets.
 fn tombstones<'a>(
     group: &str,
-    offsets: impl IntoIterator<Item = (&'a str, i32)>,
+    offsets: impl IntoIterator<Item = (&'a str, i32, &'a Committed)>,
 ) -> impl Iterator<Item = Record> {
-    offsets.into_iter().map(move |(topic, partition)| Record::Offset {
+    offsets.into_iter().map(move |(topic, partition, _)| Record::Offset {
         group: group.to_owned(),
         topic: topic.to_owned(),
         partition,

@@ -311,7 +311,7 @@ impl Group {
         };
 
         // The assignment they wait for will never come.
-        for member in self.members.values_mut().filter(|it| it.waits_for_sync()) {
+        for member in self.members.values_mut().filter(|it| it.waits_for(Waiting::Sync)) {
             member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         }
         self.complete_if_all_joined(now, effects);
@@ -324,7 +324,7 @@ impl Group {
             State::PreparingRebalance { initial: None, .. } => true,
             _ => false,
         };
-        let have_joined = self.members.values().all(Member::waits_for_join);
+        let have_joined = self.members.values().all(|it| it.waits_for(Waiting::Join));
         if is_over && have_joined && self.pending.is_empty() {
             self.complete_join(now, effects);
         }
@@ -334,11 +334,11 @@ impl Group {
     fn complete_join(&mut self, now: Now, effects: &mut Effects) {
         // Dynamic members that have not joined are out. Static ones may be restarting: they stay
         // until their session ends.
-        self.members.retain(|_, it| it.waits_for_join() || it.join.instance_id.is_some());
+        self.members.retain(|_, it| it.waits_for(Waiting::Join) || it.join.instance_id.is_some());
         let until = now.monotonic + self.rebalance_timeout_ms();
         let leader = self.leader.as_ref().and_then(|it| self.members.get(it));
-        if !leader.is_some_and(Member::waits_for_join) {
-            let mut joined = self.members.iter().filter(|(_, it)| it.waits_for_join());
+        if !leader.is_some_and(|it| it.waits_for(Waiting::Join)) {
+            let mut joined = self.members.iter().filter(|(_, it)| it.waits_for(Waiting::Join));
             self.leader = joined.next().map(|(id, _)| id.clone());
         }
         if self.leader.is_none() && !self.members.is_empty() {
@@ -398,7 +398,7 @@ impl Group {
         }
         let have_synced = self.members.values().all(|it| it.has_synced);
         self.state = State::Stable { until: until.filter(|_| !have_synced) };
-        for member in self.members.values_mut().filter(|it| it.waits_for_sync()) {
+        for member in self.members.values_mut().filter(|it| it.waits_for(Waiting::Sync)) {
             let assignment = member.assignment.clone();
             member.answer(now, Ok(Reply::Synced(assignment)), effects);
         }
@@ -575,12 +575,8 @@ impl Member {
         found.map_or(&[], |(_, metadata)| metadata)
     }
 
-    fn waits_for_join(&self) -> bool {
-        matches!(self.waiting, Some((Waiting::Join, _)))
-    }
-
-    fn waits_for_sync(&self) -> bool {
-        matches!(self.waiting, Some((Waiting::Sync, _)))
+    fn waits_for(&self, what: Waiting) -> bool {
+        self.waiting.is_some_and(|(it, _)| it == what)
     }
 
     /// Its session begins anew.

@@ -85,14 +85,14 @@ impl Offsets {
         })
     }
 
-    /// The partitions whose offset has expired at `now`, in a group that has been empty since
+    /// The offsets that have expired at `now`, in a group that has been empty since
     /// `empty_since`; none for a group that never had members.
     pub fn expired(
         &self,
         now: i64,
         retention_ms: i64,
         empty_since: Option<i64>,
-    ) -> impl Iterator<Item = (&str, i32)> {
+    ) -> impl Iterator<Item = (&str, i32, &Committed)> {
         let is_expired = move |committed: &Committed| match committed.expires {
             Some(expires) => now >= expires,
             None => {
@@ -100,7 +100,6 @@ impl Offsets {
                 now.saturating_sub(since) >= retention_ms
             }
         };
-        let expired = self.iter().filter(move |(_, _, committed)| is_expired(committed));
-        expired.map(|(topic, partition, _)| (topic, partition))
+        self.iter().filter(move |(_, _, committed)| is_expired(committed))
     }
 }

@@ -1,0 +1,103 @@
+//! Answers that were compared with those of Kafka 4.3, from a broker without sockets.
+#![cfg(not(loom))]
+
+use bytes::Bytes;
+use minikit::storage::{Disk, SimulatedDisk};
+use minilog::engine::group::coordinator::GroupConfig;
+use minilog::engine::group::events::Now;
+use minilog::engine::log::config::LogConfig;
+use minilog::format::batch;
+use minilog::handlers::catalog::Topics;
+use minilog::handlers::group::Groups;
+use minilog::handlers::parameters::Overrides;
+use minilog::handlers::producer_ids::ProducerIds;
+use minilog::handlers::{Broker, Step, handle};
+use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use minilog::wire::schema::Message;
+use minilog::wire::topics::*;
+use minilog::wire::{ErrorCode, decode_response, encode_request};
+use std::sync::{Arc, OnceLock};
+
+/// A broker with the topic `orders`, which has one batch of 85 bytes.
+fn broker() -> Arc<Broker> {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+    let (topics, _) =
+        Topics::open(Arc::clone(&disk), LogConfig::default(), || [3; 16]).expect("a disk");
+    topics.create("orders", 1, Overrides::default()).expect("a new topic");
+    let appended =
+        topics.catalog().by_name("orders").expect("it").partitions[0].append(&batch::EXAMPLE);
+    assert_eq!(appended.expect("a valid batch").base_offset, 0);
+    Arc::new(Broker {
+        topics,
+        auto_create_topics: false,
+        num_partitions: 1,
+        data_dir: String::new(),
+        producer_ids: ProducerIds::new(disk),
+        groups: Groups::new(GroupConfig::default(), Now::default),
+        advertised: OnceLock::new(),
+    })
+}
+
+fn send<M: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> Step {
+    let frame = Bytes::from(encode_request(1, "test", version, request).to_vec());
+    handle(broker, "/127.0.0.1", frame.slice(4..))
+}
+
+fn call<M: Message, R: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> R {
+    let frame = match send(broker, version, request) {
+        Step::Respond(frame) => frame,
+        Step::Blocking(job) => job(),
+        _ => panic!("another step"),
+    };
+    decode_response(Bytes::from(frame.to_vec()).slice(4..), version).expect("a response").1
+}
+
+/// A fetch from offset 0 of partitions of `orders`, which waits for `min_bytes`.
+fn fetch(partitions: &[i32], min_bytes: i32, max_bytes: i32) -> FetchRequest {
+    let partitions = partitions.iter().map(|partition| FetchPartition {
+        partition: *partition,
+        partition_max_bytes: 1 << 20,
+        ..FetchPartition::default()
+    });
+    let (topic, partitions) = ("orders".to_owned(), partitions.collect());
+    let topics = vec![FetchTopic { topic, partitions, ..FetchTopic::default() }];
+    FetchRequest { max_wait_ms: 500, min_bytes, max_bytes, topics, ..FetchRequest::default() }
+}
+
+/// A consumer of a deleted topic and of an idle one would otherwise ask as fast as it can.
+#[test]
+fn a_partition_that_does_not_exist_does_not_hurry_the_others() {
+    let waits = |it: FetchRequest| matches!(send(&broker(), 11, &it), Step::Delay(_));
+    assert!(waits(fetch(&[0, 7], 1_000, 1 << 20)));
+    assert!(!waits(fetch(&[0, 7], 85, 1 << 20)), "there are as many bytes");
+    assert!(!waits(fetch(&[7], 1_000, 1 << 20)), "there is nothing to wait for");
+    let mut beyond = fetch(&[0], 1_000, 1 << 20);
+    beyond.topics[0].partitions[0].fetch_offset = 100;
+    assert!(!waits(beyond), "the consumer has to go to another offset");
+}
+
+/// Nobody can have more bytes than the response may have.
+#[test]
+fn a_fetch_waits_for_no_more_bytes_than_it_can_take() {
+    let waits = |it: FetchRequest| matches!(send(&broker(), 11, &it), Step::Delay(_));
+    assert!(waits(fetch(&[0], 100, 100)));
+    assert!(!waits(fetch(&[0], 100, 80)));
+}
+
+/// The records of a compacted topic are a table: rows do not go by their age.
+#[test]
+fn records_of_a_compacted_topic_cannot_be_deleted_by_offset() {
+    let broker = broker();
+    for (name, policy) in [("table", "compact"), ("both", "compact,delete")] {
+        let config = [("cleanup.policy".to_owned(), policy.to_owned())];
+        broker.topics.create(name, 1, config.into()).expect("a new topic");
+    }
+    let topics = ["orders", "table", "both"].map(|name| ByTopic {
+        name: name.to_owned(),
+        partitions: vec![DeleteRecordsPartition { partition_index: 0, offset: 0 }],
+    });
+    let request = DeleteRecordsRequest { topics: topics.into(), ..Default::default() };
+    let response: DeleteRecordsResponse = call(&broker, 2, &request);
+    let errors = response.topics.iter().map(|it| it.partitions[0].error_code).collect::<Vec<_>>();
+    assert_eq!(errors, [ErrorCode::NONE, ErrorCode::POLICY_VIOLATION, ErrorCode::NONE]);
+}
