@@ -1,12 +1,12 @@
 //! The client against a broker that is killed while records are on their way, and in a group.
 #![cfg(all(not(loom), feature = "server"))]
 
-use minikit::harness::{Scratch, Server, free_port};
+use minikit::harness::{Program, Scratch, Server, free_port};
 use minilog::client::ClientError;
 use minilog::client::admin;
 use minilog::client::consumer::{Consumer, ConsumerOptions};
 use minilog::client::producer::{Producer, ProducerOptions};
-use minilog::wire::ErrorCode;
+use minilog::wire::group::{LeaveGroupRequest, MemberIdentity};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -57,6 +57,77 @@ fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError>
     Ok(())
 }
 
+/// The broker takes a record of a megabyte, but not together with the small ones before it.
+#[test]
+fn a_large_record_gets_a_batch_of_its_own() -> Result<(), ClientError> {
+    let scratch = Scratch::new("minilog-large").expect("a directory");
+    let (address, _server) = start(&scratch);
+    let mut producer = Producer::connect(&address, ProducerOptions::default())?;
+    let large = vec![b'y'; 1_040_000];
+    for _ in 0..14 {
+        producer.send("orders", Some(0), None, Some(&large[..1_000]))?;
+    }
+    producer.send("orders", Some(0), None, Some(&large))?;
+    let deliveries = producer.flush()?;
+    assert_eq!(deliveries.iter().map(|it| it.count).collect::<Vec<_>>(), [14, 1]);
+    Ok(())
+}
+
+/// `minilog consume` goes on when its broker is back.
+#[test]
+fn a_consumer_waits_for_its_broker() -> Result<(), ClientError> {
+    let scratch = Scratch::new("minilog-away").expect("a directory");
+    let (address, mut server) = start(&scratch);
+    let produce = |value: &[u8]| {
+        let mut producer = Producer::connect(&address, ProducerOptions::default())?;
+        producer.send("orders", None, None, Some(value))?;
+        producer.flush()
+    };
+    produce(b"one")?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
+    command.args(["consume", "orders", "--group", "billing", "--from-beginning", "-b", &address]);
+    let consumer = Program::start(command);
+    consumer.wait_for_lines(1);
+
+    // Longer than a poll that finds nothing.
+    server.program.kill();
+    thread::sleep(Duration::from_millis(700));
+    server.restart();
+    produce(b"two")?;
+    assert_eq!(consumer.wait_for_lines(2), ["one", "two"]);
+    Ok(())
+}
+
+/// An administrator removes a member. Its next commit says so, and its next polls join again.
+#[test]
+fn a_removed_member_joins_again() -> Result<(), ClientError> {
+    let scratch = Scratch::new("minilog-removed").expect("a directory");
+    let (address, _server) = start(&scratch);
+    let heartbeat_interval = Duration::from_millis(20);
+    let options = ConsumerOptions { heartbeat_interval, ..Default::default() };
+    let mut consumer = Consumer::connect(&address, options)?;
+    admin::create_topic(consumer.cluster(), "orders", 1, &[])?;
+    consumer.subscribe("billing", &["orders"]);
+    while consumer.positions.is_empty() {
+        consumer.poll(Duration::from_millis(20))?;
+    }
+
+    let mut members = admin::describe_group(consumer.cluster(), "billing")?.members;
+    let member_id = members.remove(0).member_id;
+    let members = vec![MemberIdentity { member_id, ..Default::default() }];
+    let group_id = "billing".to_owned();
+    let leave = LeaveGroupRequest { group_id, members, ..Default::default() };
+    consumer.cluster().call_group("billing", &leave)?;
+    assert!(consumer.commit().is_err_and(|error| error.is_rebalance()));
+    while consumer.commit().is_err_and(|error| error.is_rebalance()) {
+        consumer.poll(Duration::from_millis(20))?;
+    }
+    while consumer.positions.is_empty() {
+        consumer.poll(Duration::from_millis(20))?;
+    }
+    consumer.commit()
+}
+
 /// A member joins and leaves again. The other one keeps what stays its own: it is never without
 /// partitions, and reads nothing twice.
 #[test]
@@ -84,10 +155,7 @@ fn a_cooperative_member_reads_on_during_a_rebalance() -> Result<(), ClientError>
         producer.flush()?;
         let records = first.poll(Duration::from_millis(20))?;
         read.extend(records.into_iter().map(|it| (it.partition, it.offset)));
-        first.commit().or_else(|error| match error {
-            ClientError::Refused { code: ErrorCode::REBALANCE_IN_PROGRESS, .. } => Ok(()),
-            error => Err(error),
-        })
+        first.commit().or_else(|error| if error.is_rebalance() { Ok(()) } else { Err(error) })
     };
     while partitions(&first) != [0, 1, 2, 3] {
         poll(&mut first, &mut read)?;

@@ -96,6 +96,13 @@ impl ClientError {
             ClientError::Malformed(_) => false,
         }
     }
+
+    /// Returns true if a commit came too late: the next poll joins the group again.
+    pub fn is_rebalance(&self) -> bool {
+        use ErrorCode as E;
+        let codes = [E::REBALANCE_IN_PROGRESS, E::ILLEGAL_GENERATION, E::UNKNOWN_MEMBER_ID];
+        matches!(self, ClientError::Refused { code, .. } if codes.contains(code))
+    }
 }
 
 /// An error unless `code` is [`ErrorCode::NONE`]. `what` was asked for, as `topic orders`.

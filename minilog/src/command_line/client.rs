@@ -16,11 +16,10 @@ use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions, take_batch};
 use minilog::client::producer::{Producer, ProducerOptions};
-use minilog::client::{ClientError, admin};
+use minilog::client::{REQUEST_TIMEOUT, admin};
 use minilog::format::batch;
 use minilog::format::names::parse_partition_directory;
 use minilog::format::record::records;
-use minilog::wire::ErrorCode;
 use minilog::wire::configs::SOURCE_DEFAULT;
 use minilog::wire::list_offsets::{EARLIEST, LATEST};
 use std::collections::BTreeMap;
@@ -111,10 +110,7 @@ impl Topic {
                 let mut cluster = broker.connect()?;
                 let set = set.into_iter().map(|(name, value)| (name, Some(value)));
                 let changes = set.chain(unset.into_iter().map(|name| (name, None)));
-                let changes = changes.collect::<Vec<_>>();
-                if !changes.is_empty() {
-                    admin::alter_topic(&mut cluster, &name, changes)?;
-                }
+                admin::alter_topic(&mut cluster, &name, changes.collect())?;
                 if let Some(count) = partitions {
                     admin::create_partitions(&mut cluster, &name, count)?;
                 }
@@ -238,7 +234,8 @@ impl Consume {
     fn print_all(&self, consumer: &mut Consumer) -> Done {
         let mut left = self.count;
         while left > 0 {
-            let mut records = consumer.poll(Duration::from_millis(500))?;
+            // The time that a broker may be away.
+            let mut records = consumer.poll(REQUEST_TIMEOUT)?;
             // What is not printed is not committed: go back to the first such record.
             let printed = records.len().min(left);
             for record in records.drain(printed..).rev() {
@@ -258,12 +255,10 @@ impl Consume {
             if !put(&text)? {
                 return Ok(());
             }
-            let committed = if records.is_empty() { Ok(()) } else { consumer.commit() };
-            match committed {
-                // The next commit has the same offsets, or larger ones.
-                Err(ClientError::Refused { code: ErrorCode::REBALANCE_IN_PROGRESS, .. }) => {}
-                result => result?,
-            }
+            // What stays with this member is in the next commit.
+            consumer.commit().or_else(|it| {
+                if it.is_rebalance() || it.is_retriable() { Ok(()) } else { Err(it) }
+            })?;
         }
         Ok(())
     }
