@@ -6,9 +6,8 @@
 //!               └─> listener of core 1 ─> task C             Rc<S::Core> of core 1
 //! ```
 //!
-//! Nothing on a core is `Send`: its connections share the core's state through `Rc`, without locks,
-//! and a connection stays on its core. The kernel picks the core by a hash of both addresses, which
-//! is even only over many connections.
+//! Nothing on a core is `Send`: its connections share state through `Rc`, without locks, and stay
+//! there. The kernel picks the core by a hash of both addresses: even only over many connections.
 //!
 //! Redis counterpart: `aeMain` (`ae.c`), of which there is one in the process. NGINX counterpart:
 //! `listen ... reuseport`, one socket per worker.
@@ -130,11 +129,12 @@ struct Starter<S: Service> {
 impl<S: Service> Starter<S> {
     /// Starts the task. `held` is dropped with it: the permit, and for `Spread` the core's count.
     fn start(&self, stream: Stream, held: impl Sized + 'static) {
-        let service = Arc::clone(&self.service);
-        let alive = self.alive.clone();
         let (core, shutdown) = (Rc::clone(&self.core), self.shutdown.clone());
+        // Boxed, since a task would keep room for the arguments beside what they became.
+        let connection = Box::pin(Arc::clone(&self.service).connection(core, stream, shutdown));
+        let alive = self.alive.clone();
         tokio::task::spawn_local(async move {
-            service.connection(core, stream, shutdown).await;
+            connection.await;
             drop((held, alive));
         });
     }
