@@ -28,11 +28,12 @@ const EXTENSION_BYTES_MAX: u32 = 256;
 const TRAILER_BYTES_MAX: u32 = 8 * 1024;
 
 /// Finds the data of a body in its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decoder(State);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     Done,
     Length(u64),
     UntilClose,
@@ -197,9 +198,10 @@ fn checked(count: u32, max: u32) -> Option<u32> {
 }
 
 /// Writes a body in a framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoder {
     /// The data as it is: the head has its length, or the connection ends after it.
+    #[default]
     Identity,
     /// In chunks.
     Chunked,

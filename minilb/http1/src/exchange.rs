@@ -56,7 +56,7 @@ pub enum Upload {
 }
 
 /// How much of a body an exchange takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct BodyLimits {
     /// `client_max_body_size`; 0 means no limit.
     pub max: u64,
@@ -66,8 +66,9 @@ pub struct BodyLimits {
     pub needs_length: bool,
 }
 
-/// An exchange with its buffers; reused for one request after another.
-#[derive(Debug)]
+/// An exchange with its buffers; reused for one request after another. The default allocates
+/// nothing.
+#[derive(Debug, Default)]
 pub struct Exchange {
     /// The request.
     pub request: RequestHead,
@@ -97,29 +98,10 @@ pub struct Exchange {
     head_length: usize,
 }
 
-impl Default for Exchange {
-    /// Nothing received yet. Allocates nothing.
-    fn default() -> Exchange {
-        Exchange {
-            request: RequestHead::default(),
-            response: ResponseHead::default(),
-            from_client: Buffer::default(),
-            to_client: Buffer::default(),
-            from_upstream: Buffer::default(),
-            to_upstream: Buffer::default(),
-            held: None,
-            upload: Upload::Replayable(Vec::new()),
-            uploaded: 0,
-            limits: BodyLimits { max: 0, stored_max: 0, needs_length: false },
-            request_body: Decoder::of_request(Framing::None),
-            request_encoder: Encoder::Identity,
-            response_body: Decoder::of_request(Framing::None),
-            response_encoder: Encoder::Identity,
-            persistence: None,
-            interim_responses: 0,
-            downloaded: 0,
-            head_length: 0,
-        }
+impl Default for Upload {
+    /// No body. Allocates nothing.
+    fn default() -> Upload {
+        Upload::Replayable(Vec::new())
     }
 }
 
@@ -128,7 +110,7 @@ impl Exchange {
     pub fn begin_request(&mut self) {
         self.persistence = None;
         (self.uploaded, self.downloaded, self.head_length) = (0, 0, 0);
-        self.request_body = Decoder::of_request(Framing::None);
+        self.request_body = Decoder::default();
         self.request.clear();
         self.response.clear();
     }
@@ -146,7 +128,7 @@ impl Exchange {
 
         match &mut self.upload {
             Upload::Replayable(stored) => stored.clear(),
-            Upload::Gone => self.upload = Upload::Replayable(Vec::new()),
+            Upload::Gone => self.upload = Upload::default(),
         }
         Ok(true)
     }
@@ -359,18 +341,21 @@ impl Exchange {
     }
 
     /// Answers with a body that is here: a head, for which `write_head` is as in
-    /// [`Exchange::begin_response`], and a body, which `HEAD` does not get. `None` is for statuses
-    /// that have none. A short request body may follow: [`Exchange::discard_body`] it.
+    /// [`Exchange::begin_response`], and a body, of which `HEAD` and 304 have only the length.
+    /// `None` is for statuses that have none. A short request body may follow:
+    /// [`Exchange::discard_body`] it.
     pub fn answer(
         &mut self,
+        status: u16,
         body: Option<&[u8]>,
         may_persist: bool,
         write_head: impl FnOnce(&Exchange, ResponseFraming, Persistence, &mut Vec<u8>),
     ) {
         let length = body.unwrap_or_default().len() as u64;
+        let is_omitted = self.request.is_head() || status == 304;
         let framing = match body {
             None => ResponseFraming::Framed(Framing::None),
-            Some(_) if self.request.is_head() => ResponseFraming::Omitted(Some(length)),
+            Some(_) if is_omitted => ResponseFraming::Omitted(Some(length)),
             Some(_) => ResponseFraming::Framed(Framing::Length(length)),
         };
         // A client that waits for 100 Continue need not send its body any more.
@@ -379,7 +364,7 @@ impl Exchange {
             && !self.request.expects_continue();
         let may_persist = may_persist && (self.request_body.is_done() || is_short);
         self.write_head(framing, may_persist, write_head);
-        if let Some(body) = body.filter(|_| !self.request.is_head()) {
+        if let Some(body) = body.filter(|_| !is_omitted) {
             self.to_client.append(body);
             self.downloaded = length;
         }

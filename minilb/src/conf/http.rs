@@ -114,9 +114,10 @@ pub struct Location {
 }
 
 /// Which URIs a location is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum LocationKind {
     /// The whole server.
+    #[default]
     Root,
     /// `location = /uri`
     Exact(String),

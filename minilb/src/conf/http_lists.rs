@@ -16,20 +16,8 @@ use super::template::{Names, Template};
 use super::values::{number, size};
 
 /// `proxy_next_upstream` knows these.
-const NEXT_UPSTREAM: [&str; 12] = [
-    "error",
-    "timeout",
-    "invalid_header",
-    "non_idempotent",
-    "http_500",
-    "http_502",
-    "http_503",
-    "http_504",
-    "http_403",
-    "http_404",
-    "http_429",
-    "off",
-];
+const NEXT_UPSTREAM: &str = "error timeout invalid_header non_idempotent off \
+     http_403 http_404 http_429 http_500 http_502 http_503 http_504";
 
 /// The smallest memory of a zone: eight pages.
 const ZONE_BYTES_MIN: u64 = 8 * 4096;
@@ -48,8 +36,8 @@ pub(super) fn list_setting(
     match name {
         "proxy_next_upstream" => {
             return set_checked(&mut slots.proxy_next_upstream, name, || {
-                let unknown = arguments.iter().find(|it| !NEXT_UPSTREAM.contains(&it.as_str()));
-                match unknown {
+                let is_known = |word: &&String| NEXT_UPSTREAM.split(' ').any(|it| it == *word);
+                match arguments.iter().find(|it| !is_known(it)) {
                     Some(word) => Err(format!("invalid value \"{word}\"")),
                     None => Ok(arguments.to_vec()),
                 }
@@ -263,9 +251,14 @@ fn redirect(
     arguments: &[String],
     names: &mut Names,
 ) -> Result<(), String> {
+    // With `off` there is no other rule.
+    let is_off = matches!(arguments, [word] if word == "off");
+    if slot.as_ref().is_some_and(|it| is_off || it.is_empty()) {
+        return Err("\"proxy_redirect\" directive is duplicate".to_owned());
+    }
     let rules = slot.get_or_insert_default();
     match arguments {
-        [word] if word == "off" => rules.clear(),
+        _ if is_off => {}
         [word] if word == "default" => rules.push(Redirect::Default),
         [word] => return Err(format!("invalid parameter \"{word}\"")),
         [from, _] if from.starts_with('~') || from.contains('$') => {

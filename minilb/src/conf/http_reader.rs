@@ -51,7 +51,7 @@ macro_rules! set_fields {
 }
 
 /// An open or closed block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Scope {
     settings: Settings,
     names: Vec<ServerName>,
@@ -121,17 +121,7 @@ impl HttpDraft {
             _ => {}
         }
         self.is_seen = true;
-        self.open.push(Scope {
-            settings: Settings::default(),
-            names: Vec::new(),
-            listen: Vec::new(),
-            kind,
-            condition,
-            steps: Vec::new(),
-            action: None,
-            check: None,
-            nested: Vec::new(),
-        });
+        self.open.push(Scope { kind, condition, ..Scope::default() });
         Ok(())
     }
 

@@ -47,6 +47,8 @@ pub struct RequestState {
     pub is_get: bool,
     /// The status that an error page is shown with.
     pub error_status: Option<u16>,
+    /// It has failed in a way after which the connection ends, whatever the error page is.
+    pub ends_connection: bool,
     /// An error page is being looked for, so a further failure has none.
     pub is_error_page: bool,
     /// Limits were checked.
@@ -95,7 +97,7 @@ impl RequestState {
         (self.is_original, self.is_in_location) = (true, true);
         (self.is_quoted, self.is_changed, self.is_get) = (false, false, false);
         self.changes_left = URI_CHANGES_MAX;
-        (self.error_status, self.is_error_page) = (None, false);
+        (self.error_status, self.ends_connection, self.is_error_page) = (None, false, false);
         (self.has_args, self.is_limited, self.real_ip) = (false, false, None);
     }
 

@@ -255,11 +255,10 @@ impl View<'_> {
             Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
                 append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
             }
-            Variable::Status if self.done.status == 0 => {
-                write!(out, "{:03}", self.response.status()).expect("a vector takes all");
-            }
             Variable::Status => {
-                write!(out, "{:03}", self.done.status).expect("a vector takes all");
+                let sent = Some(self.done.status).filter(|it| *it != 0);
+                let status = sent.unwrap_or(self.response.status());
+                write!(out, "{status:03}").expect("a vector takes all");
             }
             Variable::UpstreamAddr => self.attempts(out, |it, out| match &it.address {
                 Some(address) => out.extend_from_slice(address.as_bytes()),

@@ -428,7 +428,7 @@ impl HttpService for Nginx<'_> {
         let request = &exchange.request;
         *context.writing.borrow_mut() = Some(Writing::new(&self.counts[self.index]));
         let Some(args) = uri::normalize(request.uri(), &mut context.state.path) else {
-            return Decision::Answer(Answer::page(400));
+            return Phases { nginx: self, exchange, client }.recover(400, context).await;
         };
         context.state.args.extend_from_slice(args);
         context.state.has_args = request.uri().contains(&b'?');
@@ -473,6 +473,10 @@ impl HttpService for Nginx<'_> {
 
     fn response_status(&self, exchange: &Exchange, context: &RequestContext) -> u16 {
         context.state.error_status.unwrap_or(exchange.response.status())
+    }
+
+    fn ends_connection(&self, context: &RequestContext, _answer: Option<&Answer>) -> bool {
+        context.state.ends_connection
     }
 
     fn intercepts(&self, exchange: &Exchange, context: &RequestContext) -> bool {

@@ -23,6 +23,7 @@ use crate::conf::rewrite::{Return, Step};
 use crate::handlers::client_ip;
 use crate::handlers::locate::{Found, location};
 use crate::handlers::rewrite::{Flow, run};
+use crate::handlers::uri::escape;
 use crate::wire::http1::exchange::Exchange;
 use minikit::sync::Arc;
 use std::time::Duration;
@@ -167,15 +168,19 @@ impl Phases<'_> {
     fn return_answer(&self, text: &Return, context: &RequestContext) -> Answer {
         let Return { status, text: template } = text;
         let shown = context.state.error_status.unwrap_or(*status);
-        let Some(template) = template else { return Answer::page(shown) };
         let mut value = Vec::new();
-        context.append(template, (self.exchange, self.client), &mut value);
+        if let Some(template) = template {
+            context.append(template, (self.exchange, self.client), &mut value);
+        }
 
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
             return redirect(*status, absolute(value, self.exchange, self.client, context));
         }
         let content_type = content_type(context.location(), &context.state.path);
-        Answer::new(shown, content_type, value)
+        match shown {
+            204 => Answer::page(204),
+            _ => Answer::new(shown, content_type, value),
+        }
     }
 
     /// Finds the location of the path. Returns an answer if the path only lacks a slash.
@@ -195,7 +200,8 @@ impl Phases<'_> {
         // The server itself is no location: its steps have run.
         context.location = (!Arc::ptr_eq(&found, &root)).then_some(found);
         adds_slash.then(|| {
-            let mut path = context.location().name().as_bytes().to_vec();
+            let mut path = Vec::new();
+            escape(context.location().name().as_bytes(), &mut path);
             if !context.state.args.is_empty() {
                 path.push(b'?');
                 path.extend_from_slice(&context.state.args);
@@ -289,6 +295,7 @@ impl Phases<'_> {
     /// What follows a failure: an answer, or another entry into the phases.
     fn error_page(&self, status: u16, context: &mut RequestContext) -> Result<Answer, Entry> {
         context.state.error_status = Some(status);
+        context.state.ends_connection |= matches!(status, 400 | 413 | 414 | 497 | 500 | 501);
         let settings = Arc::clone(&context.location().settings);
         let is_last = context.state.is_error_page;
         let mut pages = settings.error_page.iter().flatten().filter(|_| !is_last);
@@ -306,8 +313,7 @@ impl Phases<'_> {
         context.append(&page.page, (self.exchange, self.client), &mut uri);
         let is_internal = matches!(uri.first(), Some(b'/' | b'@'));
         if is_internal && context.state.changes_left == 0 {
-            context.state.error_status = Some(500);
-            return Ok(Answer::page(500));
+            return Ok(internal_error(context));
         }
         match uri.first() {
             Some(b'/') => {
@@ -319,7 +325,7 @@ impl Phases<'_> {
                 let named = root.nested.iter().find(
                     |it| matches!(&it.kind, LocationKind::Named(name) if name.as_bytes() == uri),
                 );
-                let Some(named) = named.map(Arc::clone) else { return Ok(Answer::page(500)) };
+                let Some(named) = named.map(Arc::clone) else { return Ok(internal_error(context)) };
                 context.location = Some(named);
                 context.state.changes_left -= 1;
                 context.state.is_changed = false;
@@ -346,6 +352,13 @@ impl Phases<'_> {
         (state.is_original, state.is_in_location) = (false, true);
         state.changes_left -= 1;
     }
+}
+
+/// The answer if there is no way to the error page.
+fn internal_error(context: &mut RequestContext) -> Answer {
+    context.state.ends_connection = true;
+    context.state.error_status = Some(500);
+    Answer::page(500)
 }
 
 /// `allow` and `deny`: the first rule that the client is in decides.

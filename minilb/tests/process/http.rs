@@ -141,6 +141,33 @@ fn paths_and_names_follow_the_rules_of_nginx() {
 }
 
 #[test]
+fn a_status_without_body_leaves_the_connection_in_step() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (listen, (port, _)) = (free_port(), server("a"));
+    let http = format!(
+        "server {{ listen 127.0.0.1:{listen};
+         location /204 {{ return 204 text; }}
+         location /304 {{ return 304 text; }}
+         location /changed {{ error_page 404 =204 @other; return 404; }}
+         location @other {{ proxy_pass http://127.0.0.1:{port}; }}
+         location /next {{ return 200 next; }}
+         location /text {{ return 500 text; }}
+         location /shown {{ error_page 500 =200 /next; return 500; }} }}"
+    );
+    let server = start(&http_conf(&scratch, &http));
+    for (path, is_last) in
+        [("/204", false), ("/304", false), ("/changed", false), ("/text", false), ("/shown", true)]
+    {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let next = "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let answers = ask(&mut server.connect(), &(request + next), "");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 2 - usize::from(is_last), "{answers}");
+        let has_body = answers.split("\r\n\r\n").nth(1).is_some_and(|it| !it.starts_with("HTTP"));
+        assert_eq!(has_body, ["/text", "/shown"].contains(&path), "{answers}");
+    }
+}
+
+#[test]
 fn get_goes_to_the_next_server_and_post_does_not() {
     let scratch = Scratch::new("minilb").expect("writable");
     let (a, a_count) = server("a");

@@ -272,15 +272,13 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         answer: &Answer,
         may_persist: bool,
     ) {
-        // After these NGINX trusts neither the client's framing nor itself.
-        let ends = matches!(answer.status, 400 | 413 | 414 | 500 | 501);
-        let may_persist = may_persist && !ends && self.may_persist();
+        let may_persist = may_persist && self.may_persist(&workspace.context, Some(answer));
         let Workspace { exchange, context, done, .. } = workspace;
         done.status = answer.status;
         // What an upstream server has said, if anything, is not the response.
         exchange.response.clear();
         let body = (answer.status != 204).then_some(answer.body.as_slice());
-        exchange.answer(body, may_persist, |exchange, framing, persistence, out| {
+        exchange.answer(answer.status, body, may_persist, |exchange, framing, persistence, out| {
             write_answer(out, answer.status, framing, persistence, |head| {
                 let (client, answer) = (&*self.client, Some(answer));
                 self.service.write_response(exchange, client, context, answer, head);
@@ -290,8 +288,9 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     }
 
     /// Returns true if nothing but the current exchange can end the connection.
-    pub(super) fn may_persist(&self) -> bool {
+    pub(super) fn may_persist(&self, context: &S::Context, answer: Option<&Answer>) -> bool {
         self.client.requests < self.limits.requests_max
+            && !self.service.ends_connection(context, answer)
             && !self.limits.keep_alive.is_zero()
             && !self.shutdown.is_requested()
     }

@@ -411,11 +411,13 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             Err(Ended::Cut) => return Ok(Forwarded::Failed(502)),
             Err(ended) => return Err(ended),
         };
-        let may_persist = self.connection.may_persist();
+        let may_persist = self.connection.may_persist(&workspace.context, None);
         let Workspace { exchange, context, done, .. } = &mut *workspace;
         let (service, client) = (self.connection.service, &self.connection.client);
         done.status = service.response_status(exchange, context);
         let status = done.status;
+        // `error_page 404 =204 @other` shows a response with a body as one that has none.
+        let drops_body = matches!(status, 204 | 304) && status != exchange.response.status();
         let write_head = |exchange: &Exchange, framing, persistence, out: &mut Vec<u8>| {
             let response = &exchange.response;
             let reason = match status == response.status() {
@@ -434,9 +436,9 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         let result = if is_tunnel {
             exchange.begin_tunnel(write_head);
             self.tunnel(workspace, &mut upstream).await
-        } else if let Some(body) = body {
-            let body = (!exchange.request.is_head()).then_some(body.as_slice());
-            exchange.answer(body, may_persist, write_head);
+        } else if drops_body || body.is_some() {
+            let body = body.as_deref().filter(|_| !drops_body && !exchange.request.is_head());
+            exchange.answer(status, body, may_persist, write_head);
             self.connection.flush(workspace).await
         } else {
             exchange.begin_response(may_persist, write_head);

@@ -122,6 +122,12 @@ pub trait HttpService: Sized {
         exchange.response.status()
     }
 
+    /// Returns true if the connection ends with this answer, or else the response of the upstream
+    /// server. After some failures NGINX trusts neither the client's framing nor itself.
+    fn ends_connection(&self, _context: &Self::Context, answer: Option<&Answer>) -> bool {
+        answer.is_some_and(|it| matches!(it.status, 400 | 413 | 414 | 500 | 501))
+    }
+
     /// The answer to a request that failed with this status.
     fn error_answer(&self, status: u16, _context: &mut Self::Context) -> Answer {
         Answer::page(status)
