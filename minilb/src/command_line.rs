@@ -20,9 +20,11 @@ use minilb::conf::config::{Config, ErrorLog};
 use minilb::conf::error::ConfError;
 use minilb::conf::host::Host;
 use minilb::conf::lexer::{Lexer, Statement};
+use minilb::conf::reader::open_error;
 use minilb::explain::why::{Burst, explain_burst};
 use minilb::server::files::System;
 use minilb::server::start::{ServeOptions, Source, http_generation, serve};
+use minilb::server::user::User;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::error::Error;
@@ -237,10 +239,12 @@ fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
 
     let options = match action {
         Action::Test { dump } => {
-            // Certificates are read, too.
-            http_generation(config)?;
-            report(&source, recorder.1.take(), dump)?;
-            return Ok(());
+            // What the file names is looked for, too: user, certificates, logs.
+            if let Some((name, group)) = &config.user {
+                User::find(name, group.as_deref())?;
+            }
+            http_generation(config, true)?;
+            return Ok(report(&source, recorder.1.take(), dump)?);
         }
         Action::Signal(signal) => return send(&signal, &config),
         Action::Why(burst) => {
@@ -283,11 +287,9 @@ fn report(source: &Source, files: Vec<(PathBuf, Vec<u8>)>, dump: bool) -> io::Re
 /// Sends a signal to the process whose id the pid file holds.
 fn send(signal: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let path = config.pid.as_ref().ok_or("the configuration names no \"pid\" file")?;
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("open() \"{}\" failed ({error})", path.display()))?;
-    let id = text.trim().parse().ok().and_then(Pid::from_raw);
-    let id =
-        id.ok_or_else(|| format!("invalid PID number \"{}\" in {}", text.trim(), path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|it| open_error(path, &it))?;
+    let invalid = || format!("invalid PID number \"{}\" in {}", text.trim(), path.display());
+    let id = text.trim().parse().ok().and_then(Pid::from_raw).ok_or_else(invalid)?;
     let signal = match signal {
         "stop" => Signal::TERM,
         "quit" => Signal::QUIT,
@@ -311,8 +313,7 @@ fn log_to(config: &Config, fallback: Option<PathBuf>) -> Result<(), Box<dyn Erro
     match file {
         Some(path) => {
             let opened = File::options().append(true).create(true).open(&path);
-            let file =
-                opened.map_err(|it| format!("open() \"{}\" failed ({it})", path.display()))?;
+            let file = opened.map_err(|it| open_error(&path, &it))?;
             builder.with_writer(Mutex::new(file)).init();
         }
         None => builder.with_writer(std::io::stderr).init(),

@@ -129,15 +129,13 @@ fn limit(slots: &mut Settings, name: &str, arguments: &[String]) -> Result<(), S
 
 fn error_pages(arguments: &[String], names: &mut Names) -> Result<Vec<ErrorPage>, String> {
     let (page, mut statuses) = arguments.split_last().expect("two arguments at least");
+    let status_of = |text: &str| number(text).and_then(|it| u16::try_from(it).ok());
     let mut shown = Shown::OfError;
     if let Some((equals, rest)) = statuses.split_last().filter(|it| it.0.starts_with('=')) {
         let invalid = || format!("invalid value \"{equals}\"");
         shown = match &equals[1..] {
             "" => Shown::OfPage,
-            text => {
-                let status = number(text).and_then(|it| u16::try_from(it).ok());
-                Shown::Fixed(status.ok_or_else(invalid)?)
-            }
+            text => Shown::Fixed(status_of(text).ok_or_else(invalid)?),
         };
         if rest.is_empty() {
             return Err(invalid());
@@ -148,8 +146,7 @@ fn error_pages(arguments: &[String], names: &mut Names) -> Result<Vec<ErrorPage>
     let page = Template::compile(page, names)?;
     let mut pages = Vec::new();
     for text in statuses {
-        let status = number(text).and_then(|it| u16::try_from(it).ok());
-        let status = status.ok_or_else(|| format!("invalid value \"{text}\""))?;
+        let status = status_of(text).ok_or_else(|| format!("invalid value \"{text}\""))?;
         if !(300..600).contains(&status) || status == 499 {
             return Err(format!("value \"{text}\" must be between 300 and 599"));
         }

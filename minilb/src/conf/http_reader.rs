@@ -40,6 +40,10 @@ use std::sync::Arc;
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
                         $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
+/// Flags that are checked, and have no effect here.
+const FLAGS_IGNORED: &str = "multi_accept proxy_buffering proxy_ssl_session_reuse sendfile \
+     ssl_prefer_server_ciphers ssl_session_tickets tcp_nodelay tcp_nopush";
+
 /// Sets the field that is called like the directive, if it is listed, and returns the result.
 macro_rules! set_fields {
     ($slots:ident, $name:ident, $($value:expr => $($field:ident)*;)*) => {
@@ -298,8 +302,7 @@ impl HttpDraft {
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
         let listen = Listen::parse(arguments, true)?;
         let address = listen.address.clone();
-        let scope = self.scope();
-        if scope.listen.iter().any(|it| it.address == address) {
+        if self.scope().listen.iter().any(|it| it.address == address) {
             return Err(format!("a duplicate listen {address}"));
         }
         let others = self.servers.iter().flat_map(|it| &it.listen);
@@ -361,8 +364,8 @@ impl HttpDraft {
                 (end, &rest[end..])
             }
         };
-        let (host, uri) = (rest[..end].to_owned(), uri.to_owned());
-        let uri = (!uri.is_empty()).then_some(uri);
+        let (host, uri) =
+            (rest[..end].to_owned(), Some(uri.to_owned()).filter(|it| !it.is_empty()));
         if host.is_empty() {
             return Err(format!("no host in upstream \"{rest}\""));
         }
@@ -473,13 +476,7 @@ impl HttpDraft {
             | "types_hash_max_size"
             | "server_names_hash_bucket_size"
             | "server_names_hash_max_size" => bytes().map(|_| ()),
-            "proxy_buffering"
-            | "proxy_ssl_session_reuse"
-            | "sendfile"
-            | "ssl_prefer_server_ciphers"
-            | "ssl_session_tickets"
-            | "tcp_nodelay"
-            | "tcp_nopush" => flag().map(|_| ()),
+            _ if FLAGS_IGNORED.split(' ').any(|it| it == name) => flag().map(|_| ()),
             // Ciphers are those of the library, which keeps sessions in memory.
             "proxy_ssl_ciphers" | "ssl_ciphers" | "ssl_dhparam" | "ssl_ecdh_curve"
             | "ssl_session_cache" => Ok(()),

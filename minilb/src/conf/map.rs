@@ -23,6 +23,8 @@ use super::template::{Names, Template};
 
 use std::collections::BTreeMap;
 
+static EMPTY: Template = Template { parts: Vec::new() };
+
 /// A `map` block.
 #[derive(Clone, Debug)]
 pub struct Map {
@@ -35,7 +37,7 @@ pub struct Map {
     /// In the order of the file.
     pub patterns: Vec<(Pattern, Template)>,
     /// `default`
-    pub default: Template,
+    pub default: Option<Template>,
 }
 
 impl Map {
@@ -66,7 +68,9 @@ impl Map {
         if let Some(pattern) = pattern {
             self.patterns.push((pattern, value));
         } else if key == "default" {
-            self.default = value;
+            if self.default.replace(value).is_some() {
+                return Err("duplicate default map parameter".to_owned());
+            }
         } else {
             let text = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
             if self.texts.insert(text, value).is_some() {
@@ -85,7 +89,7 @@ impl Map {
         }
         match self.patterns.iter().find(|(pattern, _)| pattern.is_match(text)) {
             Some((pattern, value)) => (value, Some(pattern)),
-            None => (&self.default, None),
+            None => (self.default.as_ref().unwrap_or(&EMPTY), None),
         }
     }
 }

@@ -198,11 +198,7 @@ impl Reader<'_> {
             true => Err(io::Error::from_raw_os_error(24)),
             false => self.host.read(path),
         };
-        let text = text.map_err(|error| {
-            let (number, reason) = system_error(&error);
-            let message = format!("open() \"{name}\" failed ({number}: {reason})");
-            ConfError { message, place: from }
-        })?;
+        let text = text.map_err(|it| ConfError { message: open_error(path, &it), place: from })?;
         self.block(context, &mut Lexer::new(text, Some(name)), false)?;
         self.depth -= 1;
         Ok(())
@@ -316,8 +312,11 @@ impl Reader<'_> {
 
     fn include(&mut self, context: Context, path: &str, lexer: &Lexer) -> Result<(), ConfError> {
         let path = self.include_dir.join(path);
+        if path.to_string_lossy().contains('[') {
+            return Err(lexer.error(format!("\"[\" is not supported in \"{}\"", path.display())));
+        }
         // A pattern may match nothing; a file must exist.
-        let is_pattern = path.to_string_lossy().contains(['*', '?', '[']);
+        let is_pattern = path.to_string_lossy().contains(['*', '?']);
         let files = if is_pattern { self.host.glob(&path) } else { vec![path] };
         files.iter().try_for_each(|it| self.file(context, it, Some(lexer.place())))
     }
@@ -479,7 +478,7 @@ impl Reader<'_> {
                 draft.resolution.is_shared = true;
                 Ok(())
             }
-            (_, "multi_accept" | "use" | "worker_rlimit_nofile") => Ok(()),
+            (_, "use" | "worker_rlimit_nofile") => Ok(()),
             (_, "user") => {
                 let user = (arguments[0].clone(), arguments.get(1).cloned());
                 set(&mut draft.user, user, name)
@@ -587,9 +586,8 @@ impl Reader<'_> {
             let count = || number(value).and_then(|it| u32::try_from(it).ok()).ok_or_else(invalid);
             match (key, parameter.contains('=')) {
                 ("weight", true) => {
-                    let weight = count()?;
-                    params.weight = i64::from(weight);
-                    (weight > 0).then_some(()).ok_or_else(invalid)?;
+                    params.weight = count()?.into();
+                    (params.weight > 0).then_some(()).ok_or_else(invalid)?;
                 }
                 ("max_fails", true) => params.max_fails = count()?,
                 ("max_conns", true) => params.max_conns = count()?,
@@ -634,6 +632,12 @@ impl Reader<'_> {
         upstream.servers.extend(servers);
         Ok(())
     }
+}
+
+/// NGINX's words for a file that cannot be opened.
+pub fn open_error(path: &Path, error: &io::Error) -> String {
+    let (number, reason) = system_error(error);
+    format!("open() \"{}\" failed ({number}: {reason})", path.display())
 }
 
 /// The number of an error of the system, and the system's words for it.

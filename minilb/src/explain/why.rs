@@ -59,7 +59,7 @@ pub fn explain_burst(config: Config, burst: &Burst) -> Result<String, String> {
     let headers = burst.headers.iter().map(|it| format!("{it}\r\n")).collect::<String>();
     let text = format!("{} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n", burst.method);
 
-    let generation = Arc::new(http_generation(config)?);
+    let generation = http_generation(config, false)?;
     let local = generation.addresses().next().cloned().ok_or("there is no server in http")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

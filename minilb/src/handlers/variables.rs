@@ -112,7 +112,8 @@ impl View<'_> {
             Variable::Host => out.extend_from_slice(request.host()),
             Variable::Hostname => out.extend_from_slice(self.hostname.as_bytes()),
             Variable::HttpHeader(name) => {
-                append_header(request.headers().map(|it| (it.name, it.value)), name, out);
+                let headers = request.headers().map(|it| (it.name, it.value));
+                append_header(headers, name, &REQUEST_LISTS, out);
             }
             Variable::IsArgs if self.state.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
@@ -123,15 +124,13 @@ impl View<'_> {
             Variable::ProxyAddXForwardedFor => {
                 let start = out.len();
                 let headers = request.headers().map(|it| (it.name, it.value));
-                append_header(headers, "x_forwarded_for", out);
+                append_header(headers, "x_forwarded_for", &REQUEST_LISTS, out);
                 if out.len() > start {
                     out.extend_from_slice(b", ");
                 }
                 ip(self.client_address(), out);
             }
-            Variable::ProxyHost => {
-                out.extend(self.proxy.map_or(&b""[..], |it| it.host.as_bytes()));
-            }
+            Variable::ProxyHost => out.extend(self.proxy.iter().flat_map(|it| it.host.bytes())),
             Variable::ProxyPort => {
                 let default = |https| if https { "443" } else { "80" };
                 let proxy = self.proxy.filter(|it| !it.is_unix());
@@ -250,40 +249,36 @@ impl View<'_> {
             Variable::RequestTime => seconds(self.done.elapsed_ms, out),
             Variable::SentHttpHeader(name) if !self.answer.is_empty() => {
                 let headers = self.answer.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
-                append_header(headers, name, out);
+                append_header(headers, name, &RESPONSE_LISTS, out);
             }
             Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
-                append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
+                let is_sent = matches!(variable, Variable::SentHttpHeader(_));
+                let lists = if is_sent { &RESPONSE_LISTS[..] } else { &[] };
+                let headers = self.response.headers().map(|it| (it.name, it.value));
+                append_header(headers, name, lists, out);
             }
             Variable::Status => {
                 let sent = Some(self.done.status).filter(|it| *it != 0);
                 let status = sent.unwrap_or(self.response.status());
                 write!(out, "{status:03}").expect("a vector takes all");
             }
-            Variable::UpstreamAddr => self.attempts(out, |it, out| match &it.address {
+            Variable::UpstreamAddr => self.each(out, |it, out| match &it.address {
                 Some(address) => out.extend_from_slice(address.as_bytes()),
                 None => out.extend(self.proxy.map_or(&b""[..], |it| it.upstream.as_bytes())),
             }),
-            Variable::UpstreamConnectTime => {
-                self.attempts(out, |it, out| seconds_or_dash(it.connect_ms, out));
-            }
-            Variable::UpstreamHeaderTime => {
-                self.attempts(out, |it, out| seconds_or_dash(it.header_ms, out));
-            }
-            Variable::UpstreamResponseLength => {
-                self.attempts(out, |it, out| decimal(out, it.length));
-            }
+            Variable::UpstreamConnectTime => self.each(out, |it, out| seconds(it.connect_ms, out)),
+            Variable::UpstreamHeaderTime => self.each(out, |it, out| seconds(it.header_ms, out)),
+            Variable::UpstreamResponseLength => self.each(out, |it, out| decimal(out, it.length)),
             Variable::UpstreamResponseTime => {
-                self.attempts(out, |it, out| seconds(it.response_ms, out));
+                self.each(out, |it, out| seconds(it.response_ms, out));
             }
-            Variable::UpstreamStatus => {
-                self.attempts(out, |it, out| decimal(out, it.status.into()));
-            }
+            Variable::UpstreamStatus => self.each(out, |it, out| decimal(out, it.status.into())),
             _ => unreachable!("the others are above"),
         }
     }
 
-    fn attempts(&self, out: &mut Vec<u8>, write: impl Fn(&AttemptLog, &mut Vec<u8>)) {
+    /// Appends what `write` does for each attempt.
+    fn each(&self, out: &mut Vec<u8>, write: impl Fn(&AttemptLog, &mut Vec<u8>)) {
         for (index, attempt) in self.done.attempts.iter().enumerate() {
             if index > 0 {
                 let is_redirected = attempt.is_redirected;
@@ -305,10 +300,16 @@ impl View<'_> {
     }
 }
 
-/// Appends the values of all headers whose name is `name`, which has `_` in place of `-`.
+/// Headers that are lists, whose values NGINX 1.22 joins: of a request, and of a response.
+const REQUEST_LISTS: [(&str, &str); 2] = [("cookie", "; "), ("x_forwarded_for", ", ")];
+const RESPONSE_LISTS: [(&str, &str); 2] = [("cache_control", ", "), ("link", ", ")];
+
+/// Appends the value of the first header whose name is `name`, which has `_` in place of `-`, or
+/// all of them if it is one of `lists`.
 fn append_header<'a>(
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     name: &str,
+    lists: &[(&str, &str)],
     out: &mut Vec<u8>,
 ) {
     let same = |one: &[u8]| {
@@ -318,10 +319,11 @@ fn append_header<'a>(
                 _ => one.to_ascii_lowercase() == other,
             })
     };
-    let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
-    for (index, (_, value)) in headers.filter(|(name, _)| same(name)).enumerate() {
+    let separator = lists.iter().find(|it| it.0 == name).map(|it| it.1);
+    let count_max = if separator.is_some() { usize::MAX } else { 1 };
+    for (index, (_, value)) in headers.filter(|it| same(it.0)).take(count_max).enumerate() {
         if index > 0 {
-            out.extend_from_slice(separator);
+            out.extend(separator.unwrap_or_default().bytes());
         }
         out.extend_from_slice(value);
     }
@@ -353,14 +355,10 @@ fn port(address: &Address, out: &mut Vec<u8>) {
     }
 }
 
-/// Milliseconds as seconds with three digits.
-fn seconds(ms: u64, out: &mut Vec<u8>) {
-    write!(out, "{}.{:03}", ms / 1000, ms % 1000).expect("a vector takes all");
-}
-
-fn seconds_or_dash(ms: Option<u64>, out: &mut Vec<u8>) {
-    match ms {
-        Some(ms) => seconds(ms, out),
+/// Milliseconds as seconds with three digits; a dash if there are none.
+fn seconds(ms: impl Into<Option<u64>>, out: &mut Vec<u8>) {
+    match ms.into() {
+        Some(ms) => write!(out, "{}.{:03}", ms / 1000, ms % 1000).expect("a vector takes all"),
         None => out.push(b'-'),
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! NGINX counterpart: `ngx_http_log_write` and `ngx_reopen_files`.
 
+use crate::conf::reader::open_error;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,8 +28,7 @@ impl LogFiles {
     pub fn open<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<LogFiles, String> {
         let mut files = BTreeMap::new();
         for path in paths {
-            let fail = |it| format!("open() \"{}\" failed ({it})", path.display());
-            let file = open(path).map_err(fail)?;
+            let file = open(path).map_err(|it| open_error(path, &it))?;
             files.insert(path.to_owned(), RwLock::new(file));
         }
         Ok(LogFiles(files))

@@ -1,12 +1,12 @@
 //! The system's files and names, for the configuration.
 //!
 //! ```text
-//! glob("/etc/nginx/sites/*.conf")     a.conf b.conf, in the order of their names
-//! resolve("localhost:80")             127.0.0.1:80 [::1]:80, as the system's resolver says
+//! glob("/etc/nginx/*/site?.conf")     a/site1.conf b/site1.conf b/site2.conf, in this order
+//! resolve("localhost:80")            127.0.0.1:80 [::1]:80, as the system's resolver says
 //! ```
 //!
 //! Names are resolved once, when the configuration is read, as NGINX does. A pattern knows `*` and
-//! `?` in the last component; NGINX's is `glob(3)`, with `[a-z]` and directories.
+//! `?`; NGINX's is `glob(3)`, with `[a-z]`.
 
 use crate::conf::error::ConfError;
 use crate::conf::host::Host;
@@ -27,18 +27,25 @@ impl Host for System {
     }
 
     fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
-        let directory = pattern.parent().unwrap_or(Path::new("/"));
-        let pattern = pattern.file_name().unwrap_or_default().as_encoded_bytes();
-        let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-        let matching = entries.flatten().filter(|it| {
+        let Some((directory, name)) = pattern.parent().zip(pattern.file_name()) else {
+            return vec![pattern.to_owned()];
+        };
+        let directories = self.glob(directory);
+        let pattern = name.as_encoded_bytes();
+        if !pattern.iter().any(|it| matches!(it, b'*' | b'?')) {
+            let files = directories.into_iter().map(|it| it.join(name));
+            return files.filter(|it| it.exists()).collect();
+        }
+        let entries = directories.iter().flat_map(std::fs::read_dir).flatten().flatten();
+        let matching = entries.filter(|it| {
             let name = it.file_name();
             let name = name.as_encoded_bytes();
             // A leading dot must be written out.
             (pattern.starts_with(b".") || !name.starts_with(b".")) && matches(pattern, name)
         });
-        let mut files = matching.map(|it| it.path()).collect::<Vec<_>>();
+        let mut files = matching.map(|it| it.path().into_os_string()).collect::<Vec<_>>();
         files.sort();
-        files
+        files.into_iter().map(PathBuf::from).collect()
     }
 
     fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
@@ -68,6 +75,24 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_may_be_in_directories() {
+        let scratch = minikit::harness::Scratch::new("minilb-glob").expect("writable");
+        for directory in ["b", "a", ".c"] {
+            std::fs::create_dir(scratch.path().join(directory)).expect("writable");
+            scratch.file(&format!("{directory}/site1.conf"), "");
+        }
+        scratch.file("b/site2.conf", "");
+        let glob = |pattern: &str| {
+            let files = System::default().glob(&scratch.path().join(pattern));
+            let relative = files.iter().map(|it| it.strip_prefix(scratch.path()).expect("below"));
+            relative.map(|it| it.display().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(glob("*/site?.conf"), "a/site1.conf b/site1.conf b/site2.conf");
+        assert_eq!(glob("?/site2.conf"), "b/site2.conf");
+        assert_eq!(glob("*/none*"), "");
+    }
 
     #[test]
     fn patterns_match_whole_names() {

@@ -47,6 +47,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// The default of `client_max_body_size`.
+pub(super) const BODY_BYTES_MAX: u64 = 1 << 20;
 /// Statuses that `add_header` is for, unless it says `always`.
 const ADD_HEADER: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
 
@@ -148,20 +150,17 @@ impl HttpGeneration {
         }
         failure?;
 
-        let servers = config.servers.iter().cloned().collect::<Arc<[_]>>();
-        let sites = Site::all(&servers)?;
+        let sites = Site::all(&config.servers.iter().cloned().collect())?;
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let upstreams = upstreams.clone();
-        let resolver = Resolver::default();
         Ok(HttpGeneration {
             config,
-            upstreams,
+            upstreams: upstreams.clone(),
             sites,
             tls,
             routes,
             zones,
-            resolver,
+            resolver: Resolver::default(),
             logs,
             hostname,
         })
@@ -188,10 +187,9 @@ impl HttpGeneration {
         let upstream = match self.upstreams.get(host) {
             Some(upstream) => Arc::clone(upstream),
             None => {
-                let name_servers = settings.resolver();
-                let found =
-                    find_upstream(&self.resolver, name_servers.as_ref(), host, Some(port)).await;
-                found.inspect_err(|it| tracing::error!("{it}")).map_err(|_| 502_u16)?
+                let servers = settings.resolver();
+                let found = find_upstream(&self.resolver, servers.as_ref(), host, Some(port));
+                found.await.inspect_err(|it| tracing::error!("{it}")).map_err(|_| 502_u16)?
             }
         };
         let uri = match uri {
@@ -243,7 +241,7 @@ fn route(
         read_timeout: or_minute(settings.proxy_read_timeout),
         response_head_max: settings.proxy_buffer_size.unwrap_or(4096) as usize,
         body: BodyLimits {
-            max: settings.client_max_body_size.unwrap_or(1 << 20),
+            max: settings.client_max_body_size.unwrap_or(BODY_BYTES_MAX),
             stored_max: if is_streamed { 0 } else { stored_max },
             needs_length: http_1_0 || !is_streamed,
         },
@@ -534,11 +532,9 @@ impl HttpService for Nginx<'_> {
         let (response, done) = (ResponseHead::default(), Done::default());
         let set = settings.proxy_set_header.as_deref().unwrap_or_default();
         let is_set = |name: &[u8]| set.iter().any(|(it, _)| is_name(it, name));
-        if !set.is_empty() {
-            let view = context.view(request, &response, client, &done);
-            for (name, value) in set {
-                write_header(&mut head, &view, context, name, value);
-            }
+        let view = context.view(request, &response, client, &done);
+        for (name, value) in set {
+            write_header(&mut head, &view, context, name, value);
         }
         if !is_set(b"Host") {
             head.header(b"Host", proxy.host.as_bytes());
@@ -626,7 +622,10 @@ impl HttpService for Nginx<'_> {
             let answer = context.answer.borrow();
             view.answer = &answer;
             // Chunk sizes and `100 Continue` count as body, as in NGINX.
-            view.body_bytes_sent = done.sent.saturating_sub(exchange.head_length() as u64);
+            view.body_bytes_sent = match client.is_http2 {
+                true => exchange.downloaded(),
+                false => done.sent.saturating_sub(exchange.head_length() as u64),
+            };
             view.request_length += exchange.uploaded();
             let mut line = context.line.borrow_mut();
             line.clear();

@@ -16,7 +16,7 @@
 
 use super::http::service::{Answer, Client, Decision, Done};
 use super::limits::{Counted, Zone, admit};
-use super::nginx::{Nginx, RequestContext, absolute, content_type, redirect};
+use super::nginx::{BODY_BYTES_MAX, Nginx, RequestContext, absolute, content_type, redirect};
 use super::statistics::page;
 use crate::conf::http::*;
 use crate::conf::rewrite::{Return, Step};
@@ -25,6 +25,7 @@ use crate::handlers::locate::{Found, location};
 use crate::handlers::rewrite::{Flow, run};
 use crate::handlers::uri::escape;
 use crate::wire::http1::exchange::Exchange;
+use crate::wire::http1::framing::Framing;
 use minikit::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ impl Phases<'_> {
         }
         loop {
             if !std::mem::take(&mut is_known)
-                && let Some(decision) = self.find_location(context)
+                && let Some(decision) = self.find_location(context)?
             {
                 return Ok(decision);
             }
@@ -111,8 +112,11 @@ impl Phases<'_> {
         self.find_client(context);
         self.limit(context).await?;
         check_access(self.client, context)?;
+        let method = if context.state.is_get { b"GET" } else { self.exchange.request.method() };
         match &context.location().action {
-            Action::NotFound => Err(404),
+            Action::NotFound if matches!(method, b"GET" | b"HEAD" | b"POST") => Err(404),
+            Action::NotFound => Err(405),
+            Action::StubStatus if !matches!(method, b"GET" | b"HEAD") => Err(405),
             Action::StubStatus => {
                 let body = page(self.nginx.connections, self.nginx.counts);
                 Ok(Decision::Answer(Answer::new(200, "text/plain", body)))
@@ -183,8 +187,9 @@ impl Phases<'_> {
         }
     }
 
-    /// Finds the location of the path. Returns an answer if the path only lacks a slash.
-    fn find_location(&self, context: &mut RequestContext) -> Option<Decision> {
+    /// Finds the location of the path. Returns an answer if the path only lacks a slash. The error
+    /// is the status of a client's request whose body is too large for the location.
+    fn find_location(&self, context: &mut RequestContext) -> Result<Option<Decision>, u16> {
         context.state.is_changed = false;
         let root = Arc::clone(&context.server().root);
         let (found, adds_slash) = match location(&root, &context.state.path) {
@@ -199,7 +204,13 @@ impl Phases<'_> {
 
         // The server itself is no location: its steps have run.
         context.location = (!Arc::ptr_eq(&found, &root)).then_some(found);
-        adds_slash.then(|| {
+        let max = context.location().settings.client_max_body_size.unwrap_or(BODY_BYTES_MAX);
+        if let Framing::Length(length) = self.exchange.request.framing()
+            && (context.state.is_original && max != 0 && length > max)
+        {
+            return Err(413);
+        }
+        Ok(adds_slash.then(|| {
             let mut path = Vec::new();
             escape(context.location().name().as_bytes(), &mut path);
             if !context.state.args.is_empty() {
@@ -207,7 +218,7 @@ impl Phases<'_> {
                 path.extend_from_slice(&context.state.args);
             }
             Decision::Answer(redirect(301, absolute(path, self.exchange, self.client, context)))
-        })
+        }))
     }
 
     /// `set_real_ip_from` and `real_ip_header`.
@@ -224,15 +235,9 @@ impl Phases<'_> {
             context.state.real_ip = proxied.map(|it| it.source.into());
             return;
         }
-        let mut list = Vec::new();
-        for header in
-            self.exchange.request.headers().filter(|it| it.name.eq_ignore_ascii_case(name))
-        {
-            if !list.is_empty() {
-                list.push(b',');
-            }
-            list.extend_from_slice(header.value);
-        }
+        let headers = self.exchange.request.headers();
+        let values = headers.filter(|it| it.name.eq_ignore_ascii_case(name)).map(|it| it.value);
+        let list = values.collect::<Vec<_>>().join(&b',');
         let is_recursive = settings.real_ip_recursive == Some(true);
         context.state.real_ip = client_ip::find(&self.client.peer, &list, trusted, is_recursive);
     }

@@ -98,13 +98,14 @@ struct Generation {
 
 impl Generation {
     /// Upstreams that `old` has are taken over with their state.
-    fn new(config: Config, old: Option<&Generation>) -> Result<Generation, String> {
+    fn new(config: Config, old: Option<&Generation>, opens_logs: bool) -> Result<Self, String> {
         let upstreams = take_over(&config.upstreams, old.map(|it| &it.upstreams));
         let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
         let zones = limits::take_over(&config.http.zones, old.map(|it| &it.http.zones));
-        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones, true)?;
-        let (http, tls) = (Arc::new(http), stream_tls(&config)?);
+        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones, opens_logs)?;
+        let (http, tls) =
+            (Arc::new(http), config.servers.iter().map(StreamTls::of).collect::<Result<_, _>>()?);
         Ok(Generation { config, upstreams, http_upstreams, http, tls })
     }
 
@@ -135,21 +136,12 @@ impl Generation {
     }
 }
 
-/// Reads the certificates of `stream`.
-fn stream_tls(config: &Config) -> Result<Vec<StreamTls>, String> {
-    config.servers.iter().map(StreamTls::of).collect()
-}
-
-/// The `http` part of a configuration in a proxy that has just started, without its log files.
+/// The `http` part of a configuration. Without `opens_logs` it must not log.
 ///
 /// # Errors
-/// If a certificate cannot be used.
-pub fn http_generation(config: Config) -> Result<HttpGeneration, String> {
-    let upstreams = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
-    let upstreams = take_over(upstreams, None);
-    let zones = limits::take_over(&config.http.zones, None);
-    stream_tls(&config)?;
-    HttpGeneration::new(config.http, &upstreams, zones, false)
+/// If a certificate cannot be used, or a log file cannot be opened.
+pub fn http_generation(config: Config, opens_logs: bool) -> Result<Arc<HttpGeneration>, String> {
+    Ok(Generation::new(config, None, opens_logs)?.http)
 }
 
 /// Makes the upstreams of a configuration. Those that were there before keep their state.
@@ -229,7 +221,7 @@ pub fn serve(
     };
     let listen = serve.listen.map(any_port).transpose()?;
     add_listen(&mut config, listen)?;
-    let generation = Generation::new(config, None)?;
+    let generation = Generation::new(config, None, true)?;
     let (tcp, unix) = generation.addresses();
     let options = Options {
         listen: tcp,
@@ -305,7 +297,7 @@ impl LoadBalancer {
         let mut config = self.source.read(&System { lenient: self.source.lenient })?;
         add_listen(&mut config, self.listen)?;
         let old = self.current();
-        let new = Generation::new(config, Some(&old))?;
+        let new = Generation::new(config, Some(&old), true)?;
         let addresses = new.addresses();
         if addresses != old.addresses() {
             let listeners = self.listeners.get().ok_or("not ready to reload yet")?;

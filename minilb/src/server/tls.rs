@@ -137,10 +137,8 @@ pub fn of_site(
     alpn: &[&str],
 ) -> Result<Arc<ServerConfig>, String> {
     let provider = provider().map_err(|it| it.to_string())?;
-    let mut pairs = Vec::new();
-    for server in servers.iter() {
-        pairs.push(read_pairs(&server.root.settings, &provider)?);
-    }
+    let pairs = servers.iter().map(|it| read_pairs(&it.root.settings, &provider));
+    let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
     let default = site.default_server().unwrap_or_default();
     if pairs[default].is_empty() {
         return Err(NO_CERTIFICATE.to_owned());

@@ -123,20 +123,26 @@ fn paths_and_names_follow_the_rules_of_nginx() {
          location = /only/ {{ proxy_pass http://127.0.0.1:{port}; }}
          location /decoded/ {{ set $to 127.0.0.1:{port}; proxy_pass http://$to$uri; }}
          location /endless {{ return 200 \"$one\"; }}
-         location /names {{ return 200 \"$sub $server_name\"; }} }}"
+         location /small {{ client_max_body_size 1; return 200; }}
+         location /none {{ }}
+         location /names {{ return 200 \"$sub $server_name $http_x\"; }} }}"
     );
     let server = start(&http_conf(&scratch, &http));
-    for (path, status, end) in [
-        ("/slash", 200, "\r\n\r\nplain"),
-        ("/only?a", 301, "</html>\r\n"),
+    for (request, status, end) in [
+        ("GET /slash", 200, "\r\n\r\nplain"),
+        ("GET /only?a", 301, "</html>\r\n"),
         // NGINX sends the space, which ends the target.
-        ("/decoded/a%20b", 200, "\r\n\r\na/decoded/a%20b"),
-        ("/endless", 200, "\r\n\r\nxyxyxyxyxyx"),
-        ("/names", 200, "\r\n\r\na ~^(?<sub>.)$"),
+        ("GET /decoded/a%20b", 200, "\r\n\r\na/decoded/a%20b"),
+        ("GET /endless", 200, "\r\n\r\nxyxyxyxyxyx"),
+        ("POST /small", 413, "</html>\r\n"),
+        ("PUT /none", 405, "</html>\r\n"),
+        ("GET /names", 200, "\r\n\r\na ~^(?<sub>.)$ 1"),
     ] {
-        let answer = get(&server, path);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
-        assert!(answer.ends_with(end), "{path}: {answer}");
+        let headers = "Host: a\r\nConnection: close\r\nX: 1\r\nX: 2\r\nContent-Length: 2";
+        let request = format!("{request} HTTP/1.1\r\n{headers}\r\n\r\nok");
+        let answer = ask(&mut server.connect(), &request, "");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        assert!(answer.ends_with(end), "{request}: {answer}");
     }
 }
 
