@@ -152,6 +152,17 @@ def check_a_rejected_row_is_a_dead_letter(database, server):
     database.has({"user:long": "x"})
     assert dead_letters() == 0
 
+    # A row that another server has written later.
+    higher = 2**63 - 1
+    database.query(f"update users set sequence = {higher} where key = 'user:1'")
+    client.mset({"user:1": "Ada", "user:long": "y"})
+    eventually(lambda: dead_letters() == 1, "no dead letter")
+    database.has({"user:1": "Grace", "user:long": "y"})
+    database.query("delete from users where key = 'user:1'")
+    client.set("user:1", "Ada")
+    database.has({"user:1": "Ada"})
+    assert dead_letters() == 0
+
 
 def check_the_database_may_be_away(database, server):
     client = server.client()

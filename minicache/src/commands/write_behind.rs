@@ -56,6 +56,11 @@ fn prepare(
         ));
     }
 
+    let deletes = matches!(command.name, "del" | "unlink" | "getdel");
+    if writes && !deletes && !keys.is_empty() && bound.queue.has_too_many_dead_letters() {
+        return Err(Error::new("ERR write-behind: too many rejected rows wait: DEL their keys"));
+    }
+
     keys.retain(|_| db == 0);
     for bytes in keys {
         let key = keyspace.key(bytes);

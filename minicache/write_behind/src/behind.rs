@@ -41,6 +41,7 @@ pub struct WriteBehind {
     start: Instant,
 }
 
+#[derive(Default)]
 struct State {
     queue: Queue,
     /// Records that are not in the journal.
@@ -61,15 +62,8 @@ impl WriteBehind {
     pub fn open(disk: Arc<dyn Disk>, options: Options, sequence: u64) -> io::Result<WriteBehind> {
         let mut queue = Queue::new(options, sequence);
         let journal = Mutex::new(Journal::open(disk, &mut queue)?);
-        let (durable, records, wakers) = (queue.sequence, Vec::new(), Vec::new());
-        let state = Mutex::new(State {
-            queue,
-            records,
-            durable,
-            is_closed: false,
-            is_stopped: false,
-            wakers,
-        });
+        let durable = queue.sequence;
+        let state = Mutex::new(State { queue, durable, ..State::default() });
         let (submitted, changed) = (Condvar::new(), Condvar::new());
         Ok(WriteBehind { journal, state, submitted, changed, start: Instant::now() })
     }
@@ -179,6 +173,12 @@ impl WriteBehind {
     /// The value of a key that is not in the backend yet: `Some(None)` if it is to be deleted.
     pub fn newest(&self, key: &[u8]) -> Option<Value> {
         self.state.lock().queue.newest(key).map(|it| it.value.clone())
+    }
+
+    /// Returns true if dead letters alone are above the high-water mark: waiting does not help.
+    pub fn has_too_many_dead_letters(&self) -> bool {
+        let queue = &self.state.lock().queue;
+        queue.dead_bytes > queue.options.high_water
     }
 
     /// Bytes at the end of the journal that were found not to be whole records.

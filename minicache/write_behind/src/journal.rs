@@ -17,7 +17,7 @@
 //!
 //! The first record that is cut or damaged ends the file. An append that a crash interrupts leaves
 //! such a record, and nothing after it was acknowledged. Redis does this with its append-only file
-//! (`aof-load-truncated`).
+//! (`aof-load-truncated`). Such a file is kept with the ending `.damaged`, if a disk has done it.
 
 use crate::queue::{Operation, Queue};
 use minikit::storage::{Disk, DiskFile};
@@ -50,9 +50,11 @@ impl Journal {
             file.read_exact_at(&mut bytes, 0)?;
         }
         let ignored = replay(&bytes, queue);
-        // Without the end that a crash may have cut.
+        if ignored > 0 {
+            replace(&*disk, "write-behind.journal.damaged", &bytes)?;
+        }
         let records = snapshot(queue);
-        let (file, length) = (replace(&*disk, &records)?, records.len() as u64);
+        let (file, length) = (replace(&*disk, NAME, &records)?, records.len() as u64);
         Ok(Journal { disk, file, length, sequence: queue.sequence, ignored, failure: None })
     }
 
@@ -72,7 +74,7 @@ impl Journal {
     ) -> io::Result<()> {
         self.failure.map_or(Ok(()), |kind| Err(io::Error::from(kind)))?;
         let result = match snapshot {
-            Some(snapshot) => replace(&*self.disk, &snapshot).map(|file| {
+            Some(snapshot) => replace(&*self.disk, NAME, &snapshot).map(|file| {
                 (self.file, self.length) = (file, snapshot.len() as u64);
             }),
             None => self.file.write_all_at(records, self.length).and_then(|()| {
@@ -88,14 +90,14 @@ impl Journal {
     }
 }
 
-fn replace(disk: &dyn Disk, records: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+fn replace(disk: &dyn Disk, name: &str, records: &[u8]) -> io::Result<Box<dyn DiskFile>> {
     if disk.list("")?.iter().any(|it| it == NEW) {
         disk.remove(NEW)?; // a crash left it behind
     }
     let file = disk.create(NEW)?;
     file.write_all_at(records, 0)?;
     file.sync()?; // the bytes are safe before the name points at them
-    disk.rename(NEW, NAME)?;
+    disk.rename(NEW, name)?;
     disk.sync_dir("")?;
     Ok(file)
 }

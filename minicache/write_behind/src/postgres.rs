@@ -16,7 +16,8 @@
 //! find nothing to compare its number with, and the key would be back. But there is none. A
 //! connection that breaks before `commit` was sent leaves a transaction that is rolled back. One
 //! that breaks after it leaves a transaction that has already locked all its rows. The next batch
-//! has the same keys, since none of them counts as written, and waits for those locks.
+//! has the same keys, since none of them counts as written, and waits for those locks. A put that
+//! is executed again finds its own number. A higher one is of another server: the put is rejected.
 //!
 //! No counterpart in Redis; Hazelcast's `GenericMapStore` makes such statements.
 
@@ -84,7 +85,7 @@ impl Postgres {
         if !batch.iter().all(is_bound) {
             return Err((Failure::Rejected, "no table for this key".to_owned()));
         }
-        self.transact(batch).map_err(|error| {
+        let is_newest = self.transact(batch).map_err(|error| {
             let failure = failure(&error);
             if failure == Failure::Unavailable {
                 self.client = None;
@@ -92,10 +93,13 @@ impl Postgres {
             // The text of the error alone is "db error".
             let source = error.source().map_or(String::new(), |it| format!(": {it}"));
             (failure, format!("{error}{source}"))
-        })
+        })?;
+        let why = "the row has a higher number: only one server may write to a table";
+        if is_newest { Ok(()) } else { Err((Failure::Rejected, why.to_owned())) }
     }
 
-    fn transact(&mut self, batch: &[Operation]) -> Result<(), Error> {
+    /// Returns false, and writes nothing, if a row has a higher number.
+    fn transact(&mut self, batch: &[Operation]) -> Result<bool, Error> {
         let client = match &mut self.client {
             Some(client) => client,
             empty => {
@@ -105,13 +109,17 @@ impl Postgres {
             }
         };
         let mut transaction = client.transaction()?;
+        let mut is_newest = true;
         for (prefix, table) in &self.tables {
             let operations = batch.iter().filter(|it| it.key.starts_with(prefix));
             let (puts, deletes) = operations.partition::<Vec<_>, _>(|it| it.value.is_some());
-            upsert(&mut transaction, table, &puts)?;
+            is_newest &= upsert(&mut transaction, table, &puts)?;
             delete(&mut transaction, table, &deletes)?;
         }
-        transaction.commit()
+        if is_newest {
+            transaction.commit()?; // otherwise dropping it rolls it back
+        }
+        Ok(is_newest)
     }
 }
 
@@ -127,9 +135,9 @@ fn failure(error: &Error) -> Failure {
 }
 
 // ANCHOR: upsert
-fn upsert(to: &mut Transaction<'_>, table: &str, puts: &[&Operation]) -> Result<(), Error> {
+fn upsert(to: &mut Transaction<'_>, table: &str, puts: &[&Operation]) -> Result<bool, Error> {
     if puts.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let columns = puts.iter().map(|it| {
         let value = it.value.as_deref().unwrap_or_default();
@@ -147,9 +155,9 @@ fn upsert(to: &mut Transaction<'_>, table: &str, puts: &[&Operation]) -> Result<
     let sql = format!(
         "insert into {table} (key, value, sequence) values {rows} on conflict (key) do update \
          set value = excluded.value, sequence = excluded.sequence \
-         where {table}.sequence < excluded.sequence"
+         where {table}.sequence <= excluded.sequence"
     );
-    to.execute(&sql, &parameters).map(drop)
+    Ok(to.execute(&sql, &parameters)? == puts.len() as u64)
 }
 // ANCHOR_END: upsert
 

@@ -7,7 +7,7 @@
 //! next_batch                  in flight: a=2 b=1       no second batch until it is done
 //! submit a=3                  newest: a=3 b=1 c=1
 //! done(unavailable)           order: a b c             a=3 is newer: the batch goes under it
-//! next_batch, after a pause   in flight: a=3 b=1
+//! next_batch, after a pause   in flight: a=3           half of it, in case that was too much
 //! ```
 //!
 //! 1. **The last operation of a key wins.** Only a newer one replaces it in `newest`. A batch that
@@ -18,7 +18,8 @@
 //! 3. **An operation is readable until it is written**, whatever the cache has evicted.
 //! 4. **Nothing is dropped.** What the backend refuses by itself becomes a dead letter, until a
 //!    newer operation of its key takes its place. The backend does not say which operation of a
-//!    batch is at fault, so the batch is halved until one is left.
+//!    batch is at fault, so the batch is halved until one is left. One that fails for want of time
+//!    is halved, too, and each success doubles the next.
 //!
 //! Counterparts: Hazelcast's `MapStore`, Infinispan's `AsyncNonBlockingStore`. They have shards;
 //! here a program opens a queue for each.
@@ -99,6 +100,7 @@ pub struct Figures {
 }
 
 /// See the head of the file.
+#[derive(Default)]
 pub struct Queue {
     /// How batches are made. A change takes effect with the next batch.
     pub options: Options,
@@ -108,11 +110,13 @@ pub struct Queue {
     newest: HashMap<Arc<[u8]>, (Operation, u64)>,
     /// The keys in it that are not in flight, the one that waits longest first.
     order: VecDeque<Arc<[u8]>>,
-    /// What the backend refused, by key. It counts as bytes of the queue.
+    /// What the backend refused, by key.
     dead_letters: HashMap<Arc<[u8]>, Operation>,
     is_in_flight: bool,
-    /// Bytes of the operations that are not written.
+    /// Bytes of the operations that are not written, dead letters too.
     pub bytes: usize,
+    /// Bytes of the dead letters.
+    pub dead_bytes: usize,
     batch_limit: usize,
     pause_ms: u64,
     not_before_ms: u64,
@@ -121,25 +125,16 @@ pub struct Queue {
 impl Queue {
     /// An empty queue, whose first operation has the number after `sequence`.
     pub fn new(options: Options, sequence: u64) -> Queue {
-        Queue {
-            sequence,
-            newest: HashMap::new(),
-            order: VecDeque::new(),
-            dead_letters: HashMap::new(),
-            is_in_flight: false,
-            bytes: 0,
-            batch_limit: options.batch_max,
-            pause_ms: options.retry_ms,
-            not_before_ms: 0,
-            options,
-        }
+        let (batch_limit, pause_ms) = (options.batch_max, options.retry_ms);
+        Queue { sequence, batch_limit, pause_ms, options, ..Queue::default() }
     }
 
     /// Takes an operation.
     pub fn submit(&mut self, key: &[u8], value: Value, now_ms: u64) -> (Operation, Ack) {
         let operation = Operation { key: key.into(), value, sequence: self.sequence + 1 };
         self.restore(operation.clone(), now_ms);
-        (operation, if self.is_full() { Ack::WriteThrough } else { Ack::Queued })
+        let is_high = self.bytes > self.options.high_water;
+        (operation, if is_high { Ack::WriteThrough } else { Ack::Queued })
     }
 
     /// Takes an operation that has a number already: from a journal, or a dead letter again. It
@@ -148,6 +143,7 @@ impl Queue {
         self.sequence = self.sequence.max(operation.sequence);
         if let Some(older) = self.dead_letters.remove(&operation.key) {
             self.bytes -= older.size();
+            self.dead_bytes -= older.size();
         }
         let key = Arc::clone(&operation.key);
         match self.newest.get_mut(&key) {
@@ -189,15 +185,16 @@ impl Queue {
                 self.pause_ms = self.options.retry_ms;
                 self.batch_limit = (self.batch_limit * 2).min(self.options.batch_max);
             }
-            Err(Failure::Rejected) => self.batch_limit = batch.len().div_ceil(2),
-            Err(Failure::Unavailable) => {
-                // Up to half of it less, so that clients do not come back all at once. The product
-                // with the golden ratio spreads numbers that are close to each other.
-                let random = (self.sequence ^ now_ms).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-                let jitter_ms = random % (self.pause_ms / 2 + 1);
-                self.not_before_ms = now_ms + self.pause_ms - jitter_ms;
-                self.pause_ms = (self.pause_ms * 2).min(self.options.retry_ms * 100);
-            }
+            // Halved: one operation is at fault, or the backend is too slow for so many at once.
+            Err(_) => self.batch_limit = batch.len().div_ceil(2),
+        }
+        if result == Err(Failure::Unavailable) {
+            // Up to half of it less, so that clients do not come back all at once. The product
+            // with the golden ratio spreads numbers that are close to each other.
+            let random = (self.sequence ^ now_ms).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+            let jitter_ms = random % (self.pause_ms / 2 + 1);
+            self.not_before_ms = now_ms + self.pause_ms - jitter_ms;
+            self.pause_ms = (self.pause_ms * 2).min(self.options.retry_ms * 100);
         }
 
         let is_over = result.is_ok() || (result == Err(Failure::Rejected) && batch.len() == 1);
@@ -215,6 +212,7 @@ impl Queue {
                 match result {
                     Ok(()) => self.bytes -= operation.size(),
                     Err(_) => {
+                        self.dead_bytes += operation.size();
                         self.dead_letters.insert(Arc::clone(&operation.key), operation);
                     }
                 }
@@ -241,13 +239,13 @@ impl Queue {
     pub fn take_dead_letters(&mut self) -> Vec<Operation> {
         let mut taken = std::mem::take(&mut self.dead_letters).into_values().collect::<Vec<_>>();
         taken.sort_by_key(|it| it.sequence);
-        self.bytes -= taken.iter().map(Operation::size).sum::<usize>();
+        self.bytes -= std::mem::take(&mut self.dead_bytes);
         taken
     }
 
-    /// Returns true above the high-water mark.
+    /// Returns true if what the backend may still take is above the high-water mark.
     pub fn is_full(&self) -> bool {
-        self.bytes > self.options.high_water
+        self.bytes - self.dead_bytes > self.options.high_water
     }
 
     /// Returns true if the backend did not write the last batch, for want of a connection.

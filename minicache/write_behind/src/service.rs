@@ -63,9 +63,8 @@ mod threads {
         if !words.chunks(2).all(|pair| is_binding(pair, words)) {
             return Err("write-behind takes pairs of a prefix, in no other one, and a table".into());
         }
-        let pairs = words.chunks_exact(2);
-        let tables = pairs.map(|pair| (pair[0].clone().into_bytes(), pair[1].clone()));
-        let tables = tables.collect::<Vec<_>>();
+        let table = |pair: &[String]| (pair[0].clone().into_bytes(), pair[1].clone());
+        let tables = words.chunks_exact(2).map(table).collect::<Vec<_>>();
         let prefixes = tables.iter().map(|(prefix, _)| prefix.clone()).collect();
         let mut database = Postgres::new(url, tables)?;
 
@@ -76,7 +75,7 @@ mod threads {
         let queue = WriteBehind::open(Arc::new(data.disk()), Options::default(), sequence)?;
         let (ignored, queue) = (queue.ignored(), Arc::new(queue));
         if ignored > 0 {
-            tracing::warn!("write-behind: {ignored} bytes at the end of the journal are not whole");
+            tracing::warn!("{ignored} bytes are ignored, see write-behind.journal.damaged");
         }
 
         let (journal, worker) = (Arc::clone(&queue), Arc::clone(&queue));

@@ -2,7 +2,7 @@
 
 use crate::commands::testing::Fixture;
 use crate::engine::eviction::evict_one;
-use minicache_write_behind::{Options, WriteBehind, service::Bound};
+use minicache_write_behind::{Failure, Options, WriteBehind, service::Bound};
 use minikit::storage::SimulatedDisk;
 use std::sync::Arc;
 
@@ -81,6 +81,21 @@ fn what_a_table_cannot_have_is_refused() {
     fixture.run("SELECT 1");
     assert!(fixture.run("SET user:1 a").contains("in database 0"));
     assert_eq!(waits(&fixture, "user:1"), Some(Some("EX".to_string())));
+}
+
+#[test]
+fn too_many_rejected_rows_are_an_error_and_no_wait() {
+    let mut fixture = fixture(&[]);
+    let queue = Arc::clone(&fixture.cache.shards.bound.get().unwrap().queue);
+    queue.submit(b"user:1", Some(vec![255_u8; 17 << 20].into()));
+    queue.close();
+    queue.work(|_| Err(Failure::Rejected)).unwrap();
+    assert!(queue.awaited(true).is_none(), "no reply waits for what is rejected");
+    let reply = fixture.run("SET user:2 a");
+    assert!(reply.contains("too many rejected rows"), "{reply}");
+    assert_eq!(fixture.run("GET user:2"), "(nil)");
+    fixture.run("DEL user:1");
+    assert_eq!(fixture.run("SET user:2 a"), "OK");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The power fails at every byte of every write; and a queue that is full.
 
 use super::*;
-use minikit::storage::{Faults, SimulatedDisk, Survivors, every_cut};
+use minikit::storage::{Disk, Faults, SimulatedDisk, Survivors, every_cut};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -108,6 +108,29 @@ fn a_full_queue_makes_writers_wait_for_the_backend() {
         assert_eq!(&*behind.take_dead_letters()[0].key, b"bad");
         behind.close();
     });
+}
+
+#[test]
+fn a_damaged_journal_is_kept() {
+    let (disk, name) = (SimulatedDisk::new(1), "write-behind.journal");
+    let behind = open(&disk).unwrap();
+    behind.put(b"a", Some(b"1")).unwrap();
+    behind.put(b"b", Some(b"2")).unwrap();
+    drop(behind);
+    let read = |name: &str| {
+        let file = disk.open_to_read(name).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    let mut bytes = read(name);
+    let at = bytes.len() - 40; // in the record of `a`
+    bytes[at] ^= 1;
+    disk.open(name).unwrap().write_all_at(&bytes, 0).unwrap();
+
+    let behind = open(&disk).unwrap();
+    assert!(behind.ignored() > 40 && behind.newest(b"b").is_none());
+    assert_eq!(read("write-behind.journal.damaged"), bytes, "as it was");
 }
 
 #[test]

@@ -35,9 +35,9 @@ fn a_failed_batch_goes_under_newer_operations() {
     assert!(queue.next_batch(0).is_none(), "after a pause");
 
     let again = queue.next_batch(50).unwrap();
-    assert_eq!(shown(&again), "a=3 b=1");
+    assert_eq!(shown(&again), "a=3", "half of the batch");
     queue.done(again, Ok(()), 50);
-    assert_eq!(shown(&queue.next_batch(50).unwrap()), "c=1");
+    assert_eq!(shown(&queue.next_batch(50).unwrap()), "b=1 c=1");
 }
 
 #[test]
@@ -87,6 +87,38 @@ fn a_newer_operation_takes_the_place_of_a_dead_letter() {
     queue.submit(b"a", None, 0);
     assert_eq!(queue.figures(), Figures { keys: 1, bytes: 129, dead_letters: 0 });
     assert_eq!(queue.unwritten().count(), 1);
+}
+
+/// A statement of more rows than its backend can do in time would fail forever.
+#[test]
+fn a_slow_backend_gets_batches_that_it_can_do_in_time() {
+    let options = Options { delay_ms: 0, batch_max: 128, ..Options::default() };
+    let (mut queue, mut now_ms, mut batches) = (Queue::new(options, 0), 0, Vec::new());
+    for number in 0..300 {
+        put(&mut queue, &number.to_string(), "");
+    }
+    while !queue.is_written() {
+        now_ms = queue.next_ms().unwrap().max(now_ms);
+        let batch = queue.next_batch(now_ms).unwrap();
+        batches.push(batch.len());
+        let result = if batch.len() > 40 { Err(Failure::Unavailable) } else { Ok(()) };
+        queue.done(batch, result, now_ms);
+    }
+    assert_eq!(batches[..5], [128, 64, 32, 64, 32]);
+}
+
+#[test]
+fn dead_letters_do_not_make_writers_wait() {
+    let mut queue = queue();
+    put(&mut queue, "a", &"bad".repeat(200));
+    assert!(queue.is_full());
+    let batch = queue.next_batch(0).unwrap();
+    queue.done(batch, Err(Failure::Rejected), 0);
+    assert!(!queue.is_full(), "the backend is not going to take it");
+    assert_eq!((queue.bytes, queue.dead_bytes), (729, 729));
+
+    queue.submit(b"a", None, 0);
+    assert_eq!((queue.bytes, queue.dead_bytes), (129, 0));
 }
 
 #[test]
