@@ -101,7 +101,7 @@ fn dump(keyspace: &Keyspace, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> 
     for (db, shard) in databases.flat_map(|db| keyspace.shards().map(move |it| (db, it.1))) {
         let mut cursor = 0;
         loop {
-            cursor = shard.scan(db, cursor, |handle| {
+            cursor = shard.table(db).scan(cursor, |handle| {
                 if std::mem::replace(&mut selected, db) != db {
                     encode(&mut out, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
                 }

@@ -27,8 +27,8 @@ use super::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::eviction::observer::{Event, Observer, SAMPLED, hash_in};
 use crate::engine::hashing::{hash_key, hasher};
-use crate::engine::store::shard::ShardStats;
 use crate::engine::tuning::Tuning;
+use crate::engine::{shards::Shards, store::shard::ShardStats};
 use ghosts::Ghosts;
 use minikit::sync::Mutex;
 use std::fmt::Write;
@@ -65,6 +65,12 @@ impl Advisor {
         }
     }
 
+    /// Stops sampling.
+    pub fn stop(&self, shards: &Shards) {
+        shards.observed.store(false, Ordering::Relaxed);
+        *self.0.lock() = None;
+    }
+
     /// Counts anew from now on: the counters of the shards are zero.
     pub fn reset(&self, now_ms: i64) {
         if let Some(Sampling { ghosts, since_ms, before }) = &mut *self.0.lock() {
@@ -81,8 +87,7 @@ pub fn cache_advise(c: &mut Call) -> Answer {
         return Err(Error::SYNTAX);
     }
     if c.args.len() == 3 {
-        c.cache.shards.observed.store(false, Ordering::Relaxed);
-        *c.cache.advisor.0.lock() = None;
+        c.cache.advisor.stop(&c.cache.shards);
         return if on { start(c) } else { c.out.answer_ok() };
     }
 
@@ -90,6 +95,7 @@ pub fn cache_advise(c: &mut Call) -> Answer {
     let (now_ms, tuning) = (c.keyspace.now.ms, c.keyspace.parts.tuning);
     let sampling = c.cache.advisor.0.lock();
     let sampling = sampling.as_ref().filter(|it| it.ghosts.policy == tuning.maxmemory_policy);
+    let sampling = sampling.filter(|_| tuning.maxmemory > 0);
     let text = report(sampling.ok_or(OFF)?, &stats, tuning.maxmemory, now_ms);
     c.out.verbatim(&text);
     Ok(())
@@ -105,19 +111,12 @@ fn start(c: &mut Call) -> Answer {
     let mut ghosts = Ghosts::new(tuning);
     let (now_ms, databases) = (c.keyspace.now.ms, tuning.databases);
     for (_, shard) in c.keyspace.shards() {
-        for db in 0..databases {
-            let mut cursor = 0;
-            loop {
-                cursor = shard.scan(db, cursor, |handle| {
-                    let hash = hash_key(hasher(), shard.key(handle));
-                    if hash & SAMPLED == 0 {
-                        let event = Event::Added(shard.stored(handle));
-                        ghosts.observe(tuning.maxmemory, now_ms, hash_in(db, hash), event);
-                    }
-                });
-                if cursor == 0 {
-                    break;
-                }
+        let keys = (0..databases).flat_map(|db| shard.table(db).ids().map(move |it| (db, it)));
+        for (db, handle) in keys {
+            let hash = hash_key(hasher(), shard.key(handle));
+            if hash & SAMPLED == 0 {
+                let event = Event::Added(shard.stored(handle));
+                ghosts.observe(tuning.maxmemory, now_ms, hash_in(db, hash), event);
             }
         }
     }
@@ -143,9 +142,10 @@ fn report(sampling: &Sampling, stats: &ShardStats, maxmemory: u64, now_ms: i64) 
         "policy", "memory", "hits %", "misses/s", "saved/s"
     );
     let mut row = |policy: &str, memory: u64, expected: f64, saved: &str| {
-        let hits = 100.0 * (1.0 - expected / reads.max(1.0));
+        let hits = 100.0 * (1.0 - expected / reads);
+        let hits = if reads > 0.0 { format!("{hits:.2}") } else { "-".to_string() };
         let (memory, rate) = (megabytes(memory), expected / seconds);
-        let _ = writeln!(text, "{policy:<18}{memory:>9}{hits:>9.2}{rate:>11.1}{saved:>10}");
+        let _ = writeln!(text, "{policy:<18}{memory:>9}{hits:>9}{rate:>11.1}{saved:>10}");
     };
     row(ghosts.policy.name(), maxmemory, misses, "now");
 
@@ -164,4 +164,22 @@ fn report(sampling: &Sampling, stats: &ShardStats, maxmemory: u64, now_ms: i64) 
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}mb", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+
+    #[test]
+    fn without_reads_or_a_limit_nothing_is_claimed() {
+        let parameters = [("maxmemory", "1gb"), ("maxmemory-policy", "allkeys-lru")];
+        let mut fixture = Fixture::with(&parameters);
+        assert_eq!(fixture.run("CACHE ADVISE ON"), "OK");
+        let advice = fixture.run("CACHE ADVISE");
+        assert!(advice.contains("1024.0mb        -        0.0       now"), "{advice}");
+
+        fixture.run("CONFIG SET maxmemory 0");
+        let advice = fixture.run("CACHE ADVISE");
+        assert!(advice.contains("ERR nothing is sampled yet"), "{advice}");
+    }
 }

@@ -84,7 +84,7 @@ fn step(keyspace: &Keyspace, cursor: u64, mut show: impl FnMut(&Shard, Handle)) 
     let count = keyspace.parts.shards.len() as u64;
     let (number, place) = (cursor % count, cursor / count);
     let (_, shard) = keyspace.shards().nth(number as usize).expect("all shards are locked");
-    match shard.scan(keyspace.db, place, |handle| show(shard, handle)) {
+    match shard.table(keyspace.db).scan(place, |handle| show(shard, handle)) {
         0 if number + 1 == count => 0,
         0 => number + 1,
         place => place * count + number,

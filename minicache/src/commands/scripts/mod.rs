@@ -199,7 +199,7 @@ fn run(c: &mut Call, script: Arc<Script>, keys: usize, read_only: bool) -> Answe
     let mut context = Context::of(c);
     context.read_only = read_only;
     if let Some(flags) = script.flags {
-        if context.out_of_memory && !flags.allow_oom {
+        if context.out_of_memory && !flags.allow_oom && !flags.no_writes {
             return Err(Error::OUT_OF_MEMORY);
         }
         if read_only && !flags.no_writes {

@@ -156,3 +156,17 @@ fn memory_and_stack_are_bounded() {
     assert!(fixture.run(&long).contains("too many syntax levels"));
     assert_eq!(fixture.run("EVAL \"return 1\" 0"), "(integer) 1");
 }
+
+/// `scriptPrepareForRun` in `script.c`: a script that writes nothing takes no memory.
+#[test]
+fn a_script_without_writes_runs_when_memory_is_short() {
+    let mut fixture = Fixture::with(&[("maxmemory", "1")]);
+    for (flags, reply) in [
+        ("no-writes", "(integer) 1"),
+        ("allow-oom", "(integer) 1"),
+        ("allow-stale", "(error) OOM command not allowed when used memory > 'maxmemory'."),
+    ] {
+        let script = format!("EVAL \"#!lua flags={flags}\\nreturn 1\" 0");
+        assert_eq!(fixture.run(&script), reply, "{flags}");
+    }
+}

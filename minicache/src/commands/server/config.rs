@@ -45,11 +45,12 @@ pub fn config_set(c: &mut Call) -> Answer {
             c.cache.stats.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
-                let order = c.cache.config.snapshot().tuning.maxmemory_policy.order();
-                let (before, now_ms) = (&*c.keyspace.parts.tuning.policy, c.keyspace.now.ms);
+                let policy = c.cache.config.snapshot().tuning.maxmemory_policy;
+                let (before, now_ms) = (c.keyspace.parts.tuning, c.keyspace.now.ms);
+                c.cache.advisor.stop(&c.cache.shards);
                 for shard in c.keyspace.shards_mut() {
                     shard.pool.clear();
-                    shard.set_order(order, before, now_ms);
+                    shard.set_order(policy.order(), &*before.policy, now_ms);
                 }
             }
             let limit = c.cache.config.snapshot().settings.maxmemory_clients;

@@ -23,7 +23,7 @@
 use super::contents::{Contents, Database};
 use super::key_order::KeyOrder;
 use super::slab::{Handle, SHARED_MAX, Slab};
-use super::wheel::LEVELS;
+use super::{table::Table, wheel::LEVELS};
 use crate::engine::eviction::observer::Stored;
 use crate::engine::eviction::pool::{Candidate, Pool};
 use crate::engine::object::{Object, Str, Value};
@@ -361,9 +361,9 @@ impl Shard {
         self.contents.databases.swap(one, other);
     }
 
-    /// One step of a scan: passes the handles of one bucket to `emit` and returns the next cursor.
-    pub fn scan(&self, db: usize, cursor: u64, emit: impl FnMut(Handle)) -> u64 {
-        self.contents.databases[db].table.scan(cursor, emit)
+    /// The handles of the keys of a database: all of them, or a bucket at a time.
+    pub fn table(&self, db: usize) -> &Table {
+        &self.contents.databases[db].table
     }
 
     pub fn random(&mut self, db: usize) -> Option<Handle> {

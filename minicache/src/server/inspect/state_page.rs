@@ -89,7 +89,7 @@ fn sample_encodings(
         let mut handles = Vec::new();
         let mut cursor = rng.next_u64();
         while cursor != 0 && handles.len() < SAMPLED.min(shard.len(db)) {
-            cursor = shard.scan(db, cursor, |handle| handles.push(handle));
+            cursor = shard.table(db).scan(cursor, |handle| handles.push(handle));
         }
         for handle in handles {
             let value = shard.value(handle);
