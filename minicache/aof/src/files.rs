@@ -48,6 +48,7 @@ pub fn load<'a>(
             return Err(format!("{name}: byte {end}: it ends in the middle of a command"));
         }
         let file = disk.open_to_read(name).map_err(|error| error.to_string())?;
+        apply(&[&b"SELECT"[..], b"0"])?; // where every file begins
         last = Some((name, read(&*file, &mut apply).map_err(|why| format!("{name}: {why}"))?));
     }
     Ok(last.map_or(Read { end: 0, len: 0 }, |(_, read)| read))
@@ -146,8 +147,9 @@ impl Files {
         Ok((position, complete, self.manifest.next("base")))
     }
 
-    /// Puts a base in the place of the files that it was made of.
-    pub fn replace(&mut self, complete: &[File], base: File) -> io::Result<()> {
+    /// Puts a base, which has another name until now, in the place of the files it was made of.
+    pub fn replace(&mut self, complete: &[File], written: &str, base: File) -> io::Result<()> {
+        self.disk.rename(written, &base.name)?;
         let mut manifest = self.manifest.clone();
         manifest.increments.retain(|file| !complete.contains(file));
         manifest.base = Some(base);
@@ -176,6 +178,11 @@ fn remove_others(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
         let rest = name.strip_prefix(&manifest.name).and_then(|rest| rest.strip_prefix('.'));
         let is_ours = |rest: &str| rest.ends_with(".base.aof") || rest.ends_with(".incr.aof");
         if rest.is_some_and(is_ours) && !manifest.files().any(|file| file.name == name) {
+            // A crash leaves no commands before there is a manifest: that was lost.
+            if manifest.files().next().is_none() && disk.open_to_read(&name)?.len()? > 0 {
+                let why = "no manifest lists it: restore that, or move the file away";
+                return Err(io::Error::other(format!("{name}: {why}")));
+            }
             disk.remove(&name)?;
         }
     }

@@ -76,7 +76,7 @@ impl Flusher {
     pub fn start(server: impl Server, files: Files, folder: PathBuf) -> io::Result<Flusher> {
         let stop = Arc::new(AtomicBool::new(false));
         let (log, stopped) = (server.log(), Arc::clone(&stop));
-        log.turn_on();
+        log.on.store(true, Ordering::Relaxed);
         log.size.store(files.size(), Ordering::Relaxed);
         log.base_size.store(files.size(), Ordering::Relaxed);
         let (last_sync, failed, rewrite) = (Instant::now(), false, None);
@@ -122,12 +122,11 @@ impl<S: Server> Task<S> {
             AppendFsync::No => stopping,
         };
         let nothing = files.unsynced.is_empty();
-        log.busy_since_ms.store(if nothing { 0 } else { now_ms() }, Ordering::Relaxed);
-        let outcome = match () {
-            () if nothing => Ok(()),
-            () if due => files.write().and_then(|()| files.sync()),
-            () => files.write(),
-        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let busy_since_ms = if nothing { 0 } else { since.as_millis() as i64 };
+        log.busy_since_ms.store(busy_since_ms, Ordering::Relaxed);
+        let written = files.write();
+        let outcome = written.and_then(|()| if due && !nothing { files.sync() } else { Ok(()) });
         log.busy_since_ms.store(0, Ordering::Relaxed);
         if due {
             self.last_sync = Instant::now();
@@ -194,7 +193,7 @@ impl<S: Server> Task<S> {
             Err(error) => Err(error),
         };
         let Some(Rewrite { complete, base, .. }) = self.rewrite.take() else { return };
-        let ended = ended.and_then(|()| self.files.replace(&complete, base));
+        let ended = ended.and_then(|()| self.files.replace(&complete, &unfinished(&base), base));
         self.end_rewrite(ended);
     }
 
@@ -214,7 +213,10 @@ impl<S: Server> Task<S> {
         let (position, complete, base) = self.files.rotate(self.server.log())?;
         self.server.log().publish(position);
         let mut command = self.server.rewriter();
-        command.arg(&self.folder).arg(&base.name).args(complete.iter().map(|file| &file.name));
+        command
+            .arg(&self.folder)
+            .arg(unfinished(&base))
+            .args(complete.iter().map(|file| &file.name));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         tracing::info!("Background append only file rewriting started by pid {}", child.id());
         Ok(Rewrite { child, complete, base })
@@ -234,8 +236,8 @@ impl<S: Server> Task<S> {
     }
 }
 
-/// Unix milliseconds.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as i64
+/// The name of a base while a process writes it, which may outlive a server that is killed: then it
+/// must not write over the base of the next server.
+fn unfinished(base: &File) -> String {
+    format!("{}.{}.base.aof", base.name, process::id())
 }

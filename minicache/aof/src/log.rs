@@ -32,7 +32,8 @@ const UNSYNCED_MAX: u64 = 64 << 20;
 /// What the cores and the thread that writes the file share.
 #[derive(Default)]
 pub struct Log {
-    on: AtomicBool,
+    /// True if changes are logged.
+    pub on: AtomicBool,
     tail: Mutex<Tail>,
     filled: Condvar,
     /// Bytes ever appended, and how many of them are as safe as `appendfsync` asks for.
@@ -122,11 +123,6 @@ impl Log {
     /// Returns true if changes are logged.
     pub fn is_on(&self) -> bool {
         self.on.load(Ordering::Relaxed)
-    }
-
-    /// Logs changes from now on.
-    pub fn turn_on(&self) {
-        self.on.store(true, Ordering::Relaxed);
     }
 
     /// A unit for a keyspace of a core that has counted `changes`; `None` if nothing is logged.

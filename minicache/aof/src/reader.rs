@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! *3 $3 SET $1 a $1 1       handed out
-//! *1 $5 MULTI               kept until EXEC
+//! *1 $5 MULTI               handed out; what follows takes effect with EXEC
 //! *2 $4 INCR $1 a
 //! *1 $4 EX                  the file ends: the log ends before MULTI, and the rest is cut off
 //! ```
+//!
+//! Commands after `MULTI` are queued one by one, as those of a client: a damaged `EXEC` is refused,
+//! where otherwise all that follows would pass for an unfinished transaction.
 //!
 //! A command that is cut off at the end is what a crash leaves, even if the file system put zeros
 //! after it. Anything else that is not a command is damage, and is refused with its offset.
@@ -32,7 +35,7 @@ pub struct Read {
 /// A command, by the places of its arguments, and its length; `None` if it is cut off.
 type Found = Option<(Vec<Range<usize>>, usize)>;
 
-/// Passes the commands of a file to `apply`.
+/// Passes the commands of a file to `apply`, which executes those of a transaction after `EXEC`.
 ///
 /// # Errors
 /// The offset of what is no command, or what `apply` does not accept, and why.
@@ -43,8 +46,8 @@ pub fn read(
     let len = file.len().map_err(|error| error.to_string())?;
     // The bytes in memory, the offset of the first of them, and how many of them are done.
     let (mut bytes, mut offset, mut done) = (Vec::new(), 0, 0);
-    // The offset of MULTI, and the commands after it.
-    let mut open: Option<(u64, Vec<Vec<Vec<u8>>>)> = None;
+    // The offset of MULTI, until EXEC.
+    let mut open = None;
     loop {
         let (at, rest) = (offset + done as u64, &bytes[done..]);
         let failed = |why: String| format!("byte {at}: {why}");
@@ -52,27 +55,18 @@ pub fn read(
             Ok(Some((places, length))) => {
                 let args: Vec<&[u8]> = places.into_iter().map(|place| &rest[place]).collect();
                 let is = |word: &[u8]| args.len() == 1 && args[0].eq_ignore_ascii_case(word);
-                match &mut open {
-                    _ if args.is_empty() => {}
-                    None if is(b"multi") => open = Some((at, Vec::new())),
-                    None => apply(&args).map_err(failed)?,
-                    Some((_, commands)) if is(b"exec") => {
-                        for command in commands.iter() {
-                            let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
-                            apply(&args).map_err(failed)?;
-                        }
-                        open = None;
-                    }
-                    Some((_, commands)) => {
-                        commands.push(args.iter().map(|arg| arg.to_vec()).collect());
-                    }
+                if is(b"multi") || is(b"exec") {
+                    open = is(b"multi").then_some(at);
+                }
+                if !args.is_empty() {
+                    apply(&args).map_err(failed)?;
                 }
                 done += length;
                 continue;
             }
             Ok(None) => {}
             Err(_) if is_blank_after_cut(file, at, len) => {
-                return Ok(Read { end: open.map_or(at, |(begin, _)| begin), len });
+                return Ok(Read { end: open.unwrap_or(at), len });
             }
             Err(why) => return Err(failed(why.to_string())),
         }
@@ -86,7 +80,7 @@ pub fn read(
         let read = read.map_err(|error| error.to_string())?;
         bytes.truncate(held + read);
         if read == 0 {
-            return Ok(Read { end: open.map_or(at, |(begin, _)| begin), len });
+            return Ok(Read { end: open.unwrap_or(at), len });
         }
     }
 }

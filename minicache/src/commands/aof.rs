@@ -47,20 +47,21 @@ pub fn load<T>(
     loaded
 }
 
-/// Executes a command that changes keys.
+/// Executes a command that changes keys, or queues it after `MULTI`.
 fn execute(executor: &mut Executor, session: &mut Session, args: &[&[u8]]) -> Result<(), String> {
     let args: OwnedArgs = args.iter().collect();
     let command = lookup(args.as_args()).map_err(|error| error.0.to_string())?;
     let changes = command.flags.has(Flags::WRITE) && !command.flags.has(Flags::BLOCKING);
-    if !changes && command.name != "select" {
+    if !changes && !matches!(command.name, "select" | "multi" | "exec") {
         return Err(format!("{} changes no key", command.name));
     }
     let mut out = Reply::new(Protocol::Resp2);
     executor.execute(session, args.as_args(), &mut out);
-    match out.bytes().first() {
-        Some(b'-') => Err(String::from_utf8_lossy(out.bytes()).trim_end().to_string()),
-        _ => Ok(()),
+    if executor.cache.stats.totals.errors().is_empty() {
+        return Ok(());
     }
+    let text = String::from_utf8_lossy(out.bytes());
+    Err(text.lines().rfind(|line| line.starts_with('-')).unwrap_or_default().to_string())
 }
 
 /// Writes the keys of complete files to a new base file. `cache` is empty.
@@ -99,20 +100,14 @@ fn dump(keyspace: &Keyspace, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> 
     let (mut out, mut selected) = (Vec::new(), 0);
     let databases = 0..keyspace.parts.tuning.databases;
     for (db, shard) in databases.flat_map(|db| keyspace.shards().map(move |it| (db, it.1))) {
-        let mut cursor = 0;
-        loop {
-            cursor = shard.table(db).scan(cursor, |handle| {
-                if std::mem::replace(&mut selected, db) != db {
-                    encode(&mut out, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
-                }
-                dump_key(&mut out, shard, handle);
-            });
+        for handle in shard.table(db).ids() {
+            if std::mem::replace(&mut selected, db) != db {
+                encode(&mut out, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
+            }
+            dump_key(&mut out, shard, handle);
             if out.len() >= CHUNK {
                 write(&out)?;
                 out.clear();
-            }
-            if cursor == 0 {
-                break;
             }
         }
     }

@@ -6,17 +6,18 @@ use crate::commands::{Cache, stats::Counters};
 use crate::engine::keyspace::Keyspace;
 use crate::wire::request::{Found, Limits, Parser};
 use minicache_aof::files::Files as Writer;
-use minicache_aof::manifest::Manifest;
+use minicache_aof::manifest::{Manifest, create};
 use minicache_aof::reader::read;
 use minikit::storage::{Disk, Faults, SimulatedDisk, Survivors, every_cut};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A server with 16 shards whose changes are logged.
 fn logging(parameters: &[(&str, &str)]) -> Fixture {
     let fixture = Fixture::with(parameters);
-    fixture.cache.shards.log.turn_on();
+    fixture.cache.shards.log.on.store(true, Ordering::Relaxed);
     fixture
 }
 
@@ -254,6 +255,16 @@ fn damage_and_foreign_commands_are_refused_with_their_offset() {
         let found = loaded(text.as_bytes()).err().unwrap_or_default();
         assert!(found.starts_with(why), "{text:?}: {found}");
     }
+    let multi = format!("{set}*1\r\n$5\r\nMULTI\r\n");
+    let sadd = "*3\r\n$4\r\nSADD\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    for (text, why) in [
+        (format!("{set}*1\r\n$4\r\nEXDC\r\n{set}"), "byte 69: ERR unknown command 'EXDC'"),
+        (format!("{sadd}*1\r\n$4\r\nEXEC\r\n"), "byte 70: -WRONGTYPE"),
+    ] {
+        let found = loaded(format!("{multi}{text}").as_bytes()).err().unwrap_or_default();
+        assert!(found.starts_with(why), "{text:?}: {found}");
+    }
+
     let stamped = format!("#TS:1700000000\r\n{set}#TS:1700000001\r\n");
     assert!(loaded(stamped.as_bytes()).is_ok(), "time stamps are skipped");
 }
@@ -289,6 +300,29 @@ fn a_manifest_is_read_and_written() {
     }
 }
 
+#[test]
+fn every_file_begins_in_database_0_and_needs_a_manifest() {
+    let (disk, name) = (SimulatedDisk::new(1), "appendonly.aof");
+    let put = |name: &str, text: &str| {
+        let file = create(&disk, name).expect("no faults");
+        file.write_all_at(text.as_bytes(), 0).expect("no faults");
+    };
+    let (base, increment) = (format!("{name}.1.base.aof"), format!("{name}.1.incr.aof"));
+    put(&base, "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n");
+    put(&increment, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n");
+    let why = open(&disk).err().unwrap_or_default();
+    assert!(why.starts_with(&format!("{base}: no manifest lists it")), "{why}");
+
+    let lines = format!("file {base} seq 1 type b\nfile {increment} seq 1 type i\n");
+    put(&format!("{name}.manifest"), &lines);
+    let unfinished = format!("{name}.2.base.aof.7.base.aof");
+    put(&unfinished, "what a rewrite has written");
+    let (_, fixture) = open(&disk).expect("the files are whole");
+    let keys = contents(&fixture.cache).into_keys().collect::<Vec<_>>();
+    assert_eq!(keys, ["0 b SET", "3 a SET"]);
+    assert!(!disk.list("").expect("no faults").contains(&unfinished));
+}
+
 /// Appends what the fixture has logged, as `appendfsync always` does.
 fn save(writer: &mut Writer, fixture: &Fixture) -> io::Result<()> {
     fixture.cache.shards.log.take(&mut writer.unsynced, Duration::ZERO, false);
@@ -303,7 +337,7 @@ fn open(disk: &SimulatedDisk) -> Result<(Writer, Fixture), String> {
         Writer::open(Box::new(disk.clone()), "appendonly.aof", true, apply)
     });
     let (writer, _) = opened?;
-    fixture.cache.shards.log.turn_on();
+    fixture.cache.shards.log.on.store(true, Ordering::Relaxed);
     Ok((writer, fixture))
 }
 
@@ -318,9 +352,10 @@ fn rewrite(
     step(writer, fixture)?;
     let names: Vec<&str> = complete.iter().map(|file| &*file.name).collect();
     let child = Fixture::sharded(1, &[]);
-    compact(disk, &names, &base.name, &child.cache, child.now).map_err(io::Error::other)?;
+    let unfinished = format!("{}.7.base.aof", base.name);
+    compact(disk, &names, &unfinished, &child.cache, child.now).map_err(io::Error::other)?;
     step(writer, fixture)?;
-    writer.replace(&complete, base)
+    writer.replace(&complete, &unfinished, base)
 }
 
 /// Counts a pair of keys up in transactions, one file after the other. `acknowledged` is the last
