@@ -47,7 +47,7 @@ const BUDGETS: [Budget; 31] = [
     budget("minibtree/statement", 0, 0, 640),
     budget("minibtree/types", 0, 0, 3_380),
     budget("minibtree/wire", 0, 0, 740),
-    budget("minicache", 9_300, 3_500, 27_850),
+    budget("minicache", 9_300, 3_500, 27_880),
     budget("minicache/aof", 0, 0, 970),
     budget("minicache/lua", 0, 0, 2_720),
     budget("minicache/race", 0, 0, 380),

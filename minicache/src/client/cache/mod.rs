@@ -124,6 +124,8 @@ impl<S: Store> Cache<S> {
                 self.store.pause().await;
             }
 
+            let _held = Held(&self.store, key, token);
+
             // Before we had the lease, another reader may have filled the key.
             let again = self.look(key).await?;
             if again.is_some() && again != seen {
@@ -133,17 +135,19 @@ impl<S: Store> Cache<S> {
             let started_ms = self.store.now_ms();
             let loaded = load().await.map_err(Arc::new);
             let Ok(value) = &loaded else {
-                // Others may try at once. If this was early, the old value is still good.
+                // Others may try at once. If this was early, the old value may still be good.
                 let _ = self.store.fill(key, token, None).await;
                 lead.land(Some(loaded.clone()));
-                return seen.map_or(loaded, |entry| Ok(entry.value));
+                let is_good = |it: &Entry| self.store.now_ms() < it.expires_ms;
+                return seen.filter(is_good).map_or(loaded, |entry| Ok(entry.value));
             };
 
             let (now_ms, options) = (self.store.now_ms(), &self.options);
             let ttl_ms = if value.is_some() { options.ttl_ms } else { options.absent_ttl_ms };
             let ttl_ms = (ttl_ms as f64 * (1.0 - options.jitter * self.draw())).max(1.0) as u64;
             let load_ms = now_ms.saturating_sub(started_ms) as u32;
-            let entry = Entry { value: value.clone(), expires_ms: now_ms + ttl_ms, load_ms };
+            let expires_ms = now_ms.saturating_add(ttl_ms);
+            let entry = Entry { value: value.clone(), expires_ms, load_ms };
 
             // Readers that joined before this line began before the lease was found to hold. One
             // that comes after it may have seen an invalidation after the fill.
@@ -154,7 +158,8 @@ impl<S: Store> Cache<S> {
         }
     }
 
-    /// [`Cache::get`] for a thread.
+    /// [`Cache::get`] for a thread. A task of an async runtime must not call it: it would block
+    /// the thread that the load it waits for may need.
     pub fn get_blocking(&self, key: &[u8], load: impl FnOnce() -> io::Result<Value>) -> Loaded {
         block_on(self.get(key, || async { load() }))
     }
@@ -188,6 +193,15 @@ impl<S: Store> Cache<S> {
     /// A number in (0, 1].
     fn draw(&self) -> f64 {
         ((self.random.lock().next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// A lease, which ends with the future that holds it, even if that is dropped.
+struct Held<'a, S: Store>(&'a S, &'a [u8], u64);
+
+impl<S: Store> Drop for Held<'_, S> {
+    fn drop(&mut self) {
+        self.0.abandon(self.1, self.2);
     }
 }
 

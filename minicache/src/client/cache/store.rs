@@ -37,6 +37,10 @@ pub trait Store {
     /// false, and keeps nothing, if the lease does not hold any more.
     async fn fill(&self, key: &[u8], token: u64, entry: Option<(&[u8], u64)>) -> io::Result<bool>;
 
+    /// Ends the lease of a reader that was canceled or panicked, if that can be done without
+    /// waiting. Otherwise others wait until it has expired.
+    fn abandon(&self, _key: &[u8], _token: u64) {}
+
     /// Removes a key and voids its lease.
     async fn remove(&self, key: &[u8]) -> io::Result<()>;
 
@@ -80,7 +84,8 @@ impl Store for Memory {
             return Ok(false);
         }
         let bytes = slots.get(&key).and_then(|slot| slot.bytes.take());
-        slots.insert(key, Slot { bytes, token, lease_end_ms: now_ms + lease_ms });
+        let lease_end_ms = now_ms.saturating_add(lease_ms);
+        slots.insert(key, Slot { bytes, token, lease_end_ms });
         Ok(true)
     }
 
@@ -92,6 +97,13 @@ impl Store for Memory {
         let bytes = entry.map(|(bytes, _)| bytes.to_vec()).or_else(|| slot.bytes.take());
         *slot = Slot { bytes, ..Slot::default() };
         Ok(true)
+    }
+
+    fn abandon(&self, key: &[u8], token: u64) {
+        let slots = &mut self.0.lock();
+        if let Some(slot) = slots.peek(&key.to_vec()).filter(|slot| slot.token == token) {
+            (slot.token, slot.lease_end_ms) = (0, 0);
+        }
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {

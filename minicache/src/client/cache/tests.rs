@@ -20,12 +20,14 @@ fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
 
 #[test]
 fn a_canceled_leader_is_replaced() {
-    let cache = cache(0);
+    let cache = cache(u64::MAX);
     let mut leader = Box::pin(cache.get(b"k", pending));
     let mut waiting = pin!(cache.get(b"k", || async { value("new") }));
     assert!(poll(leader.as_mut()).is_pending());
     assert!(poll(waiting.as_mut()).is_pending());
     drop(leader);
+    let free = block_on(cache.store.lease(b"k", 7, 0)).expect("memory does not fail");
+    assert!(free, "the lease ended with the leader");
     let Poll::Ready(Ok(found)) = poll(waiting) else { panic!("it leads now") };
     assert_eq!(found.as_deref(), Some(b"new".as_slice()));
 }
@@ -51,6 +53,24 @@ fn readers_of_a_flight_share_its_error_and_the_next_one_tries_again() {
         assert_eq!(error.to_string(), "no database");
     }
     assert!(cache.get_blocking(b"k", || value("v")).is_ok(), "the lease was given back");
+}
+
+#[test]
+fn an_early_load_that_fails_late_is_no_reason_for_an_expired_value() {
+    let options = Options { beta: 1e9, jitter: 0.0, ttl_ms: 30, ..Options::default() };
+    let cache = Cache::new(Memory::new(8), options);
+    let slow = |result: io::Result<Value>, ms| {
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+        result
+    };
+    cache.get_blocking(b"k", || slow(value("old"), 2)).expect("it is loaded");
+    let failed = || Err(io::Error::other("no database"));
+    assert!(cache.get_blocking(b"k", || slow(failed(), 60)).is_err());
+
+    let forever = Options { ttl_ms: u64::MAX, jitter: 0.0, ..Options::default() };
+    let cache = Cache::new(Memory::new(8), forever);
+    cache.get_blocking(b"k", || value("v")).expect("it is loaded");
+    assert!(cache.get_blocking(b"k", || unreachable!("it never expires")).is_ok());
 }
 
 #[test]
