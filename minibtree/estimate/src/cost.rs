@@ -50,17 +50,23 @@ pub struct IndexScan {
 }
 
 impl IndexScan {
-    /// `cost_index`, `btcostestimate` and `hashcostestimate`.
-    pub fn cost(&self, rows: f64, width: f64) -> Cost {
+    /// What reading the entries costs, and before the first one (`btcostestimate` and
+    /// `hashcostestimate`).
+    pub fn entries(&self) -> Cost {
         let fetched = (self.tuples * self.selectivity).round().max(1.0);
         let index_pages = (self.selectivity * self.index_pages).ceil().max(1.0);
         // The way down: a comparison for each halving, and some work for each page.
         let halvings = if self.tuples > 1.0 { self.tuples.log2().ceil() } else { 0.0 };
         let descent =
             self.height.map_or(0.0, |it| halvings * OPERATOR + (it + 1.0) * 50.0 * OPERATOR);
-        let index =
+        let total =
             index_pages * RANDOM_PAGE + fetched * (INDEX_TUPLE + self.bounds * OPERATOR) + descent;
+        Cost { startup: descent, total, rows: fetched, width: 0.0 }
+    }
 
+    /// `cost_index`.
+    pub fn cost(&self, rows: f64, width: f64) -> Cost {
+        let Cost { startup, total: index, rows: fetched, .. } = self.entries();
         // Between the best case, rows in the order of the index, and the worst.
         let heap_pages = (self.selectivity * self.pages).ceil().max(1.0);
         let best = RANDOM_PAGE + (heap_pages - 1.0);
@@ -71,8 +77,31 @@ impl IndexScan {
             worst + self.correlation * self.correlation * (best - worst)
         };
         let total = index + heap + fetched * (TUPLE + self.operators * OPERATOR);
-        Cost { startup: descent, total, rows, width }
+        Cost { startup, total, rows, width }
     }
+}
+
+/// What the bitmap of an index costs the node above, which returns so many rows of it.
+pub fn bitmap(index: Cost, rows: f64) -> f64 {
+    index.total + 0.1 * OPERATOR * rows
+}
+
+/// Intersects or unites bitmaps that cost so much together, by merging them so many times.
+pub fn merged_bitmaps(inputs: f64, merges: usize, rows: f64) -> Cost {
+    let total = inputs + merges as f64 * 100.0 * OPERATOR;
+    Cost { startup: total, total, rows, width: 0.0 }
+}
+
+/// Reads the rows of a bitmap in the order of their pages, with this many operators for each
+/// (`cost_bitmap_heap_scan`). The more of the pages are read, the less a page costs.
+pub fn bitmap_scan(bitmap: f64, fetched: f64, pages: f64, operators: f64) -> Cost {
+    let read = pages_fetched(fetched, pages);
+    let per_page = match read >= 2.0 {
+        true => RANDOM_PAGE - (RANDOM_PAGE - 1.0) * (read / pages.max(1.0)).sqrt(),
+        false => RANDOM_PAGE,
+    };
+    let total = bitmap + read * per_page + fetched * (TUPLE + operators * OPERATOR);
+    Cost { startup: bitmap, total, rows: fetched, width: 0.0 }
 }
 
 /// How many different pages so many rows are on: Mackert and Lohman, for a cache that holds them.

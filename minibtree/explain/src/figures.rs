@@ -13,7 +13,7 @@ pub struct Measured {
     pub rows: u64,
     /// Rows that did not meet its filter.
     pub removed: u64,
-    /// Rows of an index-only scan that were looked up in the heap.
+    /// Rows of an index-only scan that were looked up in the heap, or pages that a bitmap led to.
     pub heap_fetches: u64,
     /// Time before the first row of each loop.
     pub startup: Duration,

@@ -93,18 +93,18 @@ const VALUES: &str = "*VALUES*";
 
 /// The name of the table that a plan changes, as the query calls it: the first of its row.
 fn changed(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } if scanned.start == 0 => {
-            Some(&scanned.alias)
-        }
-        _ => node.inputs().into_iter().find_map(|it| changed(it)),
+    match node.scanned().filter(|it| it.start == 0) {
+        Some(scanned) => Some(&scanned.alias),
+        None => node.inputs().into_iter().find_map(|it| changed(it)),
     }
 }
 
 /// The names of the relations that a plan reads, as the query calls them.
 fn relations(node: &Node) -> Vec<&str> {
+    if let Some(scanned) = node.scanned() {
+        return vec![&scanned.alias];
+    }
     let own = match &node.kind {
-        Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } => Some(&scanned.alias),
         Kind::Function { alias, .. } | Kind::SubqueryScan { alias, .. } => Some(alias),
         _ => None,
     };
@@ -315,7 +315,9 @@ impl Explainer<'_> {
     fn columns(&self, node: &Node, used: &[usize], is_whole: bool) -> Vec<String> {
         let names = self.names(node, self.has_several);
         match &node.kind {
-            Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, is_only: false, .. }
+            Kind::SeqScan { scanned, .. }
+            | Kind::IndexScan { scanned, is_only: false, .. }
+            | Kind::BitmapScan { scanned, .. }
                 if is_whole =>
             {
                 names[scanned.start..][..scanned.table.columns.len()].to_vec()
@@ -350,8 +352,9 @@ impl Explainer<'_> {
         let (title, kind, own) = self.name_of(kept);
         let mut shown = self.begin(title, &strs(&kind), relationship, &strs(&own));
         self.figures(node.cost, node.id, &mut shown);
-        if !matches!(kept.kind, Kind::Append { .. }) {
-            self.output(&output, &mut shown);
+        match &kept.kind {
+            Kind::Append { .. } | Kind::BitmapIndexScan { .. } | Kind::BitmapMerge { .. } => {}
+            _ => self.output(&output, &mut shown),
         }
         let exprs = self.details(kept, &mut shown);
         if let Some(filter) = filter {
@@ -406,7 +409,7 @@ impl Explainer<'_> {
                     let used = used_columns(keys.iter().map(|it| &it.0).chain(calls));
                     self.node(input, &Output::Whole(used), "Outer")
                 }
-                (Kind::Append { .. } | Kind::SetOperation { .. }, _) => {
+                (Kind::Append { .. } | Kind::SetOperation { .. } | Kind::BitmapMerge { .. }, _) => {
                     self.node(input, &Output::Used(Vec::new()), "Member")
                 }
                 (Kind::SubqueryScan { .. }, _) => {
@@ -477,18 +480,19 @@ impl Explainer<'_> {
                 self.filter(node, filter, &names, shown);
                 exprs.extend(filter);
             }
-            Kind::IndexScan { conditions, filter, is_only, .. } => {
-                show("Index Cond", &Expr::all(conditions.clone()), shown);
-                let measured = self.measured(node.id);
-                if let (false, Some(_)) = (conditions.is_empty(), measured) {
+            Kind::IndexScan { conditions, filter, .. }
+            | Kind::BitmapScan { recheck: conditions, filter, .. } => {
+                let is_bitmap = matches!(node.kind, Kind::BitmapScan { .. });
+                let label = if is_bitmap { "Recheck Cond" } else { "Index Cond" };
+                show(label, conditions, shown);
+                if conditions.is_some() && self.measured(node.id).is_some() {
                     shown.json("Rows Removed by Index Recheck", Value::literal(0));
                 }
                 self.filter(node, filter, &names, shown);
-                if let (true, Some(it)) = (*is_only, measured) {
-                    shown.both("Heap Fetches", Value::literal(it.heap_fetches));
-                }
+                self.heap_reads(node, shown);
                 exprs.extend(filter);
             }
+            Kind::BitmapIndexScan { conditions, .. } => show("Index Cond", conditions, shown),
             Kind::NestedLoop { .. } | Kind::HashJoin { .. } => {
                 return self.join_details(node, &names, shown);
             }
@@ -515,6 +519,20 @@ impl Explainer<'_> {
             _ => {}
         }
         exprs
+    }
+
+    /// What a scan has read in the table, as far as it tells.
+    fn heap_reads(&self, node: &Node, shown: &mut Shown) {
+        let Some(it) = self.measured(node.id) else { return };
+        if let Kind::IndexScan { is_only: true, .. } = node.kind {
+            shown.both("Heap Fetches", Value::literal(it.heap_fetches));
+        } else if let Kind::BitmapScan { .. } = node.kind {
+            if it.heap_fetches > 0 {
+                shown.line(format!("Heap Blocks: exact={}", it.heap_fetches));
+            }
+            shown.json("Exact Heap Blocks", Value::literal(it.heap_fetches));
+            shown.json("Lossy Heap Blocks", Value::literal(0));
+        }
     }
 
     /// The same for a join.
@@ -626,9 +644,7 @@ impl Explainer<'_> {
     fn names_in_conditions(&self, node: &Node) -> Vec<String> {
         let verbose = self.options.verbose;
         let mut names = self.names(node, verbose || self.has_several);
-        if let Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } = &node.kind
-            && !verbose
-        {
+        if let Some(scanned) = node.scanned().filter(|_| !verbose) {
             let own = names[scanned.start..].iter_mut().zip(&scanned.table.columns);
             own.for_each(|(name, column)| name.clone_from(&column.name));
         }
@@ -641,14 +657,14 @@ impl Explainer<'_> {
     /// What the columns of a node's rows are called, with their tables or without.
     fn names(&self, node: &Node, prefix: bool) -> Vec<String> {
         let mut names = Vec::new();
-        match &node.kind {
-            Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } => {
-                names.resize(scanned.width, String::new());
-                for (index, column) in scanned.table.columns.iter().enumerate() {
-                    names[scanned.start + index] =
-                        self.qualified(&scanned.alias, &column.name, prefix);
-                }
+        if let Some(scanned) = node.scanned() {
+            names.resize(scanned.width, String::new());
+            for (name, column) in names[scanned.start..].iter_mut().zip(&scanned.table.columns) {
+                *name = self.qualified(&scanned.alias, &column.name, prefix);
             }
+            return names;
+        }
+        match &node.kind {
             Kind::Function { position, width, alias, .. } => {
                 names.resize(*width, String::new());
                 names[*position] = self.qualified(alias, alias, prefix);
@@ -759,6 +775,10 @@ impl Explainer<'_> {
     fn name_of(&self, node: &Node) -> (String, Pairs, Pairs) {
         let kind = |name: &str| vec![("Node Type", name.to_owned())];
         let plain = |name: &str| (name.to_owned(), kind(name), Vec::new());
+        let table_scan = |name: &str, scanned: &Scanned| {
+            let title = format!("{name} on {}", self.target(&scanned.table.name, &scanned.alias));
+            (title, kind(name), table_of(scanned))
+        };
         let join = |name: &str, joined: JoinKind| {
             let (kind_name, in_title) = match joined {
                 JoinKind::Inner => ("Inner", ""),
@@ -780,11 +800,11 @@ impl Explainer<'_> {
             (title.to_owned(), kind, Vec::new())
         };
         match &node.kind {
-            Kind::SeqScan { scanned, .. } => {
-                let title = format!("Seq Scan on {}", self.scan_target(scanned));
-                (title, kind("Seq Scan"), table_of(scanned))
-            }
-            Kind::IndexScan { .. } => self.index_scan_name(node),
+            Kind::SeqScan { scanned, .. } => table_scan("Seq Scan", scanned),
+            Kind::IndexScan { .. } | Kind::BitmapIndexScan { .. } => self.index_scan_name(node),
+            Kind::BitmapScan { scanned, .. } => table_scan("Bitmap Heap Scan", scanned),
+            Kind::BitmapMerge { is_union: true, .. } => plain("BitmapOr"),
+            Kind::BitmapMerge { .. } => plain("BitmapAnd"),
             Kind::Function { function, alias, .. } => self.function_name(function.name(), alias),
             Kind::Values { rows } if rows.len() > 1 => {
                 let own = vec![("Alias", "*VALUES*".to_owned())];
@@ -820,6 +840,11 @@ impl Explainer<'_> {
     }
 
     fn index_scan_name(&self, node: &Node) -> (String, Pairs, Pairs) {
+        if let Kind::BitmapIndexScan { scanned, index, .. } = &node.kind {
+            let (kind, it) = ("Bitmap Index Scan", scanned.table.indexes[*index].name.clone());
+            let (title, kind) = (format!("{kind} on {it}"), vec![("Node Type", kind.to_owned())]);
+            return (title, kind, vec![("Index Name", it)]);
+        }
         let Kind::IndexScan { scanned, index, is_backward, is_only, .. } = &node.kind else {
             unreachable!("an index scan")
         };
@@ -831,7 +856,7 @@ impl Explainer<'_> {
             (true, false) => (" Backward", "Backward"),
             (false, false) => ("", "Forward"),
         };
-        let target = self.scan_target(scanned);
+        let target = self.target(&scanned.table.name, &scanned.alias);
         let title = format!("{name}{backward} using {} on {target}", index.name);
         let mut own =
             vec![("Scan Direction", direction.to_owned()), ("Index Name", index.name.clone())];
@@ -846,10 +871,6 @@ impl Explainer<'_> {
         let own = own.map(|(name, it)| (name, it.to_owned())).to_vec();
         let title = format!("Function Scan on {schema}{name}{shown}");
         (title, vec![("Node Type", "Function Scan".to_owned())], own)
-    }
-
-    fn scan_target(&self, scanned: &Scanned) -> String {
-        self.target(&scanned.table.name, &scanned.alias)
     }
 }
 

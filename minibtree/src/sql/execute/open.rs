@@ -4,7 +4,7 @@ use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
 use super::group::{distinct, grouped, numbered, set_operation};
 use super::join::{hash_join, nested_loop};
-use super::scan::{function_rows, index_rows, seq_rows};
+use super::scan::{bitmap_of, bitmap_rows, function_rows, index_rows, seq_rows};
 use super::sort::sorted;
 use crate::engine::buffer_usage;
 use crate::sql::plan::{Kind, Node};
@@ -71,6 +71,12 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
             Box::new(seq_rows(kept, of, rows))
         }
         Kind::IndexScan { .. } => index_rows(kept, of, row)?,
+        Kind::BitmapScan { bitmap, .. } => {
+            Box::new(bitmap_rows(kept, of, bitmap_of(bitmap, context)?))
+        }
+        Kind::BitmapIndexScan { .. } | Kind::BitmapMerge { .. } => {
+            unreachable!("a bitmap returns no rows")
+        }
         Kind::Function { .. } => function_rows(kept, of)?,
         Kind::Values { .. } => Box::new(values(kept, of)),
         Kind::SubqueryScan { query, .. } => {

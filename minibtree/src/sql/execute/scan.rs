@@ -1,12 +1,13 @@
 //! Scans: rows of tables and of functions.
 //!
 //! A scan fills the positions of its table in the row of the query, those columns that are used.
-//! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`.
+//! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`, `nodeBitmapHeapscan.c`,
+//! whose bitmap forgets which rows of a page it has when there are too many (`tidbitmap.c`).
 
 use super::context::{Context, Row};
-use super::evaluate::{evaluate, is_kept};
+use super::evaluate::{evaluate, is_kept, is_met};
 use super::open::{Rows, given};
-use crate::engine::{Direction, HeapScan, KeyRange};
+use crate::engine::{Direction, HeapScan, KeyRange, buffer_usage};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
@@ -14,6 +15,7 @@ use crate::sql::tree::SetFunction;
 use crate::sql::values::{Type, Value, array, key, row};
 use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// The TID of a row as a value.
 pub fn tid_value(tid: Tid) -> Value {
@@ -92,15 +94,70 @@ pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<B
                     row[position] = value.clone();
                 }
             }
-            let mut is_bound = true;
-            for condition in conditions {
-                is_bound &= evaluate(condition, &context, &row)? == Value::Bool(true);
-            }
-            if is_bound && is_kept(&node, filter, &context, &row)? {
+            if is_met(conditions, &context, &row)? && is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
         }
     }))
+}
+
+/// The rows of a bitmap in the order of their pages.
+pub fn bitmap_rows(node: Rc<Node>, context: Context, bitmap: Vec<Tid>) -> impl Rows {
+    let (mut bitmap, mut bytes, mut block) = (bitmap.into_iter(), Vec::new(), None);
+    move || {
+        let Kind::BitmapScan { scanned, recheck, filter, .. } = &node.kind else {
+            unreachable!("a bitmap scan")
+        };
+        for entry in bitmap.by_ref() {
+            context.execution.interrupt.check()?;
+            if block.replace(entry.block) != Some(entry.block) {
+                context.measure(node.id, |it| it.heap_fetches += 1);
+            }
+            let found = scanned.table.heap.fetch(entry, &context.execution.snapshot, &mut bytes)?;
+            let Some(tid) = found else { continue };
+            let row = filled(scanned, tid, &bytes)?;
+            // An entry may lead to a version with another key.
+            if is_met(recheck, &context, &row)? && is_kept(&node, filter, &context, &row)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The rows of a bitmap, in order and without duplicates.
+pub fn bitmap_of(node: &Node, context: &Context) -> Result<Vec<Tid>> {
+    let begun = (Instant::now(), buffer_usage());
+    let (mut tids, mut count) = (Vec::new(), 0);
+    if let Kind::BitmapIndexScan { scanned, index, bounds, .. } = &node.kind {
+        let definition = &scanned.table.indexes[*index];
+        if let Some(range) = key_range(&scanned.table, definition, bounds, context, &[])? {
+            let snapshot = context.execution.snapshot.clone();
+            let mut entries = definition.index.scan(snapshot, range, Direction::Forward);
+            while let Some(entry) = entries.next()? {
+                context.execution.interrupt.check()?;
+                tids.push(entry.tid);
+            }
+        }
+        count = tids.len();
+    }
+    let is_union = matches!(node.kind, Kind::BitmapMerge { is_union: true, .. });
+    for (number, input) in node.inputs().into_iter().enumerate() {
+        if is_union || number == 0 {
+            tids.extend(bitmap_of(input, context)?);
+        } else if !tids.is_empty() {
+            let others = bitmap_of(input, context)?;
+            tids.retain(|it| others.binary_search(it).is_ok());
+        }
+    }
+    tids.sort_unstable();
+    tids.dedup();
+    context.measure(node.id, |it| {
+        (it.loops, it.rows) = (it.loops + 1, it.rows + count as u64);
+        it.add_since(begun, buffer_usage());
+        it.startup = it.total;
+    });
+    Ok(tids)
 }
 
 /// The row of the query with the columns that an index entry has.
@@ -139,9 +196,8 @@ fn key_range(
         }
         key::append(table.order_of(index, column), &value, &mut prefix);
     }
-    let range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
+    let mut range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
     let Some(column) = index.columns.get(bounds.equal.len()) else { return Ok(Some(range)) };
-    let mut range = range;
     for (bound, is_lower) in [(&bounds.lower, true), (&bounds.upper, false)] {
         let Some((expr, included)) = bound else { continue };
         let bound = (evaluate(expr, context, outer)?, *included, is_lower);
@@ -164,13 +220,9 @@ enum Place {
 fn place(value: &Value, base: Type) -> Place {
     match value {
         Value::Null => Place::Null,
-        Value::Int(number) if !base.holds(*number) => {
-            if *number < 0 {
-                Place::Below
-            } else {
-                Place::Above
-            }
-        }
+        Value::Int(number) if base.holds(*number) => Place::Within,
+        Value::Int(..0) => Place::Below,
+        Value::Int(_) => Place::Above,
         _ => Place::Within,
     }
 }

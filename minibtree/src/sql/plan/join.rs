@@ -17,7 +17,7 @@
 
 use super::estimate::Known;
 use super::node::{Kind, Node};
-use super::scan::{Wanted, is_stable};
+use super::scan::{Path, Wanted, is_stable};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, FromItem, JoinKind};
 use crate::sql::values::Type;
@@ -456,15 +456,15 @@ pub fn hash_type(left: Type, right: Type) -> Option<Type> {
     }
 }
 
-/// The cheapest scan of a table.
-pub fn cheapest_scan(wanted: &Wanted, conditions: &[Expr]) -> super::scan::Path {
-    let mut best = wanted.seq_scan(conditions);
-    for index in 0..wanted.table.indexes.len() {
-        if let Some(path) = wanted.index_scan(index, conditions, &[], false, false)
-            && path.cost.total < best.cost.total
-        {
-            best = path;
-        }
+/// The scan of a table that has the lowest price.
+pub fn cheapest_scan(wanted: &Wanted, conditions: &[Expr], price: &dyn Fn(Cost) -> f64) -> Path {
+    let indexes = 0..wanted.table.indexes.len();
+    let scans = indexes.filter_map(|it| wanted.index_scan(it, conditions, &[], false, false));
+    let cheaper = |a: Path, b: Path| if price(b.cost) < price(a.cost) { b } else { a };
+    let best = scans.fold(wanted.seq_scan(conditions), cheaper);
+    match wanted.bitmap_scan(conditions) {
+        // Its first row comes late, so PostgreSQL wants it to be cheaper by a hundredth.
+        Some(path) if price(path.cost) * 1.01 < price(best.cost) => path,
+        _ => best,
     }
-    best
 }

@@ -14,6 +14,7 @@ use crate::sql::tree::{
 use crate::sql::values::Type;
 use crate::wire::Field;
 use minibtree_estimate::cost::Cost;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -85,11 +86,31 @@ pub enum Kind {
         index: usize,
         bounds: Bounds,
         /// The conditions that the bounds are made of.
-        conditions: Vec<Expr>,
+        conditions: Option<Expr>,
         is_backward: bool,
         /// The index has all columns that are used.
         is_only: bool,
         filter: Option<Expr>,
+    },
+    /// Reads the rows of a bitmap in the order of their pages.
+    BitmapScan {
+        scanned: Scanned,
+        bitmap: Rc<Node>,
+        /// The conditions that made the bitmap.
+        recheck: Option<Expr>,
+        filter: Option<Expr>,
+    },
+    /// Makes a bitmap of what an index leads to. It returns no rows, nor does the next.
+    BitmapIndexScan {
+        scanned: Scanned,
+        index: usize,
+        bounds: Bounds,
+        conditions: Option<Expr>,
+    },
+    /// Intersects or unites bitmaps.
+    BitmapMerge {
+        inputs: Vec<Rc<Node>>,
+        is_union: bool,
     },
     /// Calls a function that returns rows of one column, and perhaps their numbers.
     Function {
@@ -183,14 +204,32 @@ pub enum Kind {
 }
 
 impl Node {
+    /// A node with a number that no other node of the plan has.
+    pub fn new(count: &Cell<usize>, cost: Cost, kind: Kind) -> Node {
+        Node { id: count.replace(count.get() + 1), cost, kind }
+    }
+
+    /// The table that it reads, or an index of it.
+    pub fn scanned(&self) -> Option<&Scanned> {
+        match &self.kind {
+            Kind::SeqScan { scanned, .. }
+            | Kind::IndexScan { scanned, .. }
+            | Kind::BitmapScan { scanned, .. }
+            | Kind::BitmapIndexScan { scanned, .. } => Some(scanned),
+            _ => None,
+        }
+    }
+
     /// The nodes whose rows it reads, the outer side first.
     pub fn inputs(&self) -> Vec<&Rc<Node>> {
         match &self.kind {
             Kind::Result { input, .. } => input.iter().collect(),
             Kind::SeqScan { .. }
             | Kind::IndexScan { .. }
+            | Kind::BitmapIndexScan { .. }
             | Kind::Function { .. }
             | Kind::Values { .. } => Vec::new(),
+            Kind::BitmapScan { bitmap, .. } => vec![bitmap],
             Kind::SubqueryScan { query: input, .. }
             | Kind::Filter { input, .. }
             | Kind::Aggregate { input, .. }
@@ -202,7 +241,7 @@ impl Node {
             Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
                 vec![outer, inner]
             }
-            Kind::Append { inputs } => inputs.iter().collect(),
+            Kind::Append { inputs } | Kind::BitmapMerge { inputs, .. } => inputs.iter().collect(),
             Kind::SetOperation { left, right, .. } => vec![left, right],
         }
     }

@@ -29,6 +29,7 @@ use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result};
 use minibtree_estimate::cost::{self, Cost};
 use sqlparser::ast;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -46,8 +47,13 @@ pub fn plan(
     declared: &[Option<Type>],
 ) -> Result<Option<Planned>> {
     let mut binder = Binder::new(catalog, declared);
-    let mut planner =
-        Planner { catalog, statistics, subplans: Vec::new(), nodes: 0, tables: BTreeMap::new() };
+    let mut planner = Planner {
+        catalog,
+        statistics,
+        subplans: Vec::new(),
+        nodes: Cell::new(0),
+        tables: BTreeMap::new(),
+    };
     let (plan, columns) = match statement {
         ast::Statement::Query(query) => {
             let bound = bind::query(&mut binder, query, None)?;
@@ -68,7 +74,7 @@ pub fn plan(
         catalog: Rc::clone(catalog),
         plan,
         subplans: planner.subplans,
-        nodes: planner.nodes,
+        nodes: planner.nodes.get(),
         tables: planner.tables.into_iter().collect(),
         parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Text)).collect(),
         fields: columns.iter().map(field).collect(),
@@ -80,14 +86,13 @@ struct Planner<'a> {
     catalog: &'a Catalog,
     statistics: &'a Statistics,
     subplans: Vec<SubPlan>,
-    nodes: usize,
+    nodes: Cell<usize>,
     tables: BTreeMap<RelationId, LockMode>,
 }
 
 impl Planner<'_> {
     fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node> {
-        self.nodes += 1;
-        Rc::new(Node { id: self.nodes - 1, cost, kind })
+        Rc::new(Node::new(&self.nodes, cost, kind))
     }
 
     /// Locks a table before the plan is executed.
@@ -323,7 +328,7 @@ impl Planner<'_> {
 
     /// ORDER BY as expressions of the row, if it is by what an index of the only relation may have.
     fn column_order(&self, query: &Query, select: &Select) -> Option<Vec<(Expr, bool, bool)>> {
-        let is_simple = !query.order.is_empty()
+        let is_simple = (!query.order.is_empty() || query.limit.is_some())
             && select.grouping.is_none()
             && select.windows.is_empty()
             && !select.distinct
@@ -537,6 +542,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             rows: self.known.tables[number].1,
             computed: &self.computed[number],
             known: &self.known,
+            nodes: &self.planner.nodes,
         })
     }
 
@@ -548,10 +554,13 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         query: &Query,
     ) -> (Path, bool) {
         let wanted = self.wanted(&self.select.relations[0], 0).expect("the relation is a table");
-        let unordered = cheapest_scan(&wanted, conditions);
         let limit = query.limit.as_ref().and_then(constant);
         let skipped = query.offset.as_ref().and_then(constant).unwrap_or(0.0);
         let price = |cost: Cost| cost::limit(cost, skipped, limit).total;
+        if order.is_empty() {
+            return (cheapest_scan(&wanted, conditions, &price), true);
+        }
+        let unordered = cheapest_scan(&wanted, conditions, &|it| it.total);
         let count = limit.map(|it| it + skipped);
         let (mut best, mut is_sorted) = (price(cost::sort(unordered.cost, count)), false);
         let mut path = unordered;
@@ -572,7 +581,7 @@ impl join::Context for FromPlanner<'_, '_, '_> {
     fn scan(&mut self, number: usize, conditions: Vec<Expr>) -> Rc<Node> {
         let relation = &self.select.relations[number];
         if let Some(wanted) = self.wanted(relation, number) {
-            let path = cheapest_scan(&wanted, &conditions);
+            let path = cheapest_scan(&wanted, &conditions, &|it| it.total);
             return self.planner.node(path.cost, path.kind);
         }
         let fraction = self.known.all(&conditions);
@@ -628,7 +637,9 @@ impl join::Context for FromPlanner<'_, '_, '_> {
         let paths = (0..count).filter_map(|index| {
             let own = wanted.index_scan(index, conditions, &[], false, false);
             let bounds = |path: &Path| match &path.kind {
-                Kind::IndexScan { conditions, .. } => conditions.len(),
+                Kind::IndexScan { bounds, .. } => {
+                    bounds.equal.len() + bounds.lower.iter().chain(&bounds.upper).count()
+                }
                 _ => 0,
             };
             let path = wanted.index_scan(index, conditions, parameters, false, false)?;

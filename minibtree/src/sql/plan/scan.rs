@@ -12,12 +12,14 @@
 
 use super::estimate::Known;
 use super::join::hash_type;
-use super::node::{Bounds, Kind, Scanned};
+use super::node::{Bounds, Kind, Node, Scanned};
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, compare};
 use minibtree_estimate::cost::{self, Cost, IndexScan};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A way to read a table.
 pub struct Path {
@@ -38,6 +40,18 @@ pub struct Wanted<'a> {
     /// What each index computes; empty if none computes anything.
     pub computed: &'a [Computed],
     pub known: &'a Known<'a>,
+    /// How many nodes the plan has.
+    pub nodes: &'a Cell<usize>,
+}
+
+/// A bitmap of rows.
+#[derive(Clone)]
+struct Bitmap {
+    node: Rc<Node>,
+    /// What it costs the node above.
+    total: f64,
+    /// The conditions that all of them meet.
+    recheck: Vec<Expr>,
 }
 
 impl Wanted<'_> {
@@ -83,13 +97,12 @@ impl Wanted<'_> {
         is_backward: bool,
     ) -> Option<Path> {
         let definition = &self.table.indexes[index];
-        let own = self.start..self.start + self.table.columns.len() + 1;
-        let (bounds, used) = self.bounds(index, own, conditions, parameters);
         let is_hash = definition.index.is_hash();
         let predicate = self.computed.get(index).and_then(|it| it.predicate.as_ref());
         if predicate.is_some_and(|it| !is_implied(it, conditions)) {
             return None;
         }
+        let (bounds, used) = self.bounds(index, conditions, parameters);
         // A part of the rows is worth reading as a whole.
         let is_of_use = !used.is_empty() || is_ordered || predicate.is_some();
         if bounds.equal.is_empty() && (is_hash || !is_of_use) {
@@ -103,36 +116,132 @@ impl Wanted<'_> {
             .collect();
 
         let is_only = !is_hash && !self.needs_tid && self.covers(definition);
-        let mut found = bounding.clone();
-        found.extend(predicate.cloned().filter(|it| !bounding.contains(it)));
-        let fraction = self.known.all(&found);
-        let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
-        let selectivity = if is_one { 1.0 / self.rows.max(1.0) } else { fraction };
-        let scan = IndexScan {
-            pages: self.pages,
-            tuples: self.rows,
-            index_pages: f64::from(definition.index.pages()),
-            height: (!is_hash)
-                .then(|| f64::from(definition.index.height().unwrap_or(1).saturating_sub(1))),
-            selectivity,
-            bounds: bounding.len() as f64,
-            operators: rest.len() as f64,
-            correlation: if is_hash { 0.0 } else { self.correlation(definition) },
-            is_only,
-        };
+        let operators = rest.len() as f64;
+        let scan = IndexScan { is_only, operators, ..self.entries(index, &bounds, &bounding) };
         let unknown = rest.iter().filter(|it| predicate != Some(it)).cloned();
         let filtered = self.known.all(&unknown.collect::<Vec<_>>());
-        let rows = (self.rows * selectivity * filtered).round().max(1.0);
+        let rows = (self.rows * scan.selectivity * filtered).round().max(1.0);
         let kind = Kind::IndexScan {
             scanned: self.scanned(),
             index,
             bounds,
-            conditions: bounding,
+            conditions: Expr::all(bounding),
             is_backward,
             is_only,
             filter: Expr::all(rest),
         };
         Some(Path { cost: scan.cost(rows, self.bytes()), kind })
+    }
+
+    /// What of an index is read within bounds.
+    fn entries(&self, index: usize, bounds: &Bounds, bounding: &[Expr]) -> IndexScan {
+        let definition = &self.table.indexes[index];
+        let is_hash = definition.index.is_hash();
+        let mut found = bounding.to_vec();
+        let predicate = self.computed.get(index).and_then(|it| it.predicate.clone());
+        found.extend(predicate.filter(|it| !bounding.contains(it)));
+        let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
+        let one = 1.0 / self.rows.max(1.0);
+        let height = || f64::from(definition.index.height().unwrap_or(1).saturating_sub(1));
+        IndexScan {
+            pages: self.pages,
+            tuples: self.rows,
+            index_pages: f64::from(definition.index.pages()),
+            height: (!is_hash).then(height),
+            selectivity: if is_one { one } else { self.known.all(&found) },
+            bounds: bounding.len() as f64,
+            operators: 0.0,
+            correlation: if is_hash { 0.0 } else { self.correlation(definition) },
+            is_only: false,
+        }
+    }
+
+    /// Reads the rows that one or several indexes lead to in the order of their pages.
+    pub fn bitmap_scan(&self, conditions: &[Expr]) -> Option<Path> {
+        let bitmap = self.best_bitmap(conditions, conditions)?;
+        let cost = self.cost_of(&bitmap, conditions.len());
+        let cost = Cost { rows: self.rows_of(conditions), width: self.bytes(), ..cost };
+        let rest = conditions.iter().filter(|it| !bitmap.recheck.contains(it)).cloned();
+        let (filter, recheck) = (Expr::all(rest.collect()), Expr::all(bitmap.recheck));
+        let (scanned, bitmap) = (self.scanned(), bitmap.node);
+        Some(Path { cost, kind: Kind::BitmapScan { scanned, bitmap, recheck, filter } })
+    }
+
+    /// The best bitmap for some of the conditions, perhaps an intersection of several
+    /// (`choose_bitmap_and`).
+    fn best_bitmap(&self, wanted: &[Expr], all: &[Expr]) -> Option<Bitmap> {
+        let indexes = 0..self.table.indexes.len();
+        let mut found: Vec<Bitmap> =
+            indexes.filter_map(|index| self.index_bitmap(index, wanted, all)).collect();
+        found.extend(wanted.iter().filter_map(|it| self.union(it, all)));
+        found.sort_by(|a, b| a.total.total_cmp(&b.total));
+
+        // Each as the first one, and with it those of the others that make it cheaper.
+        let price = |it: &Bitmap| self.cost_of(it, all.len()).total;
+        let add = |best: Bitmap, other: &Bitmap| {
+            if other.recheck.iter().any(|it| best.recheck.contains(it)) {
+                return best;
+            }
+            let recheck = [&best.recheck[..], &other.recheck[..]].concat();
+            let both = self.merged(&[best.clone(), other.clone()], false, recheck);
+            if price(&both) < price(&best) { both } else { best }
+        };
+        let groups = (0..found.len()).map(|it| found[it + 1..].iter().fold(found[it].clone(), add));
+        groups.min_by(|a, b| price(a).total_cmp(&price(b)))
+    }
+
+    /// The bitmap of an index, if the conditions bound it.
+    fn index_bitmap(&self, index: usize, wanted: &[Expr], all: &[Expr]) -> Option<Bitmap> {
+        let definition = &self.table.indexes[index];
+        let predicate = self.computed.get(index).and_then(|it| it.predicate.as_ref());
+        let (bounds, used) = self.bounds(index, wanted, &[]);
+        let is_of_use = !used.is_empty() && predicate.is_none_or(|it| is_implied(it, all));
+        if !is_of_use || definition.index.is_hash() && bounds.equal.is_empty() {
+            return None;
+        }
+        let conditions: Vec<Expr> = used.iter().map(|it| wanted[*it].clone()).collect();
+        let scan = self.entries(index, &bounds, &conditions);
+        let cost = Cost { startup: 0.0, ..scan.entries() };
+        let mut recheck = conditions.clone();
+        recheck.extend(predicate.cloned().filter(|it| !conditions.contains(it)));
+        let conditions = Expr::all(conditions);
+        let kind = Kind::BitmapIndexScan { scanned: self.scanned(), index, bounds, conditions };
+        let node = Rc::new(Node::new(self.nodes, cost, kind));
+        let total = cost::bitmap(cost, self.rows_of(all));
+        Some(Bitmap { node, total, recheck })
+    }
+
+    /// The bitmap of an OR, if each of its parts has one.
+    fn union(&self, condition: &Expr, all: &[Expr]) -> Option<Bitmap> {
+        let Expr::Or(parts) = condition else { return None };
+        let parts = parts.iter().map(|it| self.best_bitmap(&it.clone().conjuncts(), all));
+        let parts = parts.collect::<Option<Vec<Bitmap>>>()?;
+        let recheck = parts.iter().filter_map(|it| Expr::all(it.recheck.clone())).collect();
+        Some(self.merged(&parts, true, vec![Expr::Or(recheck)]))
+    }
+
+    /// Intersects or unites bitmaps; these conditions are met then.
+    fn merged(&self, parts: &[Bitmap], is_union: bool, recheck: Vec<Expr>) -> Bitmap {
+        let fractions = parts.iter().map(|it| it.node.cost.rows / self.rows.max(1.0));
+        let fraction = if is_union { fractions.sum::<f64>().min(1.0) } else { fractions.product() };
+        let rows = (self.rows * fraction).round().max(1.0);
+        // An index adds its rows to the union that there is already.
+        let is_index = |it: &Bitmap| matches!(it.node.kind, Kind::BitmapIndexScan { .. });
+        let merges = parts[1..].iter().filter(|it| !is_union || !is_index(it)).count();
+        let total = parts.iter().map(|it| it.total).sum();
+        let cost = cost::merged_bitmaps(total, merges, rows);
+        // Three are intersected by one node.
+        let inputs = parts.iter().flat_map(|it| match &it.node.kind {
+            Kind::BitmapMerge { inputs, is_union: false } if !is_union => inputs.clone(),
+            _ => vec![Rc::clone(&it.node)],
+        });
+        let kind = Kind::BitmapMerge { inputs: inputs.collect(), is_union };
+        let node = Rc::new(Node::new(self.nodes, cost, kind));
+        Bitmap { node, total: cost.total, recheck }
+    }
+
+    fn cost_of(&self, bitmap: &Bitmap, operators: usize) -> Cost {
+        cost::bitmap_scan(bitmap.total, bitmap.node.cost.rows, self.pages, operators as f64)
     }
 
     /// Returns which way an index is to be read for its rows to come in an order, if it has it.
@@ -194,10 +303,10 @@ impl Wanted<'_> {
     fn bounds(
         &self,
         index: usize,
-        own: std::ops::Range<usize>,
         conditions: &[Expr],
         parameters: &[Expr],
     ) -> (Bounds, Vec<usize>) {
+        let own = self.start..self.start + self.table.columns.len() + 1;
         let mut bounds = Bounds::default();
         let mut used = Vec::new();
         let definition = &self.table.indexes[index];
@@ -264,20 +373,16 @@ fn bound_on(
     own: &std::ops::Range<usize>,
 ) -> Option<(Comparison, Expr)> {
     let Expr::Compare(comparison, left, right, _) = condition else { return None };
-    if *comparison == Comparison::Ne {
-        return None;
-    }
     let is_value = |expr: &Expr| {
         let is_own = expr.positions().iter().any(|it| own.contains(it));
         !is_own && is_stable(expr) && is_same_kind(expr.base(), base)
     };
-    if is_key(left) && is_value(right) {
-        return Some((*comparison, (**right).clone()));
+    match comparison {
+        Comparison::Ne => None,
+        _ if is_key(left) && is_value(right) => Some((*comparison, (**right).clone())),
+        _ if is_key(right) && is_value(left) => Some((comparison.swapped(), (**left).clone())),
+        _ => None,
     }
-    if is_key(right) && is_value(left) {
-        return Some((comparison.swapped(), (**left).clone()));
-    }
-    None
 }
 
 /// Returns true if rows that meet the conditions meet the predicate of an index, as far as that is
@@ -301,30 +406,23 @@ fn follows(part: &Expr, condition: &Expr) -> bool {
         };
     }
     let Expr::Compare(comparison, column, value, _) = condition else { return false };
-    if !matches!(**column, Expr::Column(_)) {
+    let Expr::Compare(wanted, other, limit, false) = part else { return false };
+    let (Expr::Constant(value, left), Expr::Constant(limit, right)) = (&**value, &**limit) else {
+        return false;
+    };
+    let is_comparable = left == right && !value.is_null() && !limit.is_null();
+    if !is_comparable || other != column || !matches!(**column, Expr::Column(_)) {
         return false;
     }
-    match part {
-        Expr::Compare(wanted, other, limit, false) if other == column => {
-            let (Expr::Constant(value, left), Expr::Constant(limit, right)) = (&**value, &**limit)
-            else {
-                return false;
-            };
-            if left != right || value.is_null() || limit.is_null() {
-                return false;
-            }
-            let order = compare(value, limit, false);
-            match (comparison, wanted) {
-                (Comparison::Eq, _) => wanted.is_met(order),
-                (Comparison::Gt, Comparison::Gt | Comparison::Ge) => order.is_ge(),
-                (Comparison::Ge, Comparison::Ge) => order.is_ge(),
-                (Comparison::Ge, Comparison::Gt) => order.is_gt(),
-                (Comparison::Lt, Comparison::Lt | Comparison::Le) => order.is_le(),
-                (Comparison::Le, Comparison::Le) => order.is_le(),
-                (Comparison::Le, Comparison::Lt) => order.is_lt(),
-                _ => false,
-            }
-        }
+    let order = compare(value, limit, false);
+    match (comparison, wanted) {
+        (Comparison::Eq, _) => wanted.is_met(order),
+        (Comparison::Gt, Comparison::Gt | Comparison::Ge) => order.is_ge(),
+        (Comparison::Ge, Comparison::Ge) => order.is_ge(),
+        (Comparison::Ge, Comparison::Gt) => order.is_gt(),
+        (Comparison::Lt, Comparison::Lt | Comparison::Le) => order.is_le(),
+        (Comparison::Le, Comparison::Le) => order.is_le(),
+        (Comparison::Le, Comparison::Lt) => order.is_lt(),
         _ => false,
     }
 }
@@ -332,9 +430,7 @@ fn follows(part: &Expr, condition: &Expr) -> bool {
 /// Subqueries are executed once per scan at least; others are left to the filter.
 pub fn is_stable(expr: &Expr) -> bool {
     let mut is_stable = true;
-    expr.walk(0, &mut |expr, _| {
-        is_stable &= expr.is_stable();
-    });
+    expr.walk(0, &mut |expr, _| is_stable &= expr.is_stable());
     is_stable
 }
 
