@@ -87,7 +87,7 @@ struct Options {
 pub enum Effort {
     /// The essential rows.
     Quick,
-    /// What takes about seven minutes.
+    /// What takes about ten minutes.
     Normal,
     /// Everything.
     Full,

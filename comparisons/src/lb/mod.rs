@@ -69,7 +69,8 @@ pub fn run(context: &Context) -> Result<Pair> {
     }
     let mut comparisons = beside_nginx(context, &program, &nginx, &origin)?;
     let mut notes = Vec::new();
-    let beside: [(_, fn(&Path, &Path) -> Proxies); 2] =
+    type Beside = fn(&Path, &Path) -> Proxies;
+    let beside: [(_, Beside); 2] =
         [(&HAPROXY, Proxies::beside_haproxy), (&ENVOY, Proxies::beside_envoy)];
     for (other, proxies) in beside {
         let (found, misses) = provider::find(other, Choice::Auto, None)?;
