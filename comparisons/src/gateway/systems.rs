@@ -26,6 +26,7 @@ use minikit::harness::free_port;
 use serde_json::json;
 
 use crate::Result;
+use crate::lb::systems::envoy_arguments;
 use crate::model::Identity;
 use crate::process::{self, Child, Scratch};
 use crate::provider::{Place, Side, Source, System};
@@ -101,12 +102,7 @@ pub const ENVOY: System = System {
     program: "envoy",
     folders: &[],
     user: None,
-    arguments: |place| {
-        let config = place.directory.join("envoy.yaml").display().to_string();
-        // Each process would be another one's successor otherwise.
-        let words = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
-        words.map(String::from).into_iter().chain([config]).collect()
-    },
+    arguments: |place| envoy_arguments(&place.directory.join("envoy.yaml").to_string_lossy()),
     prepare: Some(|_, place| {
         Ok(std::fs::write(place.directory.join("envoy.yaml"), envoy_yaml(place.port, origin()))?)
     }),

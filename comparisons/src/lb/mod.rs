@@ -29,7 +29,7 @@ mod floor;
 mod goals;
 mod idle;
 mod load;
-mod systems;
+pub mod systems;
 
 use std::path::{Path, PathBuf};
 

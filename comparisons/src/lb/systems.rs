@@ -106,12 +106,7 @@ pub const ENVOY: System = System {
     program: "envoy",
     folders: &[],
     user: None,
-    arguments: |place| {
-        // Each process would be another one's successor otherwise.
-        let words_before =
-            words(&["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"]);
-        words_before.into_iter().chain([conf(place)]).collect()
-    },
+    arguments: |place| envoy_arguments(&conf(place)),
     prepare: Some(|_, place| write(place, &envoy_conf(place, Layer::Http))),
     answers,
     container: None,
@@ -234,6 +229,12 @@ impl Origin {
     pub fn take(address: SocketAddr) {
         let _ = ORIGIN.set(address.port());
     }
+}
+
+/// One worker that reads this configuration.
+pub fn envoy_arguments(conf: &str) -> Vec<String> {
+    // Each process would be another one's successor otherwise.
+    words(&["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c", conf])
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -57,6 +57,7 @@ fn execute(executor: &mut Executor, session: &mut Session, args: &[&[u8]]) -> Re
     }
     let mut out = Reply::new(Protocol::Resp2);
     executor.execute(session, args.as_args(), &mut out);
+    // Asked of the statistics, since an error in the array of `EXEC` looks like any other element.
     if executor.cache.stats.totals.errors().is_empty() {
         return Ok(());
     }

@@ -145,13 +145,13 @@ impl Producer {
         timestamp: i64,
         record: Record<'_>,
     ) -> Result<()> {
-        let to = (topic.to_owned(), partition);
+        let to = || (topic.to_owned(), partition);
         // Together with the records before it, a large one could exceed `max.message.bytes`.
         if record.value.is_some_and(|it| it.len() >= self.options.batch_size) {
-            self.send_batch(&to)?;
+            self.send_batch(&to())?;
         }
         if self.batcher.append(topic, partition, timestamp, record) {
-            self.send_batch(&to)?;
+            self.send_batch(&to())?;
         }
         let linger = self.options.linger;
         let ends = *self.linger_ends.get_or_insert_with(|| Instant::now() + linger);

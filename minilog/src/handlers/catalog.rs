@@ -246,10 +246,10 @@ impl Topics {
             let text = format!("Topic '{name}' already exists.");
             return Err(Failure::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));
         }
-        // Names of metrics have `_` in place of `.`, so Kafka keeps the two apart.
-        let metric = name.replace('.', "_");
-        if let Some(other) = self.catalog().topics().find(|it| it.name.replace('.', "_") == metric)
-        {
+        // Metrics have `_` in place of `.`, so Kafka refuses two names that differ only in these.
+        let (catalog, metric) = (self.catalog(), name.replace('.', "_"));
+        let mut topics = catalog.topics().filter(|_| metric.contains('_'));
+        if let Some(other) = topics.find(|it| it.name.replace('.', "_") == metric) {
             let text = format!("Topic '{name}' collides with existing topic: {}", other.name);
             return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
         }

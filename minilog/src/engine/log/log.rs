@@ -196,7 +196,9 @@ impl Log {
             return Err(io::Error::other(text).into());
         }
         let mut header = self.validate(bytes)?;
-        now.map_or(Ok(()), |now| self.check_timestamps(&header, now))?;
+        if let Some(now) = now {
+            self.check_timestamps(&header, now)?;
+        }
 
         // A duplicate gets the answer that was lost.
         if header.has_producer_id() {
@@ -285,7 +287,7 @@ impl Log {
             let range = format!("should be within [{min}, {max}]");
             AppendError::Timestamp(format!("{text}: {invalid} {range}"))
         };
-        found.into_iter().find(|it| !is_valid(it)).map_or(Ok(()), |it| Err(refused(it)))
+        found.into_iter().find(|it| !is_valid(it)).map(refused).map_or(Ok(()), Err)
     }
 
     /// Starts a new segment if the batch does not belong into the active one.
