@@ -1,55 +1,22 @@
-//! Answers that were compared with those of Kafka 4.3, from a broker without sockets.
-#![cfg(not(loom))]
+//! Answers that were compared with those of Kafka 4.3.
 
-use bytes::Bytes;
-use minikit::storage::{Disk, SimulatedDisk};
-use minilog::engine::group::coordinator::GroupConfig;
-use minilog::engine::group::events::Now;
-use minilog::engine::log::config::LogConfig;
+use super::{call, send};
+use minikit::storage::SimulatedDisk;
 use minilog::format::batch;
-use minilog::handlers::catalog::Topics;
-use minilog::handlers::group::Groups;
-use minilog::handlers::parameters::Overrides;
-use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Step, handle};
+use minilog::handlers::{Broker, Step};
+use minilog::wire::ErrorCode;
 use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
-use minilog::wire::schema::Message;
 use minilog::wire::topics::*;
-use minilog::wire::{ErrorCode, decode_response, encode_request};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// A broker with the topic `orders`, which has one batch of 85 bytes.
+/// A broker whose topic `orders` has one batch of 85 bytes.
 fn broker() -> Arc<Broker> {
-    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
-    let (topics, _) =
-        Topics::open(Arc::clone(&disk), LogConfig::default(), || [3; 16]).expect("a disk");
-    topics.create("orders", 1, Overrides::default()).expect("a new topic");
-    let appended =
-        topics.catalog().by_name("orders").expect("it").partitions[0].append(&batch::EXAMPLE);
-    assert_eq!(appended.expect("a valid batch").base_offset, 0);
-    Arc::new(Broker {
-        topics,
-        auto_create_topics: false,
-        num_partitions: 1,
-        data_dir: String::new(),
-        producer_ids: ProducerIds::new(disk),
-        groups: Groups::new(GroupConfig::default(), Now::default),
-        advertised: OnceLock::new(),
-    })
-}
-
-fn send<M: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> Step {
-    let frame = Bytes::from(encode_request(1, "test", version, request).to_vec());
-    handle(broker, "/127.0.0.1", frame.slice(4..))
-}
-
-fn call<M: Message, R: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> R {
-    let frame = match send(broker, version, request) {
-        Step::Respond(frame) => frame,
-        Step::Blocking(job) => job(),
-        _ => panic!("another step"),
-    };
-    decode_response(Bytes::from(frame.to_vec()).slice(4..), version).expect("a response").1
+    let broker = super::broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
+    let catalog = broker.topics.catalog();
+    let orders = catalog.by_name("orders").expect("it");
+    let appended = orders.partitions[0].append(&batch::EXAMPLE).expect("a valid batch");
+    assert_eq!(appended.base_offset, 0);
+    broker
 }
 
 /// A fetch from offset 0 of partitions of `orders`, which waits for `min_bytes`.
