@@ -1,4 +1,4 @@
-"""What httpx sees of the service of `run`, which installs it and calls this: httpx_check.py PORT."""
+"""Checks the service of `run` with httpx: httpx_check.py PORT. `run` installs httpx and calls this."""
 import asyncio
 import sys
 
@@ -32,7 +32,7 @@ def check_sync():
 
 
 async def check_async():
-    """Ten at once, on connections of their own: three pass."""
+    """Of ten requests at once, each on its own connection, three pass."""
     async with httpx.AsyncClient(base_url=URL, headers={"X-Api-Key": "async"}) as client:
         answers = await asyncio.gather(*(client.get("/hourly") for _ in range(10)))
     assert sorted(it.status_code for it in answers) == [200] * 3 + [429] * 7, answers

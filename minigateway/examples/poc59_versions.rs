@@ -1,8 +1,8 @@
-//! POC 59: a client of version 1, and a service that speaks version 2. Who translates?
+//! POC 59: the gateway translates between clients of version 1 and a service of version 2.
 //!
 //! `cargo run --release -p minigateway --example poc59_versions`
 //!
-//! Starts a service, and minigateway in front of it, and asks for versions in every way that a
+//! Starts a service with minigateway in front of it, and requests versions in every way that a
 //! client can. `--against HOST:PORT` sends the same requests to another gateway.
 
 use minigateway::conf::config::read;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 
-/// Three versions; the service speaks the last one.
+/// Three versions; the service speaks the newest one.
 // ANCHOR: config
 const CONFIG: &str = r#"
 [versions.shop]
@@ -45,7 +45,7 @@ versions = "shop"
 "#;
 // ANCHOR_END: config
 
-/// What clients send to ask for a version: what it is, the path, a header.
+/// How clients ask for a version: a description, the path, a header.
 const ASKED: [(&str, &str, &str); 11] = [
     ("nothing", "/customers/7", "Accept: */*"),
     ("path", "/v1/customers/7", "Accept: */*"),
@@ -72,7 +72,7 @@ fn main() {
     }
 }
 
-/// Starts the service and the gateway in threads of this process, and returns the addresses of the
+/// Starts the service and the gateway in threads of this process. Returns the addresses of the
 /// gateway and of its metrics.
 fn start() -> (String, String) {
     let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -97,7 +97,7 @@ fn start() -> (String, String) {
     (ready.recv().expect("the gateway starts").to_string(), admin.to_string())
 }
 
-/// The service: version 2 of a customer, and what it was asked.
+/// The service: answers with version 2 of a customer and with the request line.
 fn answer(mut client: TcpStream) {
     let Some((head, body)) = message(&mut client) else { return };
     let asked = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
@@ -110,7 +110,7 @@ fn answer(mut client: TcpStream) {
         client.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes());
 }
 
-/// How each request is answered, and what the service was asked.
+/// Prints the response to each request, and the request that the service got.
 fn versions(address: &str) -> String {
     let mut text =
         format!("{:<17} {:<6} {:<8} the service was asked\n", "asked by", "status", "version");
@@ -129,7 +129,7 @@ fn versions(address: &str) -> String {
     text
 }
 
-/// The same customer in two versions.
+/// Prints the same customer in two versions.
 fn translated(address: &str) -> String {
     let mut text = "One customer, two versions\n".to_owned();
     for (version, body) in [("1", "{\"name\":\"Bob\"}"), ("2", "{\"full_name\":\"Bob\"}")] {
@@ -142,14 +142,14 @@ fn translated(address: &str) -> String {
     text + &format!("PUT /v1/customers/7  {both}\n{answer}")
 }
 
-/// What the gateway has counted: who still uses version 1?
+/// Prints the gateway's counters of requests by version.
 fn counted(admin: &str) -> String {
     let (_, metrics) = ask(admin, "GET /metrics", "Accept: */*", "");
     let lines = metrics.lines().filter(|it| it.starts_with("minigateway_version_requests_total"));
     lines.map(|it| format!("{it}\n")).collect()
 }
 
-/// Sends a request on a connection of its own, and returns head and body of the answer.
+/// Sends a request on a new connection, and returns the head and body of the response.
 fn ask(address: &str, request: &str, header: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("the gateway listens");
     let length = body.len();
@@ -161,7 +161,7 @@ fn ask(address: &str, request: &str, header: &str, body: &str) -> (String, Strin
     message(&mut stream).expect("the gateway answers")
 }
 
-/// Reads the head of a message, and a body of `Content-Length` or up to the end.
+/// Reads the head of a message, and its body by `Content-Length` or to the end.
 fn message(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
@@ -187,9 +187,9 @@ fn value<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// The page includes this file; `UPDATE_GOLDEN=1` records it anew.
+    /// The page includes this file; `UPDATE_GOLDEN=1` updates it.
     #[test]
-    fn the_output_is_the_recorded_one() {
+    fn the_output_matches_the_recorded_one() {
         let (address, admin) = start();
         let output =
             format!("{}\n{}\n{}", versions(&address), translated(&address), counted(&admin));

@@ -1,10 +1,10 @@
-//! POC 60: how many requests does a limit of 100 a minute let through?
+//! POC 60: how many requests does a limit of 100 a minute admit?
 //!
 //! `cargo run --release -p minigateway --example poc60_rate_limits`
 //!
-//! The arrivals of each figure and the worst cases of the table are played here, on the algorithms
-//! that the gateway runs. `--against HOST:PORT` sends the first figure's arrivals as HTTP requests
-//! to a server that is to limit them, minigateway or NGINX: five a second, `GET /`.
+//! Plays the arrivals of the figure and the worst cases of the table on the algorithms of the
+//! gateway. `--against HOST:PORT` sends the figure's arrivals as HTTP requests (`GET /`) to a
+//! server with a limit of five a second, such as minigateway or NGINX.
 
 use minigateway::engine::limiter::fixed_window::FixedWindow;
 use minigateway::engine::limiter::gcra::Gcra;
@@ -30,7 +30,7 @@ use timeline::play;
 const SECOND: Duration = Duration::from_secs(1);
 const SECOND_NS: u64 = 1_000_000_000;
 const TICK: Duration = Duration::from_millis(100);
-/// Five before a full second, five after it, and a client that keeps trying.
+/// Five before a window boundary, five after it, and then one every 200 ms.
 const ARRIVALS: &str = ".........55...1.1.1.1.1.1.1";
 
 fn main() {
@@ -42,7 +42,7 @@ fn main() {
     }
 }
 
-/// Five limiters on one stream of arrivals.
+/// Draws five limiters under the same arrivals.
 fn figures() -> String {
     let five = Some((5, SECOND));
     let mut text =
@@ -64,15 +64,15 @@ fn draw<L: Limiter>(text: &mut String, name: &str, limiter: Option<L>) {
     *text += &format!("{name:<15}  {}  at most {most} in a second\n", figure.leaving);
 }
 
-/// The worst that arrivals can make of a limit of 100 in a minute.
+/// Prints the worst cases of a limit of 100 a minute.
 fn table() -> String {
     let (limit, minute) = (100, 60 * SECOND);
     let ms = |ms: u64| ms * 1_000_000;
-    // Everything at the end of a minute, and as much as possible after it.
+    // A burst at the end of a minute, and as many requests as possible after it.
     let edge = || (0..100).map(|_| ms(59_999)).chain((60_000..119_999).map(ms));
-    // Everything at once, then whenever there is a token.
+    // A burst, then one request per millisecond.
     let burst = || (0..100).map(|_| 0).chain((0..59_999).map(ms));
-    // Everything at the start of a minute, and one more just after the next one began.
+    // A burst at the start of a minute, and one request just after the start of the next one.
     let early = || (0..100).map(|_| 0).chain([ms(60_001)]);
     let hasty = || [0, 1].into_iter();
 
@@ -103,8 +103,8 @@ fn table() -> String {
 struct Rows(String);
 
 impl Rows {
-    /// A row of the table: the most that leave in a minute under the arrivals `over`, and the
-    /// fewest that had passed in the last minute when one of `under` was refused.
+    /// Adds a row: the most requests that leave in a minute under the arrivals `over`, and the
+    /// fewest admitted in the last minute when a request of `under` is refused.
     fn add<L: Limiter>(
         &mut self,
         name: &str,
@@ -121,7 +121,7 @@ impl Rows {
     }
 }
 
-/// The moments at which requests leave, and the fewest in the last minute at a refusal.
+/// Returns the times at which requests leave, and the fewest in the last minute at a refusal.
 fn run<L: Limiter>(limiter: &L, arrivals: impl Iterator<Item = u64>) -> (Vec<u64>, Option<usize>) {
     let (mut state, mut admitted, mut departures) = (limiter.unused(), Vec::new(), Vec::new());
     let mut fewest = None;
@@ -140,7 +140,7 @@ fn run<L: Limiter>(limiter: &L, arrivals: impl Iterator<Item = u64>) -> (Vec<u64
     (departures, fewest)
 }
 
-/// Sends the arrivals to a real server in real time. What is not an error of a limit has passed.
+/// Sends the arrivals to a real server in real time. A status below 429 counts as admitted.
 fn against(address: &str) -> String {
     let begin = Instant::now();
     let mut passed = String::new();
@@ -164,9 +164,9 @@ fn status(address: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    /// The page includes this file; `UPDATE_GOLDEN=1` records it anew.
+    /// The page includes this file; `UPDATE_GOLDEN=1` updates it.
     #[test]
-    fn the_output_is_the_recorded_one() {
+    fn the_output_matches_the_recorded_one() {
         let output = format!("{}\n{}", super::figures(), super::table());
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/poc60_rate_limits.txt");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,9 +1,9 @@
 //! The command line.
 //!
 //! ```text
-//! minigateway serve --config gateway.toml      serve on 127.0.0.1:8000; SIGHUP reads it again
-//! minigateway check gateway.toml               exit status 1 and the first mistake, if any
-//! minigateway why gateway.toml /users/7        which route and which limits, and their arithmetic
+//! minigateway serve --config gateway.toml      listen on 127.0.0.1:8000; SIGHUP reloads the file
+//! minigateway check gateway.toml               print the first error, if any, and exit with 1
+//! minigateway why gateway.toml /users/7        print the route, the limits and their arithmetic
 //! ```
 
 use clap::Parser;
@@ -23,14 +23,14 @@ const ENGINE: Engine =
 #[derive(Parser)]
 #[command(name = "minigateway", version)]
 enum Command {
-    /// Serve with the routes and limits of a configuration
+    /// Serve requests as a configuration file says
     Serve(ServeArgs),
     /// Test a configuration and exit
     Check {
         /// The configuration
         file: PathBuf,
     },
-    /// Explain what happens to a request, or to a burst of them; nothing is sent
+    /// Explain what would happen to a request or to a burst of them; sends nothing
     Why {
         /// The configuration
         file: PathBuf,
@@ -39,7 +39,7 @@ enum Command {
     },
 }
 
-/// Does what the command line says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
         Command::Serve(common) => {
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Command::Check { file } => {
             let config = load(&file)?;
             let [routes, limits] = [config.routes.len(), config.limits.len()];
-            println!("{}: no mistakes; routes: {routes}, limits: {limits}", file.display());
+            println!("{}: no errors; routes: {routes}, limits: {limits}", file.display());
             Ok(())
         }
         Command::Why { file, burst } => {

@@ -3,10 +3,10 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`engine`] | rate limits and routes, without sockets and clocks |
-//! | [`wire`] | limit headers, problems, GraphQL, Redis's protocol |
-//! | [`conf`] | the configuration, in TOML |
-//! | [`handlers`] | from a request to its route, its limits and its answer |
+//! | [`engine`] | rate limits and routing, without sockets or clocks |
+//! | [`wire`] | rate limit headers, problem documents, GraphQL, the Redis protocol |
+//! | [`conf`] | the TOML configuration |
+//! | [`handlers`] | finds the route and the limits of a request, and builds the response |
 //! | [`explain`] | `minigateway why` |
 //! | `server` | the running gateway, on minilb's HTTP connections |
 //!
@@ -15,21 +15,22 @@
 //! 1. minilb reads the head and calls `Gateway::decide` (`server::service`).
 //! 2. [`Pipeline::decide`](handlers::pipeline::Pipeline::decide) finds the route in the
 //!    [`Router`](engine::router::Router) and a key for each of its limits.
-//! 3. [`charge_all`](engine::limits::charge_all) checks all limits, then charges them. Each asks
-//!    its [`Store`](engine::store::Store) for the key's word, and its
-//!    [`Algorithm`](engine::limiter::algorithm::Algorithm) for a decision.
-//! 4. An admitted request waits if a limit delays it, and goes to an upstream server by minilb's
-//!    pool, with retries.
-//! 5. The response gets the headers of [`answers`](handlers::answers). When it is logged,
-//!    concurrency limits are released.
+//! 3. [`charge_all`](engine::limits::charge_all) checks all local limits, then charges them. Each
+//!    limit reads the state of the key, one word, from its [`Store`](engine::store::Store), and its
+//!    [`Algorithm`](engine::limiter::algorithm::Algorithm) decides. Limits that gateways share are
+//!    charged in Redis (`server::shared`).
+//! 4. An admitted request waits if a limit delays it. minilb then forwards it to an upstream server
+//!    over a pooled connection, and retries if that fails.
+//! 5. [`answers`](handlers::answers) adds the rate limit headers to the response. When the request
+//!    is logged, its concurrency limits are released.
 //!
 //! # The life of a refusal
 //!
-//! 1. [`Limiter::decide`](engine::limiter::Limiter::decide) finds too little left, and how long to
-//!    wait.
-//! 2. No limit of the request is charged.
-//! 3. [`problem`](handlers::answers::problem) names the limits that refused it and the longest
-//!    wait: 429, `Retry-After`, problem+json. The connection stays open.
+//! 1. [`Limiter::decide`](engine::limiter::Limiter::decide) finds that too little is left, and
+//!    computes how long to wait.
+//! 2. None of the request's limits is charged.
+//! 3. [`problem`](handlers::answers::problem) builds a 429 (503 for concurrency limits) with the
+//!    names of these limits and the longest wait. The connection stays open.
 
 pub mod conf;
 pub mod engine;
@@ -39,6 +40,6 @@ pub mod handlers;
 pub mod server;
 pub mod wire;
 
-/// The tests include files of `examples`, which call the crate by its name.
+/// The tests include files from `examples`, which refer to this crate by name.
 #[cfg(test)]
 extern crate self as minigateway;

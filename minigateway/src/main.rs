@@ -1,4 +1,4 @@
-//! The program: its command line, and nothing else.
+//! The `minigateway` program. It only runs the command line.
 
 mod command_line;
 

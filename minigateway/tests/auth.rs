@@ -1,10 +1,10 @@
-//! What a route with `auth` asks of the token in `Authorization`.
+//! Authentication: the scopes, tokens and API keys that routes with `auth` require.
 #![cfg(not(loom))]
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::problem;
-use minigateway::handlers::front::Facts;
+use minigateway::handlers::filters::Facts;
 use minigateway::handlers::pipeline::{Action, Charges, Pipeline};
 use minilb::wire::http1::head::RequestHead;
 
@@ -44,7 +44,7 @@ const CONFIG: &str = r#"
     auth = "partners"
 "#;
 
-/// The status of a request with these headers, and its challenge.
+/// Returns the status of a request with these headers, and the challenge.
 fn decide(pipeline: &Pipeline, path: &str, headers: &str) -> (u16, String) {
     let mut request = RequestHead::default();
     let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
@@ -63,7 +63,7 @@ fn decide(pipeline: &Pipeline, path: &str, headers: &str) -> (u16, String) {
 }
 
 #[test]
-fn scopes_of_a_route_are_all_needed() {
+fn all_scopes_of_a_route_are_required() {
     let pipeline = pipeline();
     let with = |scopes: &str| {
         let claims = CLAIMS.replace("\"sub\"", &format!("{scopes}\"sub\""));
@@ -92,7 +92,7 @@ fn scopes_of_a_route_are_all_needed() {
 }
 
 #[test]
-fn only_one_token_comes_in_one_header() {
+fn a_request_has_exactly_one_bearer_token() {
     let pipeline = pipeline();
     let claims = CLAIMS.replace("\"sub\"", r#""scope":"orders:read orders:write","sub""#);
     let [good, expired] = [claims.clone(), claims.replace("1000060", "999999")];
@@ -112,7 +112,7 @@ fn only_one_token_comes_in_one_header() {
         (format!("Authorization: {good}\r\n"), 401, bearer.to_owned()),
         (format!("Authorization: Basic {good}\r\n"), 401, bearer.to_owned()),
         (format!("X-Authorization: Bearer {good}\r\n"), 401, bearer.to_owned()),
-        // The upstream might believe the second one.
+        // The upstream might use the second one.
         (
             format!("Authorization: Bearer {good}\r\nauthorization: Bearer {good}\r\n"),
             401,
@@ -124,7 +124,7 @@ fn only_one_token_comes_in_one_header() {
 }
 
 #[test]
-fn only_one_key_comes_in_one_header() {
+fn a_request_has_exactly_one_api_key() {
     let pipeline = pipeline();
     for (headers, status) in [
         ("X-Api-Key: secret\r\n", 200),

@@ -1,11 +1,12 @@
-//! Clocks that jump: a virtual machine sleeps, an operator sets the date, two cores read at once.
+//! Limiters under clocks that jump: a virtual machine is suspended, an operator sets the date, two
+//! cores read different times.
 //!
-//! A limit must not be open because the time goes back, or overflow because it goes far ahead. What
-//! it may admit is bounded by the latest time that it ever saw:
+//! A clock that goes back must not disable a limit, and one that goes far ahead must not overflow
+//! it. The number of admitted requests is bounded by the latest time so far:
 //!
 //! ```text
 //! clock      10 s   11 s   2 s    11 s   9000 s   0 s
-//! admitted   5      5      0      0      5        0       never more than from 10 s to the latest
+//! admitted   5      5      0      0      5        0       bounded by the time since 10 s
 //! ```
 #![cfg(not(loom))]
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 const LIMIT: u64 = 5;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Each admits five a second, and five at once.
+/// Each admits five a second, with a burst of five.
 fn algorithms() -> [Algorithm; 4] {
     let second = Duration::from_secs(1);
     let queue = LeakyQueue::new(LIMIT, second, LIMIT - 1);
@@ -34,31 +35,31 @@ fn algorithms() -> [Algorithm; 4] {
     ]
 }
 
-/// The number of a window of a second fits its word for 136 years.
+/// Less than the 136 years for which a number of one-second windows fits in 32 bits.
 const CENTURY_NS: u64 = 100 * 365 * 86_400 * SECOND_NS;
 
-/// A clock somewhere in the first minute, or in the century after it.
+/// Times in the first minute, or anywhere in a century, each with a number of requests.
 fn moments() -> impl Strategy<Value = Vec<(u64, u64)>> {
     let (near, far) = (0..60 * SECOND_NS, 0..CENTURY_NS);
     let clock = prop_oneof![4 => near, 1 => far, 1 => Just(CENTURY_NS), 1 => Just(0)];
     prop::collection::vec((clock, 0..2 * LIMIT), 1..60)
 }
 
-/// What windows and buckets may admit between the earliest and the latest moment: a burst, the
-/// rate, and for windows one more that the earliest is in.
+/// The most that may be admitted between the earliest and the latest time: a burst, the rate, and
+/// one more window, which contains the earliest time.
 fn most(earliest_ns: u64, latest_ns: u64) -> u64 {
     2 * LIMIT + LIMIT * ((latest_ns - earliest_ns) / SECOND_NS + 1)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        // A file of failures would be left in the source.
+        // Do not write a file of failures into the source tree.
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
-    fn a_jump_admits_no_more_than_the_latest_time(moments in moments()) {
+    fn a_jump_admits_no_more_than_the_elapsed_time_allows(moments in moments()) {
         for algorithm in algorithms() {
             let (mut word, mut admitted) = (algorithm.unused(), 0);
             let (mut earliest_ns, mut latest_ns) = (u64::MAX, 0);
@@ -72,9 +73,8 @@ proptest! {
         }
     }
 
-    /// Also when it has jumped, a client that waits as long as it was told is admitted. A sliding
-    /// window counts the wait from its own begin when the time is before that, and so refuses such
-    /// a client once more.
+    /// A client that waits as long as it was told is admitted, even after a jump. The exception is
+    /// a sliding window after the clock went back: it may refuse such a client once more.
     #[test]
     fn a_wait_is_true_after_a_jump(moments in moments()) {
         for algorithm in algorithms() {
@@ -98,15 +98,15 @@ proptest! {
         }
     }
 
-    /// The store as well: what is full at a moment that never comes again was full.
+    /// The same for a store, in which other keys compete for slots.
     #[test]
-    fn a_store_forgets_nothing_that_a_jump_did_not_fill(moments in moments()) {
+    fn a_store_forgets_no_charge_after_a_jump(moments in moments()) {
         for algorithm in algorithms() {
             let store = Store::new(4);
             let (mut earliest_ns, mut latest_ns, mut admitted) = (u64::MAX, 0, 0);
             for (index, (now_ns, requests)) in moments.iter().enumerate() {
                 (earliest_ns, latest_ns) = (earliest_ns.min(*now_ns), latest_ns.max(*now_ns));
-                // Others want the slot.
+                // Other keys compete for the slot.
                 for other in 0..20 {
                     let key = (index as u64 * 20 + other + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     store.decide(&algorithm, key, *now_ns, 1);

@@ -1,28 +1,29 @@
-//! Golden scripts: limiters under arrivals, one phenomenon a file.
+//! Golden scripts: limiters under arrivals, one phenomenon per file.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p minigateway --test golden` records anew; read `git diff` before
-//! you believe it.
+//! `UPDATE_GOLDEN=1 cargo test -p minigateway --test golden` updates the results; check them with
+//! `git diff`.
 //!
 //! In `limiter`, one key of one algorithm:
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `limiter ALGORITHM 5/1s [BURST]` | a new key; `naive_*` are the wrong ones |
+//! | `limiter ALGORITHM 5/1s [BURST]` | creates a key; `naive_*` are flawed algorithms |
 //! | `at 900ms` | sets the clock |
-//! | `send COUNT [cost COST]` | requests at once: how many are admitted, and what the last hears |
-//! | `quota` | what is left |
-//! | `play ARRIVALS` | a new key, a column for each 100 ms; the worst period of those that leave |
+//! | `send COUNT [cost COST]` | sends requests at once; prints how many pass, and the last wait |
+//! | `quota` | prints the remaining quota |
+//! | `state` | prints the state |
+//! | `play ARRIVALS` | plays arrivals on a new key, a column per 100 ms; prints the worst period |
 //!
 //! In `limits`, several limits with a store each:
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `limit NAME ALGORITHM 5/1s [BURST] [keys MAX] [dry_run]` | one more limit |
-//! | `request KEY [COST]` | charges all limits, the first by KEY, all others by one key |
-//! | `naive KEY` | the same, charged in turn without a check |
-//! | `requests COUNT` | as many keys, one request each |
-//! | `end` | the oldest request that was admitted ends |
-//! | `left KEY` | what is left of each limit |
+//! | `limit NAME ALGORITHM 5/1s [BURST] [keys MAX] [dry_run]` | adds a limit |
+//! | `request KEY [COST]` | charges the first limit by KEY, the others by one common key |
+//! | `naive KEY` | charges the limits in turn, without a check |
+//! | `requests COUNT` | sends one request from each of COUNT new keys |
+//! | `end` | ends the oldest admitted request |
+//! | `left KEY` | prints the remaining quota of each limit |
 #![cfg(not(loom))]
 
 use minigateway::engine::limiter::algorithm::Algorithm;
@@ -72,7 +73,7 @@ fn limits() {
     });
 }
 
-/// `900ms`, `1s` or `1m`.
+/// Reads `900ms`, `1s` or `1m`.
 fn duration(text: &str) -> Duration {
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit());
     let number = text[..text.len() - unit.len()].parse().expect("a number");
@@ -90,7 +91,7 @@ fn nanoseconds(text: &str) -> u64 {
     duration(text).as_nanos().try_into().expect("a short time")
 }
 
-/// `5/1s`, as a number and a period.
+/// Reads `5/1s` as a number and a period.
 fn rate(text: &str) -> (u64, Duration) {
     let (number, period) = text.split_once('/').expect("NUMBER/PERIOD");
     (number.parse().expect("a number"), duration(period))
@@ -103,7 +104,7 @@ fn wait(wait_ns: Option<u64>) -> String {
     }
 }
 
-/// A key of some algorithm.
+/// A key of any algorithm.
 trait Key {
     fn decide(&mut self, now_ns: u64, cost: u64) -> Decision;
     fn quota(&self, now_ns: u64) -> Quota;
@@ -232,7 +233,7 @@ impl Lab {
     }
 }
 
-/// Rounds the refill down at each request, in milliseconds as most do.
+/// A naive bucket that rounds the refill down at each request.
 struct NaiveTokenBucket {
     rate: u64,
     burst: u64,
@@ -259,7 +260,7 @@ impl Limiter for NaiveTokenBucket {
     }
 }
 
-/// The recipe with a sorted set: add the request, drop what is old, and count what is there.
+/// The recipe with a sorted set: add the request, remove old ones, and count the rest.
 struct NaiveSlidingLog {
     limit: usize,
     period_ns: u64,
@@ -311,7 +312,7 @@ impl LimitsLab {
         String::new()
     }
 
-    /// The first limit counts by key, the others all requests together.
+    /// The first limit counts by key; the others count all requests together.
     fn charges(&self, key: &str, cost: u64) -> Vec<Charge> {
         let key = |index| if index == 0 { hash(key) } else { 1 };
         (0..self.limits.len()).map(|index| Charge::new(index, key(index), cost)).collect()
@@ -406,7 +407,7 @@ fn algorithm(words: &[&str]) -> Algorithm {
     made.expect("a limit that has a meaning")
 }
 
-/// FNV-1a and a last mix, so that both halves differ.
+/// FNV-1a with a final mix, which the store needs for the upper bits.
 fn hash(key: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, fold);

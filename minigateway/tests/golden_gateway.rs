@@ -1,22 +1,22 @@
-//! Golden scripts: requests through a configuration, one phenomenon a file.
+//! Golden scripts: requests through a configuration, one phenomenon per file.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p minigateway --test golden_gateway` records anew; read `git diff`
-//! before you believe it.
+//! `UPDATE_GOLDEN=1 cargo test -p minigateway --test golden_gateway` updates the results; check
+//! them with `git diff`.
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `conf LINE` | a line of the configuration; a path alone is a route, `limit NAME ...` a limit |
-//! | `load` | reads the lines so far, as a reload; prints the mistake if there is one |
+//! | `conf LINE` | adds a line to the configuration |
+//! | `load` | loads the lines so far, as a reload does; prints the error if there is one |
 //! | `at 900ms` | sets the clock |
-//! | `METHOD TARGET [from ADDRESS] [| NAME: VALUE]...` | a request, and what becomes of it |
+//! | `METHOD TARGET [from ADDRESS] [| NAME: VALUE]...` | sends a request and prints the result |
 //!
-//! A request that is forwarded shows its route and the headers that its response gets; any other
-//! shows the whole answer. `Host` is `a` unless a header says otherwise.
+//! For a forwarded request, the result is its route and the limit headers of the response; for any
+//! other, the whole answer. `Host` is `a` unless the request has the header.
 #![cfg(not(loom))]
 
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::{problem, write_limits};
-use minigateway::handlers::front::Facts;
+use minigateway::handlers::filters::Facts;
 use minigateway::handlers::pipeline::{Action, Charges, Pipeline};
 use minilb::wire::http1::framing::Framing;
 use minilb::wire::http1::head::RequestHead;
@@ -53,7 +53,7 @@ impl Lab {
     }
 
     fn load(&mut self) -> String {
-        // All scripts have one upstream; it comes last, so that lines have their own numbers.
+        // All scripts have one upstream. It comes last, so that it does not shift line numbers.
         let text = format!("{}[upstreams.u]\nservers = [\"u:1\"]\n", self.text);
         match read(&text, &|_| Ok(vec![([127, 0, 0, 1], 1).into()]), &|_| Err(String::new())) {
             Ok(config) => {

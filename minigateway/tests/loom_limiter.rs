@@ -1,4 +1,4 @@
-//! Buckets in every order in which threads can meet in them.
+//! Buckets and slots of the store in every interleaving of two threads.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minigateway --test loom_limiter`
 #![cfg(loom)]
@@ -22,7 +22,7 @@ fn bucket(burst: u64) -> Algorithm {
     Algorithm::TokenBucket(Gcra::new(1, SECOND, burst).expect("no zero"))
 }
 
-/// Runs `work` in another thread and in this one. Returns the sum.
+/// Runs `work` in another thread and in this one, and returns the sum.
 fn twice(work: impl Fn(u64) -> u64 + Clone + Send + Sync + 'static) -> u64 {
     let other = work.clone();
     let other = thread::spawn(move || other(1));
@@ -30,7 +30,7 @@ fn twice(work: impl Fn(u64) -> u64 + Clone + Send + Sync + 'static) -> u64 {
     mine + other.join().expect("it does not panic")
 }
 
-/// One token is taken by one of two threads; of two tokens both get one.
+/// One of two threads gets a single token; both get one of two tokens.
 #[test]
 fn a_token_is_taken_once() {
     for (burst, admitted) in [(1, 1), (2, 2)] {
@@ -45,7 +45,7 @@ fn a_token_is_taken_once() {
     }
 }
 
-/// A new key that two threads bring at once gets one slot, and one token.
+/// If two threads use a new key at once, it gets one slot and one token.
 #[test]
 fn a_new_key_gets_one_bucket() {
     loom::model(|| {
@@ -55,13 +55,14 @@ fn a_new_key_gets_one_bucket() {
     });
 }
 
-/// The slot of a full bucket is claimed for another key while its own key is charged. Whatever the
-/// order, no key gets more than its burst, and no charge goes to the wrong key.
+/// One thread claims the slot of a full bucket for another key while the other thread charges the
+/// old key. In every interleaving, no key gets more than its burst, and no charge goes to the wrong
+/// key.
 #[test]
 fn a_slot_changes_hands_while_it_is_charged() {
     loom::model(|| {
         let store = Arc::new(Store::new(1));
-        // Full again at the second, when both keys arrive.
+        // One second later, when both keys arrive, the bucket is full again.
         assert!(store.decide(&bucket(1), 7, 0, 1).0.is_admitted());
         let shared = Arc::clone(&store);
         let work = move |thread| {
@@ -76,7 +77,8 @@ fn a_slot_changes_hands_while_it_is_charged() {
     });
 }
 
-/// A request ends while another key wants its slot: the count is right, and not that of the other.
+/// A request ends while another key claims its slot. The release must not change the count of the
+/// other key.
 #[test]
 fn a_slot_is_released_while_it_is_claimed() {
     loom::model(|| {
@@ -91,7 +93,7 @@ fn a_slot_is_released_while_it_is_claimed() {
         });
         store.refund(7, place, |word| limiter.refund(word, 0, 1));
         let other = claims.join().expect("it does not panic");
-        // Key 8 has the slot that was released in time, or the overflow bucket and now a slot.
+        // Key 8 got the released slot, or else the overflow bucket and now a slot.
         let again = store.decide(&limiter, 8, 0, 1).0;
         assert_eq!(again.is_admitted(), other == Place::Overflow);
         if other != Place::Overflow {
@@ -101,10 +103,10 @@ fn a_slot_is_released_while_it_is_claimed() {
     });
 }
 
-/// Two requests of two limits, the second of which has one token: one is admitted, or, if one takes
-/// the token between the other's check and charge, that one is refunded. Nothing is lost.
+/// Two requests with two limits, the second of which has one token: one request is admitted. If it
+/// takes the token between the other's check and charge, the other is refunded. No token is lost.
 #[test]
-fn what_two_limits_charge_is_what_they_admit() {
+fn two_limits_charge_only_admitted_requests() {
     loom::model(|| {
         let limit = |burst| Limit {
             name: String::new(),
@@ -113,7 +115,7 @@ fn what_two_limits_charge_is_what_they_admit() {
             is_dry_run: false,
         };
         let limits = Arc::new([limit(2), limit(1)]);
-        // Both keys exist, so that the model is about charges.
+        // Both keys have a slot already, so that the model covers only charges.
         for limit in limits.iter() {
             limit.store.decide(&limit.algorithm, 7, 0, 1);
         }

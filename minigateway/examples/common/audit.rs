@@ -1,23 +1,23 @@
-//! By how much a limiter misses "at most `limit` in any `period`", seen from outside.
+//! Measures by how much a limiter violates "at most `limit` in any `period`".
 //!
 //! ```text
-//! limit 5 in a second, a column for each 100 ms
-//! admitted  .........55........   10 in the worst second: the limit times 2
+//! limit 5 in a second, one column per 100 ms
+//! admitted  .........55........   10 in the worst second, twice the limit
 //! ```
 //!
-//! Two numbers say how wrong a limiter can be:
+//! Two numbers describe the error of a limiter:
 //!
-//! * **Over-admission**: the most requests that one period contains, wherever it begins. A period
-//!   holds its first moment and not its last: `[t, t + period)`.
+//! * **Over-admission**: the largest number of admitted requests in any period. A period includes
+//!   its first moment and not its last: `[t, t + period)`.
 //! * **Under-admission**: a request is refused although the period that ends with it contains fewer
-//!   than `limit`. The smallest number found at a refusal says how unfair that was.
+//!   than `limit`. The smallest number at a refusal measures this error.
 //!
-//! The exact sliding log has `limit` for both. The table of POC 60 has the worst case of every
-//! algorithm; the tests of this file find it by trying all arrivals of a small world.
+//! For the exact sliding log both are `limit`. The table of POC 60 has the worst case of every
+//! algorithm. The tests of this file confirm it with all possible arrivals in a small model.
 
 use std::collections::VecDeque;
 
-/// The most of `moments_ns`, which are in order, that one period contains.
+/// Returns the largest number of `moments_ns`, in ascending order, in one period.
 pub fn most_in_a_period(moments_ns: &[u64], period_ns: u64) -> usize {
     let mut recent = VecDeque::new();
     let mut most = 0;
@@ -31,7 +31,7 @@ pub fn most_in_a_period(moments_ns: &[u64], period_ns: u64) -> usize {
     most
 }
 
-/// How many of `moments_ns`, which are in order, the period up to and including `now_ns` contains.
+/// Returns how many of `moments_ns`, in ascending order, the period up to `now_ns` contains.
 pub fn within_last_period(moments_ns: &[u64], period_ns: u64, now_ns: u64) -> usize {
     let past = moments_ns.partition_point(|it| now_ns.saturating_sub(*it) >= period_ns);
     let until_now = moments_ns.partition_point(|it| *it <= now_ns);
@@ -51,7 +51,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_period_holds_its_first_moment_and_not_its_last() {
+    fn a_period_includes_its_first_moment_and_not_its_last() {
         assert_eq!(most_in_a_period(&[], 10), 0);
         assert_eq!(most_in_a_period(&[0, 10], 10), 1);
         assert_eq!(most_in_a_period(&[0, 9, 10], 10), 2);
@@ -61,13 +61,13 @@ mod tests {
     }
 
     const LIMIT: usize = 2;
-    /// Ticks of a second each.
+    /// In ticks of a second.
     const PERIOD: u64 = 4;
     const HORIZON: u64 = 11;
     const TICK_NS: u64 = 1_000_000_000;
 
-    /// The largest number admitted in a period and the smallest at a refusal, over all arrivals of
-    /// up to two requests per tick.
+    /// Returns the largest number admitted in a period and the smallest at a refusal, over all
+    /// arrivals.
     fn worst<L: Limiter>(limiter: &L) -> (usize, usize) {
         let (mut most, mut fewest) = (0, usize::MAX);
         let mut admitted = Vec::new();
@@ -109,7 +109,7 @@ mod tests {
         admitted.truncate(before);
     }
 
-    /// The table of POC 60 for a limit of 2 in 4 ticks, found without knowing where to look.
+    /// Confirms the table of POC 60 for a limit of 2 in 4 ticks, by exhaustive search.
     #[test]
     fn no_arrivals_are_worse_than_the_table_says() {
         let period = Duration::from_secs(PERIOD);

@@ -1,30 +1,29 @@
-//! Arrivals as a line of text, one column for each tick, and what a limiter makes of them.
+//! Plays arrivals, drawn as a line with one column per tick, against a limiter.
 //!
 //! ```text
 //! arrivals  5..2.     five requests in the first tick, two in the fourth
-//! admitted  3..2.     a bucket that holds three and gets one token per tick
-//! leaving   11111     a queue that lets one request per tick go
+//! admitted  3..2.     a bucket of three that gets one token per tick
+//! leaving   11111     a queue that releases one request per tick
 //! ```
 //!
-//! The heads of the algorithms are written in this form, and so are the golden scripts and the
-//! figures of POC 60; all three include this file. All requests of a column arrive at the first
-//! nanosecond of its tick.
+//! The figures of the algorithms, the golden scripts and POC 60 use this notation and include this
+//! file. All requests of a column arrive at the start of its tick.
 
 use minigateway::engine::limiter::{Decision, Limiter};
 
-/// What became of the arrivals, drawn like them.
+/// The result, drawn in the same notation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Figure {
-    /// Requests that were admitted, in the column in which they arrived.
+    /// The admitted requests, in the column of their arrival.
     pub admitted: String,
-    /// Admitted requests in the column in which their delay is over.
+    /// The admitted requests, in the column in which their delay ends.
     pub leaving: String,
-    /// The moments at which they leave, in order, for `audit.rs`.
+    /// The times at which they leave, in order, for `audit.rs`.
     pub departures_ns: Vec<u64>,
 }
 
-/// Sends the arrivals of `line` to a key that was never seen. A digit is that many requests of cost
-/// 1, any other character none; spaces are left out.
+/// Sends the arrivals of `line` to a new key. A digit stands for that many requests of cost 1, any
+/// other character for none; spaces are skipped.
 pub fn play<L: Limiter>(limiter: &L, line: &str, tick_ns: u64) -> Figure {
     let arrivals = line.chars().filter(|it| *it != ' ').map(|it| it.to_digit(10).unwrap_or(0));
     let mut state = limiter.unused();
@@ -46,7 +45,7 @@ pub fn play<L: Limiter>(limiter: &L, line: &str, tick_ns: u64) -> Figure {
     let mut leaving = vec![0; admitted.len()];
     for departure_ns in &departures_ns {
         let tick = usize::try_from(departure_ns / tick_ns).unwrap_or(usize::MAX);
-        // What leaves after the end of the line is not drawn.
+        // Requests that leave after the end of the line are not drawn.
         if let Some(count) = leaving.get_mut(tick) {
             *count += 1;
         }
@@ -54,7 +53,7 @@ pub fn play<L: Limiter>(limiter: &L, line: &str, tick_ns: u64) -> Figure {
     Figure { admitted: draw(&admitted), leaving: draw(&leaving), departures_ns }
 }
 
-/// A dot for nothing, a digit, and `+` for ten and more.
+/// Draws a dot for 0, a digit, and `+` for ten or more.
 fn draw(counts: &[u32]) -> String {
     let draw = |count: &u32| match count {
         0 => '.',

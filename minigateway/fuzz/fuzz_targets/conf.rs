@@ -1,5 +1,5 @@
-//! Any text as a configuration: a mistake has a place in the text, and a configuration without
-//! mistakes decides about requests.
+//! Any text as a configuration: an error has a location in the text, and a valid configuration
+//! decides about requests without a panic.
 #![no_main]
 
 use minigateway::conf::config::read;
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let resolve = |server: &str| server.parse().map(|it| vec![it]).map_err(|_| "none".to_owned());
     match read(text, &resolve, &|_| Err(String::new())) {
         Err(error) => assert!(error.line <= text.lines().count() + 1, "{error}"),
-        // A store of 2 GB is no finding.
+        // A store of 2 GB is not a finding.
         Ok(config) if config.limits.iter().any(|it| it.keys_max > 1000) => {}
         Ok(config) => {
             let pipeline = Pipeline::new(config, None);

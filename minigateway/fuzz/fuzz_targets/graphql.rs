@@ -1,5 +1,5 @@
-//! Any document: nothing panics, what is counted is bounded by the text, a comment changes nothing,
-//! and it costs the same as JSON, as `application/graphql` and in a batch with a stored query.
+//! Any document: nothing panics, the cost is bounded by the text, a comment changes nothing, and
+//! the cost is the same in JSON, as `application/graphql` and in a batch with a stored query.
 #![no_main]
 
 use minigateway::wire::graphql::check;

@@ -1,5 +1,5 @@
-//! Any bytes from a store: a reply, an error, or too few of them; never a panic, and never another
-//! answer when they come in two parts.
+//! Any bytes from a store: a reply, an error, or incomplete; never a panic, and the same result if
+//! the bytes arrive in two parts.
 #![no_main]
 
 use minigateway::engine::limiter::algorithm::Algorithm;
@@ -21,8 +21,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             if let Some(reply) = ScriptReply::read(numbers, &limits) {
                 let mut charge = SharedCharge::new(0, 1, 2);
                 charge.lease = 5;
-                assert!(reply.settle(0, &algorithm, &mut charge) <= 5);
-                charge.state.expect("settled").quota(&algorithm);
+                assert!(reply.apply(0, &algorithm, &mut charge) <= 5);
+                charge.state.expect("applied").quota(&algorithm);
             }
         }
     }

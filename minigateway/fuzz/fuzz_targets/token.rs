@@ -1,5 +1,6 @@
-//! Any header and claims, signed well, and any bytes as a token and as keys: nothing panics, and a
-//! token that is believed is signed, in time, for this audience, and has a name that fits a header.
+//! Any header and claims with a valid signature, and any bytes as a token and as keys: nothing
+//! panics, and an accepted token is signed, not expired, for this audience, and has a name that is
+//! valid in a header.
 //!
 //! The first line of the input is the header, the rest are the claims.
 #![no_main]

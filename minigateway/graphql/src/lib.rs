@@ -1,50 +1,50 @@
-//! How deep a GraphQL query is and how many aliases it has, counted by a scanner.
+//! Measures the depth of a GraphQL query and counts its aliases, with a scanner.
 //!
 //! ```text
-//! query { a: user { ...F } b: user { ...F } }     depth 2, 2 aliases, F twice at depth 2
+//! query { a: user { ...F } b: user { ...F } }     depth 2, 2 aliases, spreads F twice at depth 2
 //! fragment F on User { posts { t: tags } }        depth 2, 1 alias
-//! together                                        depth 3, 4 aliases
+//! total                                           depth 3, 4 aliases
 //! ```
 //!
-//! A deep query joins table to table, and aliases repeat a costly field in one request. Both pass a
-//! limit that counts requests. The scanner looks at braces, colons and spreads. It does not ask if
-//! a query is valid, and counts at least what a server finds in a valid one.
+//! A deep query joins many tables, and aliases repeat an expensive field in one request. A limit
+//! that counts requests stops neither. The scanner looks at braces, colons and spreads. It does not
+//! validate a query, and never counts less than a server finds in a valid one.
 //!
-//! # What could hide a brace, and does not
+//! # Ways to hide a brace
 //!
-//! | trick | answer |
+//! | trick | what the scanner does |
 //! |---|---|
-//! | `"}"`, `"""\""" }"""`, `# }` | strings, block strings and comments are tokens |
-//! | `(in: {a: {b: 1}} @d(c: 2))` | arguments have no selections, no aliases |
-//! | fragments in fragments | each counts as often as it is spread, and at that depth |
-//! | fragments in a circle, or missing | 400, as from servers |
-//! | `... { ... { a } }` | no level, but more than [`BRACES_MAX`] open braces are refused |
+//! | `"}"`, `"""\""" }"""`, `# }` | reads strings, block strings and comments as tokens |
+//! | `(in: {a: {b: 1}} @d(c: 2))` | skips arguments, which have no selections or aliases |
+//! | fragments in fragments | counts each as often as it is spread, at that depth |
+//! | fragment cycles, missing fragments | 400, as servers answer |
+//! | `... { ... { a } }` | adds no depth, but refuses more than [`BRACES_MAX`] open braces |
 //!
-//! A fragment is measured once, so 2^30 aliases in a kilobyte take no time. The length of the text
-//! bounds the memory. Source: GraphQL, October 2021, section 2. Counterparts: Apollo Router's
-//! `max_depth` and `max_aliases`, `graphql-depth-limit`.
+//! Each fragment is measured only once, so 2^30 aliases in a kilobyte of text are counted quickly.
+//! The length of the text bounds the memory. Source: GraphQL, October 2021, section 2.
+//! Counterparts: Apollo Router's `max_depth` and `max_aliases`, `graphql-depth-limit`.
 
 use std::collections::HashMap;
 use std::fmt;
 
-/// Open braces at once, those of inline fragments included.
+/// The most open braces, including those of inline fragments.
 const BRACES_MAX: usize = 200;
-/// Fragments that lead to one another.
+/// The longest chain of fragments that spread each other.
 const HOPS_MAX: usize = 100;
 
-/// Why a text cannot be measured: the detail of the problem.
+/// Why a document cannot be measured, as the detail of a problem document.
 pub type Unmeasured = &'static str;
 const MALFORMED: Unmeasured = "the body or the query is malformed, so it has no depth";
 const FRAGMENTS: Unmeasured =
-    "a fragment of the query is missing or there twice, or leads to itself or to 100 others";
+    "a fragment of the query is missing, defined twice, or leads to itself or to 100 others";
 
-/// What queries ask for, or what a route allows.
+/// The cost of queries, or the maximum that a route allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
-    /// Selection sets inside of each other.
+    /// The number of nested selection sets.
     pub depth: u32,
-    /// In all operations, with those of fragments.
+    /// The number of aliases in all operations, including their fragments.
     pub aliases: u32,
 }
 
@@ -58,24 +58,24 @@ impl fmt::Display for Cost {
 /// An operation or a fragment.
 #[derive(Default)]
 struct Definition<'a> {
-    /// The first names before its braces: `fragment F`.
+    /// The first two words before its braces, as `fragment F`.
     head: Vec<&'a str>,
     cost: Cost,
-    /// Fragments, and the depth of the selection set that spreads them.
+    /// The fragments that it spreads, and the depth of each spread.
     spreads: Vec<(u32, &'a str)>,
 }
 
-/// What each operation of a document costs. Takes time in proportion to its length.
+/// Measures each operation of a document, in linear time.
 ///
 /// # Errors
-/// If no server takes the document, or if it is nested too deep.
+/// If no server accepts the document, or if it is nested too deeply.
 pub fn scan(document: &str) -> Result<Vec<Cost>, Unmeasured> {
     let ((fragments, operations), mut known) = (definitions(document)?, HashMap::new());
     let costs = operations.iter().map(|it| with_fragments(it, &fragments, &mut known, HOPS_MAX));
     costs.collect()
 }
 
-/// What a definition costs with the fragments that it spreads; `known` are those measured already.
+/// Adds the fragments that a definition spreads. `known` caches measured fragments.
 fn with_fragments<'a>(
     definition: &Definition<'a>,
     fragments: &Fragments<'a>,
@@ -93,7 +93,7 @@ fn with_fragments<'a>(
             }
         };
         known.insert(name, fragment);
-        // The fields of the fragment take the place of the spread, at its level.
+        // The fields of the fragment replace the spread, at the same level.
         cost.depth = cost.depth.max((level - 1).saturating_add(fragment.depth));
         cost.aliases = cost.aliases.saturating_add(fragment.aliases);
     }
@@ -102,7 +102,7 @@ fn with_fragments<'a>(
 
 type Fragments<'a> = HashMap<&'a str, Definition<'a>>;
 
-/// The fragments and the operations of a document.
+/// Splits a document into fragments and operations.
 fn definitions(document: &str) -> Result<(Fragments<'_>, Vec<Definition<'_>>), Unmeasured> {
     let (mut rest, mut current) = (document, Definition::default());
     let (mut fragments, mut operations) = (HashMap::new(), Vec::new());
@@ -111,7 +111,7 @@ fn definitions(document: &str) -> Result<(Fragments<'_>, Vec<Definition<'_>>), U
     let (mut parentheses, mut after_dots, mut is_inline) = (0_usize, false, false);
     loop {
         let token = next(&mut rest).ok_or(MALFORMED)?;
-        // Arguments, and the directives of variables in them, up to the end of the text.
+        // Skip everything in parentheses, but notice the end of the text.
         match token {
             "(" => parentheses += 1,
             ")" => {
@@ -138,7 +138,7 @@ fn definitions(document: &str) -> Result<(Fragments<'_>, Vec<Definition<'_>>), U
                 if levels.is_empty() {
                     let definition = std::mem::take(&mut current);
                     match definition.head[..] {
-                        // Of two with one name, it is unknown which one the server takes.
+                        // Servers disagree which of two fragments with one name counts.
                         ["fragment", name] if fragments.contains_key(name) => {
                             return Err(FRAGMENTS);
                         }
@@ -149,19 +149,19 @@ fn definitions(document: &str) -> Result<(Fragments<'_>, Vec<Definition<'_>>), U
             }
             ("...", 1..) => after_dots = true,
             (":", 1..) => current.cost.aliases = current.cost.aliases.saturating_add(1),
-            // `... on User {` and `... @include(if: $it) {`
+            // `... on User {` and `... @include(if: $it) {` are inline fragments.
             ("on" | "@", _) if is_spread => is_inline = true,
             (name, 1..) if is_spread => current.spreads.push((level, name)),
             (name, 0) if is_name && current.head.len() < 2 => current.head.push(name),
             ("" | "{" | "}" | "...", _) => return Err(MALFORMED),
-            // JSON that is sent as a query has a string there.
+            // Strings are not allowed here; JSON sent as a query has them.
             (string, 1..) if string.starts_with('"') => return Err(MALFORMED),
             _ => {}
         }
     }
 }
 
-/// Cuts off the next token: a word, a string, `...` or one character; empty at the end.
+/// Removes and returns the next token: a word, a string, `...` or one character; empty at the end.
 fn next<'a>(rest: &mut &'a str) -> Option<&'a str> {
     loop {
         *rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',', '\u{feff}']);
@@ -184,7 +184,7 @@ fn next<'a>(rest: &mut &'a str) -> Option<&'a str> {
     Some(token)
 }
 
-/// The length of the string or block string that `text` begins with, its quotes included.
+/// Returns the length of the string or block string at the start of `text`, with its quotes.
 fn string_length(text: &str) -> Option<usize> {
     let quotes = if text.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
     let is_block = quotes.len() == 3;
@@ -207,7 +207,7 @@ fn string_length(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Depth and aliases of a document.
+    /// Returns the depth and the aliases of a document.
     fn count(document: &str) -> Result<(u32, u32), Unmeasured> {
         let costs = scan(document)?;
         let depth = costs.iter().map(|it| it.depth).max().unwrap_or(0);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_takes_is_refused() {
+    fn invalid_documents_are_refused() {
         for document in [
             "{",
             "}",

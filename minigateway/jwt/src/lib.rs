@@ -1,31 +1,31 @@
-//! JSON Web Tokens (RFC 7519): is this one signed by a key that we trust, for us, and for now?
+//! Verifies JSON Web Tokens (RFC 7519): signature, audience, issuer and lifetime.
 //!
-//! minigateway asks this of each `Authorization: Bearer` header, behind its feature `jwt`: the
-//! cryptography below this crate is larger than the gateway.
+//! minigateway uses it for `Authorization: Bearer` headers. It is an optional feature (`jwt`),
+//! because the cryptography below this crate is larger than the gateway.
 //!
 //! ```text
 //! eyJhbGciOiJFUzI1NiJ9 . eyJzdWIiOiJhbm4iLCJhdWQiOiJzaG9wIiwiZXhwIjoxNzY0NDYwODAwfQ . signature
 //! {"alg":"ES256"}        {"sub":"ann","aud":"shop","exp":1764460800}
 //! ```
 //!
-//! # What attackers do with tokens, and what happens here
+//! # Attacks with tokens
 //!
-//! | attack | answer |
+//! | attack | defense |
 //! |---|---|
-//! | `"alg":"none"`, no signature | no such algorithm is known |
-//! | `"alg":"HS256"`, signed with the public RSA key | the configuration says a key's algorithms |
+//! | `"alg":"none"`, no signature | the algorithm is unknown |
+//! | `"alg":"HS256"`, signed with the public RSA key | the configuration fixes a key's algorithms |
 //! | the operator's secret is a public key in PEM | refused when the configuration is read |
-//! | `jwk`, `jku`, `x5u` in the header bring a key along | nothing reads them |
-//! | `crit` asks for something unknown (RFC 7515, 4.1.11) | refused |
+//! | `jwk`, `jku`, `x5u` in the header name a key | ignored |
+//! | `crit` requires an extension (RFC 7515, 4.1.11) | refused |
 //! | a token for another service of the same issuer | `aud` must name the configured `audience` |
-//! | `"iss":["login","evil"]`, which servers read in two ways | `iss` is one text, the `issuer` |
-//! | a token without an end | `exp` must be there |
-//! | yesterday's token | `exp` and `nbf` are checked, with the configured clock skew |
+//! | `"iss":["login","evil"]`, ambiguous for servers | `iss` must be one string, the `issuer` |
+//! | a token that never expires | `exp` is required |
+//! | an old token | `exp` and `nbf` are checked, with the configured clock skew |
 //!
-//! `alg` is read from the token for one purpose: it must be an algorithm of the key.
+//! The `alg` of the token only selects among the keys that are configured for this algorithm.
 //!
-//! The parsing and the cryptography are the crate `jsonwebtoken`'s with RustCrypto behind it.
-//! Counterparts: Envoy's `jwt_authn`, NGINX Plus's `auth_jwt`.
+//! The crate `jsonwebtoken` does the parsing, and RustCrypto the cryptography. Counterparts:
+//! Envoy's `jwt_authn`, NGINX Plus's `auth_jwt`.
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
@@ -35,55 +35,56 @@ use jsonwebtoken::{
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The shortest secret, which is the hash's own length (RFC 7518, 3.2), and Ed25519's public key.
+/// The shortest secret, as long as the hash (RFC 7518, 3.2), and the length of an Ed25519 public
+/// key.
 const KEY_BYTES_MIN: usize = 32;
-/// The shortest modulus (RFC 7518, 3.3).
+/// The shortest RSA modulus (RFC 7518, 3.3).
 const RSA_BYTES_MIN: usize = 256;
 
-/// Why a token is refused: what the client is told.
+/// Why a token is refused, in words for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenError(pub &'static str);
 
 #[allow(missing_docs, reason = "their texts say it")]
 impl TokenError {
     pub const MALFORMED: TokenError = TokenError("the token is malformed");
-    /// No key fits, or the signature is wrong: only an attacker needs to know which.
+    /// No key matches, or the signature is wrong. The difference would only help an attacker.
     pub const SIGNATURE: TokenError = TokenError("the signature cannot be verified");
     pub const AUDIENCE: TokenError = TokenError("the token is for another audience");
     pub const ISSUER: TokenError = TokenError("the token is from another issuer");
     pub const EXPIRED: TokenError = TokenError("the token has expired");
     pub const NOT_YET: TokenError = TokenError("the token is not valid yet");
-    /// `exp` or `sub`.
+    /// `exp`, `sub` or `nbf`.
     pub const CLAIM: TokenError = TokenError("a claim is missing or has the wrong type");
 }
 
-/// What a valid token says about its client.
+/// The claims of a valid token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// `sub`, which is not empty and fits a header.
+    /// `sub`: not empty, and valid in a header.
     pub name: String,
-    /// Of `scope` (text with spaces, RFC 8693) and of `scp` and `scopes` (lists, of other issuers).
+    /// From `scope` (a string with spaces, RFC 8693), and from `scp` and `scopes` of other issuers.
     pub scopes: Vec<String>,
-    /// The claims that are text, numbers or booleans, as JSON: `"7"` is not `7`.
+    /// The claims that are strings, numbers or booleans, as JSON: `"7"` differs from `7`.
     pub values: BTreeMap<String, String>,
-    /// `tier`, if it is text.
+    /// `tier`, if it is a string.
     pub tier: String,
 }
 
-/// What a token must satisfy.
+/// The requirements of a token.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Names such as `ES256`.
     pub algorithms: Vec<String>,
     /// One of these must be in `aud`.
     pub audience: Vec<String>,
-    /// Must be `iss`, if given.
+    /// `iss` must be this, if it is given.
     pub issuer: Option<String>,
-    /// By how much clocks may differ.
+    /// The tolerated clock skew in seconds.
     pub skew_s: u64,
 }
 
-/// A key and the algorithms that it is for.
+/// A key, and the algorithms that it may be used for.
 #[derive(Debug)]
 struct Key {
     id: Option<String>,
@@ -110,10 +111,11 @@ pub fn algorithm(name: &str) -> Result<Algorithm, String> {
 }
 
 impl Verifier {
-    /// With one key: a public key in PEM, or for HS256 and its like a secret of at least 32 bytes.
+    /// Creates a verifier with one key: a public key in PEM, or for HS256, HS384 and HS512 a secret
+    /// of at least 32 bytes.
     ///
     /// # Errors
-    /// If the key does not fit the algorithms.
+    /// If the key cannot be used for the algorithms.
     pub fn from_key(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
         let algorithms = rules.algorithms()?;
         let key = match algorithms[0].family() {
@@ -121,7 +123,7 @@ impl Verifier {
                 let secret = file.trim_ascii_end();
                 if secret.starts_with(b"-----BEGIN") {
                     return Err("the secret is a key in PEM, which others may know; a public key \
-                                needs algorithms like RS256 or ES256"
+                                needs algorithms such as RS256 or ES256"
                         .to_owned());
                 }
                 if secret.len() < KEY_BYTES_MIN {
@@ -135,25 +137,25 @@ impl Verifier {
         };
         let hint = |_| format!("it is not a public key in PEM for {}", rules.algorithms[0]);
         let key = key.map_err(hint)?;
-        // The library takes private RSA keys, and verifies nothing with them.
+        // The library accepts private RSA keys, but cannot verify with them.
         let is_private = memchr::memmem::find(file, b"PRIVATE KEY").is_some();
         if let Some(it) = algorithms.iter().find(|it| is_private || !is_usable(&key, **it)) {
-            return Err(format!("the key is private, too short, or not of the kind for {it:?}"));
+            return Err(format!("the key is private, too short, or of the wrong kind for {it:?}"));
         }
         let key = Key { id: None, key, validation: rules.validation(algorithms) };
         Ok(rules.verifier(vec![key]))
     }
 
-    /// With the keys of a JWKS (RFC 7517) that fit the algorithms.
+    /// Creates a verifier with the keys of a JWKS (RFC 7517) that match the algorithms.
     ///
     /// # Errors
-    /// If it is not a JWKS, or has no key that fits.
+    /// If it is not a JWKS, or has no key that matches.
     pub fn from_jwks(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
         let algorithms = rules.algorithms()?;
         let set = serde_json::from_slice::<JwkSet>(file);
         let set = set.map_err(|error| format!("it is not a JWKS: {error}"))?;
         let mut keys = Vec::new();
-        // A key that is of no use here is ignored, as RFC 7517, 5 has it.
+        // Keys that cannot be used are ignored, as RFC 7517, 5 recommends.
         for jwk in &set.keys {
             let Ok(key) = DecodingKey::from_jwk(jwk) else { continue };
             let fits = algorithms.iter().copied().filter(|it| fits(jwk, &key, *it));
@@ -169,19 +171,19 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token at `unix_s`, in seconds since 1970. RSA and elliptic curves cost 130
-    /// to 520 µs (`cargo bench -p benches --bench token`) for each key that is tried: a token
-    /// without `kid` tries all of its algorithm.
+    /// Verifies a token at `unix_s`, in seconds since 1970. RSA and elliptic curves take 130 to 520
+    /// µs (`cargo bench -p benches --bench token`) per key that is tried; a token without `kid`
+    /// tries all keys of its algorithm.
     ///
     /// # Errors
-    /// Why it is not valid.
+    /// The reason why it is not valid.
     pub fn verify(&self, token: &[u8], unix_s: u64) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::MALFORMED)?;
         if header.crit.is_some() {
             return Err(TokenError::MALFORMED);
         }
 
-        // The key determines the algorithm, not the token: see the head of the file.
+        // The key determines the algorithm, not the token; the head of the file says why.
         let fitting = self.keys.iter().filter(|it| {
             let is_named = header.kid.is_none() || it.id.is_none() || header.kid == it.id;
             is_named && it.validation.algorithms.contains(&header.alg)
@@ -193,7 +195,7 @@ impl Verifier {
         let is_signed = |it: &Result<_, _>| !matches!(it, Err(TokenError::SIGNATURE));
         let claims = verified.find(is_signed).unwrap_or(Err(TokenError::SIGNATURE))?;
 
-        // The library would take a list that has the issuer.
+        // The library would accept a list that contains the issuer.
         if self.issuer.as_ref().is_some_and(|it| claims.get("iss") != Some(&json!(it))) {
             return Err(TokenError::ISSUER);
         }
@@ -223,7 +225,7 @@ impl Rules {
         if algorithms.is_empty() { Err("algorithms are needed".to_owned()) } else { Ok(algorithms) }
     }
 
-    /// The library would read the system's clock, so the times are checked here.
+    /// Leaves the times to [`Verifier::verify`], because the library would read the system clock.
     fn validation(&self, algorithms: Vec<Algorithm>) -> Validation {
         let mut validation = Validation::new(algorithms[0]);
         validation.algorithms = algorithms;
@@ -234,18 +236,18 @@ impl Rules {
     }
 }
 
-/// Returns true if the key is a public one for signatures by this algorithm.
+/// Returns true if a key of a JWKS is a public one for signatures by this algorithm.
 fn fits(jwk: &Jwk, key: &DecodingKey, algorithm: Algorithm) -> bool {
     let named = jwk.common.key_algorithm.map(|it| format!("{it:?}"));
     named.is_none_or(|it| it == format!("{algorithm:?}"))
         && jwk.common.public_key_use != Some(PublicKeyUse::Encryption)
-        // A file of public keys is no place for a secret.
+        // A file of public keys must not contain secrets.
         && key.family() != AlgorithmFamily::Hmac
         && is_usable(key, algorithm)
 }
 
-/// Returns true if the key has the algorithm's curve and is long enough. The library believes the
-/// length, and panics at the first token if a key for EdDSA is shorter.
+/// Returns true if the key has the algorithm's curve and is long enough. The library does not check
+/// the length, and would panic at the first token if an EdDSA key is too short.
 fn is_usable(key: &DecodingKey, algorithm: Algorithm) -> bool {
     let length = match key.kind() {
         DecodingKeyKind::SecretOrDer(bytes) => bytes.len(),
@@ -268,7 +270,7 @@ fn refusal(kind: &ErrorKind) -> TokenError {
 }
 
 fn read(claims: &Map<String, Value>) -> Result<Claims, TokenError> {
-    // The upstream gets the name as a header, which cannot hold line ends and spaces around it.
+    // The name is sent as a header, which cannot have line ends or surrounding spaces.
     let is_name = |it: &&str| !it.contains(char::is_control) && it.trim() == *it && !it.is_empty();
     let name =
         claims.get("sub").and_then(Value::as_str).filter(is_name).ok_or(TokenError::CLAIM)?;
@@ -312,7 +314,7 @@ mod tests {
         "scope":"a b","tier":"gold"}"#;
 
     #[test]
-    fn a_token_names_its_client_until_it_expires() {
+    fn a_valid_token_names_its_client() {
         let verifier = Verifier::from_key(&rules("HS256"), SECRET).expect("a secret");
         let token = token(Algorithm::HS256, GOOD);
         let client = verifier.verify(token.as_bytes(), 900).expect("good");
@@ -320,7 +322,7 @@ mod tests {
         assert_eq!(client.scopes, ["a", "b"]);
         let values = ["tier", "exp", "none"].map(|it| client.values.get(it).map(String::as_str));
         assert_eq!(values, [Some("\"gold\""), Some("1000"), None]);
-        // The clock may be 5 s wrong in both directions, and jump.
+        // The clock may be wrong by 5 s in both directions, and it may jump.
         let at = |unix_s| verifier.verify(token.as_bytes(), unix_s).map(|_| ());
         assert_eq!([at(494), at(495)], [Err(TokenError::NOT_YET), Ok(())]);
         assert_eq!(
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_do_not_fit_are_refused_when_the_file_is_read() {
+    fn unusable_keys_are_refused_when_the_file_is_read() {
         let pem = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----";
         for (algorithm, key, hint) in [
             ("HS256", &pem[..], "the secret is a key in PEM"),

@@ -1,7 +1,7 @@
-//! Tokens signed with keys of every kind, from PEM files and from a JWKS; and what forgers try.
+//! Tests with keys of every kind, from PEM files and from a JWKS, and with forged tokens.
 //!
-//! The keys in `tests/keys` are OpenSSL's and open nothing. This made those for ES256, and
-//! `jwks.json` has the same public keys:
+//! The keys in `tests/keys` were made with OpenSSL for these tests only, the ones for ES256 as
+//! follows. `jwks.json` has the same public keys.
 //!
 //! ```text
 //! openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out p256.pem
@@ -17,7 +17,7 @@ const NOW_S: u64 = 1_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const CLAIMS: &str = r#"{"sub":"ann","aud":"shop","iss":"login","exp":1000060,"nbf":999990}"#;
 
-/// Each algorithm and the name of its key's files.
+/// Each algorithm, and the name of its key files.
 const ALGORITHMS: [(&str, &str); 12] = [
     ("HS256", "secret"),
     ("HS384", "secret"),
@@ -47,7 +47,7 @@ fn rules(algorithms: &[&str]) -> Rules {
     }
 }
 
-/// With the public key in PEM, or the secret.
+/// Creates a verifier with the public key in PEM, or the secret.
 fn verifier(name: &str) -> Verifier {
     let (_, stem) = ALGORITHMS.into_iter().find(|it| it.0 == name).expect("a name");
     let file = match stem {
@@ -57,7 +57,7 @@ fn verifier(name: &str) -> Verifier {
     Verifier::from_key(&rules(&[name]), &file).expect("it fits")
 }
 
-/// With all keys of the JWKS.
+/// Creates a verifier with all keys of the JWKS.
 fn jwks_verifier() -> Verifier {
     let rules = rules(&["RS256", "PS256", "ES256", "ES384", "EdDSA"]);
     Verifier::from_jwks(&rules, &key_file("jwks.json")).expect("they fit")
@@ -79,7 +79,7 @@ fn encode(part: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(part)
 }
 
-/// A token of these parts, signed by `by`, whatever its header says.
+/// Returns a token of these parts, signed with algorithm `by`, whatever its header says.
 fn sign(by: Algorithm, key: &EncodingKey, header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
     let signature = crypto::sign(message.as_bytes(), key, by).expect("it signs");
@@ -91,7 +91,7 @@ fn signed(name: &str, claims: &str) -> String {
     sign(algorithm(name).expect("a name"), &signing_key(name), &header, claims)
 }
 
-/// The name of the client, or why there is none.
+/// Returns the name of the client, or the error.
 fn verify(verifier: &Verifier, token: &str) -> Result<String, TokenError> {
     verifier.verify(token.as_bytes(), NOW_S).map(|it| it.name)
 }
@@ -108,7 +108,7 @@ fn a_key_verifies_tokens_of_its_own_algorithm_only() {
         }
     }
 
-    // A JWKS has a key for each, and none for those that the configuration does not name.
+    // A JWKS verifies only the algorithms that the configuration names.
     let jwks = jwks_verifier();
     for (name, token) in &tokens {
         let is_named = ["RS256", "PS256", "ES256", "ES384", "EdDSA"].contains(name);
@@ -129,10 +129,10 @@ fn kid_chooses_among_keys_and_never_an_algorithm() {
     for kid in ["1", "[\"p256\"]", "{\"p256\":1}"] {
         assert_eq!(verify(&jwks, &token(kid)), Err(TokenError::MALFORMED), "{kid}");
     }
-    // The only key of a file has no name.
+    // The key of a PEM file has no id, so `kid` is ignored.
     assert_eq!(verify(&verifier("ES256"), &token("\"p384\"")), Ok("ann".to_owned()));
 
-    // Two keys of one algorithm, as while keys are rotated: a token without `kid` may be of either.
+    // Two keys of one algorithm, as during a rotation: a token without `kid` may use either.
     let set = String::from_utf8(key_file("jwks.json")).expect("JSON");
     let (_, p256) = RFC_7515_A3;
     let set = set.replacen("{\"keys\":[", &format!("{{\"keys\":[{p256},"), 1);
@@ -172,7 +172,7 @@ const RFC_7515_A3: (&str, &str) = (
         "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
 );
 
-/// RFC 8037, A.4. What is signed there is a sentence, and no claims.
+/// RFC 8037, A.4. Its payload is a sentence instead of claims.
 const RFC_8037_A4: (&str, &str) = (
     "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvM\
      g3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
@@ -190,7 +190,7 @@ fn the_tokens_of_the_rfcs_are_signed_well() {
         let set = format!("{{\"keys\":[{key}]}}").replace(['\n', ' '], "");
         let rules = Rules { issuer: None, ..rules(&[name]) };
         let verifier = Verifier::from_jwks(&rules, set.as_bytes()).expect("it fits");
-        // Claims are read after the signature.
+        // The error shows that the signature is valid: claims are read after it is verified.
         assert_eq!(verify(&verifier, token), Err(error), "{name}");
         let (message, signature) = token.rsplit_once('.').expect("three parts");
         let flipped = if signature.starts_with('D') { "E" } else { "D" };
@@ -200,8 +200,8 @@ fn the_tokens_of_the_rfcs_are_signed_well() {
 }
 
 #[test]
-fn a_public_key_is_no_secret() {
-    // Key confusion: HS256, with whatever bytes of the public key a careless library would take.
+fn a_public_key_is_not_accepted_as_a_secret() {
+    // Algorithm confusion: HS256 with each form of the public key that a library might use.
     let pem = key_file("rsa.pub.pem");
     let text = String::from_utf8(pem.clone()).expect("ASCII");
     let body = text.lines().filter(|it| !it.starts_with('-')).collect::<String>();
@@ -217,14 +217,14 @@ fn a_public_key_is_no_secret() {
             }
         }
     }
-    // Nor is a secret in a JWKS a key: the file is a public one.
+    // A secret in a JWKS is ignored, because the file is public.
     let oct = format!(r#"{{"keys":[{{"kty":"oct","k":"{}"}}]}}"#, encode(SECRET));
     let error = Verifier::from_jwks(&rules(&["HS256"]), oct.as_bytes()).expect_err("public");
     assert_eq!(error, "it has no key for HS256");
 }
 
 #[test]
-fn a_token_brings_neither_algorithm_nor_key() {
+fn a_token_cannot_choose_its_algorithm_or_key() {
     let good = signed("RS256", CLAIMS);
     let [_, claims, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three") };
     let [rsa, jwks] = [verifier("RS256"), jwks_verifier()];
@@ -242,7 +242,7 @@ fn a_token_brings_neither_algorithm_nor_key() {
         assert_eq!(verify(&rsa, &token), Err(TokenError::MALFORMED), "{header}");
     }
 
-    // Keys in the header, by value and by address, are the forger's.
+    // Keys in the header, by value or by URL, come from the forger.
     let (_, jwk) = RFC_7515_A3;
     let key = EncodingKey::from_ec_pem(&key_file("p256.pem")).expect("another key");
     let set = format!("{{\"keys\":[{jwk}]}}");
@@ -259,7 +259,7 @@ fn a_token_brings_neither_algorithm_nor_key() {
         let token = sign(Algorithm::ES256, &key, &header, CLAIMS);
         assert_eq!(verify(&rfc, &token), Err(TokenError::SIGNATURE), "{extra}");
     }
-    // What must be understood and is not (RFC 7515, 4.1.11; RFC 7797).
+    // Critical extensions that the verifier does not support (RFC 7515, 4.1.11; RFC 7797).
     for extra in [r#""crit":["exp"]"#, r#""crit":[]"#, r#""b64":false,"crit":["b64"]"#] {
         let header = format!(r#"{{"alg":"ES256",{extra}}}"#);
         let token = sign(Algorithm::ES256, &key, &header, CLAIMS);
@@ -268,7 +268,7 @@ fn a_token_brings_neither_algorithm_nor_key() {
 }
 
 #[test]
-fn signatures_that_prove_nothing() {
+fn degenerate_signatures_are_refused() {
     // Zeros were a valid ECDSA signature for Java (CVE-2022-21449).
     let es256 = signed("ES256", CLAIMS);
     let (message, _) = es256.rsplit_once('.').expect("three parts");
@@ -279,7 +279,7 @@ fn signatures_that_prove_nothing() {
         let token = format!("{message}.{}", encode(bytes));
         assert_eq!(verify(&verifier("ES256"), &token), Err(TokenError::SIGNATURE), "{bytes:?}");
     }
-    // The identity as R and zero as S hold for a key of small order, which ours is not.
+    // R = identity and S = 0 is valid for a public key of small order, which this one is not.
     let eddsa = signed("EdDSA", CLAIMS);
     let (message, _) = eddsa.rsplit_once('.').expect("three parts");
     let mut identity = [0; 64];
@@ -297,12 +297,12 @@ fn signatures_that_prove_nothing() {
 }
 
 #[test]
-fn no_character_of_a_token_can_be_another_one() {
+fn a_token_with_a_changed_character_is_refused() {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for name in ["HS256", "EdDSA"] {
         let (verifier, token) = (verifier(name), signed(name, CLAIMS));
         for index in 0..token.len() {
-            // The bit that is nearest, which may be one that base64 leaves over, and some others.
+            // Flip the lowest bit, which may be an unused bit of base64, and try other characters.
             let place = alphabet.iter().position(|it| *it == token.as_bytes()[index]);
             let near = place.map_or(b'A', |it| alphabet[it ^ 1]);
             for byte in [near, b'.', b'=', b' ', b'\n', 0, 0xff] {
@@ -328,7 +328,7 @@ fn no_character_of_a_token_can_be_another_one() {
 }
 
 #[test]
-fn times_are_checked_with_the_skew_and_nothing_else() {
+fn times_are_checked_with_the_clock_skew() {
     let verifier = verifier("HS256");
     let with = |times: &str| {
         signed("HS256", &format!(r#"{{"sub":"ann","aud":"shop","iss":"login",{times}}}"#))
@@ -336,14 +336,14 @@ fn times_are_checked_with_the_skew_and_nothing_else() {
     let at = |times: &str, unix_s| {
         verifier.verify(with(times).as_bytes(), unix_s).map(|it| it.name).err()
     };
-    // Five seconds are configured.
+    // The configured skew is five seconds.
     for (unix_s, error) in [(1004, None), (1005, Some(TokenError::EXPIRED))] {
         assert_eq!(at(r#""exp":1000"#, unix_s), error);
     }
     for (unix_s, error) in [(994, Some(TokenError::NOT_YET)), (995, None)] {
         assert_eq!(at(r#""exp":2000,"nbf":1000"#, unix_s), error);
     }
-    // A clock that jumps changes the answer with it, and remembers nothing.
+    // The verifier keeps no state: if the clock jumps, only the current time counts.
     for unix_s in [0, u64::MAX, 1000, u64::MAX, 0, 1000] {
         let error = match unix_s {
             0 => Some(TokenError::NOT_YET),
@@ -352,7 +352,7 @@ fn times_are_checked_with_the_skew_and_nothing_else() {
         };
         assert_eq!(at(r#""exp":2000,"nbf":900"#, unix_s), error);
     }
-    // The end must be a number; what is not one is not "never".
+    // `exp` and `nbf` must be numbers.
     for times in [
         r#""iat":1"#,
         r#""exp":null"#,
@@ -372,7 +372,7 @@ fn times_are_checked_with_the_skew_and_nothing_else() {
         (r#""exp":1e999"#, Some(TokenError::MALFORMED)),
         (r#""exp":[9999999999]"#, Some(TokenError::MALFORMED)),
         (r#""exp":2000,"nbf":1e18"#, Some(TokenError::NOT_YET)),
-        // `iat` says when it was issued, and RFC 7519 refuses nothing by it.
+        // `iat` is informational in RFC 7519.
         (r#""exp":2000,"iat":1e18"#, None),
     ] {
         assert_eq!(at(times, 1000), error, "{times}");
@@ -411,8 +411,8 @@ fn a_token_is_for_this_audience_of_this_issuer() {
 }
 
 #[test]
-fn a_name_fits_a_header() {
-    // It becomes `X-Client`: what a header would lose makes another name of it.
+fn a_name_must_be_valid_in_a_header() {
+    // The name becomes `X-Client`. Spaces and controls would be lost there and change the name.
     let verifier = verifier("HS256");
     for name in ["", " admin", "admin ", "ad\\nmin", "\\r\\nX-Client: admin", "admin\\u0000", "\\t"]
     {
@@ -431,7 +431,7 @@ fn a_name_fits_a_header() {
 }
 
 #[test]
-fn tokens_may_be_huge_and_deep() {
+fn huge_and_deeply_nested_tokens_are_handled() {
     let verifier = verifier("HS256");
     let many = r#","c":"x""#.repeat(1 << 17);
     let token = signed("HS256", &CLAIMS.replace(r#""sub""#, &format!(r#""a":1{many},"sub""#)));
@@ -449,15 +449,16 @@ fn tokens_may_be_huge_and_deep() {
 }
 
 #[test]
-fn keys_that_do_not_fit_are_told_when_they_are_read() {
+fn unusable_keys_are_refused_when_they_are_read() {
     for (name, file) in [("ES256", "p384.pub.pem"), ("ES384", "p256.pub.pem")] {
         let error = Verifier::from_key(&rules(&[name]), &key_file(file)).expect_err("a curve");
-        assert_eq!(error, format!("the key is private, too short, or not of the kind for {name}"));
+        let expected = format!("the key is private, too short, or of the wrong kind for {name}");
+        assert_eq!(error, expected);
     }
     let rsa = key_file("rsa.pub.pem");
     let error = Verifier::from_key(&rules(&["RS256", "ES256"]), &rsa).expect_err("two kinds");
-    assert_eq!(error, "the key is private, too short, or not of the kind for ES256");
-    // A gateway needs no private key.
+    assert_eq!(error, "the key is private, too short, or of the wrong kind for ES256");
+    // Private keys are refused, because a verifier does not need them.
     for (name, file) in [("RS256", "rsa.pem"), ("ES256", "p256.pem"), ("EdDSA", "ed25519.pem")] {
         let error = Verifier::from_key(&rules(&[name]), &key_file(file)).expect_err("private");
         assert!(error.contains("public key") || error.contains("is private"), "{error}");
@@ -475,7 +476,7 @@ fn keys_that_do_not_fit_are_told_when_they_are_read() {
         ),
         ("EdDSA", r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"unseen"}"#),
         ("ES256", r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#),
-        // A point beside the curve.
+        // A point that is not on the curve.
         (
             "ES256",
             r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -491,7 +492,7 @@ fn keys_that_do_not_fit_are_told_when_they_are_read() {
         let broken = broken.replace(['\n', ' '], "");
         let error = Verifier::from_jwks(&rules(&[name]), &jwks(&broken)).expect_err(&broken);
         assert_eq!(error, format!("it has no key for {name}"));
-        // Beside a good key it is ignored (RFC 7517, 5).
+        // Beside a valid key it is ignored (RFC 7517, 5).
         let both = jwks(&format!("{broken},{good}"));
         assert!(Verifier::from_jwks(&rules(&["EdDSA"]), &both).is_ok(), "{broken}");
     }

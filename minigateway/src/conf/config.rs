@@ -1,4 +1,4 @@
-//! What a configuration means, once everything in it is checked.
+//! The checked configuration, in the form that the gateway uses.
 //!
 //! ```text
 //! [limits.per_client]           Limit 0   10 a second, burst 20, by address
@@ -7,17 +7,17 @@
 //!   limits = ["per_clint"]      14:11: no limit "per_clint"; did you mean "per_client"?
 //! ```
 //!
-//! Names become indices here, so that nothing can name what does not exist later. `minigateway
-//! check` prints the first mistake; a reload that has one keeps the old configuration.
+//! Names become indices here, so no reference can be invalid later. `minigateway check` prints the
+//! first error. A reload with an error keeps the old configuration.
 
 use super::error::{ConfError, unknown};
 use super::file::{
     AlgorithmName, Answers, File, LimitTable, LogTable, Options, RouteConfig, Tables,
     UpstreamConfig, parse,
 };
-use super::front::{self, FrontConfig, Scheme};
+use super::filters::{self, FilterConfig, Scheme};
 use super::redis::RedisConfig;
-use super::values::{KeyPart, Name, Network, Rate, Reference, host_and_port};
+use super::values::{KeyPart, Name, Network, Rate, Reference, check_host_and_port};
 use crate::engine::identity::ApiKeys;
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::concurrency::Concurrency;
@@ -32,7 +32,7 @@ use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 
-/// A configuration without mistakes.
+/// A configuration without errors.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Config {
@@ -42,11 +42,11 @@ pub struct Config {
     pub limits: Vec<LimitConfig>,
     pub redis: Option<RedisConfig>,
     pub upstreams: Vec<UpstreamConfig>,
-    pub front: FrontConfig,
+    pub filters: FilterConfig,
     pub routes: Vec<RouteConfig>,
 }
 
-/// A limit; what it counts by is empty for all requests together, and tiers for all clients.
+/// A limit. An empty `key` counts all requests together; empty `tiers` apply to all clients.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct LimitConfig {
@@ -64,38 +64,38 @@ pub struct LimitConfig {
 /// A limit that is kept in [`Config::redis`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedConfig {
-    /// The limit, for the script.
+    /// The parameters for the script.
     pub parameters: Parameters,
-    /// Requests that are deducted at once; 1 means no leases.
+    /// The number of requests to deduct at once; 1 means no leases.
     pub lease: u64,
 }
 
-/// What a limit allows, in the words of the RateLimit headers.
+/// The quota policy of a limit, as in the RateLimit headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The most requests that are available at once.
+    /// The largest number of requests that are available at once.
     pub quota: u64,
-    /// How long it takes until all of them are available again; zero for a number at once.
+    /// The time until all of them are available again; zero for concurrency limits.
     pub window: Duration,
 }
 
-/// Busy keys of a limit that does not say how many: 2.4 MB.
+/// The default of `keys_max`: 3.2 MB per limit.
 const KEYS_MAX: usize = 100_000;
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 type Checked<T> = Result<T, ConfError>;
 
-/// Finds the addresses of `HOST:PORT`, or says why there are none.
+/// Resolves `HOST:PORT`, or returns the reason why it cannot.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 
-/// Reads a file that the configuration names, or says why it cannot.
+/// Reads a file that the configuration names, or returns the reason why it cannot.
 pub type Open<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
-/// Reads and checks a configuration. `resolve` finds the addresses of servers, `open` reads keys.
+/// Reads and checks a configuration. `resolve` looks up names of servers; `open` reads key files.
 ///
 /// # Errors
-/// The first mistake.
+/// The first error.
 pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, ConfError> {
     let mut file = parse(text)?;
     let reader = Reader { text, resolve, open };
@@ -108,19 +108,19 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
     let [versions, cors] = [spans(&file.versions), spans(&file.cors)];
     let places = [spans(&file.upstreams), spans(&file.limits), auth, versions, cors];
     let upstreams = reader.upstreams(file.upstreams)?;
-    let front =
-        front::read(&reader, file.api_keys, file.jwt, file.versions, file.cors, &upstreams)?;
+    let filters =
+        filters::read(&reader, file.api_keys, file.jwt, file.versions, file.cors, &upstreams)?;
     let File { answers, log, redis, .. } = file;
     let options = (file.listen, file.unix, file.admin, file.threads);
     let limit = |it| reader.limit(it, redis.is_some());
     let limits = file.limits.into_iter().map(limit).collect::<Result<Vec<_>, _>>()?;
 
-    let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstreams, &front);
+    let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstreams, &filters);
     let routes = file.routes.into_iter().map(route).collect::<Result<Vec<_>, _>>()?;
     let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
     reader.refuse_if(routes.is_empty(), &(0..0), hint)?;
 
-    // The first of two such routes would take all requests. A parameter fits by any name.
+    // Of two such routes, the second would never get a request. Names of parameters do not matter.
     let segment = |it| if str::starts_with(it, '{') { "{}" } else { it };
     let mut known = HashSet::new();
     for RouteConfig { host, path, methods, headers, upstream, .. } in &routes {
@@ -130,8 +130,8 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
         reader.refuse_if(!is_new, &upstream.span, hint)?;
     }
 
-    // What no route uses was forgotten somewhere else.
-    let of_versions = front.versions.iter().flat_map(|it| &it.known);
+    // A table that no route uses is probably an oversight.
+    let of_versions = filters.versions.iter().flat_map(|it| &it.known);
     let of_versions = of_versions.filter_map(|it| it.upstream.as_ref());
     let used = |of: fn(&RouteConfig) -> Option<&Reference>| routes.iter().filter_map(of).collect();
     let used: [Vec<&Reference>; 5] = [
@@ -147,33 +147,33 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
             reader.refuse_if(!used.contains(&index), place, "no route uses this")?;
         }
     }
-    Ok(Config { options, answers, log, redis, upstreams, routes, limits, front })
+    Ok(Config { options, answers, log, redis, upstreams, routes, limits, filters })
 }
 
 fn spans<T>(tables: &Tables<T>) -> Vec<Range<usize>> {
     tables.values().map(Spanned::span).collect()
 }
 
-/// Holds the text, to find the places of mistakes.
+/// Checks values, and locates errors in the text.
 pub struct Reader<'a> {
     text: &'a str,
     resolve: Resolve<'a>,
-    /// Reads keys.
+    /// Reads key files.
     pub open: Open<'a>,
 }
 
 impl Reader<'_> {
-    /// A mistake at a place.
+    /// Returns an error with its location.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfError {
         ConfError::at(self.text, span, message)
     }
 
-    /// A mistake at a place, if it is one.
+    /// Returns an error with its location if `is_wrong`.
     pub fn refuse_if(&self, is_wrong: bool, span: &Range<usize>, hint: &str) -> Checked<()> {
         if is_wrong { Err(self.error(span.clone(), hint)) } else { Ok(()) }
     }
 
-    /// Reads a value by a function that returns it or a hint, which gets its place.
+    /// Parses a value. If `read` returns a hint, the error gets the location of the value.
     pub(super) fn value<T>(
         &self,
         written: &Spanned<String>,
@@ -182,7 +182,7 @@ impl Reader<'_> {
         read(written.as_ref()).map_err(|hint| self.error(written.span(), hint))
     }
 
-    /// Finds the table that a reference names among all tables of its kind, or the nearest name.
+    /// Sets the index of a reference to a table. The error suggests the most similar name.
     pub(super) fn find<'a>(
         &self,
         kind: &str,
@@ -214,7 +214,8 @@ impl Reader<'_> {
     ) -> Result<Option<SharedConfig>, ConfError> {
         let lease = table.lease.as_ref();
         let Some(shared) = table.shared.as_ref().filter(|it| *it.as_ref()) else {
-            let error = lease.map(|it| self.error(it.span(), "only a shared limit has a lease"));
+            let error =
+                lease.map(|it| self.error(it.span(), "only a shared limit can have a lease"));
             return error.map_or(Ok(None), Err);
         };
         let hint = "a shared limit needs [redis] with its url";
@@ -229,7 +230,7 @@ impl Reader<'_> {
     }
 
     fn algorithm(&self, span: Range<usize>, table: &LimitTable) -> Checked<(Algorithm, Policy)> {
-        // Each algorithm has the keys that mean something to it, and no others.
+        // Refuse keys that this algorithm would ignore.
         let name = table.algorithm;
         let is_bucket = matches!(name, AlgorithmName::TokenBucket | AlgorithmName::LeakyBucket);
         let has_rate = !matches!(name, AlgorithmName::Concurrency);
@@ -256,7 +257,7 @@ impl Reader<'_> {
         let (made, quota, hint) = match name {
             AlgorithmName::TokenBucket => {
                 let made = Gcra::new(requests, period, burst).map(Algorithm::TokenBucket);
-                (made, burst, "a burst is at least 1, and refilled within 584 years")
+                (made, burst, "a burst is at least 1, and refills within 584 years")
             }
             AlgorithmName::LeakyBucket => {
                 let made = LeakyQueue::new(requests, period, burst).map(Algorithm::LeakyBucket);
@@ -273,13 +274,12 @@ impl Reader<'_> {
         };
         let made = made.ok_or_else(|| self.error(written.span(), hint))?;
 
-        // A bucket is full again after its whole burst has come in at the rate.
+        // A bucket is full again after its whole burst has arrived at the rate.
         let window = match is_bucket {
             true => period.mul_f64(quota as f64 / requests as f64),
             false => period,
         };
-        // The interval of a bucket is a whole number of nanoseconds, so that the highest rate is
-        // wrong by 0.1 %.
+        // A bucket's interval is rounded up to a nanosecond: 0.1 % at the highest rate.
         let is_fast = is_bucket && requests as f64 / period.as_secs_f64() > 1e6;
         let hint = "a bucket has up to 1000000 requests a second, and is full within a year";
         self.refuse_if(is_fast || window > YEAR, &written.span(), hint)?;
@@ -291,7 +291,7 @@ impl Reader<'_> {
         for (Name(name), table) in all {
             let (span, mut upstream) = (table.span(), table.into_inner());
             for server in &upstream.servers {
-                self.value(server, host_and_port)?;
+                self.value(server, check_host_and_port)?;
                 upstream.addresses.extend(self.value(server, self.resolve)?);
             }
             let is_empty = upstream.servers.is_empty();
@@ -306,18 +306,18 @@ impl Reader<'_> {
         route: Spanned<RouteConfig>,
         limits: &[LimitConfig],
         upstreams: &[UpstreamConfig],
-        front: &FrontConfig,
+        filters: &FilterConfig,
     ) -> Result<RouteConfig, ConfError> {
         let (span, mut route) = (route.span(), route.into_inner());
         self.find("upstream", upstreams.iter().map(|it| &it.name), Some(&mut route.upstream))?;
-        front::route(self, &mut route, front)?;
-        let hint = "scopes are those of a client; say with `auth` how it proves who it is";
+        filters::route(self, &mut route, filters)?;
+        let hint = "scopes belong to a client, so the route needs `auth`";
         self.refuse_if(!route.scopes.is_empty() && route.auth.is_none(), &span, hint)?;
         let is_free = route.cost.is_some() && route.limits.is_empty();
-        self.refuse_if(is_free, &span, "a cost is for limits, and this route has none")?;
+        self.refuse_if(is_free, &span, "a cost needs limits, and this route has none")?;
 
-        // Clients with a key have no claims, and the tiers that the configuration names.
-        let auth = route.auth.as_ref().map(|it| &front.auth[it.index].scheme);
+        // API keys have no claims, and their tiers are known here.
+        let auth = route.auth.as_ref().map(|it| &filters.auth[it.index].scheme);
         let keys = match auth {
             Some(Scheme::ApiKey(_, keys)) => Some(keys),
             _ => None,
@@ -334,10 +334,10 @@ impl Reader<'_> {
                 !tiers.is_empty() && it.clients().all(|it| !tiers.contains(&it.tier))
             };
             for (is_wrong, hint) in [
-                (earlier.iter().any(|it| it.index == reference.index), "is there twice"),
-                (is_costly, "never has as much as the route's cost"),
+                (earlier.iter().any(|it| it.index == reference.index), "is listed twice"),
+                (is_costly, "can never admit the route's cost"),
                 (needs_client && auth.is_none(), "counts by client, so the route needs `auth`"),
-                (keys.is_some() && has_claim, "counts by a claim, and API keys have none"),
+                (keys.is_some() && has_claim, "counts by a claim, but API keys have none"),
                 (keys.is_some_and(counts_none), "is for a tier that no client has"),
             ] {
                 self.refuse_if(is_wrong, &reference.span, &format!("limit \"{name}\" {hint}"))?;
@@ -352,7 +352,7 @@ mod tests {
     use super::super::values::{HeaderName, Timeout};
     use super::*;
 
-    /// Resolves numbers only.
+    /// Resolves numeric addresses only.
     fn numbers(server: &str) -> Result<Vec<SocketAddr>, String> {
         server.parse().map(|it| vec![it]).map_err(|_| format!("no address of \"{server}\""))
     }
@@ -361,7 +361,7 @@ mod tests {
         super::read(text, &numbers, &|file| Err(format!("there is no {file} here")))
     }
 
-    /// `reference.toml`, without the tokens: their keys are in another file.
+    /// `reference.toml` without JWT, whose key is in another file.
     fn example() -> String {
         let text = include_str!("../../reference.toml");
         let (before, rest) = text.split_once("[jwt.staff]").expect("there is one");
@@ -375,7 +375,7 @@ mod tests {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let open = |file: &str| std::fs::read(directory.join(file)).map_err(|it| it.to_string());
         let config = super::read(include_str!("../../reference.toml"), &numbers, &open);
-        assert_eq!(config.map(|it| it.front.auth.len()), Ok(2));
+        assert_eq!(config.map(|it| it.filters.auth.len()), Ok(2));
     }
 
     #[test]
@@ -393,8 +393,8 @@ mod tests {
         assert_eq!(config.upstreams[0].timeout, Some(Timeout(Duration::from_secs(10))));
     }
 
-    /// What is written in the example, what is written instead, and how the message begins.
-    const MISTAKES: &[(&str, &str, &str)] = &[
+    /// Text of the example, the text that replaces it, and the start of the error message.
+    const ERRORS: &[(&str, &str, &str)] = &[
         ("[\"per_client\", ", "[\"per_clint\", ", "no limit \"per_clint\"; did you mean"),
         ("upstream = \"api\"", "upstream = \"app\"", "no upstream \"app\"; did you mean"),
         ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is not a network; write"),
@@ -416,11 +416,11 @@ mod tests {
         ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
         ("\"127.0.0.1:9001\"", "\"localhost\"", "\"localhost\" is not HOST:PORT without scheme"),
         ("\"1s\"", "\"soon\"", "\"soon\" is not a duration"),
-        ("shared = true", "shared = false", "only a shared limit has a lease"),
+        ("shared = true", "shared = false", "only a shared limit can have a lease"),
         ("[redis]", "[redi]", "no key \"redi\"; did you mean \"redis\"?"),
         ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
         ("\"redis://", "\"rediss://", "there is no TLS to the store; write it as"),
-        ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
+        ("\"20ms\"", "\"2s\"", "a store timeout is from"),
         ("\"minigateway\"", "\"a b\"", "\"a b\" is not a name; write letters, digits"),
         ("\"admit\"", "\"pass\"", "no value \"pass\"; there are admit, refuse"),
         ("[answers]", "[answer]", "no key \"answer\"; did you mean \"answers\"?"),
@@ -482,7 +482,7 @@ mod tests {
             "scopes = [\"order:read\"] ",
             "no client has all scopes of the route",
         ),
-        ("\"per_client\", \"gold\"", "\"gold\", \"gold\"", "limit \"gold\" is there twice"),
+        ("\"per_client\", \"gold\"", "\"gold\", \"gold\"", "limit \"gold\" is listed twice"),
         ("rate = \"10/s\"", "rate = \"0/s\"", "\"0/s\" is not a rate"),
         ("rate = \"10/s\"", "rate = \"2000000/s\"", "a bucket has up to 1000000 requests a second"),
         ("burst = 20", "burst = 999999999", "a bucket has up to 1000000 requests"),
@@ -505,17 +505,17 @@ mod tests {
             "this is the hash of an empty key",
         ),
         ("header:X-Account", "header:X_Account", "headers with an underscore are dropped"),
-        ("cost = 1 ", "cost = 30 ", "limit \"per_client\" never has as much as the route's cost"),
+        ("cost = 1 ", "cost = 30 ", "limit \"per_client\" can never admit the route's cost"),
     ];
 
     #[test]
-    fn a_mistake_is_told_with_its_place_and_a_hint() {
+    fn an_error_has_a_location_and_a_hint() {
         let mut wrong = Vec::new();
-        for (from, to, message) in MISTAKES {
+        for (from, to, message) in ERRORS {
             let text = example();
             let changed = text.lines().position(|it| it.contains(from)).expect(from) + 1;
             let error = read(&text.replacen(from, to, 1)).expect_err(to);
-            // What contradicts another key is found at either of them.
+            // If two keys contradict each other, the error may point to either of them.
             if !error.message.starts_with(message) || error.line.abs_diff(changed) > 2 {
                 wrong.push(format!("{from} -> {to} in line {changed}: {error}"));
             }
@@ -524,10 +524,10 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_has_is_told_where_a_route_needs_it() {
+    fn tiers_and_claims_that_no_client_has_are_refused() {
         for (from, to, message) in [
             ("tiers = [\"gold\"] ", "tiers = [\"glod\"] ", "is for a tier that no client has"),
-            ("key = [\"client\"]", "key = [\"claim:org\"]", "counts by a claim, and API keys"),
+            ("key = [\"client\"]", "key = [\"claim:org\"]", "counts by a claim, but API keys"),
         ] {
             let text = example();
             assert!(text.contains(from), "{from}");
@@ -539,12 +539,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_route_cannot_do_is_told_where_it_begins() {
+    fn headers_of_the_gateway_and_costs_without_limits_are_refused() {
         let ours = "the gateway itself writes the header";
         for (from, to, place, message) in [
             ("\"X-Env\" =", "X-forwarded-For =", "upstream =", ours),
             ("[\"Cookie\"]", "[\"X-Client\"]", "upstream =", ours),
-            ("limits = [\"per_account\"", "cost = 2 # ", "[[routes]]", "a cost is for limits"),
+            ("limits = [\"per_account\"", "cost = 2 # ", "[[routes]]", "a cost needs limits"),
         ] {
             let text = example();
             assert!(text.contains(from), "{from}");
@@ -555,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_request_gets_to_is_a_mistake() {
+    fn unreachable_routes_and_unused_tables_are_refused() {
         let [get, a] = ["methods = [\"GET\"]", "headers = { X-A = \"1\" }"];
         let path = "path = \"/a/{id}\"";
         let route = |keys: &[&str]| format!("[[routes]]\nupstream = \"a\"\n{}\n", keys.join("\n"));
@@ -564,7 +564,7 @@ mod tests {
         let read_second = |keys: &[&str]| read(&(first.clone() + &route(keys)));
 
         for path in [path, "path = \"/a/{name}/\""] {
-            let error = read_second(&[path, get, a]).expect_err("it gets nothing");
+            let error = read_second(&[path, get, a]).expect_err("unreachable");
             assert!(error.message.starts_with("another route has the same host"), "{error}");
             assert_eq!(error.line, 9, "{error}");
         }
@@ -576,7 +576,7 @@ mod tests {
             &[path, a],
             &["path = \"/a/b\"", get, a],
         ] {
-            read_second(keys).expect("it gets some");
+            read_second(keys).expect("reachable");
         }
 
         for table in [
@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_about_versions_are_told() {
+    fn errors_in_versions_are_reported() {
         let versions = "[versions.web]\nby = [\"path\"]\n[versions.web.known.1]\n";
         let route = "[[routes]]\npath = \"/web\"\nupstream = \"api\"\nversions = \"web\"\n";
         assert!(read(&(example() + route + versions)).is_ok());
@@ -603,17 +603,17 @@ mod tests {
             ("\"path\"", "\"header:Api_Version\"", "headers with an underscore are dropped"),
             ("known.1]", "known.1]\nspeaks = \"2\"", "no version \"2\"; did you mean \"1\"?"),
             ("known.1]", "known.1]\nlink = \"a b\"", "a link is a URL"),
-            ("known.1]", "known.1]\nlink = \"http://a\"", "a `link` is about `deprecated` or"),
+            ("known.1]", "known.1]\nlink = \"http://a\"", "a `link` needs `deprecated` or"),
             ("known.1]", "known.1]\nrename = { a = \"b.c\" }", "write \"a.b\" = \"c\""),
             (
                 "known.1]",
                 "known.1]\nrename = { a = \"x\", b = \"x\" }",
-                "two fields cannot be \"x\"",
+                "two fields cannot both be \"x\"",
             ),
             (
                 "known.1]",
                 "known.1]\ndeprecated = 2027-01-01\nsunset = 2026-01-01",
-                "a sunset is not before `deprecated`",
+                "a sunset must not be before `deprecated`",
             ),
         ] {
             let text = example() + route + &versions.replacen(from, to, 1);
@@ -623,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_routes_is_a_mistake() {
+    fn a_file_without_routes_is_refused() {
         assert!(read("").expect_err("empty").message.starts_with("there are no routes"));
         assert!(read("[[routes]").is_err());
         let error = read("[routes]\npath = \"/\"").expect_err("a table");

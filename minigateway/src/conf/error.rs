@@ -1,4 +1,4 @@
-//! Where a mistake of the configuration is, and what to write instead.
+//! Errors of the configuration: the location, and what to write instead.
 //!
 //! ```text
 //! gateway.toml:14:11: no limit "per_clint"; did you mean "per_client"?
@@ -8,19 +8,19 @@
 use std::fmt;
 use std::ops::Range;
 
-/// The first mistake of a configuration.
+/// The first error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfError {
     /// Counted from 1.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
-    /// What is wrong, and a hint.
+    /// The problem, and a hint.
     pub message: String,
 }
 
 impl ConfError {
-    /// A mistake in the bytes `span` of `text`.
+    /// Creates an error about the bytes `span` of `text`.
     pub fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> ConfError {
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |it| it + 1);
@@ -38,7 +38,7 @@ impl fmt::Display for ConfError {
     }
 }
 
-/// `no limit "per_clint"; did you mean "per_client"?`
+/// Formats `no limit "per_clint"; did you mean "per_client"?`.
 pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known = known.collect::<Vec<_>>();
     let near_enough = 1 + name.chars().count() / 3;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_line_and_a_column_in_characters() {
+    fn a_location_is_a_line_and_a_column_in_characters() {
         let text = "a = 1\nü = \"b\"\n";
         let error = ConfError::at(text, 11..14, "wrong");
         assert_eq!(error.to_string(), "2:5: wrong");

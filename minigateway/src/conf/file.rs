@@ -1,4 +1,4 @@
-//! The tables of the file, as they are written. `reference.toml` beside the README has every key.
+//! The tables of the configuration file. `reference.toml` beside the README documents every key.
 //!
 //! ```toml
 //! [limits.per_client]
@@ -13,13 +13,13 @@
 //! limits = ["per_client"]
 //! ```
 //!
-//! Clients, versions and browsers: [`super::front`]. A key that does not exist is an error. NGINX'
-//! nearest relatives are `limit_req_zone`, `upstream` and `location`.
+//! Tables for clients, versions and CORS are in [`super::filters`]. An unknown key is an error. The
+//! NGINX counterparts are `limit_req_zone`, `upstream` and `location`.
 
-#![allow(missing_docs, reason = "the reference has each key")]
+#![allow(missing_docs, reason = "reference.toml documents each key")]
 
 use super::error::{ConfError, unknown};
-use super::front::{ApiKeysTable, CorsConfig, HeaderChanges, JwtTable, VersionsTable};
+use super::filters::{ApiKeysTable, CorsConfig, HeaderChanges, JwtTable, VersionsTable};
 use super::redis::RedisConfig;
 use super::values::{
     Balance, HeaderName, Host, KeyPart, KeysMax, Method, Name, Network, Pattern, Rate, Reference,
@@ -32,13 +32,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::Spanned;
 
-/// Tables by their names.
+/// Tables by name.
 pub type Tables<T> = BTreeMap<Name, Spanned<T>>;
 
-/// What the command line knows as well: `listen`, `unix`, `admin` and `threads`.
+/// Options that are flags too: `listen`, `unix`, `admin` and `threads`.
 pub type Options = (Option<SocketAddr>, Option<PathBuf>, Option<SocketAddr>, Option<u16>);
 
-/// The options, for `check` and to compare them at a reload, and the tables.
+/// The whole file. Its options are kept to detect changes at a reload.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
@@ -112,7 +112,7 @@ pub struct LimitTable {
     pub lease: Option<Spanned<u64>>,
 }
 
-/// `[upstreams.NAME]`: where requests go.
+/// `[upstreams.NAME]`: a group of servers.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
@@ -133,7 +133,7 @@ pub struct UpstreamConfig {
     pub body_max: Option<u64>,
 }
 
-/// `[[routes]]`: which requests go where, what they pay, and what is asked of them.
+/// `[[routes]]`: the conditions of a route, its upstream, its limits and its checks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
@@ -159,7 +159,7 @@ pub struct RouteConfig {
     pub response_headers: HeaderChanges,
 }
 
-/// The words of Rust and its libraries mean nothing to an operator.
+/// Replaces words of Rust and its libraries, which mean nothing to an operator.
 const RUST_WORDS: [(&str, &str); 11] = [
     ("`", "\""),
     ("map, expected a sequence", "table, expected a list; each route begins with [[routes]]"),
@@ -174,7 +174,7 @@ const RUST_WORDS: [(&str, &str); 11] = [
     ("struct ", "a table, "),
 ];
 
-/// Reads a file, or finds malformed TOML, a key that does not exist, a value of another type.
+/// Parses a file. The error is malformed TOML, an unknown key, or a value of the wrong type.
 pub(super) fn parse(text: &str) -> Result<File, ConfError> {
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim_end();

@@ -1,19 +1,19 @@
-//! The configuration: TOML, checked as a whole, with the place of a mistake and what to write.
+//! The configuration: TOML, checked as a whole. Errors have a location and a hint.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`mod@file`] | the tables of the file, as they are written |
-//! | [`config`] | what they mean, once everything is checked |
-//! | [`front`] | clients, versions, browsers and headers |
-//! | [`redis`] | where shared limits are kept |
+//! | [`mod@file`] | the tables of the file |
+//! | [`config`] | the checked configuration |
+//! | [`filters`] | authentication, versions, CORS and header changes |
+//! | [`redis`] | the store of shared limits |
 //! | [`values`] | rates, durations and keys |
-//! | [`error`] | where a mistake is, and the nearest name that exists |
+//! | [`error`] | the location of an error, and the most similar name |
 //!
-//! Nothing here reads a file: the text is handed in.
+//! Nothing here opens a file: the caller passes the text.
 
 pub mod config;
 pub mod error;
 pub mod file;
-pub mod front;
+pub mod filters;
 pub mod redis;
 pub mod values;

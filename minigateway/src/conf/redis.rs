@@ -1,4 +1,4 @@
-//! `[redis]`: where shared limits are kept.
+//! `[redis]`: the store of shared limits.
 //!
 //! ```text
 //! redis://127.0.0.1:6379            database 0
@@ -6,14 +6,14 @@
 //! redis://gateway:se%40cret@cache   AUTH gateway se@cret; port 6379
 //! ```
 
-use super::values::{Name, Time, host_and_port, read_from, written};
+use super::values::{Name, Time, check_host_and_port, newtypes, read_from};
 use crate::wire::uri::percent_decode;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 use toml::Spanned;
 
-/// `[redis]`: a store of shared limits.
+/// `[redis]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -27,7 +27,7 @@ pub struct RedisConfig {
     pub prefix: Option<Name>,
 }
 
-/// What happens to requests while the store of shared limits is down.
+/// The decision about requests while the store is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -37,10 +37,10 @@ pub enum WhenDown {
     Refuse,
 }
 
-written! {
-    /// How long a request waits. Leases rely on it being at most a second.
+newtypes! {
+    /// How long a request waits for the store. Leases rely on the maximum of a second.
     StoreTimeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(1) {
-        true => Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned()),
+        true => Err("a store timeout is from \"1ms\" to \"1s\"".to_owned()),
         false => Ok(StoreTimeout(it)),
     };
 }
@@ -56,11 +56,11 @@ pub struct RedisUrl {
     pub server: String,
     /// User and password.
     pub auth: Option<(Option<String>, String)>,
-    /// The number of the database.
+    /// The database number.
     pub database: u32,
 }
 
-/// Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. The password is never in a hint.
+/// Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. Hints never include the password.
 fn url(text: &str) -> Result<RedisUrl, String> {
     const HINT: &str = "write it as in \"redis://:password@127.0.0.1:6379/0\"";
 
@@ -77,11 +77,11 @@ fn url(text: &str) -> Result<RedisUrl, String> {
     };
     let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
     let database = if database.is_empty() { "0" } else { database };
-    let database = database.parse().map_err(|_| format!("no number of a database; {HINT}"))?;
-    // A colon in brackets is one of IPv6.
+    let database = database.parse().map_err(|_| format!("the database is not a number; {HINT}"))?;
+    // A colon in brackets belongs to an IPv6 address.
     let has_port = server.rfind(':') > server.rfind(']');
     let server = if has_port { server.to_owned() } else { format!("{server}:6379") };
-    host_and_port(&server)?;
+    check_host_and_port(&server)?;
     Ok(RedisUrl { server, auth, database })
 }
 

@@ -1,18 +1,18 @@
-//! Rates, durations and keys, as they are written.
+//! Rates, durations, keys and other values of the configuration.
 //!
 //! | written | meaning |
 //! |---|---|
 //! | `"10/s"`, `"100/m"`, `"5000/h"`, `"1/d"`, `"5/10s"` | requests per period |
 //! | `"500ms"`, `"10s"`, `"2m"`, `"1h"`, `"1d"` | a duration |
-//! | `"ip"` | the client's address; of an IPv6 address the first 64 bits, one customer's network |
-//! | `"route"` | the route, for a limit that several routes have |
+//! | `"ip"` | the client's address; for IPv6 the first 64 bits, the network of one customer |
+//! | `"route"` | the route, for a limit on several routes |
 //! | `"host"` | the host that the client asked for |
-//! | `"header:X-Api-Key"` | the value of a header; one key for all requests without it |
+//! | `"header:X-Api-Key"` | the value of a header; requests without it share one key |
 //! | `"client"` | the name of the API key, or the `sub` of the token |
 //! | `"tier"`, `"claim:NAME"` | the client's tier; a claim of its token |
 //! | `[]` | all requests together |
 //!
-//! Each is a type, and TOML's reader adds the place to its hint.
+//! Each value has its own type, and the TOML parser adds the location to its error.
 
 use super::error::unknown;
 use crate::engine::router::Router;
@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 
-/// Reads a type from text or a number, by a function that returns a value or a hint.
+/// Implements `Deserialize` with a function that returns a value or a hint.
 macro_rules! read_from {
     ($($name:ident from $written:ty: $read:expr;)+) => {$(
         impl<'de> serde::Deserialize<'de> for $name {
@@ -37,8 +37,8 @@ macro_rules! read_from {
 }
 pub(super) use read_from;
 
-/// Declares types with one field that are read this way.
-macro_rules! written {
+/// Declares newtypes that are deserialized this way.
+macro_rules! newtypes {
     ($($(#[$doc:meta])* $name:ident($part:ty) from $written:ty: $read:expr;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,37 +47,37 @@ macro_rules! written {
         $crate::conf::values::read_from! { $name from $written: $read; }
     )+};
 }
-pub(super) use written;
+pub(super) use newtypes;
 
-written! {
+newtypes! {
     /// A duration.
     Time(Duration) from String: |text| duration(&text).map(Time);
 
-    /// How long an upstream may take.
+    /// A timeout of an upstream.
     Timeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(3600) {
         true => Err("a timeout is from \"1ms\" to \"1h\"".to_owned()),
         false => Ok(Timeout(it)),
     };
 
-    /// By how many seconds clocks may differ. Tokens have times in whole seconds.
+    /// The tolerated clock skew in seconds. Times in tokens have whole seconds.
     ClockSkew(u64) from Time: |Time(it)| match it.subsec_nanos() {
         0 if it <= Duration::from_secs(3600) => Ok(ClockSkew(it.as_secs())),
         _ => Err("a clock skew is in whole seconds, up to \"1h\"".to_owned()),
     };
 
-    /// Requests, and the period.
+    /// A number of requests, and a period.
     Rate((u64, Duration)) from String: |text| rate(&text).map(Rate);
 
-    /// A name: clients see it in headers, as a quoted string.
+    /// A name, which clients see as a quoted string in headers.
     #[derive(PartialOrd, Ord)]
     Name(String) from String: |text| match is_token(&text) {
         true => Ok(Name(text)),
         false => Err(format!("\"{text}\" is not a name; write letters, digits, `_`, `-` and `.`")),
     };
 
-    /// The name of a header that is no part of the framing.
+    /// The name of a header that a route may set or remove.
     #[derive(PartialOrd, Ord, Hash)]
-    HeaderName(String) from String: |text| header_name(&text).map(|()| HeaderName(text));
+    HeaderName(String) from String: |text| check_header_name(&text).map(|()| HeaderName(text));
 
     /// The value of a header.
     HeaderValue(String) from String: |text| {
@@ -87,14 +87,14 @@ written! {
         }
     };
 
-    /// A method: they are case-sensitive.
+    /// A method; case-sensitive.
     #[derive(Hash)]
     Method(String) from String: |text| match METHODS.contains(&text.as_str()) {
         true => Ok(Method(text)),
         false => Err(unknown("method", &text, METHODS.into_iter())),
     };
 
-    /// A host, in lower case and without port and final dot, as that of a request.
+    /// A host name in lower case, without a port or a final dot.
     #[derive(Hash)]
     Host(String) from String: |text| match text.strip_suffix('.').unwrap_or(&text) {
         name if name.is_empty() || name.contains([':', '/', '*', ' ']) || name.contains("..") => {
@@ -103,7 +103,7 @@ written! {
         name => Ok(Host(name.to_ascii_lowercase())),
     };
 
-    /// A pattern of [`Router`].
+    /// A path pattern of [`Router`].
     Pattern(String) from String: |text| {
         match Router::default().insert(&text, 0) {
             Ok(()) if !text.contains("/:") => Ok(Pattern(text)),
@@ -112,7 +112,7 @@ written! {
         }
     };
 
-    /// What a server is asked for when its health is checked.
+    /// The path of a health check.
     Target(String) from String: |text| {
         match text.starts_with('/') && text.bytes().all(|it| it.is_ascii_graphic()) {
             true => Ok(Target(text)),
@@ -134,16 +134,16 @@ written! {
         _ => Err(format!("no balance \"{text}\"; write round_robin, least_conn or least_time")),
     };
 
-    /// What a request counts as.
+    /// The cost of a request.
     RequestCost(u64) from u64: |it| match it {
         0 => Err("a cost is at least 1; or leave out `limits`".to_owned()),
         it => Ok(RequestCost(it)),
     };
 
-    /// How many keys may be busy at once.
+    /// The number of keys that may be busy at once.
     KeysMax(usize) from usize: |it| match it {
-        1..=KEYS_MAX_MAX => Ok(KeysMax(it)),
-        _ => Err(format!("keys_max is a number from 1 to {KEYS_MAX_MAX}")),
+        1..=KEYS_MAX_LIMIT => Ok(KeysMax(it)),
+        _ => Err(format!("keys_max is a number from 1 to {KEYS_MAX_LIMIT}")),
     };
 }
 
@@ -155,18 +155,18 @@ read_from! {
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
 
-/// 3.2 GB. More is taken for a mistake.
-const KEYS_MAX_MAX: usize = 100_000_000;
+/// 3.2 GB. A larger number is probably a typo.
+const KEYS_MAX_LIMIT: usize = 100_000_000;
 
-/// The name of another table. Its index is found when all tables are read.
+/// The name of another table. Its index is set after all tables are read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Spanned<String>")]
 pub struct Reference {
-    /// As written.
+    /// The name in the file.
     pub name: String,
-    /// Where.
+    /// Its location.
     pub span: Range<usize>,
-    /// Of the table, in the configuration.
+    /// The index of the table.
     pub index: usize,
 }
 
@@ -176,7 +176,7 @@ impl From<Spanned<String>> for Reference {
     }
 }
 
-/// What a limit counts by: see the head of the file.
+/// A part of the key that a limit counts by; the head of the file lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum KeyPart {
@@ -190,7 +190,7 @@ pub enum KeyPart {
 }
 
 impl KeyPart {
-    /// Returns true if only a request with a proven client has it.
+    /// Returns true if only requests of authenticated clients have this part.
     pub fn needs_client(&self) -> bool {
         matches!(self, KeyPart::Client | KeyPart::Tier | KeyPart::Claim(_))
     }
@@ -231,7 +231,7 @@ fn key_part(text: &str) -> Result<KeyPart, String> {
         "tier" => Ok(KeyPart::Tier),
         _ => match text.split_once(':') {
             Some(("header", name)) if is_token(name) => {
-                seen_header(name).map(|()| KeyPart::Header(name.to_ascii_lowercase()))
+                check_no_underscore(name).map(|()| KeyPart::Header(name.to_ascii_lowercase()))
             }
             Some(("claim", name)) if !name.is_empty() => Ok(KeyPart::Claim(name.to_owned())),
             _ => Err(format!(
@@ -243,7 +243,7 @@ fn key_part(text: &str) -> Result<KeyPart, String> {
 }
 
 /// Checks `HOST:PORT`. The error is a hint.
-pub(super) fn host_and_port(text: &str) -> Result<(), String> {
+pub(super) fn check_host_and_port(text: &str) -> Result<(), String> {
     let (host, port) = text.rsplit_once(':').unwrap_or_default();
     let is_host = host.starts_with('[') || !host.is_empty() && !host.contains([':', '/', ' ', '@']);
     match is_host && matches!(port.parse::<u16>(), Ok(1..)) {
@@ -254,14 +254,14 @@ pub(super) fn host_and_port(text: &str) -> Result<(), String> {
     }
 }
 
-/// Returns true for the names of headers and methods (RFC 9110, 5.6.2).
+/// Returns true for tokens, such as names of headers (RFC 9110, 5.6.2).
 pub fn is_token(text: &str) -> bool {
     let is_token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
     !text.is_empty() && text.bytes().all(is_token)
 }
 
-/// Checks the name of a header that is no part of the framing.
-pub(super) fn header_name(text: &str) -> Result<(), String> {
+/// Checks the name of a header. The headers for framing and connections are the gateway's own.
+pub(super) fn check_header_name(text: &str) -> Result<(), String> {
     match text.to_ascii_lowercase().as_str() {
         _ if !is_token(text) => Err(format!("\"{text}\" is not the name of a header")),
         "connection" | "content-length" | "expect" | "host" | "keep-alive" | "te" | "trailer"
@@ -272,10 +272,10 @@ pub(super) fn header_name(text: &str) -> Result<(), String> {
     }
 }
 
-/// Requests have no header whose name has an underscore: such headers are dropped, as by NGINX.
-pub(super) fn seen_header(name: &str) -> Result<(), String> {
+/// Refuses names with an underscore. The gateway drops such headers, as NGINX does.
+pub(super) fn check_no_underscore(name: &str) -> Result<(), String> {
     match name.contains('_') {
-        true => Err(format!("headers with an underscore are dropped, so \"{name}\" never comes")),
+        true => Err(format!("headers with an underscore are dropped, so \"{name}\" never matches")),
         false => Ok(()),
     }
 }
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_gets_a_hint() {
+    fn malformed_values_get_a_hint() {
         for text in ["", "10", "10/", "/s", "0/s", "-1/s", "1/0s", "1/w", "10 /s"] {
             assert!(rate(text).expect_err(text).contains("10/s"), "{text}");
         }

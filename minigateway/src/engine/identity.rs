@@ -1,4 +1,4 @@
-//! The client behind a request: an API key that is known, or a token that was verified.
+//! The authenticated client of a request, identified by an API key or a verified token.
 //!
 //! ```text
 //! X-Api-Key: k_live_51H...      SHA-256, hexadecimal: 5f2b...       keys: 5f2b... -> acme, gold
@@ -6,29 +6,29 @@
 //!
 //! # Keys are stored hashed
 //!
-//! The configuration has the SHA-256 of each key, so that a copy of it opens nothing. Passwords
-//! need a slow, salted hash, because people choose them and an attacker can guess. An API key is
-//! random: with 128 bits and more there is nothing to guess, and a fast hash is enough.
+//! The configuration holds only the SHA-256 of each key, so a leaked configuration reveals no key.
+//! Passwords need a slow, salted hash, because people choose them and an attacker can guess them.
+//! An API key is random: 128 bits cannot be guessed, so a fast hash is enough.
 
 use minikit::sync::Arc;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
-/// A client that has proven its name.
+/// An authenticated client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The name of the API key, or the `sub` of the token.
     pub name: String,
-    /// Chooses among limits; empty if there is none.
+    /// Selects limits that are restricted to `tiers`. Empty if the client has no tier.
     pub tier: String,
-    /// What it may do.
+    /// The permissions that were granted to the client.
     pub scopes: Vec<String>,
-    /// Claims of a token that are text, numbers or booleans, as JSON: `"7"` is not `7`.
+    /// The token's claims that are strings, numbers or booleans, as JSON: `"7"` differs from `7`.
     pub claims: BTreeMap<String, String>,
 }
 
 impl Identity {
-    /// Returns true if it has all of these scopes.
+    /// Returns true if the client has all of these scopes.
     pub fn has_scopes(&self, scopes: &[String]) -> bool {
         scopes.iter().all(|it| self.scopes.contains(it))
     }
@@ -41,17 +41,17 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Adds a key by its hash. Returns false if it is there already.
+    /// Adds a key by its hash. Returns false if the hash was already present.
     pub fn insert(&mut self, sha256: [u8; 32], client: Identity) -> bool {
         self.clients.insert(sha256, Arc::new(client)).is_none()
     }
 
-    /// All clients.
+    /// Returns all clients.
     pub fn clients(&self) -> impl Iterator<Item = &Identity> {
         self.clients.values().map(|it| &**it)
     }
 
-    /// The client that has this key.
+    /// Finds the client that has this key.
     pub fn find(&self, key: &[u8]) -> Option<Arc<Identity>> {
         let hash = <[u8; 32]>::from(Sha256::digest(key));
         self.clients.get(&hash).map(Arc::clone)

@@ -1,4 +1,4 @@
-//! Leases: a gateway deducts several requests from the shared limit at once, and spends them later.
+//! Leases: a gateway deducts several requests from a shared limit at once and admits them later.
 //!
 //! ```text
 //! lease = 10, one key                     shared limit     gateway 1   gateway 2
@@ -8,46 +8,45 @@
 //! gateway 2: a request, 10 deducted       80 left          0           9
 //! ```
 //!
-//! A message for each request becomes one for ten.
+//! So ten requests need one message to the store.
 //!
-//! # Deducted in advance, not counted afterwards
+//! # Why deduct in advance instead of counting afterwards?
 //!
-//! The other way is to count locally and to tell the store now and then. Each gateway then admits
-//! what was left at the last message: WSO2 measured 4 % over the limit with a message every 10 ms,
-//! and 13 % with one every 50 ms (`wso2/api-platform` issue 2187). What is deducted first cannot be
-//! spent twice.
+//! The alternative is to count locally and to synchronize with the store periodically. Then all
+//! gateways admit what was left at the last synchronization: WSO2 measured 4 % over the limit with
+//! a message every 10 ms, and 13 % with one every 50 ms (`wso2/api-platform` issue 2187). A request
+//! that was deducted first cannot be admitted twice.
 //!
 //! # The bound
 //!
-//! What a gateway holds is one lease per key, at most `lease - 1` requests after the one that it
-//! was taken for. So
+//! A gateway holds one lease per key. Without the request that asked for it, that is at most `lease
+//! - 1` requests. So
 //!
-//! * **never more than the limit in all**: what is admitted was deducted;
-//! * in a window, at most `gateways * (lease - 1)` requests more than the limit, deducted in the
-//!   window before. In a `fixed_window` none: a lease ends with the window that it was taken in;
-//! * at most `gateways * (lease - 1)` requests less, which others hold and do not spend.
+//! * over a long time **never more than the limit**, because every request was deducted;
+//! * in one window, at most `gateways * (lease - 1)` requests more, which were deducted in the
+//!   window before. A `fixed_window` admits none more, because its leases end with the window;
+//! * at most `gateways * (lease - 1)` requests less, which other gateways hold and do not use.
 //!
-//! A request that costs more than what is left of a lease asks for another one, and what is left is
-//! added to it. A lease ends at the latest when the limit would have been full again, counted from
-//! before the store was asked. What is left then is lost, not returned: a store that is slow could
-//! not be told in time.
+//! If a request costs more than the rest of a lease, the gateway asks for another lease and adds
+//! the rest to it. A lease expires at the latest when the limit would be full again, counted from
+//! before the store was asked. The rest is lost then: a slow store might get it back too late.
 //!
-//! Only one request of a gateway asks for a lease of a key at a time. The others pay for themselves
-//! meanwhile, so that no gateway holds two.
+//! Only one request of a gateway asks for a lease of a key at a time. Meanwhile other requests are
+//! deducted one by one, so no gateway holds two leases of a key.
 
 use super::shared::KeyState;
 use minikit::sync::Mutex;
 use std::collections::HashMap;
 
-/// How long a request may ask for a lease before another one may. No deadline is longer.
+/// How long no other request asks for a lease after one did. No store timeout is longer.
 const ASKING_NS_MAX: u64 = 1_000_000_000;
-/// The shortest time between two searches for expired leases, when there is no room.
+/// The shortest time between two searches for expired leases.
 const SWEEP_NS: u64 = 1_000_000_000;
 
-/// The leases of one limit, of all cores.
+/// The leases of one limit, shared by all cores.
 #[derive(Debug)]
 pub struct Leases {
-    /// Requests of cost 1 that are deducted at once.
+    /// The size of a lease, in requests of cost 1.
     size: u64,
     keys_max: usize,
     held: Mutex<Held>,
@@ -62,10 +61,10 @@ struct Held {
 #[derive(Clone, Copy, Debug, Default)]
 struct Lease {
     left: u64,
-    /// By the clock of this gateway.
+    /// Expires at this time of the gateway's clock.
     end_ns: u64,
     asking_until_ns: u64,
-    /// What the store said, and when.
+    /// The last answer of the store, and the time of the request for it.
     state: KeyState,
     granted_ns: u64,
 }
@@ -73,23 +72,23 @@ struct Lease {
 /// How a request is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payment {
-    /// From the lease. This is left.
-    Held(KeyState),
-    /// The store is asked to deduct this much.
-    Ask(u64),
+    /// From the lease. The state includes the rest of it.
+    FromLease(KeyState),
+    /// The store must deduct this much.
+    AskStore(u64),
 }
 
 impl Leases {
-    /// Leases of `size` requests for up to `keys_max` keys. Other keys ask for each request.
+    /// Creates leases of `size` requests for up to `keys_max` keys. Other keys get no leases.
     pub fn new(size: u64, keys_max: usize) -> Leases {
         Leases { size, keys_max, held: Mutex::default() }
     }
 
-    /// Takes `cost` from the lease of a key, or says what to ask the store for.
+    /// Takes `cost` from the lease of a key, or returns the amount to ask the store for.
     pub fn take(&self, key: u64, cost: u64, now_ns: u64) -> Payment {
         let mut held = self.held.lock();
         if !held.has_room(key, self.keys_max, now_ns) {
-            return Payment::Ask(cost);
+            return Payment::AskStore(cost);
         }
         let lease = held.by_key.entry(key).or_default();
         if now_ns >= lease.end_ns {
@@ -100,17 +99,17 @@ impl Leases {
             lease.left = left;
             let since_ns = now_ns.saturating_sub(lease.granted_ns);
             let now_ns = lease.state.now_ns.saturating_add(since_ns);
-            return Payment::Held(KeyState { now_ns, held: left, ..lease.state });
+            return Payment::FromLease(KeyState { now_ns, held: left, ..lease.state });
         }
         if now_ns < lease.asking_until_ns {
-            return Payment::Ask(cost);
+            return Payment::AskStore(cost);
         }
         lease.asking_until_ns = now_ns + ASKING_NS_MAX;
-        Payment::Ask(self.size.max(cost))
+        Payment::AskStore(self.size.max(cost))
     }
 
-    /// Gives back what was taken, with the state that [`Payment::Held`] had: another limit refused
-    /// the request. It is lost if there is a new lease by now, which may be of another window.
+    /// Returns `cost` to the lease that [`Payment::FromLease`] took it from, after another limit
+    /// refused the request. Does nothing if there is a new lease by now, as `state` shows.
     pub fn put_back(&self, key: u64, cost: u64, state: KeyState) {
         let mut held = self.held.lock();
         if let Some(lease) = held.by_key.get_mut(&key).filter(|it| it.state.word == state.word) {
@@ -118,21 +117,20 @@ impl Leases {
         }
     }
 
-    /// Records the answer to a request that asked for more than its cost, and returns what the
-    /// gateway holds then. `rest` is what the store deducted beyond the cost, `state` its state
-    /// after that, and `times_ns` when it was asked, when it answered, and when the lease ends, by
-    /// the clock of this gateway.
-    pub fn settle(&self, key: u64, rest: u64, state: KeyState, times_ns: [u64; 3]) -> u64 {
+    /// Records the store's answer about a lease, and returns how much the gateway holds then.
+    /// `rest` is the amount deducted beyond the cost, and `state` the state after that. `times_ns`
+    /// are the times of the request, of the answer and of the lease's end, by this gateway's clock.
+    pub fn record_grant(&self, key: u64, rest: u64, state: KeyState, times_ns: [u64; 3]) -> u64 {
         let mut held = self.held.lock();
         let Some(lease) = held.by_key.get_mut(&key) else { return 0 };
         let [granted_ns, now_ns, end_ns] = times_ns;
         lease.asking_until_ns = 0;
-        // What is left of a lease that has ended may be of another window, and is lost.
+        // The rest of an expired lease may belong to another window, and is lost.
         let kept = if now_ns < lease.end_ns { lease.left } else { 0 };
         if rest == 0 {
             return kept;
         }
-        // The minimum holds even if two requests have asked.
+        // The bound holds even if two requests have asked.
         let left = (kept + rest).min(self.size - 1);
         *lease = Lease { left, end_ns, asking_until_ns: 0, state, granted_ns };
         left
@@ -140,12 +138,12 @@ impl Leases {
 }
 
 impl Held {
-    /// Returns true if the key has a lease, or can have one.
+    /// Returns true if the key has a lease or can get one.
     fn has_room(&mut self, key: u64, keys_max: usize, now_ns: u64) -> bool {
         if self.by_key.len() < keys_max || self.by_key.contains_key(&key) {
             return true;
         }
-        // A search visits all keys, so there is at most one a second, however many keys come.
+        // A search visits all keys, so there is at most one a second, however many keys are new.
         if now_ns < self.swept_ns + SWEEP_NS {
             return false;
         }
@@ -159,42 +157,42 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn settle(leases: &Leases, key: u64, deducted: u64, now_ns: u64, end_ns: u64) {
+    fn grant(leases: &Leases, key: u64, deducted: u64, now_ns: u64, end_ns: u64) {
         let state = KeyState { word: now_ns, now_ns: 5000, held: 0 };
-        leases.settle(key, deducted - 1, state, [now_ns, now_ns, end_ns]);
+        leases.record_grant(key, deducted - 1, state, [now_ns, now_ns, end_ns]);
     }
 
     #[test]
     fn one_message_for_ten_requests() {
         let leases = Leases::new(10, 8);
-        assert_eq!(leases.take(1, 1, 0), Payment::Ask(10));
-        // Others pay for themselves meanwhile, and another key has a lease of its own.
+        assert_eq!(leases.take(1, 1, 0), Payment::AskStore(10));
+        // Other requests are deducted one by one meanwhile. Another key has its own lease.
         assert_eq!(
             [leases.take(1, 1, 0), leases.take(2, 1, 0)],
-            [Payment::Ask(1), Payment::Ask(10)]
+            [Payment::AskStore(1), Payment::AskStore(10)]
         );
-        settle(&leases, 1, 10, 0, 100);
+        grant(&leases, 1, 10, 0, 100);
         for left in (0..9).rev() {
             let state = KeyState { word: 0, now_ns: 5003, held: left };
-            assert_eq!(leases.take(1, 1, 3), Payment::Held(state));
+            assert_eq!(leases.take(1, 1, 3), Payment::FromLease(state));
         }
-        assert_eq!(leases.take(1, 1, 3), Payment::Ask(10));
+        assert_eq!(leases.take(1, 1, 3), Payment::AskStore(10));
     }
 
-    /// 100 in a window, requests that cost 3, leases of 10: all but the last one are spent.
+    /// 100 in a window, requests of cost 3, leases of 10: less than one lease is left unused.
     #[test]
-    fn what_is_left_is_added_to_the_next_lease() {
+    fn the_rest_of_a_lease_is_added_to_the_next_one() {
         let leases = Leases::new(10, 8);
         let (mut in_store, mut spent) = (100, 0);
         loop {
-            if let Payment::Ask(amount) = leases.take(1, 3, 5) {
+            if let Payment::AskStore(amount) = leases.take(1, 3, 5) {
                 let deducted = if amount <= in_store { amount } else { 3 };
                 if deducted > in_store {
                     break;
                 }
                 in_store -= deducted;
                 let state = KeyState { word: in_store, now_ns: 5000, held: 0 };
-                let left = leases.settle(1, deducted - 3, state, [5, 5, 100]);
+                let left = leases.record_grant(1, deducted - 3, state, [5, 5, 100]);
                 assert!(left < 10, "no gateway holds more than the bound says");
             }
             spent += 3;
@@ -206,39 +204,43 @@ mod tests {
     fn a_lease_ends_with_its_window() {
         let leases = Leases::new(10, 8);
         leases.take(1, 1, 0);
-        settle(&leases, 1, 10, 0, 100);
-        let Payment::Held(state) = leases.take(1, 4, 99) else { panic!("5 are left") };
+        grant(&leases, 1, 10, 0, 100);
+        let Payment::FromLease(state) = leases.take(1, 4, 99) else { panic!("5 are left") };
         assert_eq!(state.held, 5);
-        assert_eq!(leases.take(1, 1, 100), Payment::Ask(10));
-        settle(&leases, 1, 10, 100, 200);
-        // What was taken in the window before is not given back in this one.
+        assert_eq!(leases.take(1, 1, 100), Payment::AskStore(10));
+        grant(&leases, 1, 10, 100, 200);
+        // What was taken from the previous lease is not returned to this one.
         leases.put_back(1, 4, state);
-        let Payment::Held(state) = leases.take(1, 1, 150) else { panic!("9 are left") };
+        let Payment::FromLease(state) = leases.take(1, 1, 150) else { panic!("9 are left") };
         assert_eq!(state.held, 8);
         leases.put_back(1, 1, state);
-        assert_eq!(leases.take(1, 10, 150), Payment::Ask(10), "it has 9 again, never more");
+        assert_eq!(
+            leases.take(1, 10, 150),
+            Payment::AskStore(10),
+            "the lease has 9 again, never more"
+        );
     }
 
     #[test]
     fn a_store_that_grants_no_lease_is_asked_again() {
         let leases = Leases::new(10, 8);
         leases.take(1, 1, 0);
-        settle(&leases, 1, 1, 0, 100);
-        assert_eq!(leases.take(1, 1, 0), Payment::Ask(10));
-        // One that never answers is asked by another request a second later.
-        assert_eq!(leases.take(1, 1, ASKING_NS_MAX - 1), Payment::Ask(1));
-        assert_eq!(leases.take(1, 1, ASKING_NS_MAX), Payment::Ask(10));
+        grant(&leases, 1, 1, 0, 100);
+        assert_eq!(leases.take(1, 1, 0), Payment::AskStore(10));
+        // If the store never answers, another request asks a second later.
+        assert_eq!(leases.take(1, 1, ASKING_NS_MAX - 1), Payment::AskStore(1));
+        assert_eq!(leases.take(1, 1, ASKING_NS_MAX), Payment::AskStore(10));
     }
 
     #[test]
-    fn keys_without_room_pay_for_themselves() {
+    fn keys_beyond_the_maximum_get_no_lease() {
         let leases = Leases::new(10, 2);
         for key in 1..=2 {
             leases.take(key, 1, 0);
-            settle(&leases, key, 10, 0, SWEEP_NS);
+            grant(&leases, key, 10, 0, SWEEP_NS);
         }
-        assert_eq!(leases.take(3, 1, 0), Payment::Ask(1));
-        assert_eq!(leases.take(3, 1, SWEEP_NS), Payment::Ask(10));
-        assert_eq!(leases.held.lock().by_key.len(), 1, "those that ended are gone");
+        assert_eq!(leases.take(3, 1, 0), Payment::AskStore(1));
+        assert_eq!(leases.take(3, 1, SWEEP_NS), Payment::AskStore(10));
+        assert_eq!(leases.held.lock().by_key.len(), 1, "expired leases are removed");
     }
 }

@@ -1,30 +1,30 @@
-//! Several limits for one request: all are checked, then all are charged.
+//! Several limits on one request: all are checked, then all are charged.
 //!
 //! ```text
-//! 10 a second for each client, 100 a second in all; the client has 3 left, all have 0
-//! charged in turn:   the client's 3 become 2, then the second limit refuses
+//! 10 a second per client, 100 a second in total; the client has 3 left, the total 0
+//! charged in turn:   the client has 2 left, then the total limit refuses
 //! checked first:     refused, and the client still has 3
 //! ```
 //!
-//! Charged in turn, a client pays with its own limit for a refusal by a limit that all share. The
-//! golden script `refused_by_one_charged_by_another` shows both.
+//! If limits are charged in turn, a client pays with its own quota for a refusal by a limit that
+//! all clients share. The golden script `refused_by_one_charged_by_another` shows both ways.
 //!
-//! # What if another thread comes between check and charge?
+//! # What if another thread charges a limit between check and charge?
 //!
-//! Then a charge can be refused although its check passed. The charges before it are refunded, and
-//! the request is refused. Between charge and refund, a few instructions, another request can be
-//! refused that would have been admitted. A lock around all limits would prevent that, but every
-//! request of every thread would wait for it.
+//! Then a charge can be refused although its check passed. The earlier charges are refunded, and
+//! the request is refused. In the few instructions between charge and refund, another request may
+//! be refused that would have been admitted otherwise. A lock around all limits would prevent that,
+//! but every request of every thread would have to take it.
 //!
 //! # Dry run
 //!
-//! A limit in dry run is charged like others and refuses nothing; its decisions are counted and
+//! A limit in dry run is charged like the others but refuses nothing. Its decisions are counted and
 //! logged. NGINX has `limit_req_dry_run`.
 //!
-//! NGINX counterpart: `ngx_http_limit_req_handler` checks all zones and accounts afterwards. The
-//! longest delay wins there as well.
+//! NGINX counterpart: `ngx_http_limit_req_handler` also checks all zones and charges them
+//! afterwards, and the longest delay wins.
 
-use super::limiter::algorithm::{Algorithm, of_each};
+use super::limiter::algorithm::{Algorithm, dispatch};
 use super::limiter::{Decision, Limiter};
 use super::store::{Place, Store};
 use minikit::sync::Arc;
@@ -32,32 +32,32 @@ use minikit::sync::Arc;
 /// A limit and the buckets of its keys.
 #[derive(Clone)]
 pub struct Limit {
-    /// What the configuration calls it. Clients see it in headers.
+    /// The name from the configuration. Clients see it in headers.
     pub name: String,
-    /// How it decides.
+    /// The algorithm and its parameters.
     pub algorithm: Algorithm,
-    /// Shared with the limit of the next configuration, if that decides in the same way.
+    /// A reload passes it on if the limit is unchanged.
     pub store: Arc<Store>,
-    /// Decides without being obeyed.
+    /// Its decisions are only counted and logged.
     pub is_dry_run: bool,
 }
 
-/// What became of a request at one of its limits.
+/// The outcome of a request at one of its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was within the limit, and charged.
+    /// Within the limit, and charged.
     Admitted,
-    /// It was above the limit.
+    /// Above the limit.
     Refused,
-    /// It was not charged: another limit refused it, or the store of shared limits did not answer.
+    /// Not charged: another limit refused it, or the store of shared limits did not answer.
     Skipped,
 }
 
 impl Outcome {
-    /// The words that metrics, the access log and explanations have for them, in the same order.
+    /// The names in metrics and explanations, in the order of the variants.
     pub const NAMES: [&str; 3] = ["admitted", "refused", "skipped"];
 
-    /// Of a request that was charged, or not.
+    /// The outcome of a decision and of a charge that may follow it.
     pub fn new(decision: Decision, is_charged: bool) -> Outcome {
         match (decision, is_charged) {
             (Decision::Refused { .. }, _) => Outcome::Refused,
@@ -67,33 +67,33 @@ impl Outcome {
     }
 }
 
-/// What one limit charges one request.
+/// A charge of one limit for one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
     /// The index of the limit.
     pub limit: usize,
-    /// The hash of what it counts by.
+    /// The hash of the key that the limit counts by.
     pub key: u64,
-    /// What the request costs.
+    /// The cost of the request.
     pub cost: u64,
-    /// What was decided. Before [`charge_all`]: admitted.
+    /// The decision. Before [`charge_all`] it is [`Decision::NOW`].
     pub decision: Decision,
-    /// Where the charge is; `None` if nothing was charged.
+    /// The bucket that was charged; `None` if none was.
     place: Option<Place>,
 }
 
 impl Charge {
-    /// A request of `cost` by `key`.
+    /// A charge for a request of `cost` by `key`.
     pub fn new(limit: usize, key: u64, cost: u64) -> Charge {
         Charge { limit, key, cost, decision: Decision::NOW, place: None }
     }
 
-    /// What became of it.
+    /// Returns the outcome.
     pub fn outcome(&self) -> Outcome {
         Outcome::new(self.decision, self.place.is_some())
     }
 
-    /// The state of its bucket.
+    /// Returns the state of its bucket.
     pub fn word(&self, limits: &[Limit], now_ns: u64) -> u64 {
         let Limit { algorithm, store, .. } = &limits[self.limit];
         store.word(algorithm, self.key, now_ns)
@@ -107,12 +107,12 @@ impl Charge {
     fn charge(&mut self, limits: &[Limit], now_ns: u64) {
         let Limit { algorithm, store, .. } = &limits[self.limit];
         let Charge { key, cost, .. } = *self;
-        let (decision, place) = of_each!(algorithm, it => store.decide(it, key, now_ns, cost));
+        let (decision, place) = dispatch!(algorithm, it => store.decide(it, key, now_ns, cost));
         self.decision = decision;
         self.place = decision.is_admitted().then_some(place);
     }
 
-    /// `charged_ns` is when it was charged.
+    /// Undoes the charge of the time `charged_ns`, if there was one.
     fn refund(&mut self, limits: &[Limit], charged_ns: u64) {
         let Limit { algorithm, store, .. } = &limits[self.limit];
         if let Some(place) = self.place.take() {
@@ -121,12 +121,11 @@ impl Charge {
     }
 }
 
-/// Admits a request if all of its limits do, and charges it to all of them; or charges nothing.
+/// Admits a request and charges all of its limits, or refuses it and charges none.
 ///
-/// The wait of a refused request is the longest of all limits that refuse it; the delay of an
-/// admitted one is the longest delay.
+/// A refused request gets the longest wait of its limits, an admitted one the longest delay.
 pub fn charge_all(limits: &[Limit], charges: &mut [Charge], now_ns: u64) -> Decision {
-    // A single limit needs no check: its charge is all or nothing by itself.
+    // A single limit needs no check: a refused charge changes nothing.
     if let [charge] = charges {
         charge.charge(limits, now_ns);
         return enforced(limits, charges);
@@ -148,25 +147,24 @@ pub fn charge_all(limits: &[Limit], charges: &mut [Charge], now_ns: u64) -> Deci
     enforced(limits, charges)
 }
 
-/// Releases the limits that count requests in progress, when the request has ended. `charged_ns` is
-/// when it was charged.
+/// Releases the concurrency limits of a request that was charged at `charged_ns` and has ended.
 pub fn release(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
     let counting = |it: &&mut Charge| limits[it.limit].algorithm.counts_requests_in_progress();
     charges.iter_mut().filter(counting).for_each(|it| it.refund(limits, charged_ns));
 }
 
-/// Takes back what an admitted request was charged: a shared limit refused it.
+/// Refunds all charges of a request that its local limits admitted and a later step refused.
 pub fn refund_all(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
     charges.iter_mut().for_each(|it| it.refund(limits, charged_ns));
 }
 
-/// The decision of all limits that are not in dry run.
+/// Combines the decisions of all limits that are not in dry run.
 fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
     let enforced = charges.iter().filter(|it| !limits[it.limit].is_dry_run);
     enforced.map(|it| it.decision).fold(Decision::NOW, stricter)
 }
 
-/// The decision of two limits together.
+/// Combines the decisions of two limits: a refusal wins, then the longer time.
 pub fn stricter(one: Decision, other: Decision) -> Decision {
     use Decision::{Admitted, Refused};
 
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_is_charged_nowhere() {
+    fn a_refused_request_is_not_charged_to_any_limit() {
         let limits = [bucket(3), bucket(1)];
         let mut charges = charges(&limits);
         let outcomes = |charges: &[Charge]| charges.iter().map(Charge::outcome).collect::<Vec<_>>();
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_is_charged_and_not_obeyed() {
+    fn a_limit_in_dry_run_is_charged_and_refuses_nothing() {
         let limits = [Limit { is_dry_run: true, ..bucket(1) }, bucket(3)];
         for _ in 0..3 {
             assert_eq!(send(&limits, 0), Decision::NOW);
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_request_is_for_those_that_count_requests_in_progress() {
+    fn the_end_of_a_request_releases_concurrency_limits_only() {
         let limits =
             [limit(Algorithm::Concurrency(Concurrency::new(1).expect("not zero"))), bucket(3)];
         let mut charges = charges(&limits);

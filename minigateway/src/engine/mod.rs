@@ -1,18 +1,18 @@
-//! The idea: which request is admitted, and where it goes.
+//! The core of the gateway: decides if a request is admitted, and where it goes.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`limiter`] | the algorithms, one key each |
-//! | [`store`] | the buckets of many keys in memory that never grows |
+//! | [`limiter`] | rate limit algorithms, for one key |
+//! | [`store`] | the buckets of many keys, in a fixed amount of memory |
 //! | [`top_keys`] | the busiest keys of a limit |
-//! | [`limits`] | several limits for one request |
-//! | [`shared`] | limits that many gateways share, on a Redis |
-//! | [`leases`] | shared limits with fewer messages |
-//! | [`router`] | paths to routes |
-//! | [`identity`] | API keys, and what a client may do |
-//! | [`version`] | which version of an API a request asks for |
+//! | [`limits`] | several limits on one request |
+//! | [`shared`] | limits that several gateways share through Redis |
+//! | [`leases`] | shared limits with fewer round trips |
+//! | [`router`] | finds the route for a path |
+//! | [`identity`] | API keys, and the scopes of a client |
+//! | [`version`] | the API version that a request asks for |
 //!
-//! Nothing here opens a socket or reads a clock: the time is handed in, in nanoseconds. The same
+//! Nothing here opens a socket or reads a clock. Callers pass the time in nanoseconds, so the same
 //! code runs in the server, in the golden scripts and in the figures of the POCs.
 
 pub mod identity;

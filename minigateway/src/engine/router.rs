@@ -1,4 +1,4 @@
-//! Which route a request takes: a radix tree over paths.
+//! Finds the route of a request: a radix tree over paths.
 //!
 //! ```text
 //! 1  /users                     u s e r s  [1]
@@ -7,41 +7,41 @@
 //! 4  /users/me                       me  [4]
 //! 5  /uploads/*                 ploads/  *  [5]
 //!
-//! GET /users/me           4     text before a parameter
+//! GET /users/me           4     literal text comes before a parameter
 //! GET /users/7            2
-//! GET /users/meyer        2     `me` fits, but not to the end: back to the parameter
-//! GET /uploads/a/b.png    5     `*` takes the rest, slashes included
-//! GET /users/             1     a slash at the end is no segment
-//! GET /uploads            5     and none is missing
+//! GET /users/meyer        2     `me` matches only a prefix: back to the parameter
+//! GET /uploads/a/b.png    5     `*` matches the rest, slashes included
+//! GET /users/             1     a trailing slash is ignored
+//! GET /uploads            5     `*` also matches nothing
 //! ```
 //!
 //! # Why a tree?
 //!
-//! The naive way tries the patterns one after another; ten thousand routes are ten thousand
-//! comparisons. In the tree, paths share their beginnings, so a lookup reads the path once,
-//! whatever the number of routes, unless it must backtrack. `cargo bench -p benches --bench
-//! router` has the curve.
+//! A linear search compares the path with one pattern after another: ten thousand routes, ten
+//! thousand comparisons. In the tree, patterns share their prefixes, so a lookup reads the path
+//! once, whatever the number of routes, unless it must backtrack. See `cargo bench -p benches
+//! --bench router`.
 //!
-//! # Which of several?
+//! # Which route, if several match?
 //!
-//! At each node text is tried first, then a parameter, then `*`. A path leads to a list of routes;
-//! the caller says which of them takes the request, by method and headers. If none does, the search
-//! goes on with less specific patterns, so that `GET /users/{id}` and `/users/*` for all other
-//! methods work together.
+//! Each node tries literal text first, then a parameter, then `*`. A pattern has a list of routes,
+//! and the caller accepts or rejects each of them, by method and headers. If it rejects all, the
+//! search continues with less specific patterns. So `GET /users/{id}` can be combined with
+//! `/users/*` for all other methods.
 //!
-//! # Slashes at the end
+//! # Trailing slashes
 //!
-//! Many servers answer `/admin/` like `/admin`. So a slash at the end changes no route, neither of
-//! a path nor of a pattern: `/*` never takes what the route `/admin` or `/admin/*` is for.
+//! Many servers treat `/admin/` like `/admin`. So a trailing slash is ignored, in paths and in
+//! patterns. Otherwise `/admin/` could take the route `/*` instead of a protected route `/admin`.
 //!
 //! Backtracking is costly if many patterns have text and a parameter at the same depth. The routes
 //! bound the cost, not the path, because a parameter ends at the next slash: a path is read at most
-//! 2^d times, where d is the number of nodes on it that have both text and a parameter below.
+//! 2^d times, where d is the number of its nodes with both text and a parameter below.
 //!
 //! Real systems: `matchit` backtracks too; Go's `httprouter` refuses patterns that would need it;
 //! NGINX's locations are a tree of prefixes and a list of regular expressions.
 
-/// Routes by path. The numbers are the caller's.
+/// Routes by path. A route is a number that the caller chooses.
 #[derive(Debug, Default)]
 pub struct Router {
     root: Node,
@@ -49,11 +49,11 @@ pub struct Router {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// What the path has here.
+    /// The literal text of this node.
     text: Vec<u8>,
-    /// Text that follows; no two begin with the same byte.
+    /// Nodes for the text that follows; no two begin with the same byte.
     children: Vec<Node>,
-    /// A parameter that follows: a segment, or the rest of one.
+    /// The node after a parameter, which is a whole segment.
     parameter: Option<Box<Node>>,
     /// Routes that end here.
     routes: Vec<usize>,
@@ -62,11 +62,11 @@ struct Node {
 }
 
 impl Router {
-    /// Adds a route for all paths that `pattern` fits. Routes of the same pattern are tried in the
+    /// Adds a route for all paths that match `pattern`. Routes of the same pattern are tried in the
     /// order in which they were added.
     ///
     /// # Errors
-    /// If the pattern is malformed: what to write instead.
+    /// If the pattern is malformed: a hint what to write instead.
     pub fn insert(&mut self, pattern: &str, route: usize) -> Result<(), &'static str> {
         if !pattern.starts_with('/') {
             return Err("a path begins with a slash");
@@ -75,7 +75,7 @@ impl Router {
             return Err("a path has no empty segments");
         }
         let pattern = pattern.strip_suffix('/').unwrap_or(pattern);
-        // From `start` on is text that the tree does not have yet.
+        // Literal text from `start` to `at` is not in the tree yet.
         let (mut node, mut start, mut at) = (&mut self.root, 0, 0);
         for segment in pattern.split_inclusive('/') {
             let name = segment.trim_end_matches('/');
@@ -86,11 +86,11 @@ impl Router {
                 node = node.child(&pattern.as_bytes()[start..at]).parameter.get_or_insert_default();
                 start = end;
             } else if name == "*" && end == pattern.len() {
-                // The slash before it is missing where the rest is empty.
+                // Without its slash, so that `/files/*` also matches `/files`.
                 node.child(&pattern.as_bytes()[start..at - 1]).catch_all.push(route);
                 return Ok(());
             } else if name.contains('*') {
-                return Err("`*` stands at the end, after a slash, as in `/files/*`");
+                return Err("`*` must be at the end, after a slash, as in `/files/*`");
             } else if name.contains(['{', '}']) {
                 return Err(
                     "a parameter is a whole segment without a pattern, as in `/users/{id}`",
@@ -104,15 +104,15 @@ impl Router {
         Ok(())
     }
 
-    /// The first route for `path` that `accepts`, most specific patterns first. The path has
-    /// neither a query nor percent signs that hide something.
+    /// Returns the first route for `path` that `accepts` returns true for, most specific patterns
+    /// first. The path has no query, and is percent-decoded.
     pub fn find(&self, path: &[u8], mut accepts: impl FnMut(usize) -> bool) -> Option<usize> {
         self.root.find(path.strip_suffix(b"/").unwrap_or(path), &mut accepts)
     }
 }
 
 impl Node {
-    /// The node that `text` leads to from here, made if it is missing.
+    /// Returns the node at `text` below this one, and creates it if it is missing.
     fn child(&mut self, text: &[u8]) -> &mut Node {
         let Some(first) = text.first() else { return self };
         let Some(index) = self.children.iter().position(|it| it.text[0] == *first) else {
@@ -128,7 +128,7 @@ impl Node {
         child.child(&text[common..])
     }
 
-    /// Keeps the first `length` bytes of the text; all else moves to a child.
+    /// Keeps the first `length` bytes of the text and moves the rest of the node to a child.
     fn split(&mut self, length: usize) {
         let rest = self.text.split_off(length);
         let text = std::mem::take(&mut self.text);
@@ -152,7 +152,7 @@ impl Node {
 
         if let Some(parameter) = &self.parameter {
             let end = path.iter().position(|it| *it == b'/').unwrap_or(path.len());
-            // A parameter is a whole segment: patterns have them after a slash only.
+            // A parameter matches a whole segment, and not an empty one.
             if end > 0
                 && let Some(route) = parameter.find(&path[end..], accepts)
             {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_accept_leaves_it_to_the_less_specific() {
+    fn a_rejected_route_falls_back_to_less_specific_ones() {
         let router = router(&["/users/{id}", "/users/*", "/*"]);
         let find = |not: &[usize]| router.find(b"/users/7", |route| !not.contains(&route));
         assert_eq!([find(&[]), find(&[1]), find(&[1, 2])], [Some(1), Some(2), Some(3)]);
@@ -220,8 +220,8 @@ mod tests {
         for (pattern, hint) in [
             ("", "begins with a slash"),
             ("users", "begins with a slash"),
-            ("/*/a", "`*` stands at the end"),
-            ("/a*", "`*` stands at the end"),
+            ("/*/a", "`*` must be at the end"),
+            ("/a*", "`*` must be at the end"),
             ("/{}", "a parameter is a whole segment"),
             ("/{a", "a parameter is a whole segment"),
             ("/a{b}", "a parameter is a whole segment"),
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(insert("/"), Ok(()));
     }
 
-    /// The naive way: does a pattern fit a path?
+    /// The reference: returns true if a pattern matches a path.
     fn fits(pattern: &str, path: &str) -> bool {
         let [pattern, path] = [pattern, path].map(|it| it.strip_suffix('/').unwrap_or(it));
         let [mut pattern, mut path] = [pattern, path].map(|it| it.split('/').peekable());
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// Text is more specific than a parameter, a parameter than `*`, from left to right.
+    /// From left to right, text is more specific than a parameter, and a parameter than `*`.
     fn specificity(pattern: &str) -> Vec<u8> {
         let rank = |part: &str| match part {
             "*" => 2,
@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_trying_all_patterns_finds(
+        fn it_finds_the_same_route_as_a_linear_search(
             patterns in prop::collection::btree_set("(/(a|ab|b|\\{x\\})){1,4}(/\\*)?", 1..12),
             paths in prop::collection::vec("(/(a|ab|b|c|)){0,5}", 1..20),
         ) {

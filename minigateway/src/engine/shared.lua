@@ -1,22 +1,22 @@
 -- Checks one request against all of its shared limits, and charges all of them or none.
 --
--- KEYS[i]  the state of limit i, two whole numbers "a:b"; a key that is missing was never charged
--- ARGV     six for each limit: kind, 1 if it can refuse, cost, lease, x, y
+-- KEYS[i]  the state of limit i, two integers "a:b"; a missing key means an unused bucket
+-- ARGV     six per limit: kind, 1 if it can refuse, cost, lease, x, y
 --
 --   kind     x                y             a               b
 --   token    interval, ns     depth, ns     the TAT, us     its nanoseconds, 0 to 999
---   fixed    limit            window, us    the window      counted in it
---   sliding  limit            window, us    the window      counted before * 65536 + counted in it
+--   fixed    limit            window, us    the window      its count
+--   sliding  limit            window, us    the window      previous count * 65536 + its count
 --
--- Returns 1 if the limits were charged, the time in us, and a and b of each limit as they were.
+-- Returns 1 if the limits were charged, the time in us, and each limit's a and b before the charge.
 --
--- The clock is this server's: gateways whose clocks differ would charge each other's future. A Lua
--- number is a double, exact to 2^53: microseconds since 1970 are until 2255, nanoseconds are not.
+-- The script uses the clock of the store, because the clocks of gateways differ. A Lua number is a
+-- double, exact to 2^53: enough for microseconds until 2255, not for nanoseconds.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- Each of these returns the next a and b and the milliseconds until they say nothing any more, or
--- nothing if the cost is more than what is left.
+-- Each function returns the next a and b and the milliseconds until the bucket is full again, or
+-- nothing if the cost exceeds what is left.
 local charge = {}
 
 function charge.token(a, b, cost, interval, depth)
@@ -67,7 +67,7 @@ end
 
 if reply[1] == 1 then
     for i, key in ipairs(KEYS) do
-        -- The lease if there is enough for it, and otherwise what the request costs.
+        -- Charge the lease if enough is left for it, and otherwise the cost of the request.
         local state = #limits[i][2] > 0 and limits[i][2] or limits[i][1]
         if #state > 0 then
             local text = string.format('%.0f:%.0f', state[1], state[2])

@@ -1,4 +1,4 @@
-//! Limits that many gateways share: the arithmetic runs in Redis, as one script.
+//! Limits that several gateways share: one Lua script in Redis does the arithmetic.
 //!
 //! ```text
 //! gateway 1   EVALSHA sha 2 {minigateway}:per_client:..:5f.. {minigateway}:all:..:07..  ─┐
@@ -6,135 +6,137 @@
 //! gateway 8   EVALSHA ...                                                               ─┘   turn
 //! reply       1 1764460800123456  1764460800100000 0  1764460800 17
 //!             │ │                 └ state of limit 1 └ state of limit 2, before the charge
-//!             │ └ the time of the server, in microseconds
+//!             │ └ the time of the store, in microseconds
 //!             └ both were charged
 //! ```
 //!
 //! # The naive ways
 //!
-//! `GET`, decide, `SET`: two gateways read the same state, and both admit the last request. `INCR`
-//! of a counter for each window is atomic, and one limit is charged when another refuses. Here one
-//! step ([`SCRIPT`]) checks all limits of a request and then charges them, and Redis runs one
-//! script at a time: over-admission is 0.
+//! With `GET`, a decision and `SET`, two gateways can read the same state and both admit the last
+//! request. `INCR` of a counter per window is atomic, but charges one limit even if another
+//! refuses. [`SCRIPT`] checks all limits of a request and then charges them. Redis runs one script
+//! at a time, so no request is admitted beyond the limit.
 //!
-//! # Whose arithmetic?
+//! # Does the script decide like the local algorithms?
 //!
-//! The script decides, and answers with the states that it decided on. A state becomes the
-//! [word](KeyState::word) that the local algorithm has, so headers and explanations come from the
-//! same code as those of local limits, and [`ScriptReply::read`] repeats each decision:
+//! The script decides, and replies with the states that it decided on. A state is converted to the
+//! [word](KeyState::word) of the local algorithm, so headers and explanations come from the same
+//! code as for local limits, and [`ScriptReply::apply`] repeats each decision:
 //!
 //! ```text
 //! state 1764460800100000:250     TAT in us : ns     word 1764460800100000250
 //! ```
 //!
-//! The property test of this file runs the script in a Lua interpreter and compares each decision.
-//! `clients/run` compares eight gateways on a real Redis, and on minicache, with the limit.
+//! A property test in this file runs the script in a Lua interpreter and compares each decision.
+//! `clients/run` checks that eight gateways on a real Redis, and on minicache, keep to the limit.
 //!
 //! # Differences from the real systems
 //!
 //! Envoy's ratelimit service uses `INCRBY` and `EXPIRE` per window: no window admits too much, but
 //! a request that one limit refuses is counted by all. Kong counts locally and synchronizes, which
-//! admits more; see [`super::leases`] for another way. Leaky buckets (delays) and concurrency
-//! limits (a gateway that dies never gives back) are not shared.
+//! admits more; [`super::leases`] avoids that. Leaky buckets cannot be shared because of their
+//! delays, nor can concurrency limits, because a gateway that dies never releases them.
 
 use super::limiter::algorithm::Algorithm;
 use super::limiter::{Decision, Limiter, Quota};
 use super::limits::Outcome;
 use sha1::{Digest, Sha1};
 
-/// What Redis runs: `engine/shared.lua`.
+/// The script that Redis runs.
 pub const SCRIPT: &str = include_str!("shared.lua");
 
-/// The largest product or depth in the script: a double holds the sum of two of them exactly.
+/// The largest product or depth in the script: a double holds the sum of two such numbers exactly.
 const EXACT_MAX: u64 = 1 << 52;
 
-/// The limits that the script knows, by the names it has for them.
+/// The parameters of a limit, as arguments of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
     kind: &'static str,
-    /// The limit; of a token bucket the interval in nanoseconds. The script has it as `x`.
+    /// The limit, or a token bucket's interval in nanoseconds. In the script, `x`.
     limit_or_interval: u64,
-    /// The window in microseconds; of a token bucket the depth in nanoseconds, `y` of the script.
+    /// The window in microseconds, or a token bucket's depth in nanoseconds. In the script, `y`.
     window_or_depth: u64,
 }
 
 impl Parameters {
     /// # Errors
-    /// Why this algorithm, or these numbers, cannot be shared.
+    /// The reason why this algorithm, or these numbers, cannot be shared.
     pub fn new(algorithm: &Algorithm) -> Result<Parameters, &'static str> {
         let (kind, (limit_or_interval, window_or_depth)) = match algorithm {
             Algorithm::TokenBucket(it) => ("token", it.interval_and_depth_ns()),
             Algorithm::FixedWindow(it) => ("fixed", it.limit_and_window_us()),
             Algorithm::SlidingWindow(it) => ("sliding", it.limit_and_window_us()),
             Algorithm::LeakyBucket(_) | Algorithm::Concurrency(_) => {
-                return Err("token_bucket, fixed_window and sliding_window can be shared");
+                return Err("only token_bucket, fixed_window and sliding_window can be shared");
             }
         };
-        // The largest number that the script computes.
+        // The largest number that the script computes from the parameters.
         let largest = match kind {
             "sliding" => limit_or_interval.saturating_mul(window_or_depth),
             _ => window_or_depth,
         };
         match largest <= EXACT_MAX {
             true => Ok(Parameters { kind, limit_or_interval, window_or_depth }),
-            false => Err("a shared limit is full again within 52 days; a sliding_window has fewer"),
+            false => {
+                Err("a shared limit must be full within 52 days, a sliding_window within fewer")
+            }
         }
     }
 }
 
-/// One limit of one request, for the script.
+/// A charge of one shared limit for one request.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedCharge {
     /// The index of the limit.
     pub limit: usize,
-    /// The [hash](key) of what it counts by.
+    /// The [hash](key) of the key that the limit counts by.
     pub key: u64,
-    /// What the request costs.
+    /// The cost of the request.
     pub cost: u64,
-    /// What is deducted instead, if there is enough: a lease, or the cost again if there is none.
+    /// The amount to deduct if enough is left: a lease, or just the cost if there are no leases.
     pub lease: u64,
-    /// What was decided. Before the reply: admitted.
+    /// The decision. Before the reply it is [`Decision::NOW`].
     pub decision: Decision,
-    /// The store has deducted it, or a lease pays for it.
+    /// True if the store deducted the cost, or a lease paid it.
     pub is_charged: bool,
-    /// What is known about the key; `None` if the store did not say.
+    /// The state of the key; `None` if the store did not answer.
     pub state: Option<KeyState>,
 }
 
 impl SharedCharge {
-    /// A request of `cost` by `key`.
+    /// A charge for a request of `cost` by `key`.
     pub fn new(limit: usize, key: u64, cost: u64) -> SharedCharge {
         let (decision, is_charged) = (Decision::NOW, false);
         SharedCharge { limit, key, cost, lease: cost, decision, is_charged, state: None }
     }
 
-    /// What became of it.
+    /// Returns the outcome.
     pub fn outcome(&self) -> Outcome {
         Outcome::new(self.decision, self.is_charged)
     }
 }
 
-/// What a store knows about a key.
+/// The state of a key of a shared limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyState {
-    /// As the local algorithm has it.
+    /// The state, in the format of the local algorithm.
     pub word: u64,
-    /// By the clock of the server.
+    /// The time of the state, by the store's clock.
     pub now_ns: u64,
-    /// What this gateway has leased and not spent.
+    /// The amount that this gateway has leased and not used.
     pub held: u64,
 }
 
 impl KeyState {
-    /// What is left in the store and in the lease of this gateway.
+    /// Returns the quota in the store plus the rest of this gateway's lease.
     pub fn quota(&self, algorithm: &Algorithm) -> Quota {
         let quota = algorithm.quota(&self.word, self.now_ns);
         Quota { remaining: quota.remaining.saturating_add(self.held), ..quota }
     }
 }
 
-/// The hash of what a limit counts by: the same in all gateways. Hitting the key of one other
-/// client takes 2^64 attempts. `parts` are hashed with their lengths.
+/// Hashes a key, with the same result in all gateways and with the length of each part. To collide
+/// with the key of one given client takes 2^64 attempts.
 pub fn key<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
     let mut hash = Sha1::new();
     for part in parts {
@@ -145,35 +147,35 @@ pub fn key<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|it| hash[it]))
 }
 
-/// The name of a key. The braces put all keys of a prefix in one slot of a cluster, because a
-/// script can only have keys of one. The parameters are part of it: another limit has other states.
+/// Returns the name of a key in Redis. A script requires all its keys in one cluster slot, hence
+/// the braces. The parameters are in it because limits with others cannot use the same state.
 pub fn redis_key(prefix: &str, limit: &str, parameters: Parameters, key: u64) -> String {
     let Parameters { kind, limit_or_interval: x, window_or_depth: y } = parameters;
     format!("{{{prefix}}}:{limit}:{kind}-{x}-{y}:{key:016x}")
 }
 
-/// The arguments of one limit. `can_refuse` is false in dry run.
+/// Returns the script's arguments for one limit. `can_refuse` is false in dry run.
 pub fn arguments(charge: &SharedCharge, parameters: Parameters, can_refuse: bool) -> [String; 6] {
     let Parameters { kind, limit_or_interval: x, window_or_depth: y } = parameters;
-    // One more than the limit is as good as any more, and stays exact.
+    // Any cost above the limit is refused alike, so cap it to keep it exact in a double.
     let most = if kind == "token" { y / x } else { x };
     let [cost, lease] = [charge.cost, charge.lease].map(|it| it.min(most + 1).to_string());
     let can_refuse = u8::from(can_refuse).to_string();
     [kind.to_owned(), can_refuse, cost, lease, x.to_string(), y.to_string()]
 }
 
-/// What the script answered.
+/// The reply of the script.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ScriptReply {
-    /// Every limit that can refuse admits the request, and all were charged.
+    /// True if every limit that can refuse admitted the request, and the limits were charged.
     pub is_charged: bool,
-    /// For each limit the word before the charge.
+    /// The word of each limit before the charge.
     words: Vec<u64>,
     now_ns: u64,
 }
 
 impl ScriptReply {
-    /// Reads the reply to a call with limits of these parameters. `None`: it is malformed.
+    /// Reads the reply to a call with these limits. Returns `None` if it is malformed.
     pub fn read(numbers: &[i64], limits: &[Parameters]) -> Option<ScriptReply> {
         let numbers =
             numbers.iter().map(|it| u64::try_from(*it).ok()).collect::<Option<Vec<_>>>()?;
@@ -194,10 +196,10 @@ impl ScriptReply {
         })
     }
 
-    /// What limit `index` of the call decided, and its state after that.
+    /// Stores the decision of limit `index` of the call in `charge`, and the state after it.
     ///
-    /// The second value is what was deducted: the lease, the cost, or nothing.
-    pub fn settle(&self, index: usize, algorithm: &Algorithm, charge: &mut SharedCharge) -> u64 {
+    /// Returns the deducted amount: the lease, the cost, or 0.
+    pub fn apply(&self, index: usize, algorithm: &Algorithm, charge: &mut SharedCharge) -> u64 {
         let before = self.words[index];
         let mut word = before;
         charge.decision = algorithm.decide(&mut word, self.now_ns, charge.cost);
@@ -227,7 +229,7 @@ mod tests {
     use rilua::{Lua, LuaApiMut};
     use std::time::Duration;
 
-    /// The commands that the script calls, with a clock that is set.
+    /// The Redis commands that the script calls, with a settable clock.
     const REDIS: &str = "
         local store = {}
         redis = {}
@@ -240,7 +242,7 @@ mod tests {
             store[key] = value
         end";
 
-    /// Runs the script at a moment.
+    /// Runs the script at a given time.
     struct Store(Lua);
 
     impl Store {
@@ -289,8 +291,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
-        /// Two limits, two keys each, and a clock that goes back now and then: the script admits,
-        /// charges and leases what the local algorithms would.
+        /// Two limits, two keys each, and a clock that sometimes goes back: the script decides,
+        /// charges and leases like the local algorithms.
         #[test]
         fn the_script_decides_as_the_local_algorithms_do(
             algorithms in [algorithms(), algorithms()],
@@ -318,7 +320,7 @@ mod tests {
                 let leased = [0, 1].map(|it| decide(it, cost + more));
                 let plain = [0, 1].map(|it| decide(it, cost));
                 for it in [0, 1] {
-                    let deducted = reply.settle(it, &algorithms[it], &mut charges[it]);
+                    let deducted = reply.apply(it, &algorithms[it], &mut charges[it]);
                     prop_assert_eq!(charges[it].decision, decisions[it]);
                     if is_charged {
                         let fits = leased[it].0.is_admitted();
@@ -326,7 +328,7 @@ mod tests {
                         words[it][keys[it] as usize] = word;
                         prop_assert_eq!(deducted, if fits { cost + more } else { cost });
                     }
-                    let word = charges[it].state.expect("settled").word;
+                    let word = charges[it].state.expect("applied").word;
                     prop_assert_eq!(word, words[it][keys[it] as usize]);
                 }
             }
@@ -344,9 +346,9 @@ mod tests {
         let reply = [1, 1_764_460_800_123_456, 1_764_460_800_100_000, 0, 1_764_460_800, 17];
         let reply = ScriptReply::read(&reply, &limits).expect("one");
         let mut charge = SharedCharge::new(1, 7, 1);
-        assert_eq!(reply.settle(1, &algorithms[1], &mut charge), 1);
+        assert_eq!(reply.apply(1, &algorithms[1], &mut charge), 1);
         assert_eq!(charge.state.map(|it| it.quota(&algorithms[1]).remaining), Some(2));
-        // What comes from outside is checked.
+        // Malformed replies are refused.
         for wrong in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4], &[1, 2, -3, 4, 5, 6]] {
             assert_eq!(ScriptReply::read(wrong, &limits), None, "{wrong:?}");
         }
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_double_cannot_hold_is_not_shared() {
+    fn limits_too_large_for_a_double_are_not_shared() {
         let days = |it: u64| Duration::from_secs(it * 86_400);
         let bucket = |it| Algorithm::TokenBucket(Gcra::new(1, days(it), 1).expect("no zero"));
         assert!(Parameters::new(&bucket(52)).is_ok());

@@ -1,62 +1,63 @@
-//! The busiest keys of a limit, found in the memory of sixteen.
+//! The busiest keys of a limit, found with sixteen counters.
 //!
-//! The [store](super::store) has hashes only, and counters for all names would grow. This is the
-//! algorithm Space-Saving (Metwally, Agrawal and El Abbadi, 2005):
+//! The [store](super::store) keeps only hashes of keys, and a counter for every name would need
+//! unbounded memory. This is the Space-Saving algorithm (Metwally, Agrawal and El Abbadi, 2005):
 //!
 //! ```text
-//! three places   ann 5  bob 2  eve 1     max sends one, takes the place of the least, counts on
-//!                ann 5  bob 2  max 2     at most 1 too many
+//! three counters   ann 5  bob 2  eve 1    a request of max replaces the smallest, eve,
+//!                  ann 5  bob 2  max 2    and inherits its count: at most 1 too many
 //! ```
 //!
-//! What the paper proves of `m` places after `N` counted requests: the counts add up to `N`, so the
-//! least of them, `min`, is at most `N / m`; a key with more than `min` requests has a place; and a
-//! count is never too low, and too high by at most `min`. A thread that finds another one counting
-//! leaves its request out, and this is about the rest.
+//! The paper proves for `m` counters after `N` counted requests: the counts add up to `N`, so the
+//! smallest one, `min`, is at most `N / m`; every key with more than `min` requests has a counter;
+//! and no count is too low, or too high by more than `min`. If another thread holds the lock, a
+//! request is not counted at all; the bounds hold for the counted ones.
 
 use minikit::sync::RwLock;
 
-/// Places of a limit.
-const PLACES: usize = 16;
+/// Counters per limit.
+const COUNTERS: usize = 16;
 
 /// The busiest keys of one limit.
 #[derive(Debug, Default)]
 pub struct TopKeys {
-    places: RwLock<Vec<TopKey>>,
+    counters: RwLock<Vec<TopKey>>,
 }
 
 /// A busy key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopKey {
-    /// The hash of it.
+    /// The hash of the key.
     pub key: u64,
-    /// For the operator.
+    /// The readable key, for the operator.
     pub name: String,
-    /// An upper bound of its requests that were counted.
+    /// An upper bound of its counted requests.
     pub requests: u64,
-    /// Those that were refused since it has its place.
+    /// Its refused requests since it got this counter.
     pub refused: u64,
 }
 
 impl TopKeys {
-    /// Counts a request. `name` is asked for when the key gets a place.
+    /// Counts a request. Calls `name` only if the key gets a new counter.
     pub fn count(&self, key: u64, is_admitted: bool, name: impl FnOnce() -> String) {
-        let Some(mut places) = self.places.try_write() else { return };
-        let mut index = places.iter().position(|it| it.key == key);
-        if index.is_none() && places.len() == PLACES {
-            let least = (0..PLACES).min_by_key(|it| places[*it].requests).unwrap_or_default();
-            places[least] = TopKey { key, name: name(), refused: 0, ..places[least] };
-            index = Some(least);
+        let Some(mut counters) = self.counters.try_write() else { return };
+        let mut index = counters.iter().position(|it| it.key == key);
+        if index.is_none() && counters.len() == COUNTERS {
+            let smallest =
+                (0..COUNTERS).min_by_key(|it| counters[*it].requests).unwrap_or_default();
+            counters[smallest] = TopKey { key, name: name(), refused: 0, ..counters[smallest] };
+            index = Some(smallest);
         } else if index.is_none() {
-            places.push(TopKey { key, name: name(), requests: 0, refused: 0 });
+            counters.push(TopKey { key, name: name(), requests: 0, refused: 0 });
         }
-        let index = index.unwrap_or(places.len() - 1);
-        places[index].requests += 1;
-        places[index].refused += u64::from(!is_admitted);
+        let index = index.unwrap_or(counters.len() - 1);
+        counters[index].requests += 1;
+        counters[index].refused += u64::from(!is_admitted);
     }
 
-    /// The busiest keys, the busiest one first.
+    /// Returns the busiest keys, in descending order.
     pub fn busiest(&self) -> Vec<TopKey> {
-        let mut keys = self.places.read().clone();
+        let mut keys = self.counters.read().clone();
         keys.sort_by_key(|it| std::cmp::Reverse(it.requests));
         keys
     }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn busy_keys_stay_and_new_ones_take_the_least_place() {
+    fn busy_keys_stay_and_a_new_key_replaces_the_smallest_counter() {
         let top = TopKeys::default();
         for round in 0..1000 {
             for (key, name) in [(1, "ann"), (2, "bob")] {
@@ -76,11 +77,11 @@ mod tests {
             top.count(100 + round, true, || "new".to_owned());
         }
         let busiest = top.busiest();
-        assert_eq!(busiest.len(), PLACES);
+        assert_eq!(busiest.len(), COUNTERS);
         let [ann, bob] = [&busiest[0], &busiest[1]];
         assert_eq!((ann.name.as_str(), ann.requests, ann.refused), ("ann", 1000, 0));
         assert_eq!((bob.name.as_str(), bob.requests, bob.refused), ("bob", 1000, 1000));
-        // All 3,000 requests are counted at one place or another.
+        // The counts add up to all 3,000 requests.
         assert_eq!(busiest.iter().map(|it| it.requests).sum::<u64>(), 3000);
     }
 }

@@ -1,54 +1,54 @@
-//! Which version of an API a request asks for.
+//! Determines the API version that a request asks for.
 //!
 //! ```text
 //! GET /v1/orders/7                                  path              1
 //! Api-Version: 2                                    header            2
-//! Accept: application/vnd.shop.v1+json;q=0.5,       media type        2: the client likes it more
+//! Accept: application/vnd.shop.v1+json;q=0.5,       media type        2: the client prefers it
 //!         application/vnd.shop.v2+json
 //! GET /orders/7?version=1                           query             1
-//! GET /orders/7                                     none of them      the default, or an error
+//! GET /orders/7                                     none              the default, or an error
 //! GET /v1/orders/7 and Api-Version: 2               both              an error
 //! ```
 //!
-//! A contradiction is an error, because a cache in between may know another order of the sources.
+//! A contradiction is an error, because a cache on the way may give priority to another source.
 //!
-//! `Accept` is a wish: a list with weights (RFC 9110, 12.5.1) that may name versions which do not
-//! exist. `application/json`, `application/*` and `*/*` fit the default, and the narrowest of them
-//! says how much; weight 0 excludes. If nothing fits, the answer is 406.
+//! `Accept` is a preference: a list with weights (RFC 9110, 12.5.1) that may name versions that do
+//! not exist. `application/json`, `application/*` and `*/*` match the default version, and the most
+//! specific of them gives its weight; weight 0 excludes it. If nothing matches, the answer is 406.
 //!
-//! Counterparts: Kubernetes has versions in paths, GitHub in a header by date, before 2022 in the
-//! media type `application/vnd.github.v3+json`.
+//! Real systems: Kubernetes has versions in paths; GitHub has dates in a header, and before 2022
+//! had the media type `application/vnd.github.v3+json`.
 
 use std::borrow::Cow;
 
 /// Where a request may name a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A first segment `/v1`.
+    /// In the path, as the first segment `/v1`.
     Path,
-    /// This header.
+    /// In this header.
     Header(String),
-    /// `Accept: application/vnd.NAME.v1+json`.
+    /// In `Accept: application/vnd.NAME.v1+json`.
     MediaType(String),
-    /// This parameter of the query.
+    /// In this parameter of the query.
     Query(String),
 }
 
 /// The versions of an API, and how requests name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// Their names.
+    /// The names of the versions.
     pub names: Vec<String>,
-    /// Where requests name them.
+    /// Where requests may name them.
     pub sources: Vec<Source>,
-    /// The version of requests that name none.
+    /// The version for requests that do not name one.
     pub default: Option<usize>,
 }
 
-/// The version of a request.
+/// The version that was chosen for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Its index.
+    /// The index of the version.
     pub version: usize,
     /// The index of the first source that named it; `None` for the default.
     pub source: Option<usize>,
@@ -61,20 +61,20 @@ const UNKNOWN: VersionError = (400, "the version does not exist");
 const CONTRADICTION: VersionError = (400, "the request names two versions");
 const NOT_ACCEPTABLE: VersionError = (406, "no version has an accepted media type");
 
-/// What a source says about the version.
-enum Said {
-    Nothing,
+/// The version that a source of a request asks for.
+enum Preference {
+    Unspecified,
     Version(usize),
     /// The client accepts any version.
     Any,
 }
 
 impl Versions {
-    /// Chooses the version of a request: `of_path` is what its path names, `values` are all values
-    /// that the request has for a source: of the header, of `Accept`, of the parameter.
+    /// Chooses the version of a request. `of_path` is the version in its path; `values` returns all
+    /// values of a source: of the header, of `Accept`, or of the query parameter.
     ///
     /// # Errors
-    /// If there is no version, or more than one.
+    /// If the request names no version, an unknown one or two different ones.
     pub fn choose<'a>(
         &self,
         of_path: Option<usize>,
@@ -83,19 +83,19 @@ impl Versions {
         let mut chosen = None::<Chosen>;
         let mut accepts_default = true;
         for (index, source) in self.sources.iter().enumerate() {
-            let said = match source {
-                Source::Path => of_path.map_or(Said::Nothing, Said::Version),
+            let preference = match source {
+                Source::Path => of_path.map_or(Preference::Unspecified, Preference::Version),
                 Source::Header(_) | Source::Query(_) => self.named(&values(source))?,
                 Source::MediaType(name) => self.accepted(name, &values(source)),
             };
-            match (said, chosen) {
-                (Said::Version(version), None) => {
+            match (preference, chosen) {
+                (Preference::Version(version), None) => {
                     chosen = Some(Chosen { version, source: Some(index) });
                 }
-                (Said::Version(version), Some(before)) if version != before.version => {
+                (Preference::Version(version), Some(before)) if version != before.version => {
                     return Err(CONTRADICTION);
                 }
-                (Said::Nothing, _) if matches!(source, Source::MediaType(_)) => {
+                (Preference::Unspecified, _) if matches!(source, Source::MediaType(_)) => {
                     accepts_default = false;
                 }
                 _ => {}
@@ -105,26 +105,26 @@ impl Versions {
         let default = self.default.map(|version| Chosen { version, source: None });
         match chosen.or(default) {
             None => Err(MISSING),
-            // Another source named one: `Accept` is then about the format alone.
+            // If another source named a version, `Accept` is only about the format.
             Some(Chosen { source: None, .. }) if !accepts_default => Err(NOT_ACCEPTABLE),
             Some(chosen) => Ok(chosen),
         }
     }
 
-    fn named(&self, names: &[Cow<'_, [u8]>]) -> Result<Said, VersionError> {
-        let Some((name, others)) = names.split_first() else { return Ok(Said::Nothing) };
+    fn named(&self, names: &[Cow<'_, [u8]>]) -> Result<Preference, VersionError> {
+        let Some((name, others)) = names.split_first() else { return Ok(Preference::Unspecified) };
         if others.iter().any(|it| it != name) {
             return Err(CONTRADICTION);
         }
         let version = self.names.iter().position(|it| it.as_bytes() == &**name);
-        version.map(Said::Version).ok_or(UNKNOWN)
+        version.map(Preference::Version).ok_or(UNKNOWN)
     }
 
-    /// The version that `Accept` gives most weight; of several, the one that comes first.
-    fn accepted(&self, vendor: &str, accept: &[Cow<'_, [u8]>]) -> Said {
+    /// Returns the version with the largest weight in `Accept`; if several have it, the first one.
+    fn accepted(&self, vendor: &str, accept: &[Cow<'_, [u8]>]) -> Preference {
         let ranges = accept.iter().flat_map(|it| split(it, b','));
         let ranges = ranges.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty());
-        // Weights of versions by their own type, and of the narrowest range that fits the default.
+        // The weights of versions, and of the most specific range that matches the default.
         let (mut named, mut others) = (Vec::<(usize, u16)>::new(), None::<(u8, u16)>);
         let mut is_empty = true;
         for range in ranges {
@@ -150,7 +150,7 @@ impl Versions {
             }
         }
         if is_empty {
-            return Said::Any;
+            return Preference::Any;
         }
 
         let of_default = named.iter().find(|it| Some(it.0) == self.default).map(|it| it.1);
@@ -158,14 +158,14 @@ impl Versions {
         let wanted = named.iter().filter(|it| it.1 > 0);
         let best = wanted.rev().max_by_key(|it| it.1);
         match best.filter(|it| it.1 >= of_default || self.default.is_none()) {
-            Some((version, _)) => Said::Version(*version),
-            None if of_default > 0 => Said::Any,
-            None => Said::Nothing,
+            Some((version, _)) => Preference::Version(*version),
+            None if of_default > 0 => Preference::Any,
+            None => Preference::Unspecified,
         }
     }
 }
 
-/// The parts of a header's value between separators that are in no quoted text.
+/// Splits a header's value at separators outside of quoted strings.
 fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |it| {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_is_a_wish() {
+    fn accept_is_a_preference() {
         let shop = shop();
         for (accept, version) in [
             ("*/*", Ok(1)),
@@ -260,7 +260,7 @@ mod tests {
             ("", Ok(1)),
             (" , ", Ok(1)),
             ("Application/VND.Shop.V1+JSON;Q=0.5, */*; Q=0.4", Ok(0)),
-            // Weight 0 excludes, and a narrow range says more than a wide one.
+            // Weight 0 excludes, and a specific range overrides a wider one.
             ("application/vnd.shop.v2+json;q=0, */*", Err(NOT_ACCEPTABLE)),
             ("application/vnd.shop.v2+json;q=0, application/vnd.shop.v1+json;q=0.1, */*", Ok(0)),
             ("*/*, application/json;q=0", Err(NOT_ACCEPTABLE)),
@@ -275,7 +275,7 @@ mod tests {
         // Several lines are one list.
         let lines = ["text/html", "application/vnd.shop.v1+json"].map(|it| ("accept", it));
         assert_eq!(choose(&shop, None, &lines), Ok(0));
-        // A path says which version; what the client accepts is then the upstream's business.
+        // The path names the version, so `Accept` is left to the upstream.
         assert_eq!(choose(&shop, Some(0), &[("accept", "text/html")]), Ok(0));
     }
 

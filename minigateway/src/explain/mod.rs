@@ -1,7 +1,7 @@
-//! What a configuration does, in words: `minigateway why`.
+//! Explains in words what a configuration does: `minigateway why`.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`why`] | a burst of the same request, in a gateway that has just started |
+//! | [`why`] | explains a burst of equal requests to a gateway that has just started |
 
 pub mod why;

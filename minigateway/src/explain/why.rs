@@ -1,4 +1,4 @@
-//! `minigateway why`: what a configuration does with a burst of the same request.
+//! `minigateway why` explains what a configuration does with a burst of equal requests.
 //!
 //! ```text
 //! $ minigateway why gateway.toml http://a/v1/users/7 --times 3
@@ -10,16 +10,15 @@
 //!         limit per_client: refused, full again in 1s of 1s, 500ms more for this request: ...
 //! ```
 //!
-//! Nothing is sent: the buckets are those of a gateway that has just started, and the time between
-//! two requests is what `--every` says. A running gateway explains its own buckets in the header
-//! `X-Explain`. Shared limits start full as well; the store is not asked. `--data` is the body that
-//! limits of GraphQL look into.
+//! It sends nothing. The buckets start full, as in a gateway that has just started, and `--every`
+//! sets the time between two requests. Shared limits start full as well; the store is not asked.
+//! `--data` is the body for GraphQL limits. `X-Explain` asks a running gateway.
 
 #[cfg(feature = "server")]
 use crate::conf::values::duration;
 use crate::handlers::answers::problem;
 use crate::handlers::explain;
-use crate::handlers::front::Facts;
+use crate::handlers::filters::Facts;
 use crate::handlers::pipeline::{Action, Charges, Pipeline};
 use crate::wire::graphql;
 use minilb::wire::http1::head::RequestHead;
@@ -27,7 +26,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A request, and how often.
+/// A request, and how often to repeat it.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "server", derive(clap::Args))]
 pub struct Burst {
@@ -53,10 +52,10 @@ pub struct Burst {
     pub every: Duration,
 }
 
-/// Explains each of the requests, as soon as it is decided.
+/// Explains each request of the burst.
 ///
 /// # Errors
-/// If it is not an HTTP request, or if `out` takes no more.
+/// If it is not an HTTP request, or if writing to `out` fails.
 pub fn explain_burst(
     pipeline: &Pipeline,
     burst: &Burst,
@@ -75,11 +74,11 @@ pub fn explain_burst(
     let mut request = RequestHead::default();
     let parsed = request.parse(text.as_bytes());
     if !matches!(parsed, Ok(Some(_))) {
-        return Err(format!("no HTTP request: {}", text.trim_end()));
+        return Err(format!("not an HTTP request: {}", text.trim_end()));
     }
 
     let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    // An instant after the start, so that no clock is at zero.
+    // A second after the start, so that the clock is not at zero.
     let mut now = Duration::from_secs(1);
     for number in 1..=burst.times {
         let now_ns = u64::try_from(now.as_nanos()).map_err(|_| "longer than 584 years")?;
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_measured_in_the_body_and_in_the_url() {
+    fn a_graphql_query_is_measured_in_the_body_and_in_the_url() {
         let why = |url: &str, data: &str| why_with_body(url, data, 1, 0);
         for text in [why("/graphql", "{a{b}}"), why("/graphql?query={a{b}}", "")] {
             assert!(text.starts_with("1  200  route 2, /graphql\n"), "{text}");

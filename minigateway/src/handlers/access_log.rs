@@ -7,8 +7,7 @@
 //!  "skipped":["daily"]}
 //! ```
 //!
-//! It is one line in the file. What a client sends is escaped, so that it ends neither the line
-//! nor its string.
+//! In the file this is one line. Data of clients is escaped and cannot end the line or a string.
 
 use super::pipeline::{Charges, Pipeline};
 use crate::engine::limits::Outcome;
@@ -34,8 +33,8 @@ struct Line<'a> {
     skipped: Vec<&'a str>,
 }
 
-/// The line of a request that has ended. Bytes that are not UTF-8 become U+FFFD; `id` is empty if
-/// requests have none.
+/// Formats the line of a request that has ended. Bytes that are not UTF-8 become U+FFFD. `id` is
+/// empty if `log.trace` is off.
 pub fn line(
     pipeline: &Pipeline,
     unix_ms: u64,

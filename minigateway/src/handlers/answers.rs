@@ -1,18 +1,18 @@
-//! What a client is told about its request and its limits.
+//! The responses of the gateway itself, and the headers that tell a client about its limits.
 //!
-//! | what happened | status | body | headers |
+//! | outcome | status | body | headers |
 //! |---|---|---|---|
 //! | forwarded | the upstream's | the upstream's | RateLimit-Policy, RateLimit |
-//! | a limit by rate refused it | 429 | problem `quota-exceeded` | the same, and Retry-After |
-//! | only a concurrency limit did | 503 | problem `temporary-reduced-capacity` | the same |
-//! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
+//! | refused by a rate limit | 429 | problem `quota-exceeded` | these two and Retry-After |
+//! | refused by concurrency limits | 503 | problem `temporary-reduced-capacity` | the first two |
+//! | the store is down, `when_down = "refuse"` | 503 | problem | Retry-After |
 //! | requests in progress hold too many bodies | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path or header | 400 | problem | |
-//! | the front door refused it | 400 to 410 | problem | WWW-Authenticate |
-//! | a browser asked first (preflight) | 204 | none | Access-Control-Allow-Methods, -Headers |
+//! | credentials, scopes, version | 400 to 410 | problem | WWW-Authenticate |
+//! | CORS preflight | 204 | none | Access-Control-Allow-Methods, -Headers |
 //!
-//! Limits in dry run are a secret of the operator: no header and no body names them.
+//! Limits in dry run are hidden from clients: no header and no body names them.
 
 use super::pipeline::{Charges, Pipeline, Reason};
 use crate::engine::limiter::{Limiter, Quota};
@@ -20,18 +20,18 @@ use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 
-/// A response of the gateway's own: a problem, or the answer to a preflight.
+/// A response of the gateway itself: a problem, or the answer to a preflight.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
     /// 400 to 599, or 204.
     pub status: u16,
-    /// Of [`problem::CONTENT_TYPE`]; empty with 204.
+    /// The body, of type [`problem::CONTENT_TYPE`]; empty with 204.
     pub body: String,
-    /// Beside those about limits.
+    /// Headers other than the ones about limits.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// The response to a request that is not forwarded.
+/// Builds the response to a request that is not forwarded.
 pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Problem {
     let problem = |status, detail: &str, headers| Problem {
         status,
@@ -42,17 +42,17 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
     match reason {
         Reason::Ambiguous(detail) => problem(400, detail, Vec::new()),
         Reason::NotFound => problem(404, "", Vec::new()),
-        // RFC 9110, 15.5.6: the answer says what is allowed.
+        // RFC 9110, 15.5.6: a 405 must list the allowed methods.
         Reason::MethodNotAllowed(methods) => problem(405, "", vec![("Allow", methods)]),
         Reason::Preflight(route) => {
-            let headers = pipeline.config.front.preflight(&pipeline.config.routes[route]);
+            let headers = pipeline.config.filters.preflight(&pipeline.config.routes[route]);
             Problem { status: 204, body: String::new(), headers }
         }
-        Reason::StoreDown => unavailable("the rate limits cannot be asked"),
-        Reason::BodiesHeld => unavailable("the bodies of other requests take all memory for them"),
-        Reason::Front(route, refused) => {
-            let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route]);
-            let challenge = front.challenge(route, refused).map(|it| ("WWW-Authenticate", it));
+        Reason::StoreDown => unavailable("the store of rate limits is unavailable"),
+        Reason::BodiesHeld => unavailable("bodies of other requests fill the memory for bodies"),
+        Reason::Filter(route, refused) => {
+            let (filters, route) = (&pipeline.config.filters, &pipeline.config.routes[route]);
+            let challenge = filters.challenge(route, refused).map(|it| ("WWW-Authenticate", it));
             let (status, detail) = refused.problem();
             problem(status, detail, challenge.into_iter().collect())
         }
@@ -73,7 +73,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
     }
 }
 
-/// Returns true if the gateway tells the client about limits, so that the upstream does not.
+/// Returns true if the response gets limit headers, which replace those of the upstream.
 pub fn shows_limits(pipeline: &Pipeline, charges: &Charges) -> bool {
     charges.outcomes().any(|(limit, _)| !pipeline.limits[limit].is_dry_run)
 }
@@ -99,7 +99,7 @@ pub fn write_limits(
         let (word, algorithm) = (charge.word(limits, now_ns), &limits[charge.limit].algorithm);
         state(charge.limit, algorithm.quota(&word, now_ns), algorithm.more_after_ns(word, now_ns))
     });
-    // A store that is down says nothing.
+    // No state is known if the store is down.
     let shared = charges.shared.iter().filter(|it| !limits[it.limit].is_dry_run);
     let shared = shared.filter_map(|charge| {
         let (limit, known) = (charge.limit, charge.state?);
@@ -132,7 +132,7 @@ pub fn write_limits(
 
 #[cfg(test)]
 mod tests {
-    use super::super::front::Facts;
+    use super::super::filters::Facts;
     use super::super::pipeline::Action;
     use super::*;
     use crate::conf::config::read;
@@ -157,7 +157,7 @@ mod tests {
         limits = ["at_once"]
     "#;
 
-    /// The headers and the problem of the last of `count` requests.
+    /// Returns the headers and the problem of the last of `count` requests.
     fn last(count: usize, path: &str) -> (String, Option<Problem>) {
         let pipeline = Pipeline::new(
             read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes"),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admitted_request_is_told_what_is_left() {
+    fn the_response_to_an_admitted_request_has_the_remaining_quota() {
         let (headers, problem) = last(1, "/");
         let expected = "RateLimit-Policy: \"per_client\";q=2;w=1\n\
                         RateLimit: \"per_client\";r=1;t=1\n\
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_is_told_by_whom_and_how_long() {
+    fn a_refusal_names_the_limit_and_the_wait() {
         let (headers, problem) = last(3, "/");
         assert!(headers.contains("RateLimit: \"per_client\";r=0;t=1"), "{headers}");
         let problem = problem.expect("refused");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_route_has_no_limits() {
+    fn a_request_without_a_route_has_no_limit_headers() {
         let (headers, problem) = last(1, "/none");
         assert_eq!((headers.as_str(), problem.map(|it| it.status)), ("", Some(404)));
     }

@@ -1,4 +1,4 @@
-//! Why a request got its answer, a line for each step; of a limit, the state and the comparison.
+//! Explains a decision: one line per step, and for each limit its state and the comparison.
 //!
 //! ```text
 //! route 2, /v1/users/{id}
@@ -8,13 +8,13 @@
 //! limit per_client: admitted, full again in 400ms of 1s, 200ms a request: 3 of 5 left
 //! limit per_client: refused, full again in 1s of 1s, 200ms more for this request: 200ms too much
 //! limit daily, shared: refused, 1000 of 1000 counted, the window ends in 3h: no room for 1
-//! limit hourly: skipped, because another limit refuses; 12 of 100 counted, ...
+//! limit hourly: skipped, because another limit refuses, 12 of 100 counted, ...
 //! ```
 //!
 //! "Full again" is TAT - now of [`crate::engine::limiter::gcra`]. The state is the one after the
-//! decision: an admitted request is in it, a refused one is not.
+//! decision, so it includes an admitted request and not a refused one.
 
-use super::front::{Facts, Refused};
+use super::filters::{Facts, Refused};
 use super::pipeline::{Charges, Pipeline};
 use crate::conf::file::RouteConfig;
 use crate::engine::limiter::algorithm::Algorithm;
@@ -24,10 +24,10 @@ use crate::engine::shared::KeyState;
 use minigateway_graphql::Cost;
 use std::time::Duration;
 
-/// The request header that asks for it, and the response headers that carry it.
+/// The request header that asks for an explanation, and the response headers with its lines.
 pub const HEADER: &str = "X-Explain";
 
-/// Explains a decision of [`Pipeline::decide`] at `now_ns`, which filled `facts` and `charges`.
+/// Explains a decision of [`Pipeline::decide`] at `now_ns`, which has filled `facts` and `charges`.
 pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64) -> Vec<String> {
     let mut lines = vec![match facts.route {
         Some(index) => {
@@ -44,7 +44,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         lines.push(format!("client {}, tier {tier}, scopes {scopes}", client.name));
     }
     let route = facts.route.map(|it| &pipeline.config.routes[it]);
-    let version = route.and_then(|it| pipeline.config.front.version(it, facts));
+    let version = route.and_then(|it| pipeline.config.filters.version(it, facts));
     if let (Some((config, version)), Some(chosen)) = (version, facts.version) {
         let names = &config.versions.names;
         let by = chosen.source.map_or("default".to_owned(), |it| config.by[it].clone());
@@ -53,11 +53,11 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
     }
 
     if let Some((status, detail)) = facts.refused.map(Refused::problem) {
-        lines.push(format!("front door: {status} {detail}"));
+        lines.push(format!("refused: {status} {detail}"));
         return lines;
     }
 
-    // Each limit with what is known of the key: nothing if the store did not answer.
+    // Each limit with the state of its key, which is unknown if the store did not answer.
     let limits = &pipeline.limits;
     let local = charges.local.iter().map(|it| {
         let state = KeyState { word: it.word(limits, now_ns), now_ns, held: 0 };
@@ -73,7 +73,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let dry_run = if *is_dry_run { ", dry run" } else { "" };
         let why = match outcome {
             Outcome::Skipped if is_refused => ", because another limit refuses",
-            Outcome::Skipped => ", without an answer of the store",
+            Outcome::Skipped => ", without an answer from the store",
             _ => "",
         };
         let mut line =
@@ -86,14 +86,14 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         lines.push(line);
     }
 
-    // Those of other tiers, and those that allow the address.
+    // Limits for other tiers, and limits that do not count this address.
     let all = route.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
     let uncharged = all.filter(|limit| charges.outcomes().all(|it| it.0 != *limit));
     lines.extend(uncharged.map(|it| format!("limit {}: does not count this", limits[it].name)));
     lines
 }
 
-/// The line about the queries of a request, and what [`check`](crate::wire::graphql::check) said.
+/// Explains the result of [`check`](crate::wire::graphql::check).
 pub fn graphql(max: Cost, checked: &Result<Cost, (u16, String)>) -> String {
     match checked {
         Ok(cost) => format!("graphql: {cost} of {max}"),
@@ -101,8 +101,7 @@ pub fn graphql(max: Cost, checked: &Result<Cost, (u16, String)>) -> String {
     }
 }
 
-/// Says why an algorithm decided as it did. `word` is the state after that, and `limit` the most
-/// that is available at once.
+/// Explains the decision of an algorithm. `word` is the state after it, `limit` the largest quota.
 fn arithmetic(
     algorithm: &Algorithm,
     word: u64,
@@ -171,7 +170,7 @@ mod tests {
     use crate::engine::limiter::sliding_counter::SlidingCounter;
     use minilb::wire::http1::head::RequestHead;
 
-    /// The explanation of the last of `count` requests at 1.7 s.
+    /// Explains the last of `count` requests at 1.7 s.
     fn last(algorithm: Algorithm, limit: u64, count: usize) -> String {
         let (mut word, now_ns) = (0, 1_700_000_000);
         let decisions = (0..count).map(|_| algorithm.decide(&mut word, now_ns, 1));

@@ -1,17 +1,17 @@
-//! From a request to its route, its limits and its answer.
+//! Handles a request: finds its route, charges its limits and builds the response.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`pipeline`] | which route, which keys, admitted or not |
-//! | [`front`] | clients, versions, browsers, headers |
-//! | [`answers`] | what the client is told |
-//! | [`access_log`] | what the operator is told |
-//! | [`explain`] | why, if it asks |
+//! | [`pipeline`] | the route, the keys and the decision |
+//! | [`filters`] | authentication, versions, CORS and header changes |
+//! | [`answers`] | problem responses and limit headers |
+//! | [`access_log`] | a line of JSON per request |
+//! | [`explain`] | the explanation of a decision |
 //!
-//! None of them waits, sends or reads a clock.
+//! Nothing here waits, sends or reads a clock.
 
 pub mod access_log;
 pub mod answers;
 pub mod explain;
-pub mod front;
+pub mod filters;
 pub mod pipeline;

@@ -1,30 +1,30 @@
-//! What happens to a request, step by step.
+//! The steps of a request, from its path to the decision.
 //!
 //! ```text
-//! GET /v1/%75sers/7 HTTP/1.1      1. path     /v1/users/7, in the one spelling that is sent on
-//! Host: api.example.com           2. route    of this host, or of any: /v1/users/{id}
-//! X-Api-Key: k                    3. front    the client behind the key, the version of the API
+//! GET /v1/%75sers/7 HTTP/1.1      1. path     normalized: /v1/users/7
+//! Host: api.example.com           2. route    for this host or any: /v1/users/{id}
+//! X-Api-Key: k                    3. filters  authenticate, choose the API version
 //!                                 4. keys     per_client by 192.0.2.7, per_key by "k"
-//!                                 5. charge   both, or neither
-//!                                 6. action   forward, after a delay; or answer: refused
+//!                                 5. charge   both limits, or neither
+//!                                 6. action   forward, maybe delayed, or refuse
 //! ```
 //!
-//! # What was checked is what is served
+//! # The upstream sees the same request
 //!
-//! The upstream gets the path that was matched. What servers read in different ways is refused with
-//! 400 ([`normalize`]), and so are two headers of a route's condition or a limit's key. A slash at
-//! the end changes no route, and `HEAD` is a `GET`.
+//! The upstream gets the path that was matched. A path that servers interpret in different ways is
+//! refused with 400 ([`normalize`]), and so is a second header of a name that a route or a limit
+//! depends on. A trailing slash is ignored, and `HEAD` takes the routes of `GET`.
 //!
 //! # Reload
 //!
-//! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key`,
-//! `keys_max`, `shared` and `lease` keeps its buckets and leases, so that a reload gives no client
-//! a new burst, and loses nothing that was deducted.
+//! [`Pipeline::new`] takes the old pipeline. A limit with the same name, algorithm, `key`,
+//! `keys_max`, `shared` and `lease` keeps its buckets and leases, so a reload gives no client a new
+//! burst and loses no lease.
 
-use super::front::{Facts, Refused, bare_path, preflight_method, values};
+use super::filters::{Facts, Refused, bare_path, preflight_method, values};
 use crate::conf::config::{Config, LimitConfig};
 use crate::conf::file::RouteConfig;
-use crate::conf::front::FrontConfig;
+use crate::conf::filters::FilterConfig;
 use crate::conf::values::{HeaderName, KeyPart};
 use crate::engine::identity::Identity;
 use crate::engine::leases::Leases;
@@ -40,91 +40,91 @@ use minilb::wire::http1::head::RequestHead;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-/// A configuration in use: its routes can be found, and its limits have buckets.
+/// A configuration in use: the routers, and the buckets of its limits.
 pub struct Pipeline {
-    /// What it was made from.
+    /// The configuration that it was built from.
     pub config: Config,
-    /// What routes are charged by: one for each of the configuration.
+    /// The limits, in the order of the configuration.
     pub limits: Vec<Limit>,
-    /// Of each limit that is shared and has leases.
+    /// The leases of each limit, if it has any.
     pub leases: Vec<Option<Arc<Leases>>>,
-    /// What the routers lead to: a route, and the version that the path names.
+    /// The entries of the routers: a route, and the version that the path names.
     entries: Vec<(usize, Option<usize>)>,
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
-    /// Headers that a request has at most once.
+    /// The headers that a request may have only once.
     single: BTreeSet<String>,
     seed: ahash::RandomState,
 }
 
-/// What a request is charged with, limit by limit.
+/// The charges of a request, one per limit.
 #[derive(Debug, Default)]
 pub struct Charges {
-    /// By limits of this gateway.
+    /// Charges of local limits.
     pub local: Vec<Charge>,
-    /// By limits that all gateways share. [`Pipeline::decide`] leaves these to the store.
+    /// Charges of shared limits. [`Pipeline::decide`] leaves the decision to the store.
     pub shared: Vec<SharedCharge>,
 }
 
 impl Charges {
-    /// Nothing is charged.
+    /// Removes all charges.
     pub fn clear(&mut self) {
         self.local.clear();
         self.shared.clear();
     }
 
-    /// The limits that refuse, those in dry run as well.
+    /// Returns the limits that refuse, including those in dry run.
     pub fn refusing(&self) -> impl Iterator<Item = usize> + Clone {
         self.outcomes().filter(|it| it.1 == Outcome::Refused).map(|(limit, _)| limit)
     }
 
-    /// Each limit, and what became of the request there.
+    /// Returns each limit with its outcome.
     pub fn outcomes(&self) -> impl Iterator<Item = (usize, Outcome)> + Clone {
         let local = self.local.iter().map(|it| (it.limit, it.outcome()));
         local.chain(self.shared.iter().map(|it| (it.limit, it.outcome())))
     }
 }
 
-/// What happens to a request.
+/// The decision about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It goes to the upstream of this route.
+    /// Forward it to the upstream of this route.
     Forward {
         /// The index of the route.
         route: usize,
-        /// How long to wait before that.
+        /// How long to wait before.
         delay_ns: u64,
     },
-    /// It is answered here.
+    /// Answer it here.
     Answer(Reason),
 }
 
-/// Why a request is answered here.
+/// Why the gateway itself answers a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A limit refuses it. Its charges say which.
+    /// A limit refuses it. The charges show which one.
     Limited {
-        /// As in [`Decision::Refused`].
+        /// The wait, as in [`Decision::Refused`].
         retry_after_ns: Option<u64>,
     },
     /// The store of shared limits is down, and the configuration says `when_down = "refuse"`.
     StoreDown,
-    /// The requests in progress hold too many bodies.
+    /// The bodies of requests in progress fill the memory for bodies.
     BodiesHeld,
-    /// A browser asks what it may do with the route that has this index.
+    /// It is a CORS preflight for the route with this index.
     Preflight(usize),
-    /// The front door of the route that has this index refuses it.
-    Front(usize, Refused),
-    /// The request means different things to different servers: the detail.
+    /// The route with this index refuses its credentials, scopes or version.
+    Filter(usize, Refused),
+    /// Servers may interpret the request differently: the detail.
     Ambiguous(&'static str),
     /// No route has this path.
     NotFound,
-    /// Routes have the path, for these methods.
+    /// Routes have this path, but only for these methods.
     MethodNotAllowed(String),
 }
 
 impl Pipeline {
-    /// Takes over the buckets of limits that `old` has too.
+    /// Builds a pipeline, and takes over the buckets of unchanged limits from `old`.
     pub fn new(config: Config, old: Option<&Pipeline>) -> Pipeline {
         let mut entries = Vec::new();
         let mut of_host = HashMap::<_, Router>::new();
@@ -134,14 +134,14 @@ impl Pipeline {
                 Some(host) => of_host.entry(host.0.clone().into_bytes()).or_default(),
                 None => &mut of_any_host,
             };
-            for (of_path, path) in paths(route, &config.front) {
+            for (of_path, path) in paths(route, &config.filters) {
                 router.insert(&path, entries.len()).expect("the configuration checked it");
                 entries.push((index, of_path));
             }
         }
 
         let known = |limit: &LimitConfig| {
-            // What was deducted in another store is not spent for this one.
+            // A lease from another store must not be used for this one.
             let old = old.filter(|it| limit.shared.is_none() || it.config.redis == config.redis)?;
             let is_same = |it: &LimitConfig| {
                 (&it.name, it.algorithm, &it.key, it.keys_max, it.shared)
@@ -151,7 +151,7 @@ impl Pipeline {
             Some((&old.limits[index].store, &old.leases[index]))
         };
         let new_limit = |limit: &LimitConfig| {
-            // The buckets of a shared limit are elsewhere.
+            // The buckets of a shared limit are in the shared store.
             let new = || Arc::new(Store::new(limit.shared.map_or(limit.keys_max, |_| 0)));
             let store = known(limit).map_or_else(new, |it| Arc::clone(it.0));
             let LimitConfig { algorithm, is_dry_run, .. } = *limit;
@@ -176,14 +176,14 @@ impl Pipeline {
             entries,
             of_host,
             of_any_host,
-            // Buckets that were taken over have keys by the old seed.
+            // The keys of buckets that were taken over are hashed with the old seed.
             seed: old.map_or_else(ahash::RandomState::new, |it| it.seed.clone()),
         }
     }
 
-    /// Decides whether to forward a request. Fills `charges` with the decision of each limit, and
-    /// `facts`, which has the time, with the rest. If the request is forwarded, the caller must
-    /// still ask the store for `charges.shared`.
+    /// Decides about a request. Stores the decision of each local limit in `charges`, and
+    /// everything else in `facts`, in which the caller has set the time. If the result is
+    /// `Forward`, the caller must still charge `charges.shared` in the store.
     pub fn decide(
         &self,
         request: &RequestHead,
@@ -199,7 +199,7 @@ impl Pipeline {
         };
         facts.target = normalized;
         if self.single.iter().any(|name| values(request, name).nth(1).is_some()) {
-            return Action::Answer(Reason::Ambiguous("a header that must be one comes twice"));
+            return Action::Answer(Reason::Ambiguous("a header that may occur once is repeated"));
         }
 
         let (route, of_path, is_preflight) = match self.routed(request, &path) {
@@ -211,15 +211,15 @@ impl Pipeline {
             return Action::Answer(Reason::Preflight(route));
         }
         let route_config = &self.config.routes[route];
-        if let Err(refused) = self.config.front.check(route_config, request, of_path, facts) {
+        if let Err(refused) = self.config.filters.check(route_config, request, of_path, facts) {
             facts.refused = Some(refused);
-            return Action::Answer(Reason::Front(route, refused));
+            return Action::Answer(Reason::Filter(route, refused));
         }
-        if route_config.versions.is_some() && self.leads_elsewhere(request, route, facts) {
+        if route_config.versions.is_some() && self.targets_another_route(request, route, facts) {
             return Action::Answer(Reason::NotFound);
         }
 
-        // Each limit of the route, with the key that this request has for it.
+        // Collect a charge for each limit of the route that counts this request.
         let (network, identity) = (network(client).to_be_bytes(), facts.client.as_deref());
         let counts = |limit: &usize| {
             let LimitConfig { tiers, allow, .. } = &self.config.limits[*limit];
@@ -245,24 +245,24 @@ impl Pipeline {
         }
     }
 
-    /// Returns true if the upstream gets a path of another route, which may need another key, as
-    /// `/v2/admin` for `/admin`. `/*` takes what no route names, and guards no path of another one.
-    fn leads_elsewhere(&self, request: &RequestHead, route: usize, facts: &Facts) -> bool {
+    /// Returns true if the path for the upstream (`/v2/admin` for `/admin`) belongs to another
+    /// route, which may need other credentials. A route `/*` does not count.
+    fn targets_another_route(&self, request: &RequestHead, route: usize, facts: &Facts) -> bool {
         let sent = facts.target.as_deref().unwrap_or(request.uri());
-        let target = self.config.front.target(&self.config.routes[route], facts, sent);
+        let target = self.config.filters.target(&self.config.routes[route], facts, sent);
         let find = |path: &[u8]| self.route(request, path, |it| takes(it, request.method()));
         let is_other = |it: usize| it != route && self.config.routes[it].path.0 != "/*";
         normalize(&target).is_ok_and(|it| find(&it.path).is_some_and(|it| is_other(it.0)))
     }
 
-    /// The route of a request, the version that the path names, and true if it is a CORS preflight.
+    /// Finds the route, the version in the path, and true if the request is a CORS preflight.
     fn routed(
         &self,
         request: &RequestHead,
         path: &[u8],
     ) -> Result<(usize, Option<usize>, bool), Reason> {
         let find = |path: &[u8], method| self.route(request, path, |it| takes(it, method));
-        // A preflight asks with OPTIONS about another method, of a route that has `cors`.
+        // A preflight is an OPTIONS request about the method of another request.
         let asked = preflight_method(request).and_then(|method| find(path, method));
         let asked = asked.filter(|(route, _)| self.config.routes[*route].cors.is_some());
         if let Some((route, of_path)) = asked {
@@ -276,7 +276,7 @@ impl Pipeline {
                 _ => Reason::MethodNotAllowed(methods),
             });
         };
-        // The upstream gets `/v1/admin` as `/admin`, and that may need a key.
+        // The upstream gets `/v1/admin` as `/admin`, which may belong to a protected route.
         let is_same = || find(bare_path(path), request.method()).is_some_and(|it| it.0 == route);
         match of_path.is_none() || is_same() {
             true => Ok((route, of_path, false)),
@@ -284,8 +284,8 @@ impl Pipeline {
         }
     }
 
-    /// The most specific route whose conditions hold and that `accepts`, and the version that the
-    /// path names.
+    /// Finds the most specific route that meets its conditions and that `accepts` returns true for,
+    /// and the version in the path.
     fn route(
         &self,
         request: &RequestHead,
@@ -305,7 +305,7 @@ impl Pipeline {
         found.map(|entry| self.entries[entry])
     }
 
-    /// The methods that routes have for this path.
+    /// Returns the methods that routes have for this path.
     fn methods(&self, request: &RequestHead, path: &[u8]) -> Vec<String> {
         let mut methods = BTreeSet::new();
         self.route(request, path, |route| {
@@ -318,7 +318,7 @@ impl Pipeline {
         methods.into_iter().collect()
     }
 
-    /// What a limit counts the request by, in parts that are the same in all gateways.
+    /// Returns the parts of the request's key for a limit. They are the same in all gateways.
     fn key<'a>(
         &'a self,
         limit: usize,
@@ -342,8 +342,8 @@ impl Pipeline {
         })
     }
 
-    /// What a limit counts the request by, for the operator. A header may be a secret, so only its
-    /// first four characters are shown.
+    /// Formats the key of a request for the operator. A header may be a secret, so only its first
+    /// four characters are shown.
     pub fn key_name(
         &self,
         limit: usize,
@@ -368,21 +368,21 @@ impl Pipeline {
     }
 }
 
-/// A value, and a flag that distinguishes a missing one from an empty one.
+/// Adds a flag to a value that distinguishes a missing one from an empty one.
 fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
     value.map_or([b"", b"0"], |it| [it, b"1"])
 }
 
-/// Returns true if a route is for a method. `HEAD` is a `GET` without the body.
+/// Returns true if a route accepts a method. Routes for `GET` accept `HEAD` too.
 fn takes(route: &RouteConfig, method: &[u8]) -> bool {
     let mut methods = route.methods.iter().map(|it| it.0.as_bytes());
     route.methods.is_empty() || methods.any(|it| it == method || it == b"GET" && method == b"HEAD")
 }
 
-/// The paths of a route: its own, and one for each version if paths name them.
-fn paths(route: &RouteConfig, front: &FrontConfig) -> Vec<(Option<usize>, String)> {
+/// Returns the path patterns of a route: its own, and one per version if paths name versions.
+fn paths(route: &RouteConfig, filters: &FilterConfig) -> Vec<(Option<usize>, String)> {
     let mut paths = vec![(None, route.path.0.clone())];
-    let versions = route.versions.as_ref().map(|it| &front.versions[it.index].versions);
+    let versions = route.versions.as_ref().map(|it| &filters.versions[it.index].versions);
     if let Some(Versions { names, sources, .. }) = versions
         && sources.contains(&Source::Path)
     {
@@ -392,7 +392,7 @@ fn paths(route: &RouteConfig, front: &FrontConfig) -> Vec<(Option<usize>, String
     paths
 }
 
-/// An IPv6 customer has at least 64 bits of addresses, and may send from all of them.
+/// Returns the address of a client. For IPv6 only the /64, because one customer has all of it.
 fn network(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),
@@ -480,7 +480,7 @@ mod tests {
 
     /// The upstream gets `/v1/admin` as `/admin`.
     #[test]
-    fn a_version_in_the_path_passes_no_narrow_route_by() {
+    fn a_version_in_the_path_does_not_bypass_a_protected_route() {
         let limits = "limits = [\"per_account\"]";
         let config = GUARDED.replace(limits, &format!("{limits}\nversions = \"shop\""));
         let config = config + "[versions.shop]\nby = [\"path\"]\ndefault = \"1\"\nknown.1 = {}";
@@ -493,7 +493,7 @@ mod tests {
         let unknown = Refused::Version((404, "the version does not exist"));
         for target in ["/v2/a", "/%762", "/v2"] {
             let action = decide(&format!("GET {target} HTTP/1.1\nHost: a"));
-            assert_eq!(action, Action::Answer(Reason::Front(3, unknown)), "{target}");
+            assert_eq!(action, Action::Answer(Reason::Filter(3, unknown)), "{target}");
         }
         for target in ["/v1/admin", "/v1/admin/", "/%761/%61dmin?x", "/v1/a\nX-Canary: 1"] {
             let (target, header) = target.split_once('\n').unwrap_or((target, "X: 1"));
@@ -504,7 +504,7 @@ mod tests {
 
     /// The upstream gets `/admin` as `/v2/admin`.
     #[test]
-    fn a_version_told_in_the_path_passes_no_narrow_route_by() {
+    fn a_version_added_to_the_path_does_not_bypass_a_protected_route() {
         let limits = "limits = [\"per_account\"]";
         let config = GUARDED.replace(limits, &format!("{limits}\nversions = \"shop\""));
         let config = config.replace("path = \"/admin\"", "path = \"/v2/admin\"")
@@ -523,9 +523,9 @@ mod tests {
         }
     }
 
-    /// The upstream gets `/users/7` as `/v2/users/7`, a path of `/*`.
+    /// The upstream gets `/users/7` as `/v2/users/7`, which matches `/*`.
     #[test]
-    fn a_route_for_the_rest_guards_no_path_that_tells_a_version() {
+    fn a_catch_all_route_does_not_block_versioned_paths() {
         let config = r#"
             upstreams.api.servers = ["127.0.0.1:9000"]
             routes = [
@@ -545,7 +545,7 @@ mod tests {
         }
     }
 
-    /// A route `/admin` that needs a key, below a route `/*` that needs none.
+    /// A route `/admin` that needs a key, beside a route `/*` without one.
     const GUARDED: &str = r#"
         [api_keys.k.clients.acme]
         sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
@@ -584,12 +584,12 @@ mod tests {
     "#;
 
     #[test]
-    fn no_spelling_of_a_request_passes_a_narrow_route_by() {
+    fn no_spelling_of_a_request_bypasses_a_protected_route() {
         let config = read(GUARDED, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
         let pipeline = Pipeline::new(config.expect("no mistakes"), None);
         let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
         let refused = Refused::Credentials("a key or a token is needed");
-        let guarded = |route| Action::Answer(Reason::Front(route, refused));
+        let guarded = |route| Action::Answer(Reason::Filter(route, refused));
 
         let same = ["/admin", "/%61dmin", "/a%64mi%6E?x", "/admin/", "/admin/?x", "http://b/admin"];
         for target in same {
@@ -616,10 +616,10 @@ mod tests {
         }
     }
 
-    /// A browser's question is answered for routes with `cors` only. Any other request with
-    /// `OPTIONS` is none.
+    /// The gateway answers preflights only for routes with `cors`. Any other `OPTIONS` request is
+    /// routed like other methods.
     #[test]
-    fn options_is_a_method_like_others_unless_a_browser_asks() {
+    fn options_is_an_ordinary_method_except_in_a_preflight() {
         let config = read(GUARDED, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
         let pipeline = Pipeline::new(config.expect("no mistakes"), None);
         let options = |target: &str, host: &str, ask: &str| {
@@ -633,12 +633,12 @@ mod tests {
         assert_eq!(options("/shop", "b.example", ""), forward(3));
         assert_eq!(options("/caf%C3%A9/@me", "a", ask), forward(3));
         let refused = Refused::Credentials("a key or a token is needed");
-        let guarded = Action::Answer(Reason::Front(0, refused));
+        let guarded = Action::Answer(Reason::Filter(0, refused));
         assert_eq!(options("/admin", "a", ask), guarded);
     }
 
     #[test]
-    fn clients_have_buckets_of_their_own_and_a_reload_keeps_them() {
+    fn each_client_has_a_bucket_and_a_reload_keeps_it() {
         let first = pipeline(None);
         let request = "GET /users/7 HTTP/1.1\nHost: a";
         let refused = limited(500_000_000);
@@ -648,7 +648,7 @@ mod tests {
         assert_eq!(decide(&first, request, "192.0.2.2"), forward(0));
         assert_eq!(decide(&pipeline(Some(&first)), request, "192.0.2.1"), refused.clone());
         assert_eq!(decide(&pipeline(None), request, "192.0.2.1"), forward(0));
-        // One network of IPv6 is one client.
+        // An IPv6 /64 network is one client.
         for (client, action) in [
             ("2001:db8::1", forward(0)),
             ("2001:db8::2", forward(0)),
@@ -696,7 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_the_header_are_one_client() {
+    fn requests_without_the_key_header_share_a_bucket() {
         let pipeline = pipeline(None);
         let request = "GET /search HTTP/1.1\nHost: a\nX-Canary: 1";
         assert_eq!(decide(&pipeline, request, "192.0.2.1"), forward(2));

@@ -1,17 +1,17 @@
-//! A configuration in use: its pipeline, its upstreams, and what was counted.
+//! A configuration in use: its pipeline, its upstreams and its counters.
 //!
 //! ```text
-//! reload   generation 1 ──> generation 2     limits that are the same keep their buckets,
-//!          requests in progress keep 1       upstreams of the same name their servers' state
+//! reload   generation 1 ──> generation 2     unchanged limits keep their buckets,
+//!          requests in progress keep 1       upstreams of the same name their server state
 //! ```
 //!
-//! A request keeps its generation until its log line: its route, its limits and the concurrency
-//! limits that it releases are those of one configuration.
+//! A request keeps its generation until it is logged, so its route, its limits and the concurrency
+//! limits that it releases come from the same configuration.
 
 use crate::conf::config::Config;
 use crate::conf::file::UpstreamConfig;
 use crate::engine::top_keys::TopKeys;
-use crate::handlers::front::Facts;
+use crate::handlers::filters::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
 use minikit::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,58 +28,58 @@ use minilb::wire::http1::framing::Framing;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a connection to a server is used, in milliseconds, and for how many requests.
+/// How long, and for how many requests, a connection to a server is reused.
 const POOL: PoolLimits =
     PoolLimits { capacity: 0, requests_max: 100_000, lifetime_ms: 3_600_000, idle_ms_max: 60_000 };
-/// The longest response head.
+/// The longest response head, in bytes.
 const RESPONSE_HEAD_MAX: usize = 16 * 1024;
-/// The most bytes of bodies that all requests in progress hold.
+/// The most bytes of bodies that all requests in progress may hold together.
 const HELD_TOTAL_MAX: u64 = 512 << 20;
-/// How much of a request body is held before the first attempt, so that it can be repeated.
+/// How much of a request body is buffered before the first attempt, for retries.
 const BODY_STORED_MAX: usize = 16 * 1024;
 
 /// A configuration in use.
 pub struct Generation {
     /// Routes and limits.
     pub pipeline: Pipeline,
-    /// Where each upstream is: for bodies that are streamed, and for those that are looked into.
+    /// Two routes to each upstream: for streamed bodies, and for bodies that are inspected.
     forwards: Vec<[Arc<Route>; 2]>,
-    /// Requests of each version.
+    /// The number of requests by version, for each `[versions.NAME]`.
     pub versions: Vec<Vec<AtomicU64>>,
-    /// Of the limits.
+    /// The decisions of each limit.
     pub limits: Vec<LimitCounts>,
-    /// Requests that have ended since the configuration was loaded, by [`OUTCOMES`].
+    /// The number of ended requests since the configuration was loaded, by [`OUTCOMES`].
     pub requests: [AtomicU64; 4],
-    /// Bytes of bodies that requests in progress hold, of all cores and generations.
+    /// The bytes of bodies that requests in progress hold, over all cores and generations.
     held: Arc<AtomicU64>,
-    /// The access log, open; a reload opens it again.
+    /// The open access log; a reload reopens it.
     pub access_log: LogFiles,
-    /// Servers and their state.
+    /// The servers and their state.
     pub upstreams: Vec<Arc<SharedUpstream>>,
 }
 
-/// What becomes of requests, as metrics call it, with an index for each.
+/// The outcomes of requests, as metrics name them. The constants below are their indices.
 pub const OUTCOMES: [&str; 4] = ["forwarded", "refused", "unrouted", "preflight"];
-/// To an upstream, which may have failed.
+/// Forwarded to an upstream, which may have failed.
 pub const FORWARDED: usize = 0;
-/// By a limit or another check of the gateway.
+/// Refused by a limit or another check of the gateway.
 pub const REFUSED: usize = 1;
-/// No route fits.
+/// No route matches.
 pub const UNROUTED: usize = 2;
-/// A browser asked what it may do.
+/// A CORS preflight.
 pub const PREFLIGHT: usize = 3;
 
-/// What a limit decided since the configuration was loaded.
+/// The decisions of a limit since the configuration was loaded.
 #[derive(Default)]
 pub struct LimitCounts {
-    /// Requests by `Outcome`; those that a limit in dry run refuses are not refused.
+    /// Requests by `Outcome`. A limit in dry run counts refusals too, though it refuses nothing.
     pub outcomes: [AtomicU64; 3],
-    /// Of keys that have a bucket in this gateway.
+    /// The busiest keys with a bucket in this gateway.
     pub top: TopKeys,
 }
 
 impl Generation {
-    /// Takes over buckets and the state of servers from `old`.
+    /// Builds a generation, and takes over buckets and the state of servers from `old`.
     pub fn new(config: Config, old: Option<&Generation>) -> Generation {
         let known = |config: &UpstreamConfig| {
             old?.upstreams.iter().find(|it| it.name == config.name).map(Arc::clone)
@@ -98,17 +98,17 @@ impl Generation {
         let forward = |(config, upstream): (_, &Arc<SharedUpstream>)| {
             [false, true].map(|whole| Arc::new(forward(config, Arc::clone(upstream), whole)))
         };
-        // A gateway without its log is better than none.
+        // Serve without the log rather than not at all.
         let access_log = LogFiles::open(config.log.access.iter().map(PathBuf::as_path));
         let access_log = access_log.unwrap_or_else(|error| {
-            tracing::error!("{error}; there is no access log");
+            tracing::error!("{error}; running without the access log");
             LogFiles::default()
         });
         let counts = |names: usize| (0..names).map(|_| AtomicU64::new(0)).collect();
         Generation {
             access_log,
             forwards: config.upstreams.iter().zip(&upstreams).map(forward).collect(),
-            versions: config.front.versions.iter().map(|it| counts(it.known.len())).collect(),
+            versions: config.filters.versions.iter().map(|it| counts(it.known.len())).collect(),
             limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
             requests: Default::default(),
             held: old.map_or_else(Arc::default, |it| Arc::clone(&it.held)),
@@ -117,28 +117,29 @@ impl Generation {
         }
     }
 
-    /// Where a request of this route goes.
+    /// Returns where to forward a request of this route.
     pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
-        let Config { routes, front, .. } = &self.pipeline.config;
-        let version = front.version(&routes[route], facts);
+        let Config { routes, filters, .. } = &self.pipeline.config;
+        let version = filters.version(&routes[route], facts);
         let of_version = version.and_then(|(it, version)| it.known[version].upstream.as_ref());
         let is_whole = routes[route].graphql.is_some();
-        let is_whole = is_whole || front.renamed(&routes[route], facts).is_some();
+        let is_whole = is_whole || filters.renamed(&routes[route], facts).is_some();
         let upstream = of_version.unwrap_or(&routes[route].upstream);
         &self.forwards[upstream.index][usize::from(is_whole)]
     }
 
-    /// Reserves memory for the bodies that a request holds, in bytes: its own if it is looked into,
-    /// and the response's if fields are renamed. `None`: those in progress hold too much.
+    /// Reserves memory for the bodies that a request holds, and returns its size in bytes: its own
+    /// body if it is inspected, and the response body if fields are renamed. `None` if the requests
+    /// in progress hold too much.
     pub fn hold(&self, route: usize, facts: &Facts, framing: Framing) -> Option<u64> {
-        let Config { routes, front, .. } = &self.pipeline.config;
+        let Config { routes, filters, .. } = &self.pipeline.config;
         let max = HELD_BYTES_MAX as u64;
         let body = match framing {
             Framing::None => 0,
             Framing::Length(bytes) => bytes.min(max),
             Framing::Chunked => max,
         };
-        let bytes = match front.renamed(&routes[route], facts) {
+        let bytes = match filters.renamed(&routes[route], facts) {
             Some(_) => body + max,
             None if routes[route].graphql.is_some() => body,
             None => return Some(0),
@@ -147,7 +148,7 @@ impl Generation {
         self.held.fetch_update(Relaxed, Relaxed, fits).ok().map(|_| bytes)
     }
 
-    /// Ends what [`Generation::hold`] reserved.
+    /// Releases the memory that [`Generation::hold`] reserved.
     pub fn end_hold(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Relaxed);
     }

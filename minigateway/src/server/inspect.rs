@@ -3,10 +3,10 @@
 //! ```text
 //! minigateway_requests_total{outcome="refused"} 17
 //! minigateway_limit_decisions_total{limit="per_client",decision="refused"} 17
-//! minigateway_limit_overflow_total{limit="per_client"} 0     more keys than it has buckets
+//! minigateway_limit_overflow_total{limit="per_client"} 0     requests of keys without a slot
 //! ```
 //!
-//! A reload sets the counters of requests, versions and decisions to 0; the others go on.
+//! A reload resets the counters of requests, versions and decisions; the others continue.
 
 use super::generation::OUTCOMES;
 use super::redis::StoreCounts;
@@ -25,15 +25,15 @@ impl Inspect for Server {
         let connections = self.connections();
         out.gauge("minigateway_clients", "Clients connected.", connections.current());
         let accepted = connections.accepted();
-        out.counter("minigateway_clients_accepted_total", "Clients let in.", accepted);
-        let mut requests = out.counters("minigateway_requests_total", "Requests by their outcome.");
+        out.counter("minigateway_clients_accepted_total", "Clients accepted.", accepted);
+        let mut requests = out.counters("minigateway_requests_total", "Requests by outcome.");
         for (outcome, count) in OUTCOMES.iter().zip(&generation.requests) {
             requests.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
 
         let help = "Requests of each version of an API.";
         let mut versions = out.counters("minigateway_version_requests_total", help);
-        let configs = &generation.pipeline.config.front.versions;
+        let configs = &generation.pipeline.config.filters.versions;
         for (config, counts) in configs.iter().zip(&generation.versions) {
             for (version, count) in config.versions.names.iter().zip(counts) {
                 let labels = [("versions", config.name.as_str()), ("version", version.as_str())];
@@ -42,8 +42,8 @@ impl Inspect for Server {
         }
 
         let limits = || generation.pipeline.limits.iter().zip(&generation.limits);
-        let help = "Decisions of each limit; those of one in dry run refuse nothing, and a \
-                    request that another limit refuses is skipped.";
+        let help = "Decisions of each limit. One in dry run refuses nothing; skipped means \
+                    that another limit refused, or that the store did not answer.";
         let mut decisions = out.counters("minigateway_limit_decisions_total", help);
         for (limit, counts) in limits() {
             for (outcome, count) in Outcome::NAMES.iter().zip(&counts.outcomes) {
@@ -51,13 +51,13 @@ impl Inspect for Server {
                 decisions.sample(&labels, count.load(Relaxed));
             }
         }
-        let help = "Requests with shared limits, by what came of asking the store.";
+        let help = "Requests with shared limits, by the outcome of asking the store.";
         let mut asked = out.counters("minigateway_store_requests_total", help);
         let StoreCounts { answered, failed, skipped } = &*self.current.store;
         for (outcome, count) in [("answered", answered), ("failed", failed), ("skipped", skipped)] {
             asked.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
-        let help = "Requests of keys that found no bucket of their own.";
+        let help = "Requests decided by the shared overflow bucket.";
         let mut overflow = out.counters("minigateway_limit_overflow_total", help);
         for (limit, _) in limits() {
             overflow.sample(&[("limit", limit.name.as_str())], limit.store.overflowed());
@@ -86,7 +86,7 @@ impl Inspect for Server {
             ]);
         }
         let columns = ["limit", "key", "requests", "refused", "left"];
-        let note = "Of the buckets in this gateway; counts are at most this high.";
+        let note = "Of the buckets in this gateway. Counts are upper bounds.";
         let keys = page.table("Busiest keys", note, &columns);
         let now_ns = self.current.now_ns();
         for (limit, counts) in counted() {
@@ -105,7 +105,7 @@ impl Inspect for Server {
     }
 }
 
-/// `20 in 2s`, or `100 at once`.
+/// Formats `20 in 2s` or `100 at once`.
 fn policy(Policy { quota, window }: Policy) -> String {
     if window.is_zero() { format!("{quota} at once") } else { format!("{quota} in {window:?}") }
 }

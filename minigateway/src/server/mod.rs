@@ -1,15 +1,15 @@
-//! The running gateway: sockets, the clock, the file of the configuration.
+//! The running gateway: sockets, the clock and the configuration file.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`service`] | what minilb's connections ask about each request |
-//! | [`shared`] | charges of limits that are shared among gateways |
-//! | [`redis`] | the connection to their store |
-//! | [`generation`] | a configuration in use, and the next one |
-//! | [`start`] | from a configuration to a running server, and its reload |
+//! | [`service`] | the callbacks of minilb's connections for each request |
+//! | [`shared`] | charges limits that gateways share |
+//! | [`redis`] | the connection to the store of shared limits |
+//! | [`generation`] | a configuration in use |
+//! | [`start`] | starts the server, and reloads its configuration |
 //! | [`inspect`] | metrics and the state page |
 //!
-//! HTTP itself, the connections to clients and upstreams, is [`minilb::server::http`].
+//! [`minilb::server::http`] implements HTTP and the connections to clients and upstreams.
 
 pub mod generation;
 pub mod inspect;

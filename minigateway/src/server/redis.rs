@@ -1,4 +1,4 @@
-//! The connection of one core to the store of shared limits, with a deadline and a breaker.
+//! One core's connection to the store of shared limits, with a deadline and a circuit breaker.
 //!
 //! ```text
 //!             first connect                 handshake answered
@@ -8,19 +8,19 @@
 //!                           └──> Down             │ it was cut   is tried again
 //! ```
 //!
-//! Requests append their command to one buffer, and replies come in the order of the commands; so
-//! all requests of a core are in progress at once, and many commands are one write (pipelining).
+//! Requests append their commands to one buffer, and replies come in the order of the commands. So
+//! all requests of a core wait at the same time, and one write sends many commands.
 //!
 //! # A slow store costs one deadline, not one per request
 //!
-//! A request waits for its reply until the deadline, some milliseconds. If one passes, the
-//! connection is closed. All other requests that wait for it end as well, and those that come
-//! later do not begin to wait: the breaker is open. After a second the store must answer the
-//! handshake, within the same deadline, before any request waits for it again; that is the
-//! half-open state, and no request pays for it.
+//! A request waits for its reply until a deadline, a few milliseconds later. If the deadline of one
+//! request passes, the connection is closed and the breaker opens: all waiting requests end, and
+//! later ones do not start to wait. After a second, the gateway reconnects. The store must answer
+//! the handshake within the same deadline before any request waits for it again. That is the
+//! half-open state, and it delays no request.
 //!
-//! What a script did whose reply was not waited for stays charged: at most what the requests in
-//! progress cost. A script that the server has forgotten (`NOSCRIPT`) is sent again.
+//! A script may run although nobody waits for its reply any more. Its charges remain: at most the
+//! cost of the requests in progress. After `NOSCRIPT` the gateway sends the script again.
 //!
 //! NGINX counterpart: none. Envoy's ratelimit filter has `timeout` (20 ms) and
 //! `failure_mode_deny`, and no breaker of its own.
@@ -44,27 +44,27 @@ use tokio::time::timeout;
 
 /// How long the breaker stays open.
 const BREAKER_OPEN: Duration = Duration::from_secs(1);
-/// For a new connection. Only the first requests wait for it, until their own deadline.
+/// The timeout for connecting. Only the first requests wait for that, until their own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most bytes of a reply that is not complete: a reply is a handful of numbers.
+/// The largest incomplete reply in bytes. A reply is a few numbers.
 const UNREAD_MAX: usize = 1 << 20;
 
 fn deadline(config: &RedisConfig) -> Duration {
     config.timeout.as_ref().map_or(Duration::from_millis(20), |it| it.0)
 }
 
-/// No decision by the store.
+/// The store did not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Down;
 
-/// Of all cores, since the start.
+/// Counters of all cores, since the start.
 #[derive(Debug, Default)]
 pub struct StoreCounts {
     /// Requests that the store decided.
     pub answered: AtomicU64,
     /// Requests that got no reply in time, or an error.
     pub failed: AtomicU64,
-    /// Requests that did not ask, because the breaker was open.
+    /// Requests that did not ask because the breaker was open.
     pub skipped: AtomicU64,
 }
 
@@ -83,7 +83,7 @@ struct Shared {
 }
 
 enum Status {
-    /// At the start.
+    /// The first connection is being opened.
     Connecting,
     Up(Rc<Link>),
     Down,
@@ -95,7 +95,7 @@ struct Link {
     /// The hash of the script.
     sha: String,
     unsent: RefCell<Vec<u8>>,
-    /// In the order of the commands.
+    /// The waiting requests, in the order of their commands.
     waiting: RefCell<VecDeque<oneshot::Sender<Reply>>>,
     wake: Notify,
     close: Notify,
@@ -103,7 +103,7 @@ struct Link {
 }
 
 impl Client {
-    /// Connects in the background. Call it on the core's thread.
+    /// Starts to connect in the background. Must be called on the core's thread.
     pub fn start(config: RedisConfig, counts: Arc<StoreCounts>) -> Client {
         let state = RefCell::new(Status::Connecting);
         let shared = Rc::new(Shared { config, counts, state, changed: Notify::new() });
@@ -111,15 +111,15 @@ impl Client {
         Client { shared, task }
     }
 
-    /// What it was started with.
+    /// Returns the configuration of the client.
     pub fn config(&self) -> &RedisConfig {
         &self.shared.config
     }
 
-    /// Runs the script. `arguments` begin with the number of keys.
+    /// Runs the script. The first argument is the number of keys.
     ///
     /// # Errors
-    /// If there is no reply in time, or an error.
+    /// If no reply comes in time, or the reply is an error.
     pub async fn run_script(&self, arguments: &[String]) -> Result<Vec<i64>, Down> {
         let Shared { config, counts, .. } = &*self.shared;
         if matches!(*self.shared.state.borrow(), Status::Down) {
@@ -129,7 +129,7 @@ impl Client {
 
         let answer = timeout(deadline(config), self.shared.ask(arguments)).await;
         if answer.is_err() {
-            self.shared.trip("it does not answer in time");
+            self.shared.trip("no answer in time");
         }
         let answer = answer.unwrap_or(Err(Down));
         let counter = if answer.is_ok() { &counts.answered } else { &counts.failed };
@@ -161,7 +161,7 @@ impl Shared {
         }
     }
 
-    /// The connection, as soon as there is one.
+    /// Waits for a connection and returns it.
     async fn link(&self) -> Result<Rc<Link>, Down> {
         loop {
             let changed = self.changed.notified();
@@ -179,7 +179,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Opens the breaker. The requests that wait end, because the link is dropped.
+    /// Opens the breaker. Waiting requests end, because their senders are dropped.
     fn trip(&self, why: &str) {
         let old = self.state.replace(Status::Down);
         self.changed.notify_waiters();
@@ -191,7 +191,7 @@ impl Shared {
         }
     }
 
-    /// Connects, serves the connection, and connects again.
+    /// Connects, serves the connection, and reconnects after it has ended.
     async fn run(self: Rc<Shared>) {
         loop {
             match self.connect().await {
@@ -271,7 +271,7 @@ impl Link {
         reply.await.map_err(|_| Down)
     }
 
-    /// Writes what is appended, until an error.
+    /// Writes appended commands until an error occurs.
     async fn write(&self, mut writer: WriteHalf<'_>) -> io::Result<()> {
         loop {
             let unsent = self.unsent.take();
@@ -283,20 +283,20 @@ impl Link {
         }
     }
 
-    /// Hands out replies, until an error.
+    /// Hands replies to the waiting requests until an error occurs.
     async fn read(&self, mut reader: ReadHalf<'_>) -> io::Result<()> {
         let mut unread = Vec::new();
         loop {
             let reply = next(&mut unread, &mut reader).await?;
             let sender = self.waiting.borrow_mut().pop_front();
             let sender = sender.ok_or(io::ErrorKind::InvalidData)?;
-            // The request may have ended with its client.
+            // The request may have ended because its client disconnected.
             let _ = sender.send(reply);
         }
     }
 }
 
-/// The next reply; `unread` are bytes that came with the one before.
+/// Reads the next reply. `unread` holds bytes that came with the previous one.
 async fn next(unread: &mut Vec<u8>, stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Reply> {
     loop {
         if let Some((reply, length)) = resp::read(unread).map_err(|_| io::ErrorKind::InvalidData)? {

@@ -1,33 +1,33 @@
-//! What minilb's connections ask about each request, and what the gateway answers.
+//! The callbacks of minilb's HTTP connections: what the gateway does with each request.
 //!
 //! ```text
 //! begin             the request gets the current generation
-//! decide            pipeline.decide ─> a problem, or the route, after the delay of a limit
-//!                   charge_shared ──> the same, if limits are shared among gateways
+//! decide            pipeline.decide ─> a problem, or a route after the delay of its limits
+//!                   charge_shared ──> the same, for limits that gateways share
 //! write_request     the client's headers, X-Forwarded-For
 //! write_response    the upstream's headers, RateLimit
-//! log               the access log; limits that count requests in progress are released
+//! log               write the access log, release concurrency limits
 //! ```
 //!
-//! # The generation without a lock
+//! # How does a core get the current generation without a lock?
 //!
-//! Each core has its own reference and looks at one number per request; a reload changes the number
-//! and the core then takes the new generation from under the lock.
+//! Each core has its own reference, and compares one version number per request. A reload changes
+//! the number; only then does the core take the lock to get the new generation.
 
-// The `Rc` counts the requests of one core, without an atomic that all cores would share.
-#![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
+// The outer `Rc` counts the requests of one core, so that cores share no atomic counter.
+#![expect(clippy::redundant_allocation, reason = "the outer count belongs to one core")]
 
 use super::generation::{FORWARDED, Generation, PREFLIGHT, REFUSED, UNROUTED};
 use super::redis::{self, StoreCounts};
 use super::shared::charge_shared;
 use crate::conf::config::Config;
 use crate::conf::file::RouteConfig;
-use crate::conf::front::{FrontConfig, Rename};
+use crate::conf::filters::{FilterConfig, Rename};
 use crate::engine::limits::{Charge, refund_all, release};
 use crate::handlers::access_log;
 use crate::handlers::answers::{Problem, problem, shows_limits, write_limits};
 use crate::handlers::explain;
-use crate::handlers::front::{Facts, Refused, changes, single};
+use crate::handlers::filters::{Facts, Refused, changes, single};
 use crate::handlers::pipeline::{Action, Charges, Reason};
 use crate::wire::graphql;
 use crate::wire::problem;
@@ -55,14 +55,14 @@ use std::time::{Duration, Instant};
 pub struct Current {
     generation: Mutex<Arc<Generation>>,
     version: AtomicU64,
-    /// Of the stores of all cores and generations.
+    /// Counters of the store clients of all cores and generations.
     pub store: Arc<StoreCounts>,
-    /// What the time of limits counts from.
+    /// The origin of the time that limits use.
     start: Instant,
 }
 
 impl Current {
-    /// The first one.
+    /// Starts with the first generation.
     pub fn new(generation: Generation) -> Current {
         Current {
             generation: Mutex::new(Arc::new(generation)),
@@ -72,18 +72,18 @@ impl Current {
         }
     }
 
-    /// The generation of requests that begin now.
+    /// Returns the generation for requests that begin now.
     pub fn get(&self) -> Arc<Generation> {
         Arc::clone(&self.generation.lock())
     }
 
-    /// Replaces it. Requests in progress keep theirs.
+    /// Replaces the generation. Requests in progress keep theirs.
     pub fn set(&self, generation: Generation) {
         *self.generation.lock() = Arc::new(generation);
         self.version.fetch_add(1, Release);
     }
 
-    /// The time of limits.
+    /// Returns the time that limits use.
     pub fn now_ns(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -94,36 +94,35 @@ pub struct Gateway {
     current: Arc<Current>,
     generation: RefCell<Rc<Arc<Generation>>>,
     version: Cell<u64>,
-    /// Of the current generation, if it has one.
+    /// The store client of the current generation, if it has shared limits.
     store: RefCell<Option<Rc<redis::Client>>>,
-    /// Makes the numbers of traces, with a count of them.
+    /// With the count of traces, generates random trace ids.
     seed: ahash::RandomState,
     traces: Cell<u64>,
-    /// A second and its `Date`.
+    /// The last second and its `Date` header.
     date: RefCell<(u64, Vec<u8>)>,
 }
 
-/// What a request carries.
+/// The state of a request.
 #[derive(Default)]
 pub struct Context {
-    /// In cells, because the log line gives back what the request holds.
+    /// In a cell, because `log` releases it through a shared reference.
     generation: RefCell<Option<Rc<Arc<Generation>>>>,
     charges: RefCell<Charges>,
     facts: Facts,
     charged_ns: u64,
-    /// For metrics, as soon as it is known.
+    /// The outcome for metrics, as soon as it is known.
     outcome: Cell<Option<usize>>,
-    /// Bytes of bodies that are reserved for it.
+    /// The memory reserved for its bodies, in bytes.
     held: Cell<u64>,
-    /// For a client that asked for it.
+    /// The lines for a client that asked for an explanation.
     explanation: Vec<String>,
-    /// If requests have one here.
+    /// Empty if `log.trace` is off.
     trace: Trace,
 }
 
 impl Context {
-    /// Releases the limits that count requests in progress, memory and the generation, and counts
-    /// the request.
+    /// Counts the request, and releases its concurrency limits, its memory and its generation.
     fn release(&self) {
         if let Some(generation) = self.generation.take() {
             generation.end_hold(self.held.take());
@@ -136,7 +135,7 @@ impl Context {
     }
 }
 
-/// A request is never logged if its connection is cut at the end of the drain or its task panics.
+/// Covers requests that are never logged: cut at the end of the drain, or after a panic.
 impl Drop for Context {
     fn drop(&mut self) {
         self.release();
@@ -144,7 +143,7 @@ impl Drop for Context {
 }
 
 impl Gateway {
-    /// For one core.
+    /// Creates the gateway of one core.
     pub fn new(current: Arc<Current>) -> Gateway {
         let version = Cell::new(current.version.load(Acquire));
         let generation = RefCell::new(Rc::new(current.get()));
@@ -161,7 +160,7 @@ impl Gateway {
         gateway
     }
 
-    /// Connects to the store of the current generation, unless it is the same as before.
+    /// Connects to the store of the current generation, unless it is unchanged.
     fn connect(&self) {
         let redis = &self.generation.borrow().pipeline.config.redis;
         let mut store = self.store.borrow_mut();
@@ -219,7 +218,7 @@ impl HttpService for Gateway {
         let (request, address) = (&exchange.request, client.peer.ip());
         let mut action = pipeline.decide(request, address, *charged_ns, charges, facts);
         if let Action::Forward { route, .. } = action {
-            // Memory comes before the shared limits, because these cannot be refunded.
+            // Reserve memory before charging shared limits, which cannot be refunded.
             let reason = match generation.hold(route, facts, request.framing()) {
                 None => Some(Reason::BodiesHeld),
                 Some(bytes) => {
@@ -252,7 +251,7 @@ impl HttpService for Gateway {
         let reason = match action {
             Action::Answer(reason) => reason,
             Action::Forward { route, delay_ns } => {
-                // The request keeps its place in the queue even if the client goes away.
+                // The charge remains even if the client disconnects meanwhile.
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
                 }
@@ -265,7 +264,7 @@ impl HttpService for Gateway {
     fn check_body(&self, exchange: &mut Exchange, context: &mut Context) -> Option<Answer> {
         let Context { generation, facts, charges, explanation, outcome, .. } = context;
         let (generation, route) = (generation.get_mut().as_ref()?, facts.route?);
-        let Config { front, routes, .. } = &generation.pipeline.config;
+        let Config { filters, routes, .. } = &generation.pipeline.config;
         if let Some(max) = routes[route].graphql {
             let checked = check_graphql(max, exchange);
             if !explanation.is_empty() {
@@ -276,26 +275,27 @@ impl HttpService for Gateway {
                 return Some(error(status, &detail));
             }
         }
-        let Rename(fields, _) = front.renamed(&routes[route], facts)?;
-        let is_json = FrontConfig::may_be_json(&exchange.request);
+        let Rename(fields, _) = filters.renamed(&routes[route], facts)?;
+        let is_json = FilterConfig::may_be_json(&exchange.request);
         let body = exchange.stored_body().filter(|_| is_json)?;
-        // A compressed body is no JSON either.
+        // A compressed body fails here too, because it is not JSON.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
-        let reason = Reason::Front(route, Refused::Version(error));
+        let reason = Reason::Filter(route, Refused::Version(error));
         outcome.set(Some(REFUSED));
         Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
     }
 
     fn rewrites(&self, exchange: &Exchange, context: &Context) -> bool {
         let generation = context.generation.borrow();
-        asked(&generation, &context.facts)
-            .is_some_and(|(front, route)| front.rewrites(route, &context.facts, &exchange.response))
+        route_of(&generation, &context.facts).is_some_and(|(filters, route)| {
+            filters.rewrites(route, &context.facts, &exchange.response)
+        })
     }
 
     fn rewrite(&self, context: &mut Context, body: &mut Vec<u8>) -> bool {
         let generation = context.generation.borrow();
-        let asked = asked(&generation, &context.facts);
-        let renamed = asked.and_then(|(front, route)| front.renamed(route, &context.facts));
+        let routed = route_of(&generation, &context.facts);
+        let renamed = routed.and_then(|(filters, route)| filters.renamed(route, &context.facts));
         let Some(Rename(_, fields)) = renamed else { return true };
         let result = fields.rename(body).map(|renamed| *body = renamed);
         if let Err(error) = result {
@@ -313,15 +313,15 @@ impl HttpService for Gateway {
         out: &mut Vec<u8>,
     ) {
         let (generation, facts) = (context.generation.borrow(), &context.facts);
-        let asked = asked(&generation, facts);
+        let routed = route_of(&generation, facts);
         let sent = facts.target.as_deref().unwrap_or(request.uri());
-        let versioned = asked.filter(|it| it.1.versions.is_some());
+        let versioned = routed.filter(|it| it.1.versions.is_some());
         let rewritten = versioned.map(|it| it.0.target(it.1, facts, sent));
         let target = rewritten.as_deref().unwrap_or(sent);
 
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
         let is_dropped =
-            |name: &[u8]| asked.is_some_and(|it| it.0.drops_from_request(it.1, facts, name));
+            |name: &[u8]| routed.is_some_and(|it| it.0.drops_from_request(it.1, facts, name));
         let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
         let trace = &context.trace;
         for header in request.end_to_end() {
@@ -333,8 +333,8 @@ impl HttpService for Gateway {
             }
         }
 
-        // The target may have named another host than `Host`; it is the one that was routed. An
-        // HTTP/1.0 client may have named none.
+        // Send the host that was routed: a target with a host overrides `Host`. An HTTP/1.0 request
+        // may have no host at all.
         head.header_with(b"Host", |out| match request.host() {
             [] => out.extend_from_slice(attempt.upstream.as_bytes()),
             host => out.extend([host, port(request)].concat()),
@@ -350,8 +350,8 @@ impl HttpService for Gateway {
             head.header(b"X-Request-Id", trace.id.as_bytes());
             head.header(b"traceparent", trace.parent.as_bytes());
         }
-        if let Some((front, route)) = asked {
-            front.write_request(route, facts, &mut head);
+        if let Some((filters, route)) = routed {
+            filters.write_request(route, facts, &mut head);
         }
         head.finish();
     }
@@ -367,14 +367,14 @@ impl HttpService for Gateway {
         let charges = context.charges.borrow();
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let has_limits = generation.as_ref().is_some_and(|it| shows_limits(&it.pipeline, &charges));
-        let asked = asked(&generation, facts);
-        // A refusal takes no time, so the clocks need not be read again.
+        let routed = route_of(&generation, facts);
+        // A refusal is immediate, so the times of the decision are still right.
         let (unix_s, now_ns) = match answer {
             Some(it) if it.status == 429 => (facts.unix_s, context.charged_ns),
             _ => (unix_ms() / 1000, self.current.now_ns()),
         };
         if let Some(answer) = answer {
-            if !asked.is_some_and(|it| changes(&it.1.response_headers, b"server")) {
+            if !routed.is_some_and(|it| changes(&it.1.response_headers, b"server")) {
                 head.header(b"Server", b"minigateway");
             }
             let (of_date, date) = &mut *self.date.borrow_mut();
@@ -390,7 +390,7 @@ impl HttpService for Gateway {
                 head.header(name.as_bytes(), value);
             }
         } else {
-            // Headers of the upstream about limits would contradict ours.
+            // Drop limit headers of the upstream, which would contradict ours.
             let is_ours = |name: &[u8]| {
                 let starts = |with: &[u8]| {
                     name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with))
@@ -399,16 +399,16 @@ impl HttpService for Gateway {
                     || !context.explanation.is_empty()
                         && name.eq_ignore_ascii_case(explain::HEADER.as_bytes())
                     || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
-                    || asked.is_some_and(|it| it.0.drops_from_response(it.1, facts, name))
+                    || routed.is_some_and(|it| it.0.drops_from_response(it.1, facts, name))
             };
             for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
                 head.header(header.name, header.value);
             }
         }
 
-        if let Some((front, route)) = asked {
+        if let Some((filters, route)) = routed {
             let origin = exchange.request.headers().get(b"origin");
-            front.write_response(route, facts, origin, head);
+            filters.write_response(route, facts, origin, head);
         }
         if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
@@ -422,7 +422,7 @@ impl HttpService for Gateway {
     }
 
     fn error_answer(&self, status: u16, context: &mut Context) -> Answer {
-        // The body was too large. Anything else is the fault of an upstream.
+        // 413 means that the body was too large. Other errors come from upstreams.
         if status == 413 {
             context.outcome.set(Some(REFUSED));
         }
@@ -431,7 +431,7 @@ impl HttpService for Gateway {
 
     fn refusal_answer(&self, refusal: Refusal, context: &mut Context) -> Answer {
         context.outcome.set(Some(REFUSED));
-        // RFC 6585 has a status for headers that are too large.
+        // RFC 6585 defines a status for headers that are too large.
         let is_head = refusal == Refusal::HeadersTooLarge;
         let status = if is_head { 431 } else { refusal.status() };
         let detail = refusal.reason().replace('"', "'");
@@ -452,16 +452,16 @@ impl HttpService for Gateway {
     }
 }
 
-/// Measures the query of a request, whose route holds the whole body.
+/// Measures the query of a request whose whole body is buffered.
 fn check_graphql(max: Cost, exchange: &mut Exchange) -> Result<Cost, (u16, String)> {
-    let missing = || (413, "the body is not held".to_owned());
+    let missing = || (413, "the body is not buffered".to_owned());
     let body = std::mem::take(exchange.stored_body().ok_or_else(missing)?);
     let checked = graphql::check(max, &exchange.request, &body);
     *exchange.stored_body().ok_or_else(missing)? = body;
     checked
 }
 
-/// `:8443` of the header `Host`, unless the target named another host.
+/// Returns `:8443` of the header `Host`, unless the target names another host.
 fn port(request: &RequestHead) -> &[u8] {
     let host = request.headers().get(b"host").unwrap_or_default();
     let colon = host.iter().rposition(|it| *it == b':').unwrap_or(host.len());
@@ -469,29 +469,29 @@ fn port(request: &RequestHead) -> &[u8] {
     if name.eq_ignore_ascii_case(request.host()) { port } else { b"" }
 }
 
-/// Returns true for the headers of a request that `trace` takes the place of.
+/// Returns true for the request headers that `trace` replaces.
 fn replaces(trace: &Trace, name: &[u8]) -> bool {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     let is_lost = || !trace.is_continued && is(b"tracestate");
     !trace.id.is_empty() && (is(b"x-request-id") || is(b"traceparent") || is_lost())
 }
 
-/// The route of a request and what it asks, once it is known.
-fn asked<'a>(
+/// Returns the configuration of the request's route, if it has been found.
+fn route_of<'a>(
     generation: &'a Option<Rc<Arc<Generation>>>,
     facts: &Facts,
-) -> Option<(&'a FrontConfig, &'a RouteConfig)> {
-    let Config { front, routes, .. } = &generation.as_ref()?.pipeline.config;
-    Some((front, &routes[facts.route?]))
+) -> Option<(&'a FilterConfig, &'a RouteConfig)> {
+    let Config { filters, routes, .. } = &generation.as_ref()?.pipeline.config;
+    Some((filters, &routes[facts.route?]))
 }
 
-/// The body is a problem, and [`Gateway::write_response`] says so.
+/// Converts a problem to an answer. [`Gateway::write_response`] adds its content type.
 fn answer(Problem { status, body, headers }: Problem) -> Answer {
     let headers = headers.into_iter().map(|(name, it)| (name, it.into_bytes())).collect();
     Answer { status, headers, body: body.into_bytes() }
 }
 
-/// A problem without headers.
+/// Creates the answer with a problem without headers.
 fn error(status: u16, detail: &str) -> Answer {
     let body = problem::error(status, detail);
     answer(Problem { status, body, headers: Vec::new() })

@@ -1,4 +1,4 @@
-//! Charges of limits that are shared: from the lease, or by the store, in one step for all of them.
+//! Charges the shared limits of a request: from leases, or in one step in the store.
 //!
 //! ```text
 //! per_client   lease has 3 left ─> 2, no message
@@ -17,25 +17,25 @@ use crate::engine::shared::{KeyState, ScriptReply, SharedCharge, arguments, redi
 use crate::handlers::pipeline::{Pipeline, Reason};
 use std::rc::Rc;
 
-/// Charges the shared limits of a request, or none of them. `Some`: why it is refused.
+/// Charges all shared limits of a request, or none. Returns the reason if the request is refused.
 ///
-/// `now_ns` is the clock of this gateway; the store decides by its own.
+/// `now_ns` reads the clock of this gateway; the store uses its own.
 pub async fn charge_shared(
     pipeline: &Pipeline,
     store: Option<Rc<Client>>,
     charges: &mut [SharedCharge],
     now_ns: impl Fn() -> u64,
 ) -> Option<Reason> {
-    let store = store.expect("the configuration has a store if it has shared limits");
+    let store = store.expect("a configuration with shared limits has a store");
     let asked_ns = now_ns();
 
-    // What leases pay for needs no message. `asked` are the others.
+    // A lease that covers the cost needs no message. `asked` are the other charges.
     let mut asked = Vec::new();
     for (index, charge) in charges.iter_mut().enumerate() {
         let payment = pipeline.leases[charge.limit].as_ref();
         match payment.map(|it| it.take(charge.key, charge.cost, asked_ns)) {
-            Some(Payment::Held(state)) => (charge.state, charge.is_charged) = (Some(state), true),
-            Some(Payment::Ask(lease)) => {
+            Some(Payment::FromLease(it)) => (charge.state, charge.is_charged) = (Some(it), true),
+            Some(Payment::AskStore(lease)) => {
                 charge.lease = lease;
                 asked.push(index);
             }
@@ -54,11 +54,12 @@ pub async fn charge_shared(
     if !is_admitted {
         put_back(pipeline, charges);
     }
+    // Apply the decisions of the store, and record the leases that it granted.
     for (number, index) in asked.iter().enumerate() {
         let charge = &mut charges[*index];
         let algorithm = &pipeline.limits[charge.limit].algorithm;
         let deducted = match &reply {
-            Ok(reply) => reply.settle(number, algorithm, charge),
+            Ok(reply) => reply.apply(number, algorithm, charge),
             Err(Down) => 0,
         };
         let Some(leases) = &pipeline.leases[charge.limit] else { continue };
@@ -71,7 +72,7 @@ pub async fn charge_shared(
             let length_ns = full_after_ns.min(u64::try_from(window).unwrap_or(u64::MAX));
             let times_ns = [asked_ns, now_ns(), asked_ns.saturating_add(length_ns)];
             let rest = deducted.saturating_sub(charge.cost);
-            let held = leases.settle(charge.key, rest, state, times_ns);
+            let held = leases.record_grant(charge.key, rest, state, times_ns);
             charge.state = Some(KeyState { held, ..state });
         }
     }
@@ -85,12 +86,12 @@ pub async fn charge_shared(
     let refusing = charges.iter().filter(|it| !pipeline.limits[it.limit].is_dry_run);
     match refusing.map(|it| it.decision).fold(Decision::NOW, stricter) {
         Decision::Refused { retry_after_ns } => Some(Reason::Limited { retry_after_ns }),
-        // The script refused what the same arithmetic admits: another version of the script.
+        // The script disagrees with the local arithmetic, so it is another version of the script.
         Decision::Admitted { .. } => Some(Reason::StoreDown),
     }
 }
 
-/// Asks about the charges with the numbers `asked`.
+/// Asks the store about the charges with the indices `asked`.
 async fn ask(
     pipeline: &Pipeline,
     store: &Client,
@@ -111,7 +112,7 @@ async fn ask(
     ScriptReply::read(&numbers, &limits).ok_or(Down)
 }
 
-/// Gives back what leases paid for a request that is not admitted by all.
+/// Returns to the leases what they paid for a request that another limit refuses.
 fn put_back(pipeline: &Pipeline, charges: &mut [SharedCharge]) {
     for charge in charges.iter_mut().filter(|it| it.is_charged) {
         let leases = pipeline.leases[charge.limit].as_ref();

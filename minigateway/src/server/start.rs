@@ -1,14 +1,14 @@
-//! From a configuration to a running server, and from one configuration to the next.
+//! Starts the server from a configuration, and reloads the configuration.
 //!
 //! ```text
-//! SIGHUP ─> read the file ─ mistake ─> log its place, keep the old one
-//!                         └ fine ────> generation + 1; connections stay open
+//! SIGHUP ─> read the file ─ error ─> log its location, keep the old one
+//!                         └ valid ─> generation + 1; connections stay open
 //! ```
 //!
-//! A reload does not change the listening address, the threads and the admin endpoint.
+//! A reload does not change the listening address, the threads or the admin endpoint.
 //!
-//! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`), which starts new processes; there, clients
-//! keep the old configuration until they close their connection.
+//! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`). NGINX starts new processes, and open
+//! connections keep the old configuration until they are closed.
 
 use super::generation::Generation;
 use super::service::{Context, Current, Gateway};
@@ -27,17 +27,17 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Clients at a time.
+/// The most client connections at a time.
 const CONNECTIONS_MAX: usize = 20_000;
 
-/// Reads and checks a file.
+/// Reads and checks a configuration file.
 ///
 /// # Errors
-/// `FILE:LINE:COLUMN: MISTAKE`, or why the file cannot be read.
+/// `FILE:LINE:COLUMN: MESSAGE`, or the reason why the file cannot be read.
 pub fn load(file: &Path) -> Result<Config, String> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
-    // Keys are beside the configuration, wherever the program was started.
+    // Paths of key files are relative to the configuration file.
     let directory = file.parent().unwrap_or(Path::new("."));
     let open = |name: &str| {
         let path = directory.join(name);
@@ -48,7 +48,7 @@ pub fn load(file: &Path) -> Result<Config, String> {
 
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, String> {
     let addresses = server.to_socket_addrs().map(Iterator::collect);
-    addresses.map_err(|error| format!("\"{server}\", which is to be HOST:PORT: {error}"))
+    addresses.map_err(|error| format!("cannot resolve \"{server}\" (HOST:PORT): {error}"))
 }
 
 /// A running gateway.
@@ -60,7 +60,7 @@ pub struct Server {
     cores: usize,
 }
 
-/// What belongs to one core.
+/// The state of one core.
 pub struct Core {
     index: usize,
     http: HttpCore<Context>,
@@ -102,7 +102,7 @@ impl Hooks for Server {
         CONNECTIONS_MAX
     }
 
-    /// The connection is closed without a word, as by NGINX.
+    /// NGINX also closes a connection beyond the maximum without a response.
     fn refusal(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -112,7 +112,7 @@ impl Hooks for Server {
             Ok(config) => {
                 let old = self.current.get();
                 if config.options != old.pipeline.config.options {
-                    tracing::warn!("changes of listen, unix, admin and threads take a restart");
+                    tracing::warn!("changes of listen, unix, admin and threads need a restart");
                 }
                 self.current.set(Generation::new(config, Some(&old)));
                 tracing::info!("reconfigured");
@@ -131,7 +131,7 @@ impl Service for Server {
     }
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
-        // A Unix socket has no address; all of its clients are the machine itself.
+        // Clients of a Unix socket have no address; treat them as local.
         let address = |text: String| text.parse().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         let (peer, local): (SocketAddr, _) = (address(stream.peer()), address(stream.local()));
         let mut client = Client::new(peer, local, core.http.next_connection());
@@ -140,7 +140,7 @@ impl Service for Server {
 
     async fn background(self: Arc<Self>, core: Rc<Core>, _shutdown: Shutdown) {
         loop {
-            // One core checks servers, those of the current configuration alone.
+            // One core runs the health checks of the current configuration's servers.
             let mut is_idle = true;
             for upstream in self.current.get().upstreams.iter().filter(|_| core.index == 0) {
                 is_idle &= !checks::begin(upstream, self.clock, || core.http.next_random());

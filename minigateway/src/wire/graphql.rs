@@ -1,23 +1,23 @@
-//! Which queries of GraphQL a request has, and if a route allows them.
+//! Finds the GraphQL queries of a request, and compares their cost with the maximum of the route.
 //!
 //! ```text
-//! POST /graphql?query={a}                               two operations: one costs an alias
+//! POST /graphql?query={a}                          two operations: the second counts as an alias
 //! Content-Type: application/json
 //!
-//! [{"query": "{ a { b } }"}, {"id": "stored"}]          depth 2; the second names none
+//! [{"query": "{ a { b } }"}, {"id": "stored"}]     depth 2; the second object has no query
 //! ```
 //!
-//! Servers find a query in more places than the specification names, so all that look like one are
-//! counted, and what cannot be read is refused:
+//! Servers accept queries in more places than the specification names. So everything that looks
+//! like a query is measured, and bodies that cannot be read are refused:
 //!
 //! | trick | answer |
 //! |---|---|
-//! | a batch, several operations | all are measured, and each but one is an alias more |
-//! | `"Query"`, `?qu%65ry=`, `?query[]=`, two of them | decoded, any name like it counts |
+//! | a batch, several operations | all are measured; each after the first counts as an alias |
+//! | `"Query"`, `?qu%65ry=`, `?query[]=`, repeated names | all similar names are measured |
 //! | a form, two media types, compression, UTF-7 | 415 |
 //!
-//! A request without a query passes: it names one that the server has stored. The crate
-//! [`minigateway_graphql`] measures them.
+//! A request without a query passes, because it refers to one that the server has stored. The crate
+//! [`minigateway_graphql`] measures a query.
 
 use super::json::{elements, is_json, media_types, members};
 use super::uri::{percent_decode, query};
@@ -25,23 +25,23 @@ use minigateway_graphql::{Cost, scan};
 use minilb::wire::http1::head::RequestHead;
 use serde_json::value::RawValue;
 
-const MEDIA_TYPE: Unmeasured = (415, "a query is uncompressed JSON or application/graphql");
+const MEDIA_TYPE: Unmeasured = (415, "a query must be uncompressed JSON or application/graphql");
 const UTF_8: [&[u8]; 2] = [b"charset=utf-8", b"charset=\"utf-8\""];
 const MALFORMED: Unmeasured = (400, "the body or the query is malformed, so it has no depth");
 
 /// Why a request cannot be measured: the status and the detail of its problem.
 type Unmeasured = (u16, &'static str);
 
-/// Measures all queries of a request and compares them with what is allowed.
+/// Measures all queries of a request, and compares them with the maximum.
 ///
 /// # Errors
-/// The status and the detail of the problem.
+/// The status and the detail of the problem document.
 pub fn check(max: Cost, request: &RequestHead, body: &[u8]) -> Result<Cost, (u16, String)> {
     let cost = measure(request, body).map_err(|(status, detail)| (status, detail.to_owned()))?;
     if cost.depth <= max.depth && cost.aliases <= max.aliases {
         return Ok(cost);
     }
-    Err((400, format!("the query has {cost}; allowed are {max}")))
+    Err((400, format!("the query has {cost}; the maximum is {max}")))
 }
 
 fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
@@ -49,7 +49,7 @@ fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
     for pair in query(request.uri()).split(|it| b"&;".contains(it)) {
         let mut parts = pair.splitn(2, |it| *it == b'=').map(percent_decode);
         let mut part = || parts.next().unwrap_or(Some(String::new())).ok_or(MALFORMED);
-        // PHP trims names, and `query[]` makes a list.
+        // PHP trims names, and takes `query[]` for a list.
         if part()?.to_ascii_lowercase().contains("query") {
             queries.push(part()?.replace('+', " "));
         }
@@ -58,12 +58,12 @@ fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
     let is_encoding = |it: &[u8]| it.eq_ignore_ascii_case(b"content-encoding");
     let is_plain = |it: &[u8]| it.eq_ignore_ascii_case(b"identity");
     let is_compressed = request.headers().any(|it| is_encoding(it.name) && !is_plain(it.value));
-    // UTF-7 spells `query` as `+AHE-uery`, and Express reads it.
+    // Refuse UTF-7, which Express reads: it can spell `query` as `+AHE-uery`.
     let types = request.headers().filter(|it| it.name.eq_ignore_ascii_case(b"content-type"));
     let parameters = types.flat_map(|it| it.value.split(|it| *it == b';'));
     let mut parameters = parameters.map(|it| it.trim_ascii().to_ascii_lowercase());
     let is_foreign = |it: Vec<u8>| it.starts_with(b"charset") && !UTF_8.contains(&&*it);
-    // Of two media types the server may believe the other one; so it is the only one, and sent on.
+    // If there were two media types, the server might use the other one.
     match media_types(request.end_to_end()).as_slice() {
         _ if body.is_empty() => {}
         _ if parameters.any(is_foreign) => return Err(MEDIA_TYPE),
@@ -79,7 +79,7 @@ fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
 
     let operations = queries.iter().map(|it| scan(it)).collect::<Result<Vec<_>, _>>();
     let operations = operations.map_err(|detail| (400, detail))?.concat();
-    // The first operation is free; each other one is an alias by another name.
+    // Each operation after the first can repeat a field, as an alias can.
     let mut total = Cost { depth: 0, aliases: operations.len().saturating_sub(1) as u32 };
     for Cost { depth, aliases } in operations {
         total.depth = total.depth.max(depth);
@@ -91,7 +91,7 @@ fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
 /// Collects the queries of `{"query": "..."}`, or of a list of such objects.
 fn collect(body: &RawValue, queries: &mut Vec<String>) -> Option<()> {
     if let Some(list) = elements(body) {
-        // A list in a list is no batch: to look into each costs the square of the depth.
+        // Refuse nested lists, which are no batch: parsing each level is quadratic in the depth.
         let mut objects =
             list.into_iter().map(|it| Some(it).filter(|it| it.get().starts_with('{')));
         return objects.try_for_each(|it| collect(it?, queries));
@@ -108,7 +108,7 @@ fn collect(body: &RawValue, queries: &mut Vec<String>) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// A request with these lines and this body, of which depth 2 and one alias are allowed.
+    /// Checks a request with these header lines and this body against depth 2 and one alias.
     fn check(target: &str, lines: &str, body: &str) -> Result<Cost, (u16, String)> {
         let mut request = RequestHead::default();
         let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
@@ -117,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn all_places_of_a_query_are_read() {
+    fn queries_are_found_in_all_places() {
         let json = "Content-Type: application/json; charset=utf-8\r\n";
-        let deep = "the query has depth 3 and 0 aliases; allowed are depth 2 and 1 alias";
+        let deep = "the query has depth 3 and 0 aliases; the maximum is depth 2 and 1 alias";
         let twice = &deep.replace("3 and 0 aliases", "3 and 1 alias");
-        let many = "the query has depth 1 and 2 aliases; allowed are depth 2 and 1 alias";
+        let many = "the query has depth 1 and 2 aliases; the maximum is depth 2 and 1 alias";
         for (body, detail) in [
             ("", ""),
             ("{\"query\":\"{a{b}}\",\"variables\":{\"query\":\"{a{b{c}}}\"}}", ""),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_a_server_may_read_otherwise_are_refused() {
+    fn bodies_that_servers_may_read_differently_are_refused() {
         let json = "Content-Type: application/json\r\n";
         for lines in [
             "",
@@ -177,7 +177,7 @@ mod tests {
             "Content-Type: application/json;charset=utf-7\r\n",
             "Content-Type: application/json; Charset =utf-8\r\n",
             "Content-Type: application/graphql; charset=utf-8; charset*=utf-7\r\n",
-            // The server would not see it.
+            // The upstream would not get this header.
             &format!("{json}Connection: content-type\r\n"),
             "Content-Type: application/json, application/x-www-form-urlencoded\r\n",
         ] {

@@ -1,17 +1,17 @@
-//! JSON as far as the gateway looks into it: the members of an object, the elements of a list.
+//! Reads one level of JSON: the members of an object, the elements of a list.
 //!
 //! ```text
 //! {"a": 1.10, "b": {"c": [2]}}        a: 1.10        b: {"c": [2]}
 //! ```
 //!
-//! Values stay text, so numbers keep all their digits; members keep their order, two of a name too.
+//! Values stay text, so numbers keep all their digits. Members keep their order and duplicates.
 
 use minilb::wire::http1::head::Header;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// What `Content-Type` says, in lower case and without parameters: one type, or an attack.
+/// Returns the media types of `Content-Type`, in lower case without parameters.
 pub fn media_types<'a>(headers: impl Iterator<Item = Header<'a>>) -> Vec<Vec<u8>> {
     let values = headers.filter(|it| it.name.eq_ignore_ascii_case(b"content-type"));
     let types = values.flat_map(|it| it.value.split(|it| *it == b','));
@@ -27,12 +27,12 @@ pub fn is_json(media_type: &[u8]) -> bool {
 /// A member of an object.
 pub type Member<'a> = (String, &'a RawValue);
 
-/// The members of an object; `None` if it is another value.
+/// Returns the members of an object; `None` if the value is not one.
 pub fn members(value: &RawValue) -> Option<Vec<Member<'_>>> {
     serde_json::from_str::<Object<'_>>(value.get()).ok().map(|it| it.0)
 }
 
-/// The elements of a list; `None` if it is another value.
+/// Returns the elements of a list; `None` if the value is not one.
 pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }

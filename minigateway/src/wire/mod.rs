@@ -1,15 +1,15 @@
-//! Formats: limit headers, problems, traces, JSON bodies, GraphQL and Redis's protocol.
+//! Wire formats: rate limit headers, problem documents, traces, JSON, GraphQL and Redis's protocol.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`ratelimit`] | the headers: RateLimit, Retry-After, X-RateLimit |
-//! | [`resp`] | what a shared store is asked and answers |
+//! | [`resp`] | commands to Redis and its replies |
 //! | [`trace`] | request ids and traces |
 //! | [`problem`] | the body of a refusal: problem+json |
-//! | [`json`] | objects and lists as text |
-//! | [`uri`] | queries, percent-decoded |
+//! | [`json`] | the members of objects and elements of lists, as text |
+//! | [`uri`] | normalized paths, and queries |
 //! | [`graphql`] | depth and aliases of a query |
-//! | [`rename`] | fields that have another name in another version |
+//! | [`rename`] | renames fields of JSON bodies between versions |
 
 pub mod graphql;
 pub mod json;

@@ -1,4 +1,4 @@
-//! The body of a refusal: a problem that programs can read (RFC 9457).
+//! The body of a refusal: a problem document that programs can read (RFC 9457).
 //!
 //! ```json
 //! {"type":"https://iana.org/assignments/http-problem-types#quota-exceeded",
@@ -6,27 +6,27 @@
 //!  "status":429,"violated-policies":["per_client"]}
 //! ```
 //!
-//! Type, title and `violated-policies` are those of the RateLimit draft, section "Problem Types". A
-//! concurrency limit is no quota of the client: its refusal is a `temporary-reduced-capacity` with
-//! status 503, as the draft has it.
+//! Type, title and `violated-policies` come from the RateLimit draft, section "Problem Types". A
+//! concurrency limit is not a quota of the client, so its refusal is a `temporary-reduced-capacity`
+//! with status 503, as in the draft.
 //!
-//! Other errors of the gateway have no type, which means `about:blank`, so their title is the
-//! phrase of their status (RFC 9457, section 4.2.1).
+//! Other errors have no type, which means `about:blank`, so their title is the reason phrase of the
+//! status (RFC 9457, section 4.2.1).
 
 use minilb::wire::http1::status;
 
-/// `Content-Type` of all of them.
+/// The `Content-Type` of problem documents.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 const TYPES: &str = "https://iana.org/assignments/http-problem-types";
 
-/// The body for a request that limits refuse. `names` are tokens, so that they need no escapes.
+/// Returns the body for a request that limits refuse. `names` are tokens and need no escapes.
 pub fn quota_exceeded<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let title = "Request cannot be satisfied as assigned quota has been exceeded";
     refusal("quota-exceeded", title, "429", names)
 }
 
-/// The body for a request that is one too many at once.
+/// Returns the body for a request that concurrency limits refuse.
 pub fn reduced_capacity<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let title = "Request cannot be satisfied due to temporary server capacity constraints";
     refusal("temporary-reduced-capacity", title, "503", names)
@@ -38,7 +38,7 @@ fn refusal<'a>(
     status: &str,
     names: impl Iterator<Item = &'a str>,
 ) -> String {
-    // A flood is answered with these, and `format!` costs four times as much.
+    // Not `format!`, which takes four times as long: a flood of requests is answered with this.
     let mut body = String::with_capacity(256);
     body.extend(["{\"type\":\"", TYPES, "#", kind, "\",\"title\":\"", title]);
     body.extend(["\",\"status\":", status, ",\"violated-policies\":["]);
@@ -49,10 +49,9 @@ fn refusal<'a>(
     body
 }
 
-/// The body for any other error, which may have something to add. `detail` has neither quotes nor
-/// backslashes.
+/// Returns the body for any other error. `detail` may be empty, and has no quotes or backslashes.
 pub fn error(status: u16, detail: &str) -> String {
-    // NGINX, and minilb, have phrases of their own for some.
+    // minilb uses NGINX's reason phrases, which differ from the RFC for some statuses.
     let title = match status {
         405 => "Method Not Allowed",
         413 => "Content Too Large",

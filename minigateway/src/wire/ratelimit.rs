@@ -1,55 +1,55 @@
 //! The headers that tell a client about its limits.
 //!
-//! A client has 5 of 20 left of the limit `per_client`, 10 a second; of `daily` it has 900 of 1000:
+//! A client has 5 of 20 left of the limit `per_client`, 10 a second, and 900 of 1000 of `daily`:
 //!
 //! ```text
 //! RateLimit-Policy: "per_client";q=20;w=2, "daily";q=1000;w=86400
 //! RateLimit: "per_client";r=5;t=1, "daily";r=900;t=61
 //! ```
 //!
-//! This is the form of the current draft (draft-ietf-httpapi-ratelimit-headers-10): two lists, in
-//! which each member is a limit by its name. `q` is the quota, `w` the window in seconds, `r` what
-//! remains and `t` the seconds until there is more. Older drafts had a header for each number, and
-//! so do GitHub and many others:
+//! This is the format of the draft draft-ietf-httpapi-ratelimit-headers-10: two lists with one
+//! member per limit. `q` is the quota, `w` the window in seconds, `r` the remaining quota, and `t`
+//! the seconds until more is available. Older drafts had one header per number, like GitHub and
+//! others:
 //!
 //! ```text
-//! X-RateLimit-Limit: 20           of the limit that has least left, in proportion
+//! X-RateLimit-Limit: 20           of the limit with the smallest share left
 //! X-RateLimit-Remaining: 5
 //! X-RateLimit-Used: 15
-//! X-RateLimit-Reset: 1764460800   seconds since 1970, when all of it is there again
+//! X-RateLimit-Reset: 1764460800   when the quota is full again, in seconds since 1970
 //! ```
 //!
-//! A refused client hears when to come back, rounded up so that it does not come too early:
+//! A refusal says when to retry, rounded up so that the client does not retry too early:
 //!
 //! ```text
 //! Retry-After: 1
 //! ```
 //!
-//! A concurrency limit has the unit `qu`, no `w` and no `t`, and a refusal by it no `Retry-After`.
+//! A concurrency limit has the unit `qu` and no `w` or `t`, and its refusal no `Retry-After`.
 
 use minilb::wire::http1::writer::decimal;
 use std::time::Duration;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A limit as headers show it.
+/// The values of a limit that headers show.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitState<'a> {
-    /// A token, so that it needs no escapes.
+    /// A token, which needs no escapes.
     pub name: &'a str,
-    /// The most that is available at once.
+    /// The largest quota.
     pub quota: u64,
-    /// How long it takes until all of it is available again; zero if no time can be named.
+    /// The time until an empty quota is full again; zero if unknown.
     pub window: Duration,
-    /// What is left.
+    /// The remaining quota.
     pub remaining: u64,
-    /// How long until one more is left; `None` if nothing is missing, or no time can be named.
+    /// The time until one more is available; `None` if the quota is full or the time unknown.
     pub more_after_ns: Option<u64>,
-    /// How long until all of it is left; `u64::MAX` if no time can be named.
+    /// The time until the quota is full; `u64::MAX` if unknown.
     pub full_after_ns: u64,
 }
 
-/// Whole seconds, rounded up.
+/// Converts nanoseconds to whole seconds, rounded up.
 pub fn seconds(ns: u64) -> u64 {
     ns.div_ceil(SECOND_NS)
 }
@@ -70,7 +70,7 @@ pub fn remaining(limits: &[LimitState<'_>], out: &mut Vec<u8>) {
     });
 }
 
-/// Without `write!`, which costs as much as the rest of a refusal.
+/// Appends a list. Not with `write!`, which takes as long as the rest of a refusal.
 fn list(
     limits: &[LimitState<'_>],
     out: &mut Vec<u8>,
@@ -89,7 +89,7 @@ fn list(
     }
 }
 
-/// The limit with the smallest part of its quota left.
+/// Returns the limit with the smallest share of its quota left.
 pub fn tightest<'a>(limits: &[LimitState<'a>]) -> Option<LimitState<'a>> {
     // a / b < c / d, without the divisions
     let product =
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tightest_limit_is_the_one_of_which_least_is_left() {
+    fn the_tightest_limit_has_the_smallest_share_left() {
         assert_eq!(tightest(&limits()).map(|it| it.name), Some("per_client"));
         assert!(tightest(&[]).is_none());
     }

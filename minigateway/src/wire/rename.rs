@@ -1,21 +1,21 @@
-//! Fields of JSON bodies that have another name in another version of an API.
+//! Renames fields of JSON bodies between two versions of an API.
 //!
-//! A client speaks version 1, the upstream version 2, and the configuration says
-//! `rename = { name = "full_name", "items.price" = "unit_price" }`:
+//! The client uses version 1, the upstream version 2, and the configuration has `rename = { name =
+//! "full_name", "items.price" = "unit_price" }`:
 //!
 //! ```text
 //! client      {"name":"Ann","items":[{"price":1.10}]}
 //! upstream    {"full_name":"Ann","items":[{"unit_price":1.10}]}
 //! ```
 //!
-//! The request is renamed on its way to the upstream, the response on its way back. A path leads
-//! through objects, and through lists to the objects in them.
+//! Request bodies are renamed on the way to the upstream, response bodies on the way back. A path
+//! applies to nested objects, and to the objects in lists.
 //!
-//! Values are copied, not parsed: 1.10 stays 1.10, and thirty digits stay thirty. Objects
-//! on the path lose the space between their members; their order stays.
+//! Values are copied, not parsed: 1.10 stays 1.10, and a number keeps thirty digits. Objects on the
+//! path lose the whitespace between their members but keep their order.
 //!
-//! A field that has the other side's name already is an error, not a second field of that name:
-//! of `{"name":"a","full_name":"b"}` the gateway cannot know which one the upstream uses.
+//! A field that already has the new name is an error: after renaming `{"name":"a","full_name":"b"}`
+//! there would be two fields `full_name`, and servers disagree which one counts.
 
 use super::json::{elements, members};
 use serde_json::value::RawValue;
@@ -23,10 +23,10 @@ use serde_json::value::RawValue;
 /// Why a body cannot be renamed: the status and the detail of the answer.
 pub type RenameError = (u16, &'static str);
 const MALFORMED: RenameError = (400, "the body is not JSON, or is compressed");
-/// It has a field with the name that another one gets.
+/// The body has a field with the new name of another field.
 const CLASH: RenameError = (400, "the body has a field of another version");
 
-/// The fields of an object that get another name, or whose own fields do.
+/// The fields of an object that are renamed, or that contain such fields.
 #[derive(Clone, Debug, Default)]
 pub struct Fields(Vec<Field>);
 
@@ -46,7 +46,7 @@ impl Fields {
         self.0.is_empty()
     }
 
-    /// Adds `items.price` of the client, which the upstream calls `unit_price`.
+    /// Adds a field by its path (`items.price`), and its name upstream (`unit_price`).
     ///
     /// # Errors
     /// A hint.
@@ -66,11 +66,11 @@ impl Fields {
         let to = &self.0[index].to;
         match self.0.iter().filter(|it| it.to == *to).count() {
             1 => Ok(()),
-            _ => Err(format!("two fields cannot be \"{to}\" upstream")),
+            _ => Err(format!("two fields cannot both be \"{to}\" upstream")),
         }
     }
 
-    /// The names for the way back.
+    /// Returns the inverse, for response bodies.
     pub fn inverted(&self) -> Fields {
         let inverted = |Field { from, to, inner }: &Field| Field {
             from: to.clone(),
@@ -80,10 +80,10 @@ impl Fields {
         Fields(self.0.iter().map(inverted).collect())
     }
 
-    /// Renames the fields of a body. An empty body is none.
+    /// Renames the fields of a body. An empty body stays empty.
     ///
     /// # Errors
-    /// If that cannot be done; the body must not be sent then.
+    /// If the body is not JSON, or has a field with a new name. It must not be forwarded then.
     pub fn rename(&self, body: &[u8]) -> Result<Vec<u8>, RenameError> {
         let mut out = Vec::with_capacity(body.len() + 64);
         if !body.is_empty() {
@@ -114,13 +114,13 @@ impl Fields {
             out.push(b'[');
             for (index, value) in elements.iter().enumerate() {
                 out.extend((index > 0).then_some(b','));
-                // A list in a list is copied: to look into each costs the square of the depth.
+                // Copy nested lists as they are: parsing each level costs the square of the depth.
                 let inner = if value.get().starts_with('[') { &NONE } else { self };
                 inner.write(value, out)?;
             }
             out.push(b']');
         } else if value.get().starts_with('{') {
-            // A name such as "\ud800" is no text, so it is unknown which one it is.
+            // An object with a name such as "\ud800", which is not valid text.
             return Err(MALFORMED);
         } else {
             out.extend_from_slice(value.get().as_bytes());

@@ -1,4 +1,4 @@
-//! Commands to Redis and its replies: RESP2, as little of it as a script needs.
+//! Commands to Redis and its replies: the part of RESP2 that the script needs.
 //!
 //! ```text
 //! GET key        *2\r\n$3\r\nGET\r\n$3\r\nkey\r\n
@@ -7,23 +7,22 @@
 //! -ERR no\r\n    Error("ERR no")
 //! ```
 //!
-//! The crate `redis` has all commands, clusters and pools; the gateway sends five commands (AUTH,
-//! SELECT, SCRIPT LOAD, EVALSHA, EVAL) and reads three kinds of replies. Other replies are an
-//! error: these commands never get them.
+//! The crate `redis` would bring all commands, clusters and pools. The gateway sends five commands
+//! (AUTH, SELECT, SCRIPT LOAD, EVALSHA, EVAL), with three kinds of replies. Others are an error.
 
-/// The most bytes of a line and of a string.
+/// The longest line or string, in bytes.
 const TEXT_MAX: usize = 4096;
-/// The most numbers of an array: a route has fewer limits.
+/// The longest array. The script replies with two numbers, and two per limit.
 const ARRAY_MAX: usize = 1024;
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// A status or a string.
+    /// A simple or bulk string.
     Text(String),
     /// `CODE message`
     Error(String),
-    /// What a script returns.
+    /// An array of integers, as the script returns.
     Integers(Vec<i64>),
 }
 
@@ -41,8 +40,7 @@ pub fn command<'a>(parts: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec
     }
 }
 
-/// Reads the reply at the beginning of `bytes` and returns it with its length; `Ok(None)` if more
-/// bytes must come.
+/// Reads the reply at the start of `bytes`, and returns it with its length. `None`: incomplete.
 ///
 /// # Errors
 /// If it is malformed, or longer than any reply to the gateway's commands.
@@ -78,7 +76,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Malformed> {
     Ok(Some((reply, end)))
 }
 
-/// The first byte of a line, the rest of it, and its length with the line's end.
+/// Returns the first byte of a line, the rest of it, and its length including the line end.
 fn line(bytes: &[u8]) -> Result<Option<(u8, &str, usize)>, Malformed> {
     let Some(end) = memchr::memchr(b'\n', &bytes[..bytes.len().min(TEXT_MAX)]) else {
         return if bytes.len() < TEXT_MAX { Ok(None) } else { Err(Malformed) };
@@ -122,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_checked_before_they_are_believed() {
+    fn lengths_are_checked_before_use() {
         for bytes in
             ["$99999999999\r\n", "*1025\r\n", "$-1\r\n", "*1\r\n+a\r\n", "?\r\n", "\r\n", ":\n"]
         {

@@ -1,34 +1,34 @@
-//! The names that a request has in the logs of all services it passes: its id, and W3C's trace.
+//! The ids of a request in the logs of all services: the request id, and the W3C trace context.
 //!
 //! ```text
 //! traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-//!              │  trace: all services keep it      parent: each has   sampled
-//!              version                             its own
-//! X-Request-Id: 4bf92f3577b34da6a3ce929d0e0e4736   the client's, or else the trace
+//!              │  trace: the same everywhere       parent: new in     sampled
+//!              version                             each service
+//! X-Request-Id: 4bf92f3577b34da6a3ce929d0e0e4736   the client's, or the trace id
 //! ```
 //!
-//! A valid `traceparent` keeps its trace and the flags that are defined, and gets a parent of ours.
-//! Without one, with two, or with a malformed one, a trace begins here, unsampled, and `tracestate`
-//! is dropped: it belongs to the trace that was lost. Source: W3C Trace Context 2, 3.2.2 and 4.3.
+//! A valid `traceparent` keeps its trace id and the defined flags, and gets a new parent id. If it
+//! is missing, repeated or malformed, a new unsampled trace begins here, and `tracestate` is
+//! dropped because it belongs to the old trace. Source: W3C Trace Context 2, 3.2.2 and 4.3.
 
-/// The longest id that is taken from a client.
+/// The longest id that is accepted from a client.
 const ID_MAX: usize = 128;
 
-/// The names of one request.
+/// The ids of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     /// `X-Request-Id`
     pub id: String,
     /// `traceparent`, for the upstream.
     pub parent: String,
-    /// The client's trace goes on.
+    /// True if the client's trace is continued.
     pub is_continued: bool,
 }
 
 impl Trace {
-    /// From the headers of a request. `random` are 128 bits for a trace and 64 for a parent.
+    /// Reads the headers of a request. `random` are the ids of a new trace and a new parent.
     pub fn new(id: Option<&[u8]>, traceparent: Option<&[u8]>, random: (u128, u64)) -> Trace {
-        // All zeros mean no trace.
+        // An id of zeros is invalid.
         let (trace, parent) = (random.0.max(1), random.1.max(1));
         let continued = traceparent.and_then(read);
         let new = format!("{trace:032x}");
@@ -43,7 +43,7 @@ impl Trace {
     }
 }
 
-/// Trace and flags of a `traceparent`. Flags without a meaning are not passed on.
+/// Returns the trace id and the defined flags of a `traceparent`.
 fn read(value: &[u8]) -> Option<(&str, u8)> {
     let text = std::str::from_utf8(value).ok()?;
     let is_hex = |it: &str, length| {
@@ -52,7 +52,7 @@ fn read(value: &[u8]) -> Option<(&str, u8)> {
     let is_id = |it: &str, length| is_hex(it, length) && it.bytes().any(|it| it != b'0');
     let mut parts = text.split('-');
     let [version, trace, parent, flags] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    // Later versions may have more parts.
+    // Only later versions may have more parts.
     let is_version =
         is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
     let is_valid = is_version && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
@@ -67,7 +67,7 @@ mod tests {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     #[test]
-    fn a_trace_goes_on_and_a_parent_is_ours() {
+    fn a_trace_is_continued_with_a_new_parent() {
         let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
         let trace = Trace::new(None, Some(parent.as_bytes()), (7, 0xabc));
         assert_eq!(trace.id, TRACE);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_begins_anew() {
+    fn a_malformed_traceparent_begins_a_new_trace() {
         for parent in [
             "".to_owned(),
             format!("ff-{TRACE}-00f067aa0ba902b7-01"),

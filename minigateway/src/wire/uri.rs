@@ -1,4 +1,4 @@
-//! Targets of requests: what a path says, in one spelling, and the parameters of a query.
+//! Request targets: the normalized path, and the query.
 //!
 //! ```text
 //! target as sent                   sent on                          the router compares
@@ -8,35 +8,36 @@
 //! /x/../admin  //admin  /a%2fb     400                              (see [`normalize`])
 //! ```
 //!
-//! To a server `/%61dmin` is `/admin` (RFC 3986, 6.2.2). If it were another path to the router, a
-//! route `/*` could forward it without the key that a route `/admin` asks for. So the router
-//! compares decoded paths, and the upstream gets one spelling: characters that need no percent sign
-//! have none, and the rest has capitals. `%40` and the like stay, because some servers tell `%2B`
-//! from `+`. Counterparts: Envoy's `normalize_path` and `path_with_escaped_slashes_action`.
+//! To a server `/%61dmin` means `/admin` (RFC 3986, 6.2.2). If the router took it for another path,
+//! a route `/*` could forward it without the key that a route `/admin` requires. So the router
+//! compares decoded paths, and the upstream gets a normalized one: unreserved characters are
+//! decoded, and other encodings have uppercase digits. `%40` and similar ones stay, because some
+//! servers distinguish `%2B` from `+`. Counterparts: Envoy's `normalize_path` and
+//! `path_with_escaped_slashes_action`.
 
 use std::borrow::Cow;
 use std::io::Write;
 
-/// A target that means one thing.
+/// A target with only one meaning.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Path and query for the upstream, if they are not as they came.
+    /// The path and query for the upstream; `None` if the target is already normalized.
     pub normalized: Option<Vec<u8>>,
-    /// The path without percent signs, for the router.
+    /// The percent-decoded path, for the router.
     pub path: Cow<'a, [u8]>,
 }
 
-/// Reads a target, which has neither scheme nor host. The query stays as it is.
+/// Normalizes a target without scheme and host. The query stays unchanged.
 ///
 /// # Errors
-/// The detail of the problem, if servers disagree about what the target means: some cut a segment
+/// The detail of the problem, if servers interpret the target in different ways: some cut a segment
 /// at `;`, some merge slashes, resolve dots or decode twice.
 pub fn normalize(target: &[u8]) -> Result<Target<'_>, &'static str> {
     let (path, query) = target.split_at(target.len() - query_with_mark(target).len());
     if target.contains(&b'#') {
         return Err("a target has no fragment");
     }
-    // Nearly all paths are written as they are meant.
+    // Nearly all paths are normalized already.
     let is_in_path = |it: &u8| *it == b'/' || is_segment_character(*it);
     let has = |text: &[u8]| memchr::memmem::find(path, text).is_some();
     if path.starts_with(b"/") && path.iter().all(is_in_path) && !has(b"//") && !has(b"/.") {
@@ -88,7 +89,7 @@ fn push_segment(
         _ if decoded.iter().any(is_separator) => {
             Err("a segment of a path has no slash, backslash, semicolon or control character")
         }
-        // Too long encodings of a slash are not UTF-8.
+        // This also refuses overlong encodings of a slash, which are not UTF-8.
         _ => std::str::from_utf8(decoded).map(|_| ()).map_err(|_| MALFORMED),
     }
 }
@@ -104,12 +105,12 @@ fn query_with_mark(target: &[u8]) -> &[u8] {
     target.iter().position(|it| *it == b'?').map_or(&[], |it| &target[it..])
 }
 
-/// What follows the question mark.
+/// Returns the query: the text after the question mark.
 pub fn query(target: &[u8]) -> &[u8] {
     query_with_mark(target).get(1..).unwrap_or_default()
 }
 
-/// The byte of two hexadecimal digits.
+/// Reads two hexadecimal digits.
 fn hex<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u8> {
     let mut digit = || char::from(*bytes.next()?).to_digit(16);
     Some((digit()? * 16 + digit()?) as u8)
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What is sent on, and what the router compares.
+    /// Returns the normalized target, and the path for the router.
     fn both(target: &[u8]) -> Option<(String, String)> {
         let Target { normalized, path } = normalize(target).ok()?;
         let text = |it: &[u8]| String::from_utf8(it.to_vec()).expect("UTF-8");
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_read_in_different_ways_is_refused() {
+    fn targets_that_servers_read_in_different_ways_are_refused() {
         for target in [
             "",
             "?a",
@@ -211,10 +212,10 @@ mod tests {
     }
 
     proptest! {
-        /// However often a server decodes, and if it merges slashes, resolves dots or cuts
-        /// parameters off: it comes to the path that was routed.
+        /// A server that decodes repeatedly, merges slashes, resolves dots or cuts off parameters
+        /// gets the same path as the router.
         #[test]
-        fn no_server_finds_another_path(target in "/(%(2[5ef]|61|3b|40|c3%a9|00)|[a/.;é{+@%])*") {
+        fn no_server_gets_another_path(target in "/(%(2[5ef]|61|3b|40|c3%a9|00)|[a/.;é{+@%])*") {
             if let Some((mut decoded, path)) = both(target.as_bytes()) {
                 prop_assert!(decoded.is_ascii());
                 prop_assert_eq!(both(decoded.as_bytes()), Some((decoded.clone(), path.clone())));

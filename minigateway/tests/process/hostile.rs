@@ -1,4 +1,4 @@
-//! Clients, upstreams and stores that are hostile, dead or slow: each gets a clear answer or none,
+//! Hostile, dead or slow clients, upstreams and stores. Each client gets a clear answer or none,
 //! memory stays bounded, and the next client is served.
 
 use super::{answer, head, origin, send, shared, start, status, store};
@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 
-/// A route without limits to everything at `port`.
+/// A configuration with one route, without limits, to the server at `port`.
 fn config(scratch: &Scratch, port: u16, upstream: &str) -> std::path::PathBuf {
     let text = format!(
         "[upstreams.a]\nservers = [\"127.0.0.1:{port}\"]\n{upstream}\n\
@@ -21,8 +21,8 @@ fn is_served(server: &Server) {
     assert_eq!(status(&send(&mut server.connect(), "GET / HTTP/1.1")), "200");
 }
 
-/// An upstream that does the same to every connection, once a request has come. Its threads live as
-/// long as the test.
+/// Starts an upstream that calls `respond` on each connection after the request head. Its threads
+/// live as long as the test.
 fn upstream(respond: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -38,16 +38,16 @@ fn upstream(respond: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> u16 {
     port
 }
 
-/// Reads until the other side closes.
+/// Reads until the peer closes.
 fn wait_for_end(client: &mut TcpStream) -> Vec<u8> {
     let mut read = Vec::new();
-    // A reset is an end too.
+    // A reset also ends the connection.
     let _ = client.read_to_end(&mut read);
     read
 }
 
 #[test]
-fn a_flood_of_headers_is_cut_off() {
+fn a_flood_of_headers_is_refused() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let server = start(&config(&scratch, origin(), ""));
     let long = "a".repeat(9000);
@@ -62,7 +62,7 @@ fn a_flood_of_headers_is_cut_off() {
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n".to_owned(), "400"),
     ] {
         let mut client = server.connect();
-        // The gateway may close before it has read all of it.
+        // The gateway may close before it has read everything.
         let _ = client.write_all(format!("{request}\r\n").as_bytes());
         let answer = answer(&mut client);
         assert_eq!(status(&answer), expected, "{}: {answer}", &request[..40]);
@@ -73,7 +73,7 @@ fn a_flood_of_headers_is_cut_off() {
 }
 
 #[test]
-fn a_huge_body_is_refused_as_soon_as_it_is_known() {
+fn a_huge_body_is_refused_as_early_as_possible() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let server = start(&config(&scratch, origin(), "body_max = 10_000"));
     let resident = || resident_bytes(server.program.pid()).expect("it runs");
@@ -91,14 +91,14 @@ fn a_huge_body_is_refused_as_soon_as_it_is_known() {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
         client.write_all(request.as_bytes()).expect("open");
         if framing.ends_with("chunked") {
-            // It goes on for as long as it is read.
+            // Send as long as the gateway reads.
             let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));
             while client.write_all(chunk.as_bytes()).is_ok() {}
         }
         let answer = answer(&mut client);
         assert_eq!(status(&answer), expected, "{framing}: {answer}");
     }
-    // A request that is refused anyway need not send its body, and is not invited to.
+    // A request that is refused anyway gets no `100 Continue`.
     for expect in ["", "\r\nExpect: 100-continue"] {
         let request = format!("POST //x HTTP/1.1\r\nContent-Length: 9{expect}");
         assert_eq!(status(&send(&mut server.connect(), &request)), "400");
@@ -109,7 +109,7 @@ fn a_huge_body_is_refused_as_soon_as_it_is_known() {
 }
 
 #[test]
-fn slow_clients_hold_little_and_nobody_up() {
+fn slow_clients_take_little_memory_and_block_nobody() {
     const CLIENTS: usize = 300;
     let scratch = Scratch::new("minigateway").expect("writable");
     let server = start(&config(&scratch, origin(), ""));
@@ -121,7 +121,7 @@ fn slow_clients_hold_little_and_nobody_up() {
         client.write_all(request.as_bytes()).expect("open");
         client
     };
-    // A head that never ends, a body that never ends, and one that nobody sends.
+    // A head, a body and a chunked body that never end.
     let slow = (0..CLIENTS).flat_map(|_| {
         [
             begin("GET /slow HTTP/1.1\r\nHost: a\r\nX: "),
@@ -130,7 +130,7 @@ fn slow_clients_hold_little_and_nobody_up() {
         ]
     });
     let mut slow = slow.collect::<Vec<_>>();
-    // A byte now and then, and others in between.
+    // Each slow client sends a byte in each round, and a fast client is served in between.
     for _ in 0..10 {
         is_served(&server);
         for client in &mut slow {
@@ -181,7 +181,7 @@ fn a_dead_or_broken_upstream_is_502_and_a_slow_one_504() {
         assert!(answer.contains(&format!("\"status\":{expected}")), "{answer}");
     }
 
-    // After the head there is no status left: the connection ends instead of the body.
+    // After the response head, the gateway can only close the connection.
     for port in [say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), {
         stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
     }] {
@@ -195,7 +195,7 @@ fn a_dead_or_broken_upstream_is_502_and_a_slow_one_504() {
 }
 
 #[test]
-fn requests_that_wait_for_an_upstream_hold_nobody_up() {
+fn requests_to_a_slow_upstream_block_nobody() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let (come, arrivals) = channel();
     let slow = upstream(move |client| {
@@ -225,7 +225,7 @@ fn requests_that_wait_for_an_upstream_hold_nobody_up() {
 }
 
 #[test]
-fn a_store_that_talks_nonsense_is_down() {
+fn a_store_with_invalid_replies_counts_as_down() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let flood = Box::leak(vec![b'1'; 4 << 20].into_boxed_slice());
     for reply in [
@@ -259,16 +259,16 @@ fn a_store_that_talks_nonsense_is_down() {
     }
 }
 
-/// 513 bodies of 1 MiB are announced, and 512 MiB may be held.
+/// 512 requests announce bodies of 1 MiB, which reserve all 512 MiB. One more is refused.
 #[test]
-fn bodies_that_are_held_have_a_bound_together() {
+fn all_buffered_bodies_together_are_bounded() {
     const MIB: usize = 1 << 20;
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, origin(), "body_max = 0");
     let text = std::fs::read_to_string(&file).expect("just written");
     let graphql = "graphql = { depth = 2, aliases = 0 }\n";
     let server = start(&scratch.file("gateway.toml", &(text + graphql)));
-    // A body that is announced and does not come, and the line that asks for it.
+    // Announces a body but does not send it. Returns the response line that asks for it.
     let begin = |length: usize| {
         let mut client = server.connect();
         let head = format!(
@@ -285,7 +285,7 @@ fn bodies_that_are_held_have_a_bound_together() {
         assert_eq!(status(&answer), "100", "{number}: {answer}");
         clients.push(client);
     }
-    // A request that is refused may be asked for its body or not.
+    // A refusal may come before or after the gateway asks for the body.
     let send_one = || {
         let (mut client, first) = begin(1);
         if status(&first) != "100" {
@@ -297,9 +297,9 @@ fn bodies_that_are_held_have_a_bound_together() {
     let refused = send_one();
     assert_eq!(status(&refused), "503", "{refused}");
     assert!(refused.contains("Retry-After: 1\r\n"), "{refused}");
-    assert!(refused.contains("the bodies of other requests"), "{refused}");
+    assert!(refused.contains("bodies of other requests"), "{refused}");
 
-    // One that goes away makes room for the next one, which is no query.
+    // The end of one request makes room for the next one, whose body is not a valid query.
     drop(clients.pop());
     wait_until("room", || status(&send_one()) == "400");
 }

@@ -1,6 +1,6 @@
-//! The program from outside: limits, delays, refusals, reload, its configuration and its flags.
+//! Tests of the program as a process: limits, delays, refusals, reload, configuration and flags.
 //!
-//! `clients/run` holds the same program against a real NGINX; these tests need nothing but a build.
+//! `clients/run` compares the program with a real NGINX; these tests need no other program.
 #![cfg(not(loom))]
 
 mod hostile;
@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// An origin that answers each request with its own head, and closes. Its thread lives as long as
-/// the test.
+/// Starts an origin that answers each request with its own head, and closes. Its threads live as
+/// long as the test.
 fn origin() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -33,7 +33,7 @@ fn origin() -> u16 {
     port
 }
 
-/// An origin that says when a request has come, and answers one for each permit.
+/// Starts an origin that reports each request, and answers one request per permit.
 fn slow_origin() -> (u16, Receiver<()>, Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -46,7 +46,7 @@ fn slow_origin() -> (u16, Receiver<()>, Sender<()>) {
                 return;
             }
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            // The gateway may have gone, because its client has.
+            // The gateway may have closed because its client disconnected.
             let _ = client.write_all(answer);
         }
     });
@@ -74,7 +74,7 @@ fn start(config: &Path) -> Server {
     Server::start("minigateway", minigateway(&arguments))
 }
 
-/// Sends requests on one connection, and returns the whole answers.
+/// Sends a request, and returns the whole response.
 fn send(client: &mut TcpStream, request: &str) -> String {
     client.write_all(format!("{request}\r\nHost: a\r\n\r\n").as_bytes()).expect("open");
     answer(client)
@@ -94,7 +94,7 @@ fn status(answer: &str) -> &str {
     &answer[9..12]
 }
 
-/// One limit for all requests to everything at `port`.
+/// A configuration with one limit for all requests, and one route to the server at `port`.
 fn config(scratch: &Scratch, port: u16, limit: &str) -> std::path::PathBuf {
     let text = format!(
         "[limits.all]\n{limit}\nkey = []\n[upstreams.a]\nservers = [\"127.0.0.1:{port}\"]\n\
@@ -104,7 +104,7 @@ fn config(scratch: &Scratch, port: u16, limit: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_burst_passes_and_the_next_request_is_told_when_to_come_back() {
+fn a_burst_passes_and_the_next_request_is_told_when_to_retry() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let limit = "algorithm = \"token_bucket\"\nrate = \"2/h\"\nburst = 3";
     let server = start(&config(&scratch, origin(), limit));
@@ -118,7 +118,7 @@ fn a_burst_passes_and_the_next_request_is_told_when_to_come_back() {
         assert!(answer.contains("\r\n\r\nGET /a?b HTTP/1.1\r\n"), "{answer}");
         assert!(answer.contains("X-Forwarded-For: 192.0.2.7, 127.0.0.1\r\n"), "{answer}");
     }
-    // The connection is not punished: it stays open.
+    // A refusal does not close the connection.
     for _ in 0..2 {
         let answer = send(&mut client, "GET / HTTP/1.1");
         assert_eq!(status(&answer), "429", "{answer}");
@@ -130,7 +130,7 @@ fn a_burst_passes_and_the_next_request_is_told_when_to_come_back() {
 }
 
 #[test]
-fn a_reload_gives_no_new_burst_and_a_mistake_keeps_the_old_one() {
+fn a_reload_gives_no_new_burst_and_an_error_keeps_the_old_configuration() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let port = origin();
     let hourly = |burst| format!("algorithm = \"token_bucket\"\nrate = \"2/h\"\nburst = {burst}");
@@ -148,7 +148,7 @@ fn a_reload_gives_no_new_burst_and_a_mistake_keeps_the_old_one() {
     server.program.wait_for(Stream::Stderr, "the old configuration stays");
     assert_eq!(status(&send(&mut client, "GET / HTTP/1.1")), "429");
 
-    // Another limit has buckets of its own; the open connection gets it at once.
+    // A changed limit starts with new buckets, also for open connections.
     config(&scratch, port, &hourly(2));
     server.program.signal(Signal::HUP);
     wait_until("the new limit", || status(&send(&mut client, "GET / HTTP/1.1")) == "200");
@@ -159,7 +159,7 @@ fn a_reload_gives_no_new_burst_and_a_mistake_keeps_the_old_one() {
 }
 
 #[test]
-fn requests_in_progress_are_given_back_when_they_end() {
+fn a_concurrency_limit_is_released_when_a_request_ends() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let (port, arrivals, permits) = slow_origin();
     let server = start(&config(&scratch, port, "algorithm = \"concurrency\"\nlimit = 1"));
@@ -172,7 +172,7 @@ fn requests_in_progress_are_given_back_when_they_end() {
             if arrivals.try_recv().is_ok() {
                 return true;
             }
-            // A client has the answer a moment before its request has ended, which still counts.
+            // A request still counts for a moment after its client has the response.
             client.set_nonblocking(true).expect("open");
             let is_refused = client.peek(&mut [0]).is_ok();
             client.set_nonblocking(false).expect("open");
@@ -195,7 +195,7 @@ fn requests_in_progress_are_given_back_when_they_end() {
     wait_until("an end", || status(&send(&mut second, request)) == "200");
     arrivals.recv().expect("the origin runs");
 
-    // A client that goes away ends its request as well.
+    // A client that disconnects ends its request too.
     begin(&mut first);
     drop(first);
     permits.send(()).expect("the origin waits");
@@ -203,7 +203,7 @@ fn requests_in_progress_are_given_back_when_they_end() {
     wait_until("an end", || status(&send(&mut second, request)) == "200");
 }
 
-/// A store that answers the handshake, leaves the first script to `respond`, and closes.
+/// Starts a store that answers the handshake, calls `respond` for the first script, and closes.
 fn store(respond: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -228,7 +228,7 @@ fn store(respond: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> u16 {
     port
 }
 
-/// A store that answers no script, and counts what it is asked.
+/// Starts a store that answers no script, and reports what it receives.
 fn silent_store() -> (u16, Receiver<()>) {
     let (come, asked) = channel();
     let port = store(move |gateway| {
@@ -242,7 +242,7 @@ fn silent_store() -> (u16, Receiver<()>) {
     (port, asked)
 }
 
-/// A limit of one an hour that is kept in a store at `port`.
+/// A configuration with a shared limit of one an hour, in a store at `port`.
 fn shared(scratch: &Scratch, port: u16, when_down: &str) -> std::path::PathBuf {
     let limit = "algorithm = \"fixed_window\"\nrate = \"1/h\"\nshared = true";
     let file = config(scratch, origin(), limit);
@@ -257,7 +257,7 @@ fn shared(scratch: &Scratch, port: u16, when_down: &str) -> std::path::PathBuf {
 #[test]
 fn a_dead_store_admits_or_refuses_as_configured() {
     let scratch = Scratch::new("minigateway").expect("writable");
-    // Nothing listens at a port whose listener is gone.
+    // Nothing listens on a port after its listener is dropped.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     drop(listener);
@@ -267,7 +267,7 @@ fn a_dead_store_admits_or_refuses_as_configured() {
         for _ in 0..3 {
             let answer = send(&mut client, "GET / HTTP/1.1");
             assert_eq!(status(&answer), expected, "{answer}");
-            assert!(!answer.contains("RateLimit"), "nothing is known: {answer}");
+            assert!(!answer.contains("RateLimit"), "no state is known: {answer}");
         }
     }
 }
@@ -283,7 +283,7 @@ fn a_slow_store_costs_one_deadline() {
         assert_eq!(status(&answer), "503", "{answer}");
         assert!(answer.contains("Retry-After: 1\r\n"), "{answer}");
     }
-    // The first one asked; the others found the breaker open.
+    // The first request asked; the others found the breaker open.
     assert!(asked.try_iter().count() <= 1);
 }
 
@@ -311,7 +311,7 @@ fn a_decision_is_explained_to_a_client_that_asks() {
 }
 
 #[test]
-fn requests_have_a_name_and_a_line_in_the_log() {
+fn requests_have_an_id_and_a_log_line() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"1/h\"");
     let text = std::fs::read_to_string(&file).expect("just written");
@@ -320,7 +320,7 @@ fn requests_have_a_name_and_a_line_in_the_log() {
     let server = start(&scratch.file("gateway.toml", &(table + &text)));
     let mut client = server.connect();
 
-    // The origin answers with the head that it got.
+    // The origin responds with the head that it received.
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
     let answer = send(&mut client, &format!("GET /a HTTP/1.1\r\n{parent}\r\ntracestate: b=1"));
@@ -346,7 +346,7 @@ fn requests_have_a_name_and_a_line_in_the_log() {
 }
 
 #[test]
-fn the_upstream_gets_the_port_of_the_host_and_one_trace() {
+fn the_upstream_gets_the_host_with_its_port_and_one_trace() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"2/h\"");
     let text = std::fs::read_to_string(&file).expect("just written");
@@ -360,7 +360,7 @@ fn the_upstream_gets_the_port_of_the_host_and_one_trace() {
         answer(&mut client)
     };
 
-    // A vendor that gets two parents begins a trace (W3C Trace Context, 4.3).
+    // Two `traceparent` headers begin a new trace (W3C Trace Context, 4.3).
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
     let answer = send("/a", "A.example:8443", &parent.repeat(2));
@@ -375,7 +375,7 @@ fn the_upstream_gets_the_port_of_the_host_and_one_trace() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn errors_are_reported_with_their_location() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"ten\"");
     let path = file.to_str().expect("UTF-8");
@@ -417,7 +417,7 @@ fn a_request_is_counted_once_whatever_refuses_it() {
         status(&answer(&mut client)).to_owned()
     };
 
-    // The limit admits three: one is forwarded, one has too deep a query, one too long a body.
+    // The limit admits three: one is forwarded, one query is too deep, one body too long.
     assert_eq!(post("{a}", 3), "200");
     assert_eq!(post("{a{b}}", 6), "400");
     assert_eq!(post("", 2 << 20), "413");

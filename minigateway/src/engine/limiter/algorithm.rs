@@ -1,25 +1,25 @@
-//! The algorithms that a limit can be configured with: those whose state is one word.
+//! The algorithms that a configuration can choose: the ones whose state is one word.
 //!
 //! | in the configuration | algorithm | why this one |
 //! |---|---|---|
-//! | `token_bucket` | [`Gcra`] | admits the same requests as the textbook's bucket |
-//! | `leaky_bucket` | [`LeakyQueue`] | evens out bursts by delays |
-//! | `fixed_window` | [`FixedWindow`] | the limit that is easiest to explain to a customer |
-//! | `sliding_window` | [`SlidingCounter`] | close to the exact log for a word |
+//! | `token_bucket` | [`Gcra`] | admits the same requests as the textbook token bucket |
+//! | `leaky_bucket` | [`LeakyQueue`] | smooths bursts by delaying requests |
+//! | `fixed_window` | [`FixedWindow`] | easiest to explain to a customer |
+//! | `sliding_window` | [`SlidingCounter`] | close to the exact log, in one word |
 //! | `concurrency` | [`Concurrency`] | follows the load of a backend |
 //!
 //! # Refunds
 //!
-//! A request that is charged to several limits can be refused by a later one if another thread took
-//! the last token between check and charge. Then the earlier ones get a refund:
+//! A request is charged to its limits one after another. If another thread takes the last token of
+//! a later limit between check and charge, the earlier charges are refunded:
 //!
 //! ```text
 //! limit a, 1 left      check ok, charged     1 left again
 //! limit b, 1 left      check ok    taken by another thread: refused
 //! ```
 //!
-//! A refund is exact, or does nothing if the window of the charge is over: it never admits a
-//! request that would have been refused without charge and refund.
+//! A refund is exact, or does nothing if the window of the charge is over. After charge and refund
+//! a limit never admits a request that it would have refused without them.
 
 use super::concurrency::Concurrency;
 use super::fixed_window::FixedWindow;
@@ -33,19 +33,19 @@ use super::{Decision, Limiter, Quota};
 pub enum Algorithm {
     /// A burst, then the rate.
     TokenBucket(Gcra),
-    /// The rate, and delays for what comes too early.
+    /// The rate; requests that come too early are delayed.
     LeakyBucket(LeakyQueue),
-    /// A number in each window.
+    /// A number of requests in each window.
     FixedWindow(FixedWindow),
-    /// About a number in any window.
+    /// About a number of requests in any window.
     SlidingWindow(SlidingCounter),
-    /// A number at once.
+    /// A number of requests in progress.
     Concurrency(Concurrency),
 }
 
-/// The value of an expression about the algorithm itself, which has one type in each arm. So a loop
-/// around a decision is compiled for each algorithm, and does not ask at each turn which it is.
-macro_rules! of_each {
+/// Evaluates an expression with the concrete limiter bound to a name. The expression is compiled
+/// once per algorithm, so a retry loop in it does not match on the enum in each iteration.
+macro_rules! dispatch {
     ($algorithm:expr, $it:ident => $result:expr) => {
         match $algorithm {
             Algorithm::TokenBucket($it) => $result,
@@ -56,7 +56,7 @@ macro_rules! of_each {
         }
     };
 }
-pub(in crate::engine) use of_each;
+pub(in crate::engine) use dispatch;
 
 impl Algorithm {
     /// Returns true if the caller must call [`Algorithm::refund`] when a request has ended.
@@ -64,7 +64,7 @@ impl Algorithm {
         matches!(self, Algorithm::Concurrency(_))
     }
 
-    /// How long until the quota grows by one. `None`: it is full, or no time can be named.
+    /// Returns how long until the quota grows by one. `None` if it is full or the time unknown.
     pub fn more_after_ns(&self, mut word: u64, now_ns: u64) -> Option<u64> {
         let remaining = self.quota(&word, now_ns).remaining;
         match self.decide(&mut word, now_ns, remaining.saturating_add(1)) {
@@ -73,7 +73,7 @@ impl Algorithm {
         }
     }
 
-    /// The state without a charge of `cost` that was admitted at `charged_ns`.
+    /// Returns the state without a charge of `cost` that was admitted at `charged_ns`.
     pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
         match self {
             Algorithm::TokenBucket(it) => it.refund(word, cost),
@@ -89,11 +89,11 @@ impl Limiter for Algorithm {
     type State = u64;
 
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
-        of_each!(self, it => it.decide(word, now_ns, cost))
+        dispatch!(self, it => it.decide(word, now_ns, cost))
     }
 
     fn quota(&self, word: &u64, now_ns: u64) -> Quota {
-        of_each!(self, it => it.quota(word, now_ns))
+        dispatch!(self, it => it.quota(word, now_ns))
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
     }
 
     proptest! {
-        /// Two keys get the same requests, and one of them gets requests in addition that are
-        /// refunded at once. From then on both have the same quota, or the second one less.
+        /// Two keys get the same requests. One of them gets additional requests that are refunded
+        /// at once. Both keys must decide alike and have the same quota.
         #[test]
         fn a_refund_gives_back_what_was_charged_and_no_more(
             algorithm in algorithms(),
@@ -138,7 +138,7 @@ mod tests {
             }
         }
 
-        /// No word, moment or cost makes an algorithm panic, and a refused request changes nothing.
+        /// No state, time or cost makes an algorithm panic, and a refused request changes nothing.
         #[test]
         fn arbitrary_states_are_survived(
             algorithm in algorithms(),

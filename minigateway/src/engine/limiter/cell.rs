@@ -1,45 +1,44 @@
-//! The state of one key as an atomic word that threads share without a lock.
+//! The state of one key: an atomic word that threads share without a lock.
 //!
 //! ```text
 //! 1 token left          thread A             thread B
 //!                       read: 1 left         read: 1 left
 //!                       decide: admitted     decide: admitted
-//!                       swap, it succeeds
-//!                                            swap, it fails: the word is no longer what B read
-//!                                            decide again, on the new word: refused
+//!                       compare-and-swap: ok
+//!                                            compare-and-swap: fails, the word has changed
+//!                                            decide again on the new word: refused
 //! ```
 //!
-//! The naive way, read, decide and store, admits both. `tests/loom_limiter.rs` runs two threads
-//! through every order.
+//! A plain read, decision and store would admit both requests. `tests/loom_limiter.rs` runs every
+//! interleaving of two threads.
 //!
-//! All accesses are relaxed: the word is the whole state, and says nothing about other memory.
+//! All accesses are relaxed, because the word is the whole state and guards no other memory.
 //!
-//! `governor` does the same (`state/in_memory.rs`). NGINX takes the lock of the zone in shared
-//! memory, for the tree of all keys, at each request.
+//! `governor` does the same (`state/in_memory.rs`). NGINX locks the whole shared memory zone, with
+//! the tree of all keys, for every request.
 
 use super::{Decision, Limiter};
 use minikit::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// One key of any algorithm that keeps one word.
+/// The state of one key, for any algorithm whose state is one word.
 #[derive(Debug, Default)]
 pub struct Cell {
     word: AtomicU64,
 }
 
 impl Cell {
-    /// Calls [`Limiter::decide`], again if another thread changed the word meanwhile.
+    /// Calls [`Limiter::decide`], and repeats it if another thread changed the word meanwhile.
     #[inline]
     pub fn decide(&self, limiter: &impl Limiter<State = u64>, now_ns: u64, cost: u64) -> Decision {
         self.update(|word| limiter.decide(word, now_ns, cost))
     }
 
-    /// The current word.
+    /// Returns the current word.
     pub fn load(&self) -> u64 {
         self.word.load(Relaxed)
     }
 
-    /// Changes the word in one step, as far as other threads can see. `change` may run several
-    /// times; the last run counts.
+    /// Changes the word atomically. `change` may run several times; the last result is stored.
     #[inline]
     pub fn update<R>(&self, mut change: impl FnMut(&mut u64) -> R) -> R {
         let mut old = self.word.load(Relaxed);

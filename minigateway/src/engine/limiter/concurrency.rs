@@ -1,37 +1,37 @@
-//! The concurrency limit: how many requests are in progress at once, whatever their rate.
+//! The concurrency limit: bounds the number of requests in progress, whatever their rate.
 //!
 //! ```text
-//! 3 at once; a request takes 4 columns
+//! limit 3; a request takes 4 columns
 //! arrivals     2.2.2.2.....
-//! admitted     2.1.2.1.....    as many as have ended, from the fifth column on
+//! admitted     2.1.2.1.....    from the fifth column on, one for each that ended
 //! in progress  223333331100
 //! ```
 //!
-//! A rate says nothing about load: ten requests a second are nothing at 1 ms each and a hundred
-//! busy workers at 10 s each. This limit follows the service. When it slows down, requests stay
-//! longer, and fewer are let in; Little's law (requests in progress = rate * time) is the control
-//! loop. So it protects a backend, and is no way to sell a quota.
+//! A rate says nothing about load: ten requests a second keep no worker busy at 1 ms each, and a
+//! hundred workers at 10 s each. This limit adapts to the service. When the service slows down,
+//! requests take longer, and fewer are admitted (Little's law: requests in progress = rate * time).
+//! So it protects a backend; it is not a quota for customers.
 //!
-//! It is the only limiter here that must be told of the end of a request
-//! ([`Concurrency::release`]), and the only one that cannot name a time to retry.
+//! It is the only limiter here whose caller must report the end of a request
+//! ([`Concurrency::release`]), and the only one that cannot tell a client when to retry.
 //!
 //! # The word
 //!
 //! ```text
 //! 63                            32 31                             0
-//! | admitted so far               | in progress                   |
+//! | number admitted so far        | in progress                   |
 //! ```
 //!
-//! The upper half only makes each word a new one: in the [store](crate::engine::store) a word must
-//! not return to an earlier value, and a count does.
+//! The upper half makes each word unique. The [store](crate::engine::store) requires that a word
+//! never returns to an earlier value, which the number in progress alone would do.
 //!
 //! NGINX counterpart: `ngx_http_limit_conn_module.c`. Envoy's circuit breakers (`max_requests`) and
-//! Stripe's "concurrent requests limiter" are the same. Netflix's `concurrency-limits` adapts the
-//! number to the measured latency.
+//! Stripe's "concurrent requests limiter" work the same way. Netflix's `concurrency-limits` adapts
+//! the limit to the measured latency.
 
 use super::{Decision, Limiter, Quota};
 
-/// How many at once.
+/// A limit of requests in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concurrency {
     limit: u32,
@@ -45,13 +45,13 @@ impl Concurrency {
         Some(Concurrency { limit })
     }
 
-    /// The state after a request of `cost` that was admitted has ended.
+    /// Returns the state after the end of an admitted request of `cost`.
     pub fn release(&self, word: u64, cost: u64) -> u64 {
         word - cost.min(in_progress(word))
     }
 }
 
-/// The lower half of a word.
+/// Returns the lower half of a word.
 fn in_progress(word: u64) -> u64 {
     u64::from(word as u32)
 }
@@ -60,8 +60,8 @@ impl Limiter for Concurrency {
     type State = u64;
 
     fn decide(&self, word: &mut u64, _now_ns: u64, cost: u64) -> Decision {
-        let room = u64::from(self.limit).saturating_sub(in_progress(*word));
-        if cost > room {
+        let available = u64::from(self.limit).saturating_sub(in_progress(*word));
+        if cost > available {
             return Decision::NEVER;
         }
         *word = word.wrapping_add(1 << 32) + cost;

@@ -1,7 +1,7 @@
-//! The fixed window: count requests, and start again from zero at each full second.
+//! The fixed window: counts requests, and starts again from zero when the next window begins.
 //!
 //! ```text
-//! 5 in each second, a column for each 100 ms
+//! 5 in each second, one column per 100 ms
 //! second    0         1         2
 //! arrivals  .........9.........
 //! admitted  .........5.........
@@ -9,8 +9,8 @@
 //! admitted  .........55........
 //! ```
 //!
-//! The last figure shows its flaw: a window knows nothing of the one before, so around an edge
-//! twice the limit can pass at once. Most public APIs use it nevertheless, because it is easy to
+//! The last figure shows the flaw: a window ignores the one before it, so twice the limit can pass
+//! around a boundary. Most public APIs use fixed windows nevertheless, because they are easy to
 //! explain: "5,000 an hour, and your hour ends at 15:00".
 //!
 //! # The word
@@ -20,12 +20,12 @@
 //! | number of the window          | requests counted in it        |
 //! ```
 //!
-//! A new window needs no timer that sets counters to zero: a count from another window is no count.
-//! The number has 32 bits, which is 136 years of seconds, so a window is at least a second. After
-//! that the last window does not end.
+//! No timer resets counters: a count that belongs to an earlier window is treated as zero. The
+//! window number has 32 bits, enough for 136 years of one-second windows, and windows shorter than
+//! a second are refused. After that the last window never ends.
 //!
 //! Real systems: Redis's `INCR` and `EXPIRE`; GitHub's and Stripe's hourly and per-second limits;
-//! Kong's default. They align windows to the clock, as here, or to the first request of a key.
+//! Kong's default. Some align windows to the clock, as here; others to the first request of a key.
 
 use super::{Decision, Limiter, Quota};
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct FixedWindow {
     window_ns: u64,
 }
 
-/// The shortest window, see the head of the file.
+/// The shortest window; the head of the file says why.
 pub(super) const WINDOW_MIN: Duration = Duration::from_secs(1);
 
 impl FixedWindow {
@@ -49,8 +49,8 @@ impl FixedWindow {
         (window >= WINDOW_MIN).then_some(FixedWindow { limit, window_ns })
     }
 
-    /// The state without a charge of `cost` that was admitted at `charged_ns`. Nothing changes if
-    /// the window of that charge is over.
+    /// Returns the state without a charge of `cost` that was admitted at `charged_ns`. Nothing
+    /// changes if the window of that charge is over.
     pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
         let Word { window, count } = Word::unpack(word);
         if window != window_at(charged_ns, self.window_ns) {
@@ -60,13 +60,13 @@ impl FixedWindow {
         Word { window, count: count.saturating_sub(cost) }.pack()
     }
 
-    /// The parameters, for the script of [`crate::engine::shared`].
+    /// Returns the parameters for the script of [`crate::engine::shared`].
     pub fn limit_and_window_us(&self) -> (u64, u64) {
         (self.limit.into(), self.window_ns / 1000)
     }
 
-    /// The count of the window that contains `now_ns`. If the clock went back to the window before,
-    /// the later one stays current, so that it does not get a second limit.
+    /// Returns the count of the window that contains `now_ns`. If the clock went back to an earlier
+    /// window, the later one stays current; otherwise it would admit its limit twice.
     fn current(&self, word: u64, now_ns: u64) -> Word {
         let word = Word::unpack(word);
         let window = window_at(now_ns, self.window_ns);
@@ -79,7 +79,7 @@ impl FixedWindow {
     }
 }
 
-/// The number of the window that a moment is in.
+/// Returns the number of the window that contains a moment.
 pub(super) fn window_at(now_ns: u64, window_ns: u64) -> u32 {
     u32::try_from(now_ns / window_ns).unwrap_or(u32::MAX)
 }

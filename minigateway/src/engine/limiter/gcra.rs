@@ -1,13 +1,13 @@
 //! GCRA, the generic cell rate algorithm: a token bucket in one word.
 //!
 //! ```text
-//! 5 a second, at most 5 at once, a column for each 100 ms
+//! 5 per second, burst 5, one column per 100 ms
 //! arrivals  9.........9....9....1.1.1.1.
 //! admitted  5.........5....2....1.1.1.1.
 //! ```
 //!
-//! A token bucket has two numbers, the tokens and when they were counted. GCRA has one, the
-//! *theoretical arrival time*: the moment at which the bucket is full again. It holds everything,
+//! A token bucket keeps two numbers: the tokens, and when they were counted. GCRA keeps one, the
+//! *theoretical arrival time* (TAT): the moment at which the bucket is full again. That is enough,
 //! because the bucket fills at a known rate:
 //!
 //! ```text
@@ -15,16 +15,15 @@
 //! level  = TAT - now                    the same number as the water of a leaky bucket
 //! ```
 //!
-//! One word is what a compare-and-swap can change, so threads share a bucket without a lock
-//! ([`super::cell`]), and a slot of the [store](crate::engine::store) has 16 bytes: key and word.
+//! A compare-and-swap changes one word, so threads share a bucket without a lock ([`super::cell`]),
+//! and a slot of the [store](crate::engine::store) takes 16 bytes: the key and the word.
 //!
 //! # Token bucket = leaky meter = GCRA
 //!
-//! The property tests of this file send the same arbitrary arrivals, of arbitrary cost, to all
-//! three and compare every decision, every wait and every quota. The crate `governor` is a fourth
-//! witness.
+//! The property tests of this file send the same random arrivals with random costs to all three,
+//! and compare every decision, wait and quota. The crate `governor` serves as a fourth oracle.
 //!
-//! The arithmetic is [`minikit::gcra`], which has the steps of one bucket as a table. Sources:
+//! [`minikit::gcra`] does the arithmetic, and shows the steps of one bucket in a table. Sources:
 //! ITU-T I.371 (the virtual scheduling algorithm); `redis-cell`; `governor/src/gcra.rs`, which
 //! keeps nanoseconds in an `AtomicU64` as well.
 
@@ -43,22 +42,22 @@ impl Gcra {
         gcra::Gcra::new(requests, period, burst).map(Gcra)
     }
 
-    /// The time between two requests, and how far ahead the TAT may be.
+    /// Returns the time between two requests, and how far the TAT may be ahead of now.
     pub fn interval_and_depth_ns(&self) -> (u64, u64) {
         self.0.interval_and_depth_ns()
     }
 
-    /// The state without a charge of `cost` that was admitted.
+    /// Returns the state without a charge of `cost` that was admitted.
     ///
-    /// A charge moves the TAT by `cost` intervals, from now if it was in the past, so it can be
-    /// taken back at any later moment. A TAT in the past is a full bucket.
+    /// A charge moves the TAT ahead by `cost` intervals, starting from now if it was in the past.
+    /// So a refund at any later time moves it back. A TAT in the past means a full bucket.
     pub fn refund(&self, tat_ns: u64, cost: u64) -> u64 {
         tat_ns.saturating_sub(self.0.interval_and_depth_ns().0.saturating_mul(cost))
     }
 }
 
 impl Limiter for Gcra {
-    /// The TAT.
+    /// The TAT, in nanoseconds.
     type State = u64;
 
     #[inline]
@@ -75,7 +74,7 @@ impl Limiter for Gcra {
     fn quota(&self, tat_ns: &u64, now_ns: u64) -> Quota {
         let remaining = match self.0.decide(*tat_ns, now_ns, 0) {
             gcra::Decision::Admitted { remaining, .. } => remaining,
-            // The clock went back so far that more than the whole burst is missing.
+            // The clock went back so far that the TAT is more than a whole burst ahead.
             gcra::Decision::Refused { .. } => 0,
         };
         Quota { remaining, full_after_ns: tat_ns.saturating_sub(now_ns) }
@@ -109,7 +108,7 @@ mod tests {
         assert_eq!((gcra.refund(tat, 2), gcra.refund(tat, u64::MAX)), (before, 0));
     }
 
-    /// Gaps as limits see them: many requests at once, then none for a while.
+    /// Gaps and costs: bursts of requests, with pauses in between.
     fn gaps() -> impl Strategy<Value = Vec<(u64, u64)>> {
         prop::collection::vec((prop_oneof![Just(0u64), 0u64..50, 0u64..3000], 0u64..5), 1..200)
     }
@@ -137,8 +136,8 @@ mod tests {
             }
         }
 
-        /// `governor` rounds the interval down where we round up, so only rates that divide a
-        /// second are compared.
+        /// `governor` rounds the interval down and we round it up, so only rates that divide a
+        /// second evenly are compared.
         #[test]
         fn governor_decides_the_same(
             rate in prop::sample::select(vec![1u32, 2, 5, 10, 100, 1000]),

@@ -1,45 +1,45 @@
-//! The leaky bucket as a meter: each request pours into a bucket that leaks at the rate; what would
-//! overflow is refused.
+//! The leaky bucket as a meter: each request adds water to a bucket that leaks at the rate. A
+//! request that would make it overflow is refused.
 //!
 //! ```text
-//! 5 a second, the bucket holds 5, a column for each 100 ms
+//! 5 per second, capacity 5, one column per 100 ms
 //! arrivals  9.........9....9....1.1.1.1.
 //! admitted  5.........5....2....1.1.1.1.
 //! ```
 //!
-//! The same figure as that of [`super::token_bucket`], and that is the point: the water level is
-//! the number of *missing* tokens. Two names, one limiter. The property test of
-//! [`super::gcra`] checks it for arbitrary arrivals.
+//! The figure equals that of [`super::token_bucket`], because the water level is the number of
+//! *missing* tokens: one limiter with two names. A property test of [`super::gcra`] checks it.
 //!
 //! # NGINX
 //!
-//! This is `limit_req`. NGINX keeps the level as `excess` in thousandths of a request and the time
-//! in milliseconds (`ngx_http_limit_req_lookup`); here both are nanoseconds. The module `limit_req`
-//! of the tests is NGINX's arithmetic to the digit, and a property test compares the two.
+//! `limit_req` is this limiter. NGINX keeps the level (`excess`) in thousandths of a request and
+//! the time in milliseconds (`ngx_http_limit_req_lookup`); here both are in nanoseconds. The test
+//! module `limit_req` reproduces NGINX's arithmetic exactly, and a property test compares the two.
 //!
-//! * NGINX counts the water beyond the newest request: `burst=4` there is a bucket of 5 here.
-//! * Rates per minute are rounded down to a thousandth of a request per second there, so that
-//!   `rate=1r/m` is 0.96 per minute. Here the interval is rounded up to a nanosecond.
-//! * Time that goes back counts as none there, up to a minute; beyond that as one millisecond.
+//! * NGINX does not count the current request: `burst=4` there is a capacity of 5 here.
+//! * NGINX rounds rates per minute down to thousandths of a request per second, so `rate=1r/m`
+//!   admits 0.96 per minute. Here the interval is rounded up to a nanosecond.
+//! * If the clock goes back by up to a minute, NGINX takes the elapsed time as 0; beyond that, as
+//!   one millisecond.
 
 use super::{Decision, Limiter, Quota};
 use minikit::gcra::Gcra;
 use std::time::Duration;
 
-/// A rate and the size of the bucket.
+/// A rate and the capacity of the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeakyMeter {
-    /// What a request pours in: the time that it takes to leak out.
+    /// The water that one request adds, as the time that it takes to leak out.
     request_ns: u64,
     capacity_ns: u64,
 }
 
-/// The textbook's two numbers.
+/// The two numbers of the textbook algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Level {
-    /// The water at the last charge, as the time that it takes to leak out.
+    /// The water level at the last charge, as the time that it takes to leak out.
     pub level_ns: u64,
-    /// When that was.
+    /// The time of the last charge.
     pub last_ns: u64,
 }
 
@@ -53,12 +53,12 @@ impl LeakyMeter {
 }
 
 impl Level {
-    /// What has not leaked out yet at `now_ns`.
+    /// Returns the water level at `now_ns`.
     fn at(&self, now_ns: u64) -> u64 {
         self.level_ns.saturating_sub(now_ns.saturating_sub(self.last_ns))
     }
 
-    /// How far a clock that went back is behind the last charge.
+    /// Returns by how much the clock is behind the last charge, if it went back.
     fn behind_ns(&self, now_ns: u64) -> u64 {
         self.last_ns.saturating_sub(now_ns)
     }
@@ -91,8 +91,8 @@ impl Limiter for LeakyMeter {
     }
 }
 
-/// NGINX's `limit_req`, to the digit: `ngx_http_limit_req_lookup` and `ngx_http_limit_req_account`
-/// of `ngx_http_limit_req_module.c`, for one key.
+/// NGINX's exact `limit_req` arithmetic for one key: `ngx_http_limit_req_lookup` and
+/// `ngx_http_limit_req_account` of `ngx_http_limit_req_module.c`.
 #[cfg(test)]
 pub(super) mod limit_req {
     /// `rate=` and `burst=`, both in thousandths of a request.
@@ -111,7 +111,7 @@ pub(super) mod limit_req {
             LimitReq { rate: rate * 1000, burst: burst * 1000 }
         }
 
-        /// The excess if the request is admitted.
+        /// Returns the excess if the request is admitted.
         pub fn admit(&self, node: &mut Node, now_ms: i64) -> Option<i64> {
             let Some((last_excess, last_ms)) = node.state else {
                 node.state = Some((0, now_ms));
@@ -145,7 +145,8 @@ mod tests {
         assert_figure(&meter, "9.........9....9....1.1.1.1.", "5.........5....2....1.1.1.1.");
     }
 
-    /// `rate=10r/s burst=5`: six pass at once, a seventh not, another one after 100 ms.
+    /// `rate=10r/s burst=5`: six pass at once, the seventh is refused, and one more passes after
+    /// 100 ms.
     #[test]
     fn the_example_of_nginx() {
         let nginx = LimitReq::per_second(10, 5);
@@ -158,8 +159,7 @@ mod tests {
     }
 
     proptest! {
-        /// The same requests pass, to the millisecond, at rates whose interval is a whole number of
-        /// nanoseconds.
+        /// Compares rates whose interval is a whole number of nanoseconds.
         #[test]
         fn nginx_admits_the_same_to_the_millisecond(
             rate in prop::sample::select(vec![1, 2, 4, 5, 8, 10, 20, 50, 100, 125, 250, 1000]),
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// What the head says about rates per minute: `rate=1r/m` is 16 thousandths per second.
+    /// The head's claim about rates per minute: `rate=1r/m` becomes 16 thousandths per second.
     #[test]
     fn one_a_minute_takes_nginx_more_than_a_minute() {
         let nginx = LimitReq { rate: 1000 / 60, burst: 0 };

@@ -1,47 +1,47 @@
-//! The leaky bucket as a queue: requests wait in line and leave at the rate; a full line refuses.
+//! The leaky bucket as a queue: requests wait and leave at the rate; a full queue refuses.
 //!
 //! ```text
-//! 5 a second, 4 may wait, a column for each 100 ms
+//! 5 per second, 4 may wait, one column per 100 ms
 //! arrivals  9.........9....
 //! admitted  5.........5....
 //! leaving   1.1.1.1.1.1.1.1
 //! ```
 //!
-//! A meter answers "yes" or "no"; a queue answers "at that time". What leaves is as even as a limit
-//! can make it, which protects a backend best, and a burst pays with latency instead of refusals:
-//! the last of `n` waiting requests waits `n` intervals.
+//! A meter admits or refuses; a queue also says when the request may proceed. Requests leave evenly
+//! spaced, which protects a backend best. A burst costs latency instead of refusals: the last of
+//! `n` waiting requests waits `n` intervals.
 //!
-//! # No queue is kept
+//! # No queue is stored
 //!
-//! All requests are equal, so the line needs no list, only the moment at which the next request may
-//! leave. A request leaves then, or now if that is past, and moves it by one interval. The caller
-//! does the waiting: the gateway holds the request in a timer, and a client that gives up meanwhile
-//! keeps its place, as in NGINX.
+//! Requests leave in order, so the only state is the time at which the next request may leave. A
+//! request leaves at that time, or now if it has passed, and moves it ahead by one interval. The
+//! caller does the waiting: the gateway delays the request with a timer. If its client disconnects
+//! meanwhile, the charge remains, as in NGINX.
 //!
-//! NGINX counterpart: `limit_req` without `nodelay`. `burst` is the number that may wait.
+//! NGINX counterpart: `limit_req` without `nodelay`. `burst` requests may wait.
 
 use super::{Decision, Limiter, Quota};
 use minikit::gcra::Gcra;
 use std::time::Duration;
 
-/// A rate and the length of the line.
+/// A rate and the longest delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeakyQueue {
     interval_ns: u64,
-    /// The longest wait.
+    /// The longest delay.
     delay_ns_max: u64,
 }
 
 impl LeakyQueue {
-    /// Lets `requests` per `period` leave, one by one, while at most `waiting` wait. Returns `None`
-    /// if the rate is 0, or the longest wait is more than 584 years.
+    /// Lets `requests` per `period` leave, evenly spaced, while at most `waiting` wait. Returns
+    /// `None` if the rate is 0, or if the longest delay exceeds 584 years.
     pub fn new(requests: u64, period: Duration, waiting: u64) -> Option<LeakyQueue> {
         let (interval_ns, _) = Gcra::new(requests, period, 1)?.interval_and_depth_ns();
         let delay_ns_max = interval_ns.checked_mul(waiting)?;
         Some(LeakyQueue { interval_ns, delay_ns_max })
     }
 
-    /// The state without a charge of `cost`. Requests charged after it keep their delays.
+    /// Returns the state without a charge of `cost`. Requests charged after it keep their delays.
     pub fn refund(&self, next_ns: u64, cost: u64) -> u64 {
         next_ns.saturating_sub(self.interval_ns.saturating_mul(cost))
     }
@@ -53,7 +53,7 @@ impl Limiter for LeakyQueue {
 
     fn decide(&self, next_ns: &mut u64, now_ns: u64, cost: u64) -> Decision {
         let length_ns = self.interval_ns.saturating_mul(cost);
-        // One of cost 1 leaves as the first of its interval; one of cost 3 needs room for two more.
+        // A cost of 1 needs no further interval in the queue; a cost of 3 needs two.
         let more_ns = length_ns.saturating_sub(self.interval_ns);
         if more_ns > self.delay_ns_max {
             return Decision::NEVER;
@@ -71,7 +71,7 @@ impl Limiter for LeakyQueue {
     fn quota(&self, next_ns: &u64, now_ns: u64) -> Quota {
         let delay_ns = next_ns.saturating_sub(now_ns);
         let remaining = match self.delay_ns_max.checked_sub(delay_ns) {
-            // One leaves after `delay_ns`; the others must leave before the longest wait is over.
+            // One leaves after `delay_ns`; the others must leave within the longest delay.
             Some(room_ns) => 1 + room_ns / self.interval_ns,
             None => 0,
         };
@@ -96,8 +96,9 @@ mod tests {
     }
 
     proptest! {
-        /// The queue admits what a bucket of one more admits, so that `limit_req` has the same
-        /// `burst` with and without `nodelay`; and no two requests leave within an interval.
+        /// The queue admits the same requests as a bucket whose burst is larger by one, as
+        /// `limit_req` has the same `burst` with and without `nodelay`. No two requests leave
+        /// within one interval.
         #[test]
         fn it_admits_what_a_meter_admits_and_spaces_it_out(
             (requests, period, waiting) in (1u64..50, 50u64..5000, 0u64..20),

@@ -1,24 +1,24 @@
-//! The sliding counter: two fixed windows, and the older one counts less the older it gets.
+//! The sliding counter: two fixed windows. The weight of the older one falls as it ages.
 //!
 //! ```text
-//! 5 a second, a column for each 100 ms
+//! 5 per second, one column per 100 ms
 //! second    0         1         2
 //! arrivals  .........99..99........
 //! admitted  .........5...11........     at 1.3 s the five count as 3.5, at 1.4 s as 3
 //! ```
 //!
-//! It estimates what the exact log would count: all of this window, and of the last one the share
-//! that the sliding second still covers, as if its requests had been spread evenly.
+//! It estimates the count of the exact log: all requests of the current window, plus the share of
+//! the previous window that the sliding second still covers, assuming an even spread.
 //!
 //! ```text
 //! estimate = current + previous * (window - elapsed) / window
 //! ```
 //!
-//! They were not, so it errs both ways: requests at the *end* of the last window are forgotten too
-//! early: up to `2 * limit - 1` pass in a second, though spread over it. Requests at its
-//! *beginning* are remembered too long: a request can be refused although none passed in the last
-//! second. For ordinary traffic the error is small; Cloudflare counted 0.003 % wrong decisions
-//! ("How we built rate limiting capable of scaling to millions of domains").
+//! They rarely are, so it errs in both directions. Requests at the *end* of the previous window are
+//! forgotten too early: up to `2 * limit - 1` can pass in a second. Requests at its *beginning* are
+//! remembered too long: a request can be refused although none passed in the last second. For
+//! ordinary traffic the error is small; Cloudflare counted 0.003 % wrong decisions ("How we built
+//! rate limiting capable of scaling to millions of domains").
 //!
 //! # The word
 //!
@@ -27,7 +27,7 @@
 //! | number of the window          | previous count | current count   |
 //! ```
 //!
-//! So a limit is at most 65,535, and a window at least a second, as in [`super::fixed_window`].
+//! So the limit is at most 65,535, and a window at least a second, as in [`super::fixed_window`].
 //!
 //! Real systems: Cloudflare; Kong's `sliding` window type; APISIX's `limit-count` with
 //! `window_type = sliding`.
@@ -36,7 +36,7 @@ use super::fixed_window::{WINDOW_MIN, window_at};
 use super::{Decision, Limiter, Quota};
 use std::time::Duration;
 
-/// A limit for a window that slides.
+/// A limit for a sliding window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlidingCounter {
     limit: u16,
@@ -52,8 +52,8 @@ impl SlidingCounter {
         (window >= WINDOW_MIN).then_some(SlidingCounter { limit, window_ns })
     }
 
-    /// The state without a charge of `cost` that was admitted at `charged_ns`. Nothing changes if
-    /// neither count has that charge any more.
+    /// Returns the state without a charge of `cost` that was admitted at `charged_ns`. Nothing
+    /// changes if neither count includes that charge any more.
     pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
         let mut word = Word::unpack(word);
         let charged = window_at(charged_ns, self.window_ns);
@@ -66,20 +66,20 @@ impl SlidingCounter {
         word.pack()
     }
 
-    /// The parameters, for the script of [`crate::engine::shared`].
+    /// Returns the parameters for the script of [`crate::engine::shared`].
     pub fn limit_and_window_us(&self) -> (u64, u64) {
         (self.limit.into(), self.window_ns / 1000)
     }
 
-    /// What counts at `now_ns`: requests of the last window, of this one, and how much of this one
-    /// is left.
+    /// Returns the requests of the previous window and of the current one, and how much of the
+    /// current one is left at `now_ns`.
     pub fn counts(&self, word: u64, now_ns: u64) -> (u16, u16, Duration) {
         let (Word { previous, current, .. }, left_ns) = self.current(word, now_ns);
         (previous, current, Duration::from_nanos(left_ns))
     }
 
-    /// The counts as of the window that `now_ns` is in, and how much of it is left: more than a
-    /// window, if the clock went back to one before.
+    /// Returns the counts as of the window that contains `now_ns`, and how much of it is left. If
+    /// the clock went back to an earlier window, that is more than a whole window.
     fn current(&self, word: u64, now_ns: u64) -> (Word, u64) {
         let word = Word::unpack(word);
         let window = window_at(now_ns, self.window_ns);
@@ -92,7 +92,7 @@ impl SlidingCounter {
         (word, end_ns.saturating_sub(now_ns))
     }
 
-    /// How much of a window may be left so that `previous` counts as `room` at most.
+    /// Returns how much of the window may be left for `previous` to weigh at most `room`.
     fn left_for(&self, previous: u16, room: u16) -> u64 {
         // previous * left <= room * window
         let room = u128::from(room) * u128::from(self.window_ns);
@@ -129,7 +129,7 @@ impl Limiter for SlidingCounter {
             return Decision::NEVER;
         };
 
-        // What the last window may still count as, for this request to fit.
+        // The largest weight of the previous window that leaves room for this request.
         let (mut current, left_ns) = self.current(*word, now_ns);
         let room = self.limit.saturating_sub(current.current).checked_sub(cost);
         if let Some(room) = room {
@@ -142,14 +142,14 @@ impl Limiter for SlidingCounter {
             return Decision::NOW;
         }
 
-        // This window is full by itself. In the next one its count is the previous one.
+        // The current window alone is full. In the next window its count becomes `previous`.
         let next_ns = self.window_ns - self.left_for(current.current, self.limit - cost);
         Decision::retry_after(left_ns.saturating_add(next_ns))
     }
 
     fn quota(&self, word: &u64, now_ns: u64) -> Quota {
         let (Word { previous, current, .. }, left_ns) = self.current(*word, now_ns);
-        // Rounded up: a part of a request needs the room of a whole one.
+        // Rounded up, so that a fraction of a request takes a whole one from the quota.
         let weighted = u128::from(previous) * u128::from(left_ns.min(self.window_ns));
         let weighted = weighted.div_ceil(u128::from(self.window_ns)) as u64;
         let counted = weighted + u64::from(current);
@@ -181,7 +181,7 @@ mod tests {
         let counter = SlidingCounter::new(10, SECOND).expect("not zero");
         let mut word = counter.unused();
         assert_eq!(counter.decide(&mut word, 990_000_000, 10), Decision::NOW);
-        // 10 * (1 - 0.1) leave room for one request, and 10 ms are left of this window.
+        // 100 ms into the next window, 10 * (1 - 0.1) = 9 leave room for one more request.
         let wait = Decision::retry_after(110_000_000);
         assert_eq!(counter.decide(&mut word, 990_000_000, 1), wait);
         assert_eq!(counter.decide(&mut word, 1_100_000_000, 1), Decision::NOW);
@@ -201,8 +201,8 @@ mod tests {
     }
 
     proptest! {
-        /// A wait is the shortest one, the quota is what `decide` would admit, and nothing
-        /// overflows.
+        /// A wait is as short as possible, the quota is the largest cost that `decide` would admit,
+        /// and nothing overflows.
         #[test]
         fn waits_and_quotas_are_true(
             limit in 1u64..100,
@@ -211,7 +211,7 @@ mod tests {
             let counter = SlidingCounter::new(limit, SECOND).expect("not zero");
             let (mut word, mut now) = (counter.unused(), 0_u64);
             for (gap, cost) in requests {
-                // Now and then the clock goes back, to windows before as well.
+                // Sometimes the clock goes back, even to earlier windows.
                 now = if gap % 8 == 7 { now.saturating_sub(gap) } else { now + gap };
                 let Quota { remaining, .. } = counter.quota(&word, now);
                 if remaining > 0 {

@@ -1,23 +1,23 @@
-//! The sliding log: remember when each request was admitted, and count those of the last second.
+//! The sliding log: keeps the time of each admitted request, and counts those of the last second.
 //!
 //! ```text
-//! 5 in any second, a column for each 100 ms
+//! 5 in any second, one column per 100 ms
 //! arrivals  .........9.........9
 //! admitted  .........5.........5
 //! arrivals  11111....1....1111111
 //! admitted  11111.........11111..
 //! ```
 //!
-//! This is the limit taken literally: no second, wherever it begins, has more than five, and no
-//! request is refused while fewer than five passed in the last one. The others are compared with
-//! it, and `audit` measures how far they are off.
+//! This enforces the limit literally: no second, wherever it begins, has more than five requests,
+//! and none is refused while fewer than five passed in the last second. The other algorithms are
+//! compared with this one; `examples/common/audit.rs` measures how far they are off.
 //!
-//! It costs a word for each admitted request: a limit of 5,000 an hour is 40 kB for a busy key, and
-//! 40 GB for a million of them. So the gateway does not offer it.
+//! It costs a word per admitted request: with a limit of 5,000 an hour, a busy key takes 40 kB and
+//! a million busy keys 40 GB. So a configuration cannot choose it.
 //!
 //! Real systems: a Redis sorted set of timestamps (`ZREMRANGEBYSCORE`, `ZCARD`, `ZADD`), the recipe
-//! of many blog posts. Beware of the variant that adds refused requests as well: it locks out a
-//! client that keeps trying. The golden script `refused_requests_that_count` shows both.
+//! of many blog posts. A common variant adds refused requests as well, and so locks out a client
+//! that keeps trying. The golden script `refused_requests_that_count` shows both.
 
 use super::{Decision, Limiter, Quota};
 use std::collections::VecDeque;
@@ -39,7 +39,7 @@ impl SlidingLog {
         Some(SlidingLog { limit, window_ns })
     }
 
-    /// A request stays for exactly one window: it counts at its own moment and not one window
+    /// Returns true if a request still counts: from its own moment until just before one window
     /// later.
     fn counts(&self, moment_ns: u64, now_ns: u64) -> bool {
         now_ns.saturating_sub(moment_ns) < self.window_ns
@@ -51,7 +51,7 @@ impl SlidingLog {
 }
 
 impl Limiter for SlidingLog {
-    /// The moments of the admitted requests, in order, one for each unit of cost.
+    /// The times of the admitted requests in order, one for each unit of cost.
     type State = VecDeque<u64>;
 
     fn decide(&self, log: &mut VecDeque<u64>, now_ns: u64, cost: u64) -> Decision {
@@ -62,7 +62,7 @@ impl Limiter for SlidingLog {
             log.pop_front();
         }
 
-        // The request fits as soon as this many of the oldest are gone.
+        // The request fits after this many of the oldest entries have expired.
         let surplus = (log.len() + cost).saturating_sub(self.limit);
         if let Some(last) = surplus.checked_sub(1) {
             return Decision::retry_after(self.until_gone_ns(log[last], now_ns));

@@ -1,4 +1,4 @@
-//! What the tests of all algorithms share: figures.
+//! Checks the figures of the algorithms; shared by their tests.
 
 use super::Limiter;
 use super::gcra::Gcra;
@@ -12,8 +12,8 @@ use timeline::play;
 
 pub const TICK_NS: u64 = 100_000_000;
 
-/// Checks the figure at the head of a file: both lines hold what `limiter` makes of `arrivals`, a
-/// column for each 100 ms.
+/// Checks the figure at the head of a file: `limiter` must admit `admitted` of `arrivals`, one
+/// column per 100 ms.
 pub fn assert_figure<L: Limiter>(limiter: &L, arrivals: &str, admitted: &str) {
     assert_eq!(play(limiter, arrivals, TICK_NS).admitted, admitted, "\n{arrivals}");
 }

@@ -1,32 +1,32 @@
-//! The token bucket: a bucket of tokens that fills at the rate; a request takes one or is refused.
+//! The token bucket: tokens arrive at the rate; a request takes one, or is refused.
 //!
 //! ```text
-//! 5 a second, at most 5 at once, a column for each 100 ms
+//! 5 per second, burst 5, one column per 100 ms
 //! arrivals  9.........9....9....1.1.1.1.
 //! admitted  5.........5....2....1.1.1.1.
 //! ```
 //!
-//! The first second admits the burst; after one second the bucket is full again, after half a
-//! second it holds two.
+//! The first arrivals take the whole burst. One second later the bucket is full again; half a
+//! second after that it holds two.
 //!
-//! # The naive bucket, and what is wrong with it
+//! # The naive bucket and its error
 //!
 //! ```text
-//! tokens += (now - last) * rate / 1000      rate 500/s, asked each millisecond:
+//! tokens += (now - last) * rate / 1000      rate 500/s, a request every ms:
 //! last = now                                1 * 500 / 1000 = 0 tokens, forever
 //! ```
 //!
-//! Rounding down at every request loses the remainder at every request. A client that asks often
-//! gets nothing at all, and one that asks every 3 ms gets two thirds of its rate. The golden script
-//! `tokens_lost_to_rounding` shows it. The repair is a unit that does not divide: a token is a
-//! length of time, the interval at which tokens arrive. The bucket then holds nanoseconds, elapsed
-//! time is added as it is, and nothing is ever rounded but the interval itself, once.
+//! Every request rounds down and loses the remainder. A client with a request every millisecond
+//! gets nothing, and one with a request every 3 ms gets two thirds of its rate. The golden script
+//! `tokens_lost_to_rounding` shows it. The fix is to measure tokens in time: a token is the
+//! interval between two tokens. The bucket then holds nanoseconds, elapsed time is added without a
+//! division, and only the interval itself is rounded, once.
 //!
 //! # Differences from the real systems
 //!
-//! Envoy's bucket keeps tokens in a `double`, which rounds at each step. The `tc tbf` of Linux does
-//! what this file does. The gateway itself runs [`super::gcra`], which admits the same
-//! requests with half the state; the property test there says so.
+//! Envoy's bucket keeps tokens in a `double`, which rounds at each step. Linux's `tc tbf` does the
+//! same as this file. The gateway itself runs [`super::gcra`], which admits the same requests with
+//! half the state; a property test there proves it.
 
 use super::{Decision, Limiter, Quota};
 use minikit::gcra::Gcra;
@@ -35,18 +35,18 @@ use std::time::Duration;
 /// A rate and a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
-    /// The interval at which a token arrives.
+    /// The interval between two tokens.
     token_ns: u64,
     /// The burst, in nanoseconds.
     capacity_ns: u64,
 }
 
-/// The textbook's two numbers.
+/// The two numbers of the textbook algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// What was in the bucket at the last charge.
+    /// The content of the bucket after the last charge.
     pub tokens_ns: u64,
-    /// When that was.
+    /// The time of the last charge.
     pub last_ns: u64,
 }
 
@@ -58,7 +58,7 @@ impl TokenBucket {
         Some(TokenBucket { token_ns, capacity_ns })
     }
 
-    /// What the bucket holds at `now_ns`.
+    /// Returns the content of the bucket at `now_ns`.
     fn tokens_ns(&self, bucket: &Bucket, now_ns: u64) -> u64 {
         let elapsed_ns = now_ns.saturating_sub(bucket.last_ns);
         bucket.tokens_ns.saturating_add(elapsed_ns).min(self.capacity_ns)
@@ -80,12 +80,12 @@ impl Limiter for TokenBucket {
 
         let tokens_ns = self.tokens_ns(bucket, now_ns);
         if price_ns > tokens_ns {
-            // A clock that went back has this far to go before tokens arrive again.
+            // If the clock went back, no tokens arrive until it has caught up.
             let behind_ns = bucket.last_ns.saturating_sub(now_ns);
             return Decision::retry_after((price_ns - tokens_ns).saturating_add(behind_ns));
         }
 
-        // The remainder of a token stays in `tokens_ns`, so `last_ns` may move to now.
+        // `tokens_ns` keeps the fraction of a token, so `last_ns` may move to now.
         bucket.tokens_ns = tokens_ns - price_ns;
         bucket.last_ns = bucket.last_ns.max(now_ns);
         Decision::NOW

@@ -1,4 +1,4 @@
-//! What the front door is configured with: clients, versions, browsers, headers.
+//! The configuration of authentication, versions, CORS and header changes.
 //!
 //! ```toml
 //! [api_keys.partners.clients.acme]
@@ -7,14 +7,14 @@
 //! auth = "partners"
 //! ```
 
-#![allow(missing_docs, reason = "`reference.toml` has each key")]
+#![allow(missing_docs, reason = "reference.toml documents each key")]
 
 use super::config::Reader;
 use super::error::ConfError;
 use super::file::{RouteConfig, Tables, UpstreamConfig};
 use super::values::{
-    ClockSkew, HeaderName, HeaderValue, Method, Name, Reference, header_name, is_token, read_from,
-    seen_header, written,
+    ClockSkew, HeaderName, HeaderValue, Method, Name, Reference, check_header_name,
+    check_no_underscore, is_token, newtypes, read_from,
 };
 use crate::engine::identity::{ApiKeys, Identity};
 use crate::engine::version::{Source, Versions};
@@ -62,22 +62,22 @@ pub struct JwtTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionsTable {
-    pub by: Vec<By>,
+    pub by: Vec<VersionSource>,
     pub default: Option<Reference>,
     pub tell: Option<Tell>,
     pub known: Tables<VersionConfig>,
 }
 
-/// Where requests name a version, and as it is written.
+/// Where requests name a version, and the text in the file.
 #[derive(Debug)]
-pub struct By(Source, String);
+pub struct VersionSource(Source, String);
 
-/// How an upstream is told the version.
+/// How the gateway tells the version to an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tell {
-    /// `/v2` in front of the path.
+    /// By `/v2` in front of the path.
     Path,
-    /// A header.
+    /// By a header.
     Header(String),
 }
 
@@ -94,18 +94,18 @@ pub struct VersionConfig {
     pub rename: Rename,
 }
 
-/// Fields of requests, and of responses on the way back.
+/// The field names for request bodies, and the inverse for response bodies.
 #[derive(Debug, Default)]
 pub struct Rename(pub Fields, pub Fields);
 
-/// `[cors.NAME]`: what browsers may do.
+/// `[cors.NAME]`: the requests that browsers allow to pages of other origins.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorsConfig {
     #[serde(skip)]
     pub name: String,
     pub origins: Vec<Origin>,
-    /// `Access-Control-Allow-Methods`; if empty, those that need no preflight.
+    /// `Access-Control-Allow-Methods`. If empty, the methods that need no preflight.
     #[serde(default)]
     pub methods: Vec<Method>,
     #[serde(default)]
@@ -124,15 +124,15 @@ pub struct HeaderChanges {
     pub remove: Vec<HeaderName>,
 }
 
-/// What routes refer to.
+/// The tables that routes refer to by index.
 #[derive(Debug, Default)]
-pub struct FrontConfig {
+pub struct FilterConfig {
     pub auth: Vec<AuthConfig>,
     pub versions: Vec<VersionsConfig>,
     pub cors: Vec<CorsConfig>,
 }
 
-/// A way to prove who a client is.
+/// A table `[api_keys.NAME]` or `[jwt.NAME]`.
 #[derive(Debug)]
 pub struct AuthConfig {
     /// The realm in `WWW-Authenticate`.
@@ -140,7 +140,7 @@ pub struct AuthConfig {
     pub scheme: Scheme,
 }
 
-/// How a client proves who it is.
+/// How a client authenticates.
 #[derive(Debug)]
 pub enum Scheme {
     /// A key in this header.
@@ -156,26 +156,26 @@ pub struct VersionsConfig {
     pub name: String,
     /// How requests name them.
     pub versions: Versions,
-    /// The same, as it is written.
+    /// The sources, as written in the file.
     pub by: Vec<String>,
     pub known: Vec<VersionConfig>,
-    /// How the upstream is told.
+    /// How to tell the version to the upstream.
     pub tell: Option<Tell>,
 }
 
 impl VersionsConfig {
-    /// The version that the upstream of this one speaks.
+    /// Returns the name of the version that the upstream of `version` speaks.
     pub fn spoken(&self, version: usize) -> &str {
         let speaks = self.known[version].speaks.as_ref();
         &self.versions.names[speaks.map_or(version, |it| it.index)]
     }
 }
 
-written! {
+newtypes! {
     /// The SHA-256 of a key.
     Hash([u8; 32]) from String: |text| sha256_hash(&text).map(Hash);
 
-    /// Seconds since 1970. A date without time is its midnight, a time without offset is UTC.
+    /// Seconds since 1970. A date without a time means midnight; a time without an offset, UTC.
     #[derive(PartialOrd, Ord)]
     UnixTime(u64) from Datetime: |it| {
         unix_s(&it).map(UnixTime).ok_or("a date after 1970 is written 2026-01-31".to_owned())
@@ -189,7 +189,7 @@ written! {
         }
     };
 
-    /// Scheme and host of a page, or `*`.
+    /// The scheme and host of a page, or `*`.
     Origin(String) from String: |text| {
         let (scheme, host) = text.split_once("://").unwrap_or_default();
         let is_part = |it| matches!(it, b'a'..=b'z' | b'-'..=b'.' | b'0'..=b':' | b'[' | b']');
@@ -206,11 +206,11 @@ written! {
 }
 
 read_from! {
-    By from String: |text| source(&text).map(|it| By(it, text));
+    VersionSource from String: |text| source(&text).map(|it| VersionSource(it, text));
     Tell from String: |text| match (text.as_str(), text.strip_prefix("header:")) {
         ("path", _) => Ok(Tell::Path),
-        (_, Some(name)) => header_name(name).map(|()| Tell::Header(name.to_owned())),
-        _ => Err(format!("\"{text}\" tells nothing; write \"path\" or \"header:NAME\"")),
+        (_, Some(name)) => check_header_name(name).map(|()| Tell::Header(name.to_owned())),
+        _ => Err(format!("\"{text}\" cannot tell a version; write \"path\" or \"header:NAME\"")),
     };
     Rename from BTreeMap<String, String>: |names| {
         let mut fields = Fields::default();
@@ -220,7 +220,7 @@ read_from! {
     };
 }
 
-/// Reads all of them, or finds the first mistake.
+/// Checks all these tables. Returns the first error.
 pub(super) fn read(
     reader: &Reader<'_>,
     api_keys: Tables<ApiKeysTable>,
@@ -228,8 +228,8 @@ pub(super) fn read(
     versions: Tables<VersionsTable>,
     cors: Tables<CorsConfig>,
     upstreams: &[UpstreamConfig],
-) -> Result<FrontConfig, ConfError> {
-    let mut front = FrontConfig::default();
+) -> Result<FilterConfig, ConfError> {
+    let mut filters = FilterConfig::default();
     for (Name(name), table) in api_keys {
         let (span, table) = (table.span(), table.into_inner());
         let mut keys = ApiKeys::default();
@@ -246,26 +246,26 @@ pub(super) fn read(
             )?;
         }
         let header = table.header.map_or("X-Api-Key".to_owned(), |it| it.0);
-        seen_header(&header).map_err(|hint| reader.error(span, hint))?;
-        front.auth.push(AuthConfig { name, scheme: Scheme::ApiKey(header, keys) });
+        check_no_underscore(&header).map_err(|hint| reader.error(span, hint))?;
+        filters.auth.push(AuthConfig { name, scheme: Scheme::ApiKey(header, keys) });
     }
     for (Name(name), table) in jwt {
-        let is_twice = front.auth.iter().any(|it| it.name == name);
+        let is_twice = filters.auth.iter().any(|it| it.name == name);
         let hint = "api_keys and jwt have a table of this name; routes could not tell them apart";
         reader.refuse_if(is_twice, &table.span(), hint)?;
-        front.auth.push(AuthConfig { name, scheme: read_jwt(reader, table)? });
+        filters.auth.push(AuthConfig { name, scheme: read_jwt(reader, table)? });
     }
     for (Name(name), table) in versions {
-        front.versions.push(read_versions(reader, name, table, upstreams)?);
+        filters.versions.push(read_versions(reader, name, table, upstreams)?);
     }
     for (Name(name), table) in cors {
         let (span, cors) = (table.span(), table.into_inner());
         let is_any = cors.origins.iter().any(|it| it.0 == "*");
         let hint = "browsers refuse \"*\" together with credentials; name the origins";
         reader.refuse_if(cors.credentials && is_any, &span, hint)?;
-        front.cors.push(CorsConfig { name, ..cors });
+        filters.cors.push(CorsConfig { name, ..cors });
     }
-    Ok(front)
+    Ok(filters)
 }
 
 fn sha256_hash(text: &str) -> Result<[u8; 32], String> {
@@ -288,7 +288,7 @@ fn read_jwt(reader: &Reader<'_>, table: Spanned<JwtTable>) -> Result<Scheme, Con
     for name in &table.algorithms {
         reader.value(name, algorithm)?;
     }
-    let hint = "an audience is needed: without it, tokens for other services are valid here";
+    let hint = "an audience is needed: without it, tokens for other services would be valid here";
     reader.refuse_if(table.audience.as_ref().is_empty(), &table.audience.span(), hint)?;
     let rules = Rules {
         algorithms: table.algorithms.into_iter().map(Spanned::into_inner).collect(),
@@ -332,11 +332,15 @@ fn read_versions(
         reader.find("upstream", upstreams.iter().map(|it| &it.name), config.upstream.as_mut())?;
         let VersionConfig { deprecated, sunset, link, .. } = &*config;
         let has_date = deprecated.is_some() || sunset.is_some();
-        let hint = "a `link` is about `deprecated` or `sunset`, and this version has neither";
+        let hint = "a `link` needs `deprecated` or `sunset`, and this version has neither";
         reader.refuse_if(link.is_some() && !has_date, &span, hint)?;
         if let Some(sunset) = sunset {
             let is_early = deprecated.as_ref() > Some(sunset.as_ref());
-            reader.refuse_if(is_early, &sunset.span(), "a sunset is not before `deprecated`")?;
+            reader.refuse_if(
+                is_early,
+                &sunset.span(),
+                "a sunset must not be before `deprecated`",
+            )?;
         }
     }
     let (sources, by) = by.into_iter().map(|it| (it.0, it.1)).unzip();
@@ -348,7 +352,7 @@ fn source(text: &str) -> Result<Source, String> {
     let (kind, name) = text.split_once(':').unwrap_or((text, ""));
     match (kind, is_token(name)) {
         ("path", _) if text == "path" => Ok(Source::Path),
-        ("header", true) => seen_header(name).map(|()| Source::Header(name.to_owned())),
+        ("header", true) => check_no_underscore(name).map(|()| Source::Header(name.to_owned())),
         ("media_type", true) => Ok(Source::MediaType(name.to_owned())),
         ("query", true) => Ok(Source::Query(name.to_owned())),
         _ => Err(format!(
@@ -370,17 +374,17 @@ fn unix_s(written: &Datetime) -> Option<u64> {
     u64::try_from(local_s - minutes_east * 60).ok()
 }
 
-/// Finds what a route refers to, or the first mistake.
+/// Resolves the references of a route to these tables. Returns the first error.
 pub(super) fn route(
     reader: &Reader<'_>,
     route: &mut RouteConfig,
-    front: &FrontConfig,
+    filters: &FilterConfig,
 ) -> Result<(), ConfError> {
-    let FrontConfig { auth, versions, cors } = front;
+    let FilterConfig { auth, versions, cors } = filters;
     reader.find("api_keys or jwt", auth.iter().map(|it| &it.name), route.auth.as_mut())?;
     let error = |hint: String| reader.error(route.upstream.span.clone(), hint);
     for name in route.headers.keys() {
-        seen_header(&name.0).map_err(error)?;
+        check_no_underscore(&name.0).map_err(error)?;
     }
     let HeaderChanges { set, remove } = &route.request_headers;
     let is_ours =
@@ -389,7 +393,7 @@ pub(super) fn route(
         return Err(error(format!("the gateway itself writes the header \"{it}\"")));
     }
     if let Some(auth) = &route.auth
-        && let Scheme::ApiKey(_, keys) = &front.auth[auth.index].scheme
+        && let Scheme::ApiKey(_, keys) = &filters.auth[auth.index].scheme
     {
         let has_none = !keys.clients().any(|it| it.has_scopes(&route.scopes));
         reader.refuse_if(has_none, &auth.span, "no client has all scopes of the route")?;

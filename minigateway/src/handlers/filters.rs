@@ -1,22 +1,22 @@
-//! What a route asks of a request before it is counted, and what it changes in both messages.
+//! Authentication, API versions, CORS and header changes: the checks before limits are charged.
 //!
 //! ```text
-//! OPTIONS + Origin       cors        204 for a browser that asks first
-//! X-Api-Key: k           auth        401 without, 403 if a scope is missing
-//! /v1/orders/7           versions    which one; 400, 404, 406; 410 after its sunset
+//! OPTIONS + Origin       cors        204 for a preflight
+//! X-Api-Key: k           auth        401 without a valid key, 403 without a scope
+//! /v1/orders/7           versions    choose one; 400, 404, 406; 410 after its sunset
 //! ```
 //!
-//! # What the upstream sees
+//! # Changes for the upstream
 //!
-//! The path without the version, and the version that the upstream speaks by `tell`. If the version
-//! renames fields, JSON bodies of up to 1 MiB are collected and renamed both ways;
-//! `Accept-Encoding`, `Range` and digests are dropped, because they are about other bytes.
-//! The name of the client is in `X-Client`, and what a client sends by that name is dropped. An API
-//! key is removed; a token stays, because services read its claims.
+//! The upstream gets the path without the version. `tell` adds the version that the upstream
+//! speaks. If the version renames fields, JSON bodies of up to 1 MiB are buffered and renamed in
+//! both directions. `Accept-Encoding`, `Range` and digests are dropped then, because they refer to
+//! the original bytes. `X-Client` has the name of the client; if any route has `auth`, a client's
+//! own `X-Client` is dropped. API keys are removed; tokens stay, because services read them.
 
 use crate::conf::file::RouteConfig;
-use crate::conf::front::{
-    AuthConfig, CorsConfig, FrontConfig, HeaderChanges, Link, Rename, Scheme, Tell, UnixTime,
+use crate::conf::filters::{
+    AuthConfig, CorsConfig, FilterConfig, HeaderChanges, Link, Rename, Scheme, Tell, UnixTime,
     VersionConfig, VersionsConfig,
 };
 use crate::conf::values::HeaderName;
@@ -32,40 +32,40 @@ use minilb::wire::http1::head::{RequestHead, ResponseHead};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 use std::borrow::Cow;
 
-/// What is known about a request.
+/// The results of the checks of a request.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// The time in seconds since 1970. Set by the caller, everything else is found out.
+    /// The time in seconds since 1970, set by the caller. The checks fill in the other fields.
     pub unix_s: u64,
-    /// Path and query in the one spelling that is sent on; `None` if the request has it.
+    /// The normalized path and query; `None` if the request has them in this form already.
     pub target: Option<Vec<u8>>,
-    /// The route.
+    /// The index of the route.
     pub route: Option<usize>,
-    /// The client, if the route asks for one.
+    /// The client, if the route has `auth`.
     pub client: Option<Arc<Identity>>,
-    /// The version, if the route has some.
+    /// The version, if the route has `versions`.
     pub version: Option<Chosen>,
-    /// The path names the version.
+    /// True if the path names the version.
     pub is_version_in_path: bool,
-    /// Why the front door refused it.
+    /// Why a check failed.
     pub refused: Option<Refused>,
 }
 
-/// Why the front door refuses a request.
+/// Why a request fails the checks of its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The key or token is missing, or the key is unknown: the detail.
     Credentials(&'static str),
     /// The token is not valid: the detail.
     Token(&'static str),
-    /// The client may not do this.
+    /// The client lacks a scope.
     Scopes,
-    /// No version can be served, or the body cannot be translated: the status and the detail.
+    /// No version can be served, or the body cannot be renamed: the status and the detail.
     Version((u16, &'static str)),
 }
 
-impl FrontConfig {
-    /// Checks what the route asks of the request, and finds the first thing that is wrong.
+impl FilterConfig {
+    /// Checks credentials, scopes and the version. Returns the first failure.
     pub(super) fn check(
         &self,
         route: &RouteConfig,
@@ -103,7 +103,7 @@ impl FrontConfig {
                 pairs.map(|it| Cow::Owned(it.1.unwrap_or_default().into_bytes())).collect()
             }
         };
-        // `/v9/a` is not a path of a route `/*` if it could have named a version.
+        // A wide route such as `/*` must not take `/v9/a`, whose version does not exist.
         let sent = facts.target.as_deref().unwrap_or(request.uri());
         let is_numbered = matches!(sent, [b'/', b'v', b'0'..=b'9', ..]);
         let is_wide = ["/*", "/{"].iter().any(|it| route.path.0.starts_with(it));
@@ -120,13 +120,13 @@ impl FrontConfig {
         }
     }
 
-    /// The versions of a route, and the index of the one that was chosen.
+    /// Returns the versions of a route, and the index of the chosen one.
     pub fn version(&self, route: &RouteConfig, facts: &Facts) -> Option<(&VersionsConfig, usize)> {
         let versions = &self.versions[route.versions.as_ref()?.index];
         Some((versions, facts.version?.version))
     }
 
-    /// The fields that have another name in the version of the request.
+    /// Returns the fields to rename for the version of the request, if any.
     pub fn renamed(&self, route: &RouteConfig, facts: &Facts) -> Option<&Rename> {
         let (config, version) = self.version(route, facts)?;
         Some(&config.known[version].rename).filter(|it| !it.0.is_empty())
@@ -134,7 +134,7 @@ impl FrontConfig {
 
     /// Returns true if the body of this request may be JSON.
     pub fn may_be_json(request: &RequestHead) -> bool {
-        // As the upstream will see it.
+        // Only the headers that the upstream will get.
         let types = media_types(request.end_to_end());
         types.is_empty() || types.iter().any(|it| is_json(it))
     }
@@ -142,12 +142,12 @@ impl FrontConfig {
     /// Returns true if the fields of this response must be renamed.
     pub fn rewrites(&self, route: &RouteConfig, facts: &Facts, response: &ResponseHead) -> bool {
         let has_body = !matches!(response.status(), 101 | 204 | 304);
-        // Of two media types, the client may believe the one that is JSON.
+        // If there are two media types, the client may choose the one that is JSON.
         let mut types = media_types(response.headers()).into_iter();
         has_body && types.any(|it| is_json(&it)) && self.renamed(route, facts).is_some()
     }
 
-    /// Path and query for the upstream.
+    /// Returns the path and query for the upstream.
     pub fn target(&self, route: &RouteConfig, facts: &Facts, uri: &[u8]) -> Vec<u8> {
         let Some((config, version)) = self.version(route, facts) else { return uri.to_vec() };
         let path = uri.split(|it| *it == b'?').next().unwrap_or_default();
@@ -174,8 +174,8 @@ impl FrontConfig {
         target
     }
 
-    /// Returns true if a header of the request is not sent on: another one takes its place, or it
-    /// was for the gateway.
+    /// Returns true if a header of the request is not forwarded, because the gateway replaces or
+    /// consumes it.
     pub fn drops_from_request(&self, route: &RouteConfig, facts: &Facts, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         let auth = route.auth.as_ref().map(|it| &self.auth[it.index].scheme);
@@ -207,7 +207,7 @@ impl FrontConfig {
         write_set(&route.request_headers, head);
     }
 
-    /// Returns true if a header of the response is not passed on.
+    /// Returns true if a header of the response is not forwarded.
     pub fn drops_from_response(&self, route: &RouteConfig, facts: &Facts, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         let starts =
@@ -224,7 +224,7 @@ impl FrontConfig {
             || changes(&route.response_headers, name)
     }
 
-    /// Adds headers for the client, to answers of the gateway too. `origin` is the request's.
+    /// Adds headers for the client, also to answers of the gateway. `origin` is the request header.
     pub fn write_response(
         &self,
         route: &RouteConfig,
@@ -241,7 +241,7 @@ impl FrontConfig {
         write_set(&route.response_headers, head);
     }
 
-    /// The headers that answer a preflight, beside those of [`FrontConfig::write_response`].
+    /// Returns the headers of a preflight, without those of [`FilterConfig::write_response`].
     pub fn preflight(&self, route: &RouteConfig) -> Vec<(&'static str, String)> {
         let Some(cors) = &route.cors else { return Vec::new() };
         let CorsConfig { methods, headers, .. } = &self.cors[cors.index];
@@ -257,7 +257,7 @@ impl FrontConfig {
         answer
     }
 
-    /// `WWW-Authenticate` (RFC 9110, 11.6.1; for tokens RFC 6750, 3) of a refusal with 401 or 403.
+    /// Returns `WWW-Authenticate` (RFC 9110, 11.6.1; for tokens RFC 6750, 3) for a 401 or 403.
     pub fn challenge(&self, route: &RouteConfig, refused: Refused) -> Option<String> {
         let AuthConfig { name, scheme } = &self.auth[route.auth.as_ref()?.index];
         let scheme = match scheme {
@@ -278,7 +278,7 @@ impl FrontConfig {
 }
 
 impl Refused {
-    /// Status and detail of the answer. The detail has neither quotes nor backslashes.
+    /// Returns the status and the detail, which has no quotes and no backslashes.
     pub fn problem(self) -> (u16, &'static str) {
         match self {
             Refused::Credentials(detail) | Refused::Token(detail) => (401, detail),
@@ -288,13 +288,13 @@ impl Refused {
     }
 }
 
-/// Returns the method that a browser asks about, if the request is a preflight.
+/// Returns the method that a preflight asks about, if the request is one.
 pub fn preflight_method(request: &RequestHead) -> Option<&[u8]> {
     let is_preflight = request.method() == b"OPTIONS" && request.headers().get(b"origin").is_some();
     request.headers().get(b"access-control-request-method").filter(|_| is_preflight)
 }
 
-/// `/orders` of `/v1/orders`: what begins with the second slash.
+/// Removes the first segment: `/v1/orders` becomes `/orders`.
 pub fn bare_path(path: &[u8]) -> &[u8] {
     path.iter().skip(1).position(|it| *it == b'/').map_or(b"", |it| &path[it + 1..])
 }
@@ -306,7 +306,7 @@ fn client(
     request: &RequestHead,
     #[cfg_attr(not(feature = "jwt"), expect(unused))] unix_s: u64,
 ) -> Result<Arc<Identity>, Refused> {
-    // Of two headers, the upstream might use the one that was not verified.
+    // Refuse two headers: the upstream might use the one that was not verified.
     match &auth.scheme {
         Scheme::ApiKey(header, keys) => {
             let key = single(request, header).ok_or(NO_CREDENTIALS)?;
@@ -324,25 +324,25 @@ fn client(
     }
 }
 
-/// The values of all headers with a name.
+/// Returns the values of all headers with a name.
 pub fn values<'a>(request: &'a RequestHead, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let headers = request.headers();
     headers.filter(|it| it.name.eq_ignore_ascii_case(name.as_bytes())).map(|it| it.value)
 }
 
-/// The value of a header that comes once.
+/// Returns the value of a header that occurs exactly once.
 pub fn single<'a>(request: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
     let mut values = values(request, name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A pair of a query, decoded; `None` for what is malformed.
+/// Decodes a pair of a query; a malformed part becomes `None`.
 fn name_and_value(pair: &[u8]) -> (Option<String>, Option<String>) {
     let equals = pair.iter().position(|it| *it == b'=').unwrap_or(pair.len());
     (percent_decode(&pair[..equals]), pair.get(equals + 1..).and_then(percent_decode))
 }
 
-/// The header that tells the client its version: the first one that may ask for it.
+/// Returns the header that names the version in responses: the first one among the sources.
 fn version_header(config: &VersionsConfig) -> Option<&str> {
     config.versions.sources.iter().find_map(|it| match it {
         Source::Header(name) => Some(name.as_str()),
@@ -350,7 +350,7 @@ fn version_header(config: &VersionsConfig) -> Option<&str> {
     })
 }
 
-/// Returns true for headers about the bytes of a body, which renaming changes.
+/// Returns true for headers about the exact bytes of a body, which renaming changes.
 fn is_about_bytes(name: &[u8]) -> bool {
     let all = "accept-encoding accept-ranges content-digest content-md5 digest range repr-digest";
     all.split(' ').any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
@@ -368,13 +368,13 @@ fn write_set(changes: &HeaderChanges, head: &mut HeadWriter<'_>) {
     }
 }
 
-/// `a, b`
+/// Joins names with commas.
 fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.cloned().collect::<Vec<_>>().join(", ")
 }
 
-/// `Deprecation`, `Sunset` and `Link` of the version, and the headers that tell caches and clients
-/// what the choice went by.
+/// Writes `Deprecation`, `Sunset` and `Link` of the version, the version itself, and `Vary` with
+/// the headers that chose it.
 fn write_version(config: &VersionsConfig, version: usize, head: &mut HeadWriter<'_>) {
     let VersionConfig { deprecated, sunset, link, .. } = &config.known[version];
     if let Some(UnixTime(unix_s)) = deprecated {
@@ -406,7 +406,8 @@ fn write_version(config: &VersionsConfig, version: usize, head: &mut HeadWriter<
     }
 }
 
-/// An origin that is not allowed gets no header, and the browser keeps the answer from its page.
+/// Writes the CORS headers. Without them the browser hides the response from the page, so an origin
+/// that is not allowed gets none.
 fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_>) {
     let is_any = cors.origins.iter().any(|it| it.0 == "*");
     if !is_any {
@@ -440,18 +441,18 @@ mod tests {
             known.1 = { sunset = 2127-01-01, link = "http://a/", rename = { a = "b" } }
             known.2 = { deprecated = 2026-01-01, link = "http://a/" }"#;
         let config = read(config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes");
-        let (front, route) = (&config.front, &config.routes[0]);
+        let (filters, route) = (&config.filters, &config.routes[0]);
         for (version, renames, link) in [(0, true, "sunset"), (1, false, "deprecation")] {
             let version = Some(Chosen { version, source: None });
             let facts = Facts { version, ..Facts::default() };
             for name in ["Content-Digest", "content-md5", "Digest", "Accept-Ranges", "Range"] {
                 let name = name.as_bytes();
-                assert_eq!(front.drops_from_request(route, &facts, name), renames);
-                assert_eq!(front.drops_from_response(route, &facts, name), renames);
+                assert_eq!(filters.drops_from_request(route, &facts, name), renames);
+                assert_eq!(filters.drops_from_response(route, &facts, name), renames);
             }
             let mut out = Vec::new();
             let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
-            front.write_response(route, &facts, None, &mut head);
+            filters.write_response(route, &facts, None, &mut head);
             head.finish();
             let out = String::from_utf8(out).expect("ASCII");
             assert!(out.contains(&format!("Link: <http://a/>; rel=\"{link}\"; ")), "{out}");
