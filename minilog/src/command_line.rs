@@ -3,7 +3,7 @@
 //! ```text
 //! minilog serve --data-dir data      a broker on 127.0.0.1:9092
 //! minilog explain FILE               every byte of a segment, an index or a request
-//! minilog topic list                 what a cluster has; also produce, consume, group, import
+//! minilog topic list                 the topics of a cluster; also produce, consume, group, import
 //! ```
 //!
 //! Everything but `serve` and `explain` is a client ([`client`]) and works with any Kafka.
@@ -13,7 +13,7 @@ mod client;
 use clap::Parser;
 use minikit::cli::{Engine, main_with, print_ready};
 use minilog::explain;
-use minilog::server::start::{self, Start};
+use minilog::server::start::{self, ServeOptions};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,7 +24,7 @@ const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092", secti
 #[command(name = "minilog", version)]
 enum Command {
     /// Run the broker
-    Serve(Box<Start>),
+    Serve(Box<ServeOptions>),
     /// Show every byte of a segment, an index, a snapshot or a captured request
     Explain(Explain),
     /// Create, list, describe, delete or alter topics
@@ -50,10 +50,10 @@ struct Explain {
     count: usize,
 }
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
-        Command::Serve(start) => start::run(*start, |bound| print_ready(&ENGINE, bound)),
+        Command::Serve(options) => start::run(*options, |bound| print_ready(&ENGINE, bound)),
         Command::Explain(args) => {
             let bytes = client::read(&args.file)?;
             let text = explain::explain(&args.file.to_string_lossy(), &bytes, args.count)?;

@@ -1,4 +1,4 @@
-//! The client against a broker that is killed while records are on their way, and in a group.
+//! The client against a broker that is killed while requests are in flight, and in a group.
 #![cfg(all(not(loom), feature = "server"))]
 
 use minikit::harness::{Program, Scratch, Server, free_port};
@@ -20,10 +20,10 @@ fn start(scratch: &Scratch) -> (String, Server) {
     (address, Server::start("minilog", command))
 }
 
-/// The broker dies while the producer waits for a response. What was appended before and is sent
-/// again has its old sequence number, so every record is in the log once, and in order.
+/// The broker dies while the producer waits for a response. A batch that was appended and is sent
+/// again keeps its sequence number, so every record is in the log once, and in order.
 #[test]
-fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError> {
+fn a_killed_broker_loses_and_duplicates_no_record() -> Result<(), ClientError> {
     let scratch = Scratch::new("minilog-client").expect("a directory");
     let (address, mut server) = start(&scratch);
     let options = ProducerOptions { batch_size: 1000, ..ProducerOptions::default() };
@@ -57,7 +57,7 @@ fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError>
     Ok(())
 }
 
-/// The broker takes a record of a megabyte, but not together with the small ones before it.
+/// The broker accepts a record of a megabyte, but not in one batch with the small ones before it.
 #[test]
 fn a_large_record_gets_a_batch_of_its_own() -> Result<(), ClientError> {
     let scratch = Scratch::new("minilog-large").expect("a directory");
@@ -73,7 +73,7 @@ fn a_large_record_gets_a_batch_of_its_own() -> Result<(), ClientError> {
     Ok(())
 }
 
-/// `minilog consume` goes on when its broker is back.
+/// `minilog consume` continues after its broker has restarted.
 #[test]
 fn a_consumer_waits_for_its_broker() -> Result<(), ClientError> {
     let scratch = Scratch::new("minilog-away").expect("a directory");
@@ -98,7 +98,8 @@ fn a_consumer_waits_for_its_broker() -> Result<(), ClientError> {
     Ok(())
 }
 
-/// An administrator removes a member. Its next commit says so, and its next polls join again.
+/// An administrator removes a member. The member's next commit fails, and its next polls join
+/// again.
 #[test]
 fn a_removed_member_joins_again() -> Result<(), ClientError> {
     let scratch = Scratch::new("minilog-removed").expect("a directory");
@@ -128,10 +129,10 @@ fn a_removed_member_joins_again() -> Result<(), ClientError> {
     consumer.commit()
 }
 
-/// A member joins and leaves again. The other one keeps what stays its own: it is never without
-/// partitions, and reads nothing twice.
+/// A member joins and leaves again. The other one keeps the partitions that do not move: it is
+/// never without partitions, and reads no record twice.
 #[test]
-fn a_cooperative_member_reads_on_during_a_rebalance() -> Result<(), ClientError> {
+fn a_cooperative_member_keeps_reading_during_a_rebalance() -> Result<(), ClientError> {
     let scratch = Scratch::new("minilog-cooperative").expect("a directory");
     let (address, _server) = start(&scratch);
     let mut producer = Producer::connect(&address, ProducerOptions::default())?;

@@ -1,5 +1,5 @@
-//! Compaction against a model: the latest value of every key is found, at its offset, whatever the
-//! records are, how small the map is, and when the power fails.
+//! Compaction against a model: the latest value of every key is found at its offset, for any
+//! records, any size of the map, and any moment of a power failure.
 #![cfg(not(loom))]
 
 use minikit::storage::{Disk, SimulatedDisk, every_cut};
@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 const DIRECTORY: &str = "orders-0";
 
-/// What was appended, by offset: the key and the value, none for a tombstone.
+/// The records that were appended, by offset: key and value; a tombstone has no value.
 type Appended = BTreeMap<i64, (u8, Option<u8>)>;
 
 #[derive(Debug, Default)]
 struct Model {
     appended: Appended,
-    /// The records below were flushed.
+    /// All records below this offset were flushed.
     flushed: i64,
     cleaned_up_to: i64,
 }
@@ -41,7 +41,7 @@ fn config() -> LogConfig {
     }
 }
 
-/// A batch of records, compressed by the number of one of the compressions.
+/// A batch of records, compressed with the compression of this number.
 fn keyed_batch(records: &[(u8, Option<u8>)], compression: u8) -> Vec<u8> {
     let record = |(index, (key, value)): (usize, &'static (u8, Option<u8>))| Record {
         offset_delta: index as i32,
@@ -68,7 +68,7 @@ fn append(
     records: &[(u8, Option<u8>)],
     compression: u8,
 ) -> io::Result<()> {
-    // Before the attempt: what was not acknowledged may be found too.
+    // Update the model before the attempt: records may be found without an acknowledgment.
     let next_offset = model.appended.last_key_value().map_or(0, |(offset, _)| offset + 1);
     model.appended.extend((next_offset..).zip(records.iter().copied()));
     let appended = partition.append(&keyed_batch(records, compression));
@@ -106,8 +106,8 @@ fn read_all(log: &Log) -> Result<Appended, String> {
     Ok(found)
 }
 
-/// Nothing is invented, and what is the latest of its key is there. A tombstone may be gone if no
-/// older record of its key is there either.
+/// Every record found was appended, and the latest record of each key is found. A tombstone may be
+/// missing if no older record of its key is left.
 fn compare(log: &Log, model: &Model) -> Result<(), String> {
     let found = read_all(log)?;
     let invented = found.iter().find(|(offset, record)| model.appended.get(offset) != Some(record));
@@ -164,7 +164,7 @@ fn every_cut_leaves_the_old_or_the_new_segment() {
         };
         compare(&log, model)?;
 
-        // It can be compacted again, and then nothing is left of the interruption.
+        // The log can be compacted again, which completes the interrupted compaction.
         let partition = Partition::new(log);
         let mut again = Model { appended: model.appended.clone(), ..Model::default() };
         compact(&partition, &mut again, 100).map_err(|error| error.to_string())?;
@@ -193,13 +193,13 @@ proptest! {
                 compact(&partition, &mut model, keys_max).unwrap();
             }
         }
-        // As often as a small map needs.
+        // Repeat, because a small map covers only part of the log each time.
         for _ in 0..200 {
             compact(&partition, &mut model, keys_max).unwrap();
         }
         partition.with_log(|log| compare(log, &model)).map_err(TestCaseError::fail)?;
 
-        // Of the sealed part nothing is left that a later record of it replaces.
+        // In the sealed part each key has one record left.
         let sealed = partition.with_log(|log| log.segments().last().unwrap().base_offset);
         let found = partition.with_log(|log| read_all(log)).unwrap();
         let mut keys = found.range(..sealed).map(|(_, it)| it.0).collect::<Vec<_>>();

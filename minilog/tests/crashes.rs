@@ -1,5 +1,5 @@
-//! The log loses power at every operation and every byte: nothing that was flushed is lost, and
-//! nothing is found that was not appended.
+//! The power fails at every operation and every byte: no flushed record is lost, and no record is
+//! found that was not appended.
 #![cfg(not(loom))]
 
 use minikit::storage::{Disk, Faults, SimulatedDisk, every_cut};
@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 const DIRECTORY: &str = "orders-0";
 
-/// What the workload was told.
+/// What the log has acknowledged to the workload.
 #[derive(Debug, Default)]
 struct Model {
     created: bool,
-    /// Batches that the log took.
+    /// The number of batches appended.
     appended: usize,
-    /// The first of them that a flush did not cover.
+    /// The number of batches flushed.
     flushed: usize,
     recovery_point: i64,
 }
@@ -30,7 +30,7 @@ fn config() -> LogConfig {
     LogConfig { segment_bytes: 250, index_interval_bytes: 100, ..LogConfig::default() }
 }
 
-/// Batch `number`: one to three records, of which the values say which batch it is.
+/// Batch `number`: one to three records, whose values contain the number.
 fn batch(number: usize) -> Vec<u8> {
     let value = format!("batch {number}");
     let record =
@@ -70,7 +70,7 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the log as a server does that kept the recovery point, and compares.
+/// Opens the log as a restarted server with the recovery point would, and compares it to the model.
 fn recover(disk: &SimulatedDisk, model: &Model) -> Result<Log, String> {
     let start = Start { recovery_point: model.recovery_point, ..Start::default() };
     let opened = recovery::open(Directory::new(Arc::new(disk.clone()), DIRECTORY), config(), start);
@@ -112,7 +112,8 @@ fn every_cut_keeps_what_was_flushed() {
             }
             let mut log = recover(disk, model)?;
 
-            // The recovered log works, and a second crash loses nothing of what it has then.
+            // The recovered log accepts appends, and a second crash loses nothing that it has
+            // flushed.
             let found = log.next_offset;
             let number = (0..).find(|number| offset_after(*number) >= found);
             let number = number.expect("offsets grow with every batch");
@@ -132,8 +133,7 @@ fn offset_after(number: usize) -> i64 {
     (0..number as i64).map(|it| 1 + it % 3).sum()
 }
 
-/// The page cache is not the disk: an acknowledgment before the flush is found to be a promise that
-/// a crash breaks.
+/// Checks the test itself: if batches are acknowledged before the flush, some crash must lose one.
 #[test]
 fn an_acknowledgment_before_the_flush_is_caught() {
     let eager = |disk: &SimulatedDisk, model: &mut Model| {
@@ -149,7 +149,7 @@ fn an_acknowledgment_before_the_flush_is_caught() {
     assert!(failure.reason.starts_with("lost: "), "{failure}");
 }
 
-/// A full disk: the append fails, the log stays as it was, and goes on when there is space again.
+/// On a full disk appends fail and the log stays as it was. It continues when there is space again.
 #[test]
 fn a_full_disk_loses_nothing() {
     let disk = SimulatedDisk::new(1);
@@ -166,10 +166,10 @@ fn a_full_disk_loses_nothing() {
     assert_eq!(log.append(&batch(1)).unwrap().base_offset, 1);
 }
 
-/// A disk that becomes read-only, as ext4 does after an error: appends are refused, everything can
-/// be read, also from sealed segments, and nothing is lost.
+/// The disk becomes read-only, as ext4 does after an error: appends are refused, all segments can
+/// still be read, and nothing is lost.
 #[test]
-fn a_read_only_disk_goes_on_serving() {
+fn a_log_on_a_read_only_disk_can_be_read() {
     let disk = SimulatedDisk::new(1);
     let mut model = Model::default();
     workload(&disk, &mut model).unwrap();

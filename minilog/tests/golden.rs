@@ -1,26 +1,26 @@
-//! Golden scripts: the log on a simulated disk, one phenomenon a file, with the bytes it leaves.
+//! Golden scripts: the log on a simulated disk, one phenomenon per file, with the bytes on disk.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p minilog --test golden` records anew; read `git diff` before you
-//! believe it.
+//! `UPDATE_GOLDEN=1 cargo test -p minilog --test golden` updates the outputs. Check `git diff`
+//! afterwards: every change needs an explanation.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `config NAME VALUE` | changes the configuration of the log |
 //! | `append [@TIME] VALUE ...` | appends one batch; `@TIME` is the timestamp of what follows; |
 //! | | `KEY=VALUE` has a key, `KEY=` is a tombstone |
-//! | `produce ID EPOCH SEQUENCE VALUE ...` | the same from an idempotent producer |
+//! | `produce ID EPOCH SEQUENCE VALUE ...` | appends one batch of an idempotent producer |
 //! | `read OFFSET [BYTES]` | prints the batches that a fetch returns |
 //! | `lookup TIME` | the first record at or after a timestamp |
-//! | `compact NOW [KEYS]` | compacts, with a map of so many keys, and opens the log anew |
-//! | `flush`, `close`, `open` | as the server does; `open` prints what recovery did |
-//! | `crash all`, `crash none` | power failure: un-synced writes survive or do not |
-//! | `leaders EPOCH@OFFSET ...` | which leader wrote from which offset on; `open` believes it |
-//! | `epoch EPOCH` | the last epoch up to this one, and where it ends |
-//! | `files`, `index BASE`, `dump FILE FROM [TO]` | what is on the disk |
+//! | `compact NOW [KEYS]` | compacts, with a map of at most `KEYS` keys, and reopens the log |
+//! | `flush`, `close`, `open` | like the server; `open` prints what recovery did |
+//! | `crash all`, `crash none` | the power fails; all or none of the unsynced writes survive |
+//! | `leaders EPOCH@OFFSET ...` | writes `leader-epoch-checkpoint`, which `open` reads |
+//! | `epoch EPOCH` | the last epoch up to this one, and the offset where it ends |
+//! | `files`, `index BASE`, `dump FILE FROM [TO]` | shows files, index entries, bytes |
 //! | `flip FILE BYTE`, `zero FILE FROM TO`, `cut FILE LENGTH` | damages a file |
 //! | `retain NOW` | deletes what retention no longer keeps |
 //! | `flat append VALUE`, `flat read OFFSET` | the naive log |
-//! | `flat zeros COUNT` | makes its file longer, as a crash in the middle of a write can |
+//! | `flat zeros COUNT` | extends its file with zeros, as a crash in the middle of a write can |
 #![cfg(not(loom))]
 
 use minikit::layout::Hexdump;
@@ -125,7 +125,7 @@ impl Lab {
         }
     }
 
-    /// The commands that go around the log.
+    /// Runs the commands that bypass the log.
     fn run_on_files(&mut self, words: &[&str]) -> Answer {
         match *words {
             ["flip", file, byte] => {
@@ -237,7 +237,7 @@ impl Lab {
             rest = &rest[BatchHeader::SIZE + records_bytes.len()..];
         }
         if !rest.is_empty() {
-            writeln!(text, "  and {} bytes of a batch that is cut", rest.len())?;
+            writeln!(text, "  and {} bytes of an incomplete batch", rest.len())?;
         }
         Ok(text)
     }
@@ -285,7 +285,7 @@ impl Lab {
             partition.with_log(|log| (log.cleaned_up_to, log.recovery_point));
         drop(partition);
 
-        // What is on the disk now, with what the checkpoints would say.
+        // Reopen the log from the disk, with the offsets that the checkpoints would have.
         self.start = Start { is_clean: false, recovery_point, cleaned_up_to, ..self.start };
         self.open()?;
         Ok(match compacted {
@@ -337,7 +337,7 @@ impl Lab {
     }
 }
 
-/// A batch of the values, with the timestamps of the words that begin with `@`.
+/// A batch with these values. A word like `@1000` sets the timestamp of the values after it.
 fn batch(words: &[&str]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let (mut timestamp, mut timed) = (0_i64, Vec::new());
     for word in words {

@@ -1,27 +1,27 @@
-//! Golden scripts of consumer groups: one phenomenon a file, with what each member hears.
+//! Golden scripts of consumer groups: one phenomenon per file, with the reply to each member.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p minilog --test golden_groups` records anew; read `git diff`
-//! before you believe it.
+//! `UPDATE_GOLDEN=1 cargo test -p minilog --test golden_groups` updates the outputs. Check `git
+//! diff` afterwards: every change needs an explanation.
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `config NAME VALUE` | changes the configuration; before the first join |
-//! | `at MS` | sets the clock and lets pass what is due, in steps of 100 ms as the server does |
-//! | `stall MS` | the process stands still, then ticks late |
+//! | `config NAME VALUE` | changes the configuration; only before the first join |
+//! | `at MS` | advances the clock in steps of 100 ms, with a tick each, like the server |
+//! | `stall MS` | the process is stopped for this time, then ticks late |
 //! | `join NAME [OPTION=VALUE]...` | JoinGroup of a client with its member id, if it has one |
 //! | `sync NAME [MEMBER=ASSIGNMENT]...` | SyncGroup |
-//! | `heartbeat NAME`, `leave NAME` | the same |
+//! | `heartbeat NAME`, `leave NAME` | Heartbeat, LeaveGroup |
 //! | `commit NAME PARTITION OFFSET` | OffsetCommit for the topic `orders` |
 //! | `disconnect NAME` | the connection ends while a request waits |
-//! | `offsets`, `group` | what is known |
+//! | `offsets`, `group` | shows the committed offsets, the group |
 //! | `delete` | DeleteGroups |
 //! | `expire` | deletes expired offsets |
-//! | `restart` | forgets everything and reads the log again |
+//! | `restart` | restarts the broker, which reads the log |
 //!
 //! Options of `join`: `protocols=a,b` (default `range`), `topics=TEXT` (the metadata), `session=MS`
 //! (10,000), `rebalance=MS` (60,000), `instance=ID`, `version=N` (9), `new` (without member id).
 //!
-//! A line `name <- ...` is a reply to that client, now or to an earlier request of it. A line
+//! A line `name <- ...` is a reply to a request of that client, possibly an earlier one. A line
 //! `log ...` is a record of `__consumer_offsets`.
 #![cfg(not(loom))]
 
@@ -53,7 +53,7 @@ struct Lab {
     clients: BTreeMap<String, Client>,
     tickets: BTreeMap<Ticket, String>,
     last: u64,
-    /// What is in the log: the last record of each key.
+    /// The log, compacted: the last record of each key.
     groups: BTreeMap<String, Option<Group>>,
     offsets: BTreeMap<(String, i32), Record>,
 }
@@ -292,12 +292,12 @@ impl Lab {
         }
         for (ticket, reply) in effects.replies {
             let Some(name) = self.tickets.remove(&ticket) else { continue };
-            text += &format!("{name} <- {}\n", self.hear(&name, &reply));
+            text += &format!("{name} <- {}\n", self.receive(&name, &reply));
         }
         text
     }
 
-    /// Writes a record as the broker does, and says what is in the log.
+    /// Writes a record to the log, and returns the line that describes it.
     fn write(&mut self, record: &Record) -> String {
         match record {
             Record::Group(id) => {
@@ -316,8 +316,8 @@ impl Lab {
         }
     }
 
-    /// What a client learns from a reply.
-    fn hear(&mut self, name: &str, reply: &Result<Reply, GroupError>) -> String {
+    /// Updates a client from a reply, and returns the line that describes it.
+    fn receive(&mut self, name: &str, reply: &Result<Reply, GroupError>) -> String {
         let client = self.clients.entry(name.to_owned()).or_default();
         client.waiting = None;
         match reply {

@@ -1,5 +1,5 @@
-//! Any order of requests, silence and disconnections: a group keeps its invariants, answers every
-//! request once, and in the end lets everybody go.
+//! Any order of requests, timeouts and disconnections: a group keeps its invariants, answers every
+//! request once, and is empty after all clients have gone silent.
 #![cfg(not(loom))]
 
 use minilog::engine::group::coordinator::{Coordinator, GroupConfig};
@@ -15,7 +15,7 @@ const CLIENTS: usize = 4;
 
 #[derive(Clone, Debug)]
 enum Event {
-    /// A client joins, with the assignors of these bits.
+    /// A client joins with the assignors whose bits are set in `protocols`.
     Join {
         client: usize,
         version: i16,
@@ -166,15 +166,15 @@ impl World {
                 self.coordinator.tick(self.now, 0, &mut effects);
             }
         }
-        self.hear(effects);
+        self.receive(effects);
         self.check();
     }
 
-    fn hear(&mut self, effects: Effects) {
+    fn receive(&mut self, effects: Effects) {
         for (ticket, reply) in effects.replies {
             assert!(self.answered.insert(ticket), "{ticket:?} was answered twice");
-            let is_it = |it: &&mut Client| it.waiting == Some(ticket);
-            let Some(client) = self.clients.iter_mut().find(is_it) else { continue };
+            let waits = |it: &&mut Client| it.waiting == Some(ticket);
+            let Some(client) = self.clients.iter_mut().find(waits) else { continue };
             client.waiting = None;
             match reply {
                 Ok(Reply::Joined(joined)) => {
@@ -193,7 +193,7 @@ impl World {
         assert!(group.generation >= self.generation, "the generation goes back");
         self.generation = group.generation;
 
-        // Invariants 1 and 2 of the head.
+        // Invariants 1 and 2 in the head of `group.rs`.
         let leader = group.leader.as_ref();
         assert_eq!(leader.is_some(), !group.members.is_empty());
         assert!(leader.is_none_or(|it| group.members.contains_key(it)));
@@ -205,7 +205,7 @@ impl World {
 
         // A group with members is not empty.
         assert!(!matches!(group.state, State::Empty { .. }) || group.members.is_empty());
-        // Nobody waits for something that has happened.
+        // No request waits for something that has happened already.
         if matches!(group.state, State::Stable { .. }) {
             assert!(group.members.values().all(|it| it.waiting.is_none()));
         }
@@ -218,8 +218,8 @@ proptest! {
         let mut world = World::new(delay);
         events.into_iter().for_each(|event| world.run(event));
 
-        // Nobody is heard of again. Each request is answered after a while, though its client is
-        // still there, and then the group is empty.
+        // All clients stay connected but silent. After a while each request has been answered, and
+        // the group is empty.
         for _ in 0..40 {
             world.run(Event::Wait { ms: 1000 });
         }

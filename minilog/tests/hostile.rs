@@ -1,5 +1,5 @@
-//! The broker as a process that is treated badly: too many connections, a consumer that does not
-//! read, a disk that is full or cannot be written to.
+//! The broker as a process under hostile conditions: many connections, consumers that do not read,
+//! a disk that is full or read-only.
 #![cfg(all(not(loom), feature = "server"))]
 
 use minikit::harness::{Scratch, Server, usage};
@@ -17,7 +17,7 @@ const TOPIC: &str = "orders";
 static VALUE: [u8; 50_000] = [7; 50_000];
 const MB: u64 = 1 << 20;
 
-/// Starts a broker whose data is in `scratch`, after a line of shell.
+/// Starts a broker with its data in `scratch`, after a shell command like `ulimit`.
 fn start(scratch: &Scratch, before: &str) -> Server {
     let mut command = Command::new("bash");
     let line = format!("{before}; exec \"$0\" \"$@\"");
@@ -27,13 +27,13 @@ fn start(scratch: &Scratch, before: &str) -> Server {
     Server::start("minilog", command)
 }
 
-/// A producer that does not try again.
+/// A producer that does not retry.
 fn producer(server: &Server) -> Producer {
     let options = ProducerOptions { delivery_timeout: Duration::ZERO, ..Default::default() };
     Producer::connect(&server.address, options).expect("the broker answers")
 }
 
-/// How many records the topic has, by reading them.
+/// Counts the records of the topic by reading them.
 fn count(server: &Server, at_least: usize) -> usize {
     let mut consumer = Consumer::connect(&server.address, ConsumerOptions::default()).unwrap();
     consumer.assign(TOPIC, 0, Some(0));
@@ -44,7 +44,7 @@ fn count(server: &Server, at_least: usize) -> usize {
     records + consumer.poll(Duration::ZERO).unwrap().len()
 }
 
-/// `MINILOG_CONNECTIONS` is how many; the usual limit of open files allows a thousand.
+/// `MINILOG_CONNECTIONS` sets their number. The usual limit of open files allows a thousand.
 #[test]
 fn idle_connections_are_cheap() {
     let count = std::env::var("MINILOG_CONNECTIONS").map_or(Ok(900), |it| it.parse::<u64>());
@@ -67,7 +67,7 @@ fn idle_connections_are_cheap() {
     drop(idle);
 }
 
-/// Twenty consumers ask for 20 MB each and read nothing. The broker must not keep it for them.
+/// Twenty consumers request 20 MB each and read nothing. The broker must not buffer it for them.
 #[test]
 fn a_stalled_consumer_costs_no_memory() {
     let scratch = Scratch::new("minilog-stalled").unwrap();
@@ -102,8 +102,8 @@ fn a_stalled_consumer_costs_no_memory() {
     assert!(grown < 30 * MB, "{grown} bytes for {} consumers", stalled.len());
 }
 
-/// A limit of the size of a file is a disk without space. What was acknowledged stays, clients get
-/// Kafka's error, and with space the broker goes on.
+/// A limit on the file size simulates a full disk. Acknowledged records stay, clients get Kafka's
+/// error, and the broker continues when there is space again.
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
     let scratch = Scratch::new("minilog-full").unwrap();
@@ -130,7 +130,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_to_is_named() {
+fn the_error_names_a_directory_that_cannot_be_written() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "/proc/minilog"]);
     let output = command.output().unwrap();

@@ -1,5 +1,4 @@
-//! A join that waits, in every order in which the other member and the end of its connection can
-//! come.
+//! A waiting join, in every interleaving with the other member's join and its own disconnect.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minilog --test loom_group`
 #![cfg(loom)]
@@ -22,7 +21,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 
-/// Counts how often it is woken.
+/// Counts its wake-ups.
 #[derive(Default)]
 struct Alarm(AtomicUsize);
 
@@ -80,7 +79,7 @@ fn join(broker: &Arc<Broker>, member_id: &str) -> Step {
     send(broker, 3, &request)
 }
 
-/// The id of the first member, and the join of a second one, which waits for it.
+/// Returns the id of the first member, and the join of a second one, which waits for the first.
 fn waiting(broker: &Arc<Broker>) -> (String, Box<dyn Delayed>) {
     let first = broker.groups.with(|it| it.group("g").and_then(|it| it.leader.clone()));
     let Step::Delay(waiting) = join(broker, "") else { panic!("the second member does not wait") };
@@ -98,13 +97,13 @@ fn no_join_sleeps_through_its_reply() {
         let waker = Waker::from(Arc::clone(&alarm));
         let is_ready = waiting.poll(&mut Context::from_waker(&waker)).is_ready();
         other.join().expect("the other member does not panic");
-        assert!(is_ready || alarm.0.load(Ordering::SeqCst) > 0, "nobody wakes the connection");
+        assert!(is_ready || alarm.0.load(Ordering::SeqCst) > 0, "the connection is not woken");
         assert!(is_ready || waiting.poll(&mut Context::from_waker(&waker)).is_ready());
     });
 }
 
 #[test]
-fn a_disconnection_and_the_reply_do_not_meet() {
+fn a_disconnect_during_the_reply_leaves_no_waiting_member() {
     loom::model(|| {
         let broker = broker();
         let (first, waiting) = waiting(&broker);
@@ -113,7 +112,7 @@ fn a_disconnection_and_the_reply_do_not_meet() {
         drop(waiting);
         other.join().expect("the other member does not panic");
 
-        // The other connection has ended too, so nobody waits, whatever came first.
+        // The other connection has ended too, so no member waits, in any interleaving.
         broker.groups.with(|it| {
             let group = it.group("g").expect("it has members");
             assert!(group.members.values().all(|it: &Member| it.waiting.is_none()));

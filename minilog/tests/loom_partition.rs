@@ -1,4 +1,4 @@
-//! A partition in every order in which a producer and a consumer can meet.
+//! A partition in every interleaving of a producer, a consumer and a flush.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minilog --test loom_partition`
 #![cfg(loom)]
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-/// Counts how often it is woken.
+/// Counts its wake-ups.
 #[derive(Default)]
 struct Alarm(AtomicUsize);
 
@@ -37,9 +37,9 @@ fn record() -> Vec<u8> {
     batch_of(1, &[Record { value: Some(b"x"), ..Record::default() }])
 }
 
-/// Everything below the high watermark can be read, and is whole.
+/// Everything below the high watermark can be read, and batches are complete.
 #[test]
-fn a_reader_sees_whole_batches_below_the_watermark() {
+fn a_consumer_reads_complete_batches_below_the_watermark() {
     loom::model(|| {
         let partition = partition(false);
         let producer = Arc::clone(&partition);
@@ -56,9 +56,9 @@ fn a_reader_sees_whole_batches_below_the_watermark() {
     });
 }
 
-/// A consumer that finds nothing, registers and looks again either finds the record or is woken.
+/// A consumer that registers and then checks again either finds the record or is woken.
 #[test]
-fn no_consumer_sleeps_through_an_append() {
+fn no_consumer_misses_an_append() {
     loom::model(|| {
         let partition = partition(false);
         let producer = Arc::clone(&partition);
@@ -85,8 +85,8 @@ fn two_producers_share_no_offset() {
     });
 }
 
-/// With `--sync always` a record is visible only after a flush that covers it, also if the flush
-/// and the append run at the same time.
+/// With `--sync always` a record is visible only after a flush that covers it, even if a flush and
+/// the append run at the same time.
 #[test]
 fn nothing_is_visible_before_it_is_durable() {
     loom::model(|| {

@@ -1,5 +1,5 @@
-//! The broker as a process: what it acknowledged survives `kill -9`, hostile frames close only
-//! their own connection.
+//! The broker as a process: acknowledged records survive `kill -9`, and a hostile frame closes only
+//! its own connection.
 #![cfg(all(not(loom), feature = "server"))]
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Starts a broker whose data is in `scratch`.
+/// Starts a broker with its data in `scratch`.
 fn start(scratch: &Scratch, sync: &str) -> Server {
     start_with(scratch, &["--sync", sync])
 }
@@ -141,7 +141,7 @@ fn metrics(address: &str) -> String {
 }
 
 #[test]
-fn metrics_show_requests_and_flushes_and_who_waits() {
+fn metrics_show_finished_and_waiting_requests_and_flushes() {
     let scratch = Scratch::new("minilog-metrics").expect("a directory");
     let server = start_with(&scratch, &["--sync", "always", "--admin", "127.0.0.1:0"]);
     let admin = server.program.wait_for(Stream::Stderr, "state page on http://");
@@ -155,7 +155,7 @@ fn metrics_show_requests_and_flushes_and_who_waits() {
     let _: ProduceResponse = call(&mut server.connect(), 9, &produce(&batch::EXAMPLE, -1));
     let _: FetchResponse = receive(&mut consumer, 12);
 
-    // The server ends the counting of a request after its response is sent.
+    // The server counts a request only after its response is sent.
     let done = ["Fetch", "Produce", "Flush"].map(|it| format!("work_total{{work=\"{it}\"}} 1\n"));
     let all_done = |page: &str| done.iter().all(|it| page.contains(it));
     while !all_done(&metrics(admin)) && begun.elapsed().as_secs() < 40 {}
@@ -163,9 +163,9 @@ fn metrics_show_requests_and_flushes_and_who_waits() {
     assert!(all_done(&page) && !page.contains(waits), "{page}");
 }
 
-/// The next leader is a checkpoint that says so: a single broker stays the leader for ever.
+/// A single broker is always the leader, so this test writes the checkpoint of a later leader.
 #[test]
-fn a_consumer_learns_where_a_leader_ended() {
+fn a_consumer_learns_where_a_leader_epoch_ends() {
     let scratch = Scratch::new("minilog-epochs").expect("a directory");
     let mut server = start(&scratch, "always");
     let mut stream = server.connect();
@@ -200,7 +200,7 @@ fn a_consumer_learns_where_a_leader_ended() {
     assert_eq!(ask(1, 2, 0), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1, -1));
 }
 
-/// Batches of 50,000 bytes in segments of two: what is sent from files is what was appended.
+/// Batches of 50,000 bytes, two per segment: `sendfile` must send exactly the appended bytes.
 #[test]
 fn long_fetches_are_sent_from_files() {
     let scratch = Scratch::new("minilog-sendfile").expect("a directory");
@@ -222,7 +222,7 @@ fn long_fetches_are_sent_from_files() {
         let _: ProduceResponse = call(&mut stream, 9, &produce(&batch_number(number), -1));
     }
 
-    // Two sealed segments, then the active one; one batch of a segment does not reach the next.
+    // Reads from sealed segments and from the active one. A response never spans two segments.
     for (offset, expected) in [(0, 0..2), (2, 2..4), (5, 5..6), (6, 6..7)] {
         let response: FetchResponse = call(&mut stream, 12, &fetch(offset, 0));
         let records = response.responses[0].partitions[0].records.as_ref();
@@ -259,13 +259,13 @@ fn errors_are_those_of_kafka() {
     let tomorrow = produce(&batch_of(now + 86_400_000, &[record]), -1);
     assert_eq!(error(call(&mut stream, 9, &tomorrow)), ErrorCode::INVALID_TIMESTAMP);
 
-    // What is in tiered storage, and what has to be uploaded there: nothing.
+    // There is no tiered storage, so these lookups find nothing.
     let mut cluster = Cluster::connect(&server.address, "test").expect("a connection");
     for timestamp in [-5, -6] {
         assert_eq!(cluster.offset_at("orders", 0, timestamp).expect("no error"), -1);
     }
 
-    // The client does not wait for a partition that nobody creates.
+    // The client does not retry if a partition does not exist.
     let producer = Producer::connect(&server.address, ProducerOptions::default());
     let sent = producer.expect("a connection").send("orders", Some(99), None, None);
     let error = sent.expect_err("there is one partition").to_string();
@@ -298,13 +298,14 @@ fn hostile_frames_close_their_own_connection() {
     assert_eq!(answer.error_code, ErrorCode::NONE);
 }
 
-/// Sends batches of one record each, five at a time, and kills the broker before it has read all
-/// responses. What has no response is sent again, as an idempotent producer does. A group commits
-/// its offset meanwhile, which must not go back.
+/// Sends batches of one record each, five at a time, and kills the broker before reading all
+/// responses. Batches without a response are sent again, as an idempotent producer does. Meanwhile
+/// a group commits its offset, which must never go back.
 ///
-/// `MINILOG_KILLS` is how often, `MINILOG_DATA` a directory that stays for `kafka-dump-log`.
+/// `MINILOG_KILLS` sets the number of kills. `MINILOG_DATA` names a directory to keep, for
+/// `kafka-dump-log`.
 #[test]
-fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
+fn kill_9_under_load_loses_duplicates_and_reorders_nothing() {
     let kills = std::env::var("MINILOG_KILLS").map_or(Ok(6), |it| it.parse::<u64>());
     let scratch = Scratch::new("minilog-kills").expect("a directory");
     let kept = std::env::var("MINILOG_DATA").map(std::path::PathBuf::from);
@@ -321,7 +322,7 @@ fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
         let mut group = Cluster::connect(&server.address, "test").expect("a connection");
         let found = admin::committed(&mut group, "billing", &[]).expect("an answer");
         assert_eq!(found, committed);
-        // A few rounds without trouble, then one in which the broker dies.
+        // Several rounds run normally. In the last one the broker is killed.
         for round in 0..20 {
             let unacknowledged = acknowledged..acknowledged + 5;
             for number in unacknowledged {
@@ -345,7 +346,7 @@ fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
         server.restart();
     }
 
-    // Up to five more than were acknowledged can be there.
+    // Up to five batches can be in the log without an acknowledgment.
     let mut found = 0;
     let mut stream = server.connect();
     loop {
@@ -364,7 +365,7 @@ fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
     assert!((acknowledged..acknowledged + 6).contains(&found), "{found} of {acknowledged}");
 }
 
-/// The batch of this number of producer 7.
+/// Batch `number` of producer 7.
 fn numbered(number: i64) -> Vec<u8> {
     let value = number.to_string().repeat(100);
     let record = Record { value: Some(value.as_bytes()), ..Record::default() };

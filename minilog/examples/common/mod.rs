@@ -4,7 +4,7 @@ use clap::Parser;
 use minikit::harness::Scratch;
 use minilog::client::cluster::Cluster;
 use minilog::client::{ClientError, admin};
-use minilog::server::start::{self, Start};
+use minilog::server::start::{self, ServeOptions};
 use minilog::wire::ErrorCode;
 use std::ffi::OsStr;
 use std::sync::mpsc;
@@ -38,7 +38,7 @@ impl Broker {
         let (sender, ready) = mpsc::channel();
         let options = ["minilog", "--listen", "127.0.0.1:0", "--threads", "1", "--data-dir"];
         let options = options.map(OsStr::new).into_iter().chain([data.path().as_os_str()]);
-        let start = Start::parse_from(options);
+        let start = ServeOptions::parse_from(options);
         thread::spawn(move || {
             let result = start::run(start, |bound| {
                 let _ = sender.send(bound.tcp.expect("it listens on TCP"));

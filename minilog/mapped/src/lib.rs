@@ -1,4 +1,4 @@
-//! Files that are never written to again, as bytes: their pages in the page cache.
+//! Memory-mapped files: the bytes of a file that is never written to again, in the page cache.
 //!
 //! ```
 //! use minikit::storage::{Disk, SimulatedDisk};
@@ -9,9 +9,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Reading costs no system call and no memory of the process; a page that is not in memory is read
-//! when it is touched. The price is that an error of the disk, and a file that somebody cuts, is a
-//! SIGBUS in place of an error.
+//! Reading such bytes costs no system call and no heap memory: the kernel reads missing pages when
+//! they are accessed. The price: a disk error, or a file that another process truncates, raises
+//! SIGBUS instead of returning an error.
 
 mod raw;
 
@@ -19,9 +19,9 @@ use bytes::Bytes;
 use minikit::storage::DiskFile;
 use std::io;
 
-/// The content of a file that is never written to or cut again. Maps it, or reads it if that cannot
-/// be: an empty file and one of a simulated disk have no map, and the kernel refuses more than
-/// `vm.max_map_count`.
+/// The content of a file that is never written or truncated again. Maps the file, or reads it if it
+/// cannot be mapped: an empty or simulated file cannot, and the kernel limits the maps of a process
+/// to `vm.max_map_count`.
 pub fn map(file: &dyn DiskFile) -> io::Result<Bytes> {
     let length = file.len()? as usize;
     if let Some(mapped) = file.as_fd().and_then(|it| raw::map(it, length).ok()) {
@@ -38,7 +38,7 @@ mod tests {
     use minikit::storage::{Disk, RealDisk};
 
     #[test]
-    fn a_map_outlives_the_name_of_its_file() {
+    fn a_map_outlives_its_files_name() {
         let path = std::env::temp_dir().join(format!("minilog-mapped-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let disk = RealDisk::new(&path);

@@ -12,14 +12,14 @@ use memmap2::MmapOptions;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// Maps the first `length` bytes of a file read-only. The file has them, and is never written to or
-/// cut again.
+/// Maps the first `length` bytes of a file read-only. The file must have that many bytes, and must
+/// never be written or truncated again.
 pub fn map(file: BorrowedFd<'_>, length: usize) -> io::Result<Bytes> {
     // SAFETY: the bytes of a map must not change while a slice refers to them. minilog writes an
     // index once, under a temporary name, and then only replaces or removes it as a whole, which
-    // leaves the mapped file as it is. The lock of the data directory keeps a second broker out. An
-    // administrator who writes into the file breaks this, as in Kafka; if a page is gone, because
-    // he has cut the file or the disk cannot read it, the process ends with SIGBUS.
+    // does not change the mapped file. The lock of the data directory keeps a second broker out. A
+    // user can break this by writing to the file, as in Kafka. If a page cannot be read, because
+    // the file was truncated or the disk fails, the process ends with SIGBUS.
     let mapped = unsafe { MmapOptions::new().len(length).map(&file)? };
     Ok(Bytes::from_owner(mapped))
 }

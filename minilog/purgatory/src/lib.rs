@@ -1,21 +1,21 @@
-//! Where requests wait: the timers of one core, on a timing wheel.
+//! The purgatory: timers for the requests that wait on one core, in a timing wheel.
 //!
-//! A fetch without records waits for an append, at most `max_wait_ms`; a produce request waits for
-//! a flush, at most `timeout_ms`. The task of the connection waits itself, woken by the partition
-//! or by the wheel, whichever is first:
+//! A fetch that finds no records waits for an append, at most `max_wait_ms`. A produce request may
+//! wait for a flush, at most `timeout_ms`. The task of the connection does the waiting, until the
+//! partition or the wheel wakes it:
 //!
 //! ```text
-//! 0 ms     the fetch polls: nothing. Its waker is in the partition and, for 500, in the wheel
-//! 120 ms   append: the partition wakes the task, which answers and takes its timer back
+//! 0 ms     the fetch finds nothing. Its waker is in the partition and, for 500 ms, in the wheel
+//! 120 ms   append: the partition wakes the task, which answers and cancels its timer
 //! ```
 //!
-//! One task per core drives the wheel ([`timing_wheel`]), and sleeps until its next event. No
-//! request has a task or a timer of the runtime. Joins wait without a timer: the coordinator's
-//! clock ends them.
+//! One task per core drives the wheel ([`timing_wheel`]) and sleeps until its next event, so a
+//! waiting request needs no task and no runtime timer of its own. Joins wait without a timer: the
+//! coordinator's ticks end them.
 //!
 //! Kafka counterpart: `DelayedOperationPurgatory.java`, `SystemTimer.java`. Kafka has one purgatory
-//! per kind of request, and a thread that advances all; the request is handed to a thread of the
-//! pool when it is due.
+//! per kind of request, each with a thread that advances its timers. A request that is due is
+//! completed by another thread.
 
 pub mod timing_wheel;
 
@@ -32,7 +32,7 @@ pub struct Purgatory {
     start: Instant,
     /// In milliseconds since `start`.
     wheel: RefCell<TimingWheel<Waker>>,
-    /// Told of a timer that is due before all others.
+    /// Notified when a new timer is due before all others.
     sooner: Notify,
 }
 
@@ -44,14 +44,14 @@ impl Default for Purgatory {
 }
 
 impl Purgatory {
-    /// Ready after `time`, to the millisecond; never after [`Duration::MAX`].
+    /// A future that is ready after `time`, within a millisecond; never for [`Duration::MAX`].
     pub fn timer(&self, time: Duration) -> WaitTimer<'_> {
         let deadline = self.start.elapsed().checked_add(time);
         let deadline = deadline.map(|it| it.as_millis() as u64 + 1);
         WaitTimer { purgatory: self, deadline, timer: None }
     }
 
-    /// Wakes what is due, until the end of the process.
+    /// Wakes the tasks whose timers are due. Runs until the end of the process.
     pub async fn run(&self) {
         loop {
             let due = self.wheel.borrow_mut().advance(self.start.elapsed().as_millis() as u64);
@@ -85,7 +85,7 @@ impl Future for WaitTimer<'_> {
         if self.purgatory.start.elapsed().as_millis() as u64 >= deadline {
             return Poll::Ready(());
         }
-        // Later polls are those of the same task, whose waker is on the wheel.
+        // Only the first poll inserts the timer: later ones come from the same task.
         if self.timer.is_none() {
             let purgatory = self.purgatory;
             let mut wheel = purgatory.wheel.borrow_mut();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_answered_takes_its_timer_back() {
+    fn an_answered_request_cancels_its_timer() {
         let purgatory = Purgatory::default();
         let context = &mut Context::from_waker(Waker::noop());
         let mut fetch = purgatory.timer(Duration::from_secs(3600));

@@ -1,15 +1,15 @@
-//! A hierarchical timing wheel: timers that are mostly cancelled before they are due.
+//! A hierarchical timing wheel, for many timers of which most are cancelled before they are due.
 //!
-//! A broker starts a timer for each fetch that waits, and a record that arrives cancels it. A heap
-//! of deadlines costs log n for both. A wheel is a clock: it puts a timer into the slot of its
-//! deadline, and a slot is looked at when the hand comes to it (Varghese and Lauck, "Hashed and
-//! hierarchical timing wheels", SOSP 1987).
+//! A broker starts a timer for each fetch that waits, and cancels it when a record arrives. In a
+//! heap of deadlines both operations cost O(log n). A timing wheel works like a clock: each timer
+//! is in the slot of its deadline, and a slot is checked when the hand reaches it (Varghese and
+//! Lauck, "Hashed and hierarchical timing wheels", SOSP 1987).
 //!
 //! # Example
 //!
-//! A time is a number with digits in base 64, one per wheel. Level 0 has a slot per tick; one turn
-//! of it is one slot of level 1, as 60 seconds are one minute. A timer is at the level of the
-//! highest digit in which its deadline differs from now, in the slot of that digit:
+//! Write times in base 64, with one level per digit. Level 0 has one slot per tick. One turn of
+//! level 0 is one slot of level 1, as 60 seconds are one minute. A timer belongs to the level of
+//! the highest digit in which its deadline differs from now, and to the slot of that digit:
 //!
 //! ```text
 //! now 130 = 2·64 + 2      deadline 135 = 2·64 + 7    level 0, slot 7
@@ -29,7 +29,7 @@
 //! assert_eq!(wheel.next_event(), Some(135));
 //! assert_eq!(wheel.advance(140), ["a fetch with max_wait_ms 5"]);
 //!
-//! // Between two events nothing has to be done: sleep for 52 ms.
+//! // There is nothing to do until the next event: sleep for 52 ms.
 //! assert_eq!(wheel.next_event(), Some(192));
 //! assert_eq!(wheel.advance(192), [""; 0]);
 //!
@@ -38,30 +38,32 @@
 //! assert_eq!(wheel.next_event(), None);
 //! ```
 //!
-//! A timer moves down at most once per level. Eleven levels hold every 64-bit deadline; one within
-//! four seconds is at one of the lowest two, unless a higher digit is about to change.
+//! A timer moves down at most once per level. Eleven levels hold every 64-bit deadline. A deadline
+//! within four seconds is at one of the lowest two levels, unless a higher digit changes before it.
 //!
 //! # Counterpart in Kafka
 //!
-//! `TimingWheel.java` and `SystemTimer.java`: ticks of 1 ms and wheels of 20 slots, made as they
-//! are needed. A `DelayQueue` of the slots says how long to sleep, as [`TimingWheel::next_event`]
-//! does here. Kafka finds a timer's slot by a pointer; here deadline and present time tell it.
+//! `TimingWheel.java` and `SystemTimer.java`: ticks of 1 ms and wheels of 20 slots, created on
+//! demand. A `DelayQueue` of the slots says how long to sleep, as [`TimingWheel::next_event`] does
+//! here. In Kafka each timer points to its slot; here the slot is computed from the deadline and
+//! the current time.
 
 use std::array::from_fn;
 use std::collections::BTreeMap;
 
-/// Bits of a digit.
+/// The bits of one digit.
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
-/// Digits of a 64-bit number.
+/// The digits of a 64-bit number.
 const LEVELS: usize = u64::BITS.div_ceil(SLOT_BITS) as usize;
 
-/// Timers with a value each. Times are ticks since any moment; the caller says what time it is.
+/// Timers, each with a value. Times are ticks since any moment; the caller passes the current one.
 pub struct TimingWheel<T> {
-    /// Timers by level and slot, there by number.
+    /// The timers of each slot, by level and slot.
     levels: [[BTreeMap<Timer, T>; SLOTS]; LEVELS],
-    /// The time up to which all events are done.
+    /// The time up to which all timers were handled.
     now: u64,
+    /// How many timers were started; the last one's number.
     timers: u64,
 }
 
@@ -78,7 +80,7 @@ impl<T> TimingWheel<T> {
         TimingWheel { levels: from_fn(|_| from_fn(|_| BTreeMap::new())), now, timers: 0 }
     }
 
-    /// Starts a timer. One whose deadline has passed is due at the next [`TimingWheel::advance`].
+    /// Starts a timer. If its deadline has passed, it is due at the next [`TimingWheel::advance`].
     pub fn insert(&mut self, deadline: u64, value: T) -> Timer {
         self.timers += 1;
         let timer = Timer { deadline: deadline.max(self.now), number: self.timers };
@@ -86,18 +88,18 @@ impl<T> TimingWheel<T> {
         timer
     }
 
-    /// Cancels a timer, and returns its value. None if it was due before.
+    /// Cancels a timer and returns its value. None if it was already due.
     pub fn remove(&mut self, timer: Timer) -> Option<T> {
-        // The slot of a deadline that has passed has other timers, or none.
+        // If the timer was due it is in no slot, and the one computed here does not contain it.
         self.slot_of(timer).remove(&timer)
     }
 
-    /// When the next slot with timers begins: some of them are due then, or move down a level.
+    /// When the next slot with timers begins. Its timers are due then or move down a level.
     pub fn next_event(&self) -> Option<u64> {
         self.next_slot().map(|(_, _, start)| start)
     }
 
-    /// Lets time pass until `now`. Returns the values of the timers that are due, in the order of
+    /// Advances the wheel to `now`. Returns the values of the timers that are due, in the order of
     /// their deadlines.
     pub fn advance(&mut self, now: u64) -> Vec<T> {
         let mut due = Vec::new();
@@ -115,12 +117,12 @@ impl<T> TimingWheel<T> {
         due
     }
 
-    /// The first slot with timers, as level and number, and when it begins. Timers of a level are
-    /// due before all those of the next one.
+    /// The level and number of the first slot with timers, and when it begins. All timers of a
+    /// level are due before those of the next level.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         self.levels.iter().enumerate().find_map(|(level, slots)| {
             let slot = slots.iter().position(|it| !it.is_empty())?;
-            // The higher digits are those of now, and the lower ones are 0.
+            // The slot's start has the higher digits of now, and 0 in the lower ones.
             let shift = SLOT_BITS * level as u32;
             let higher = self.now.checked_shr(shift + SLOT_BITS).unwrap_or(0);
             let higher = higher.checked_shl(shift + SLOT_BITS).unwrap_or(0);
@@ -140,7 +142,7 @@ impl<T> TimingWheel<T> {
 mod tests {
     use super::*;
 
-    /// Numbers that look random (xorshift).
+    /// Pseudorandom numbers (xorshift).
     fn random(state: &mut u64) -> u64 {
         *state ^= *state << 13;
         *state ^= *state >> 7;

@@ -1,4 +1,4 @@
-//! What administrators ask a cluster: topics, their configuration, groups and how far they lag.
+//! Administration of a cluster: topics and their configuration, groups and their lag.
 //!
 //! ```no_run
 //! use minilog::client::admin;
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 const TIMEOUT_MS: i32 = REQUEST_TIMEOUT.as_millis() as i32;
 
-/// How far a group has read a partition.
+/// The progress of a group in one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// The topic.
@@ -41,7 +41,7 @@ pub struct Lag {
     pub end: i64,
 }
 
-/// Creates a topic and waits until it can be used. -1 partitions are the broker's default.
+/// Creates a topic and waits until it can be used. -1 partitions means the broker's default.
 pub fn create_topic(
     cluster: &mut Cluster,
     name: &str,
@@ -61,7 +61,7 @@ pub fn create_topic(
     for it in cluster.call(&request)?.topics {
         check(format_args!("topic {name}"), it.error_code, it.error_message)?;
     }
-    // In a cluster the brokers hear of it some milliseconds after the controller.
+    // In a cluster, brokers learn of a new topic some milliseconds after the controller.
     retry(REQUEST_TIMEOUT, || cluster.refresh(name)).map(|_| ())
 }
 
@@ -74,7 +74,7 @@ pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<()> {
     all.try_for_each(|it| check(format_args!("topic {name}"), it.error_code, it.error_message))
 }
 
-/// Raises the number of partitions of a topic.
+/// Adds partitions to a topic until it has `count`.
 pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Result<()> {
     let topics = vec![CreatePartitionsTopic { name: name.to_owned(), count, assignments: None }];
     let (timeout_ms, validate_only) = (TIMEOUT_MS, false);
@@ -94,7 +94,7 @@ pub fn topic_configs(cluster: &mut Cluster, name: &str) -> Result<Vec<ConfigEntr
     Ok(result.configs)
 }
 
-/// Sets configuration values of a topic; a value of `None` is the broker's default again.
+/// Sets configuration values of a topic. `None` restores the broker's default.
 pub fn alter_topic(
     cluster: &mut Cluster,
     name: &str,
@@ -112,14 +112,14 @@ pub fn alter_topic(
     all.try_for_each(|it| check(format_args!("topic {name}"), it.error_code, it.error_message))
 }
 
-/// The groups of the broker that answers.
+/// The groups that the bootstrap broker coordinates.
 pub fn groups(cluster: &mut Cluster) -> Result<Vec<ListedGroup>> {
     let response = cluster.call(&ListGroupsRequest::default())?;
     check("the list of groups", response.error_code, None)?;
     Ok(response.groups)
 }
 
-/// State and members of a group.
+/// The state and the members of a group.
 pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGroup> {
     let request = DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
     let found = cluster.call_group(group, &request)?.groups.pop();
@@ -128,7 +128,7 @@ pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGro
     Ok(found)
 }
 
-/// The committed offsets of a group beside the ends of the partitions, sorted.
+/// The committed offsets of a group and the ends of its partitions, sorted.
 pub fn lag(cluster: &mut Cluster, group: &str) -> Result<Vec<Lag>> {
     let offsets = committed(cluster, group, &[])?.into_iter();
     let lags = offsets.map(|((topic, partition), committed)| {
@@ -138,8 +138,8 @@ pub fn lag(cluster: &mut Cluster, group: &str) -> Result<Vec<Lag>> {
     lags.collect()
 }
 
-/// The committed offsets of a group, for those of the partitions that have one; no partitions are
-/// all.
+/// The committed offsets of a group, for those of `partitions` that have one; for all if the list
+/// is empty.
 pub fn committed(
     cluster: &mut Cluster,
     group: &str,
@@ -170,8 +170,8 @@ pub fn committed(
     Ok(offsets)
 }
 
-/// Commits offsets of a group, as one of its members or from outside. From outside the broker
-/// refuses while the group has members.
+/// Commits offsets of a group, as one of its members or from outside. The broker refuses commits
+/// from outside while the group has members.
 pub fn commit_offsets(
     cluster: &mut Cluster,
     group: &str,

@@ -1,19 +1,19 @@
-//! Assignors: which member of a group reads which partition. The leader of the group runs one on
-//! the subscriptions of all members; to the broker both are opaque bytes.
+//! Assignors decide which member of a group reads which partition. The leader of the group runs one
+//! on the subscriptions of all members. To the broker both are opaque bytes.
 //!
-//! `range` needs *eager* rebalances: a member gives up everything before it joins again, and nobody
-//! reads until the last one has joined. `cooperative-sticky` lets members read on (KIP-429). Each
-//! tells the leader what it has, and a partition that moves is first taken away and given to its
-//! new owner in a second rebalance:
+//! `range` needs *eager* rebalances: each member gives up all partitions before it joins again, and
+//! no member reads until the last one has joined. With `cooperative-sticky` members keep reading
+//! (KIP-429). Each tells the leader which partitions it owns. A partition that moves is revoked in
+//! one rebalance and assigned to its new owner in a second one:
 //!
 //! ```text
-//!            a has     b has
-//! b joins    0 1 2 3   -         a learns that it keeps 0 1, stops reading 2 3, and joins again
-//! a joins    0 1       -         2 3 have no owner now
+//!            a owns    b owns
+//! b joins    0 1 2 3   -         a keeps 0 1, stops reading 2 3, and joins again
+//! a joins    0 1       -         now 2 3 have no owner
 //!            0 1       2 3
 //! ```
 //!
-//! The test `a_partition_that_moves_is_first_taken_away` replays it.
+//! The test `a_partition_is_revoked_before_it_moves` replays this.
 //!
 //! Kafka counterpart: `RangeAssignor.java`, `CooperativeStickyAssignor.java`,
 //! `ConsumerProtocolSubscription.json`, `ConsumerProtocolAssignment.json`.
@@ -29,15 +29,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The version of [`Subscription`] and [`Assignment`] that is sent.
 const VERSION: i16 = 2;
 
-/// What each member wants, by its name.
+/// The subscription of each member, by member id.
 pub type Members = BTreeMap<String, Subscription>;
-/// Partitions of any topics.
+/// A set of partitions of any topics.
 pub type Partitions = BTreeSet<TopicPartition>;
-/// The partitions of each member, by its name.
+/// The partitions of each member, by member id.
 pub type Assigned = BTreeMap<String, Partitions>;
 
-/// The assignor `range`: each topic by itself, in ranges as equal as possible, the longer ones to
-/// the first members by name. `counts` are the partitions of each topic.
+/// The assignor `range`: divides each topic separately into ranges of almost equal length. The
+/// first members by id get the longer ones. `counts` has the number of partitions of each topic.
 pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
     let mut assigned = nothing_for(members);
     for (topic, count) in counts {
@@ -54,11 +54,11 @@ pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assign
     assigned
 }
 
-/// The assignor `cooperative-sticky`: members keep what they own, as far as all have equally many
-/// afterwards. What moves is nobody's until its owner has joined again without it. The cost grows
-/// with the square of the number of partitions that move.
+/// The assignor `cooperative-sticky`: members keep the partitions that they own, as long as the
+/// assignment stays balanced. A partition that moves is assigned to no member until its owner has
+/// joined again without it. The cost grows with the square of the number of partitions that move.
 pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
-    // A partition that two members claim belongs to the one of the later generation: the other one
+    // If two members claim a partition, the one with the later generation owns it: the other one
     // has missed a rebalance.
     let mut claims = members.iter().collect::<Vec<_>>();
     claims.sort_by_key(|(_, it)| it.generation_id);
@@ -67,8 +67,8 @@ pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assig
     });
     let owners = claims.collect::<BTreeMap<_, _>>();
 
-    // Everything stays where it is, if its owner still wants the topic. The rest goes to the member
-    // that has the fewest.
+    // A partition stays with its owner if the owner still subscribes to the topic. Any other one
+    // goes to the subscriber with the fewest partitions.
     let all = counts.iter().flat_map(|(topic, count)| (0..*count).map(|it| (topic.clone(), it)));
     let keeps = |it: &TopicPartition| {
         owners.get(it).copied().filter(|owner| members[*owner].topics.contains(&it.0))
@@ -81,20 +81,20 @@ pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assig
         assigned.entry(reader).or_default().insert(partition);
     }
 
-    // A member that has two more than another one hands on a partition that both want.
+    // While a member has at least two more than another, move a partition to which both subscribe.
     while let Some((from, to, partition)) = imbalance(&assigned, members) {
         assigned.entry(from).or_default().remove(&partition);
         assigned.entry(to).or_default().insert(partition);
     }
 
-    // The new owner of a partition gets it when the old one has stopped reading.
+    // A partition that moves is left out: its new owner gets it after the old one has revoked it.
     for (member, partitions) in &mut assigned {
         partitions.retain(|it| owners.get(it).is_none_or(|owner| *owner == member));
     }
     assigned
 }
 
-/// A partition that makes two members more equal if it moves from the first to the second.
+/// Finds a partition whose move improves the balance: from which member, to which one.
 fn imbalance(assigned: &Assigned, members: &Members) -> Option<(String, String, TopicPartition)> {
     assigned.iter().find_map(|(from, partitions)| {
         partitions.iter().rev().find_map(|partition| {
@@ -105,7 +105,7 @@ fn imbalance(assigned: &Assigned, members: &Members) -> Option<(String, String, 
     })
 }
 
-/// Of the members that want a topic, the one with the fewest partitions.
+/// The subscriber of a topic with the fewest partitions.
 fn fewest<'a>(topic: &str, assigned: &Assigned, members: &'a Members) -> Option<&'a String> {
     readers_of(topic, members).min_by_key(|it| assigned[*it].len())
 }
@@ -120,7 +120,7 @@ fn nothing_for(members: &Members) -> Assigned {
 }
 
 message! {
-    /// What a member tells the leader.
+    /// The message from a member to the leader.
     pub struct Subscription {
         0+ version:          i16 = VERSION,     "the version of this message";
         0+ topics:           Vec<String>,       "the topics it wants";
@@ -129,7 +129,7 @@ message! {
         2+ generation_id:    i32 = -1,          "the generation in which it got them";
     }
 
-    /// What the leader tells a member.
+    /// The message from the leader to a member.
     pub struct Assignment {
         0+ version:             i16 = VERSION,     "the version of this message";
         0+ assigned_partitions: Vec<ByTopic<i32>>, "its partitions";
@@ -137,7 +137,7 @@ message! {
     }
 }
 
-/// The partitions of an encoded [`Assignment`]. No bytes are none.
+/// Decodes the partitions of an [`Assignment`]. An empty message has none.
 pub fn decode_assignment(bytes: &[u8]) -> Result<Partitions> {
     if bytes.is_empty() {
         return Ok(BTreeSet::new());
@@ -179,7 +179,7 @@ mod tests {
         Subscription { topics, ..Default::default() }
     }
 
-    /// The member of a generation that has these partitions, and wants their topic.
+    /// A member of a generation that owns these partitions and subscribes to their topic.
     fn has(topic: &str, owned: &Partitions, generation_id: i32) -> Subscription {
         let owned_partitions = by_topic(owned);
         Subscription { owned_partitions, generation_id, ..wants(&[topic]) }
@@ -194,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_moves_is_first_taken_away() {
+    fn a_partition_is_revoked_before_it_moves() {
         let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
         let joins = |owned: &Partitions, generation| has("orders", owned, generation);
         let counts = [("orders".to_owned(), 4)].into();
 
-        // a has all four partitions, and b joins.
+        // a owns all four partitions when b joins.
         let (a, b) = (joins(&orders(&[0, 1, 2, 3]), 1), joins(&orders(&[]), -1));
         let mut members = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
         let first = assign_sticky(&members, &counts);
@@ -230,9 +230,9 @@ mod tests {
         assert!(assigned["b"].contains(&("y".into(), 0)));
     }
 
-    /// The member of generation 3 was away while 0 was given to the other one.
+    /// The member of generation 3 has missed the rebalance that assigned partition 0 to the other.
     #[test]
-    fn the_later_claim_holds() {
+    fn the_claim_of_the_later_generation_wins() {
         let claims = |generation| has("t", &[("t".to_owned(), 0)].into(), generation);
         let members = [("a".to_owned(), claims(4)), ("b".to_owned(), claims(3))].into();
         let assigned = assign_sticky(&members, &[("t".into(), 1)].into());

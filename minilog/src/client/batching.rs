@@ -1,11 +1,11 @@
-//! Records become batches, without I/O: which partition, which batch, which sequence number.
+//! Batching: assigning records to partitions, batches and sequence numbers, without I/O.
 //!
-//! # Which partition
+//! # Which partition?
 //!
 //! A record with a key goes to partition `murmur2(key) % partitions`, so that records of one key
-//! stay in order. All Java clients compute the same, and so does this one ([`partition_of`]).
-//! Records without key stick to one partition until its batch is full, because ten records in one
-//! batch cost the broker less than ten batches (KIP-480).
+//! stay in order. Java clients compute the same ([`partition_of`]). Records without a key go to one
+//! partition until its batch is full, because one batch of ten records costs the broker less than
+//! ten batches (KIP-480).
 //!
 //! # Example
 //!
@@ -16,7 +16,7 @@
 //!
 //! assert_eq!(partition_of(b"alice", 3), 0);
 //!
-//! // A batch takes 100 bytes. The producer has the id 7.
+//! // A batch is full at 100 bytes. The producer has the id 7.
 //! let mut batcher = Batcher::new(100, Some((7, 0)));
 //! let full = [b"one", b"two", b"six"].map(|value| {
 //!     batcher.append("orders", 2, 1_000, Record { value: Some(value), ..Record::default() })
@@ -26,7 +26,7 @@
 //! let header = batch::check(&batch)?;
 //! assert_eq!((header.records_count, header.base_sequence), (3, 0));
 //!
-//! // The next batch goes on where this one ended. If it arrives first, the broker refuses it.
+//! // The next batch continues the sequence. If it arrives first, the broker refuses it.
 //! batcher.append("orders", 2, 1_000, Record::default());
 //! let (next, _) = batcher.take("orders", 2).expect("one record");
 //! assert_eq!(BatchHeader::read(&next)?.base_sequence, 3);
@@ -46,18 +46,18 @@ use std::mem::take;
 /// A topic and a partition of it.
 pub type TopicPartition = (String, i32);
 
-/// The batches that are being filled, one per partition at most.
+/// The batches that are being filled, at most one per partition.
 pub struct Batcher {
     batch_bytes: usize,
-    /// Id and epoch, if the producer is idempotent.
+    /// The producer id and epoch, if the producer is idempotent.
     producer: Option<(i64, i16)>,
     open: BTreeMap<TopicPartition, OpenBatch>,
 }
 
-/// The batch of a partition; without records after it was taken.
+/// The batch of a partition. It has no records after it was taken.
 #[derive(Default)]
 struct OpenBatch {
-    /// Room for the header, then records.
+    /// Space for the header, then the records.
     bytes: Vec<u8>,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -67,13 +67,13 @@ struct OpenBatch {
 }
 
 impl Batcher {
-    /// Batches of about `batch_bytes`, from a producer with this id and epoch.
+    /// A batcher for batches of about `batch_bytes`, of a producer with this id and epoch.
     pub fn new(batch_bytes: usize, producer: Option<(i64, i16)>) -> Batcher {
         Batcher { batch_bytes, producer, open: BTreeMap::new() }
     }
 
-    /// Adds a record with a timestamp in ms since 1970; its deltas are set here. Returns true if
-    /// the batch is full and has to be [taken](Batcher::take).
+    /// Adds a record with a timestamp in ms since 1970, and sets its deltas. Returns true if the
+    /// batch is full and must be [taken](Batcher::take).
     pub fn append(
         &mut self,
         topic: &str,
@@ -93,15 +93,15 @@ impl Batcher {
         open.bytes.len() >= self.batch_bytes
     }
 
-    /// Partitions with a batch that has records.
+    /// The partitions whose batches have records.
     pub fn partitions(&self) -> Vec<TopicPartition> {
         let open = self.open.iter().filter(|(_, it)| it.count > 0);
         open.map(|(to, _)| to.clone()).collect()
     }
 
-    /// Ends the batch of a partition: fills its header and gives it sequence numbers. Returns it
-    /// with the number of its records. A batch that is sent again keeps its bytes, and with them
-    /// its sequence numbers. Its base offset is 0, which the broker replaces.
+    /// Finishes the batch of a partition: fills in its header and assigns sequence numbers. Returns
+    /// the batch and its number of records. A retry must send the same bytes, and so the same
+    /// sequence numbers. The base offset is 0; the broker replaces it.
     pub fn take(&mut self, topic: &str, partition: i32) -> Option<(Bytes, i32)> {
         let open = self.open.get_mut(&(topic.to_owned(), partition)).filter(|it| it.count > 0)?;
         let OpenBatch { base_timestamp, max_timestamp, base_sequence, .. } = *open;
@@ -127,7 +127,7 @@ pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff) as i32 % partitions
 }
 
-/// MurmurHash2 with the seed of Kafka.
+/// MurmurHash2 with Kafka's seed.
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;

@@ -1,7 +1,7 @@
-//! What a client knows about a cluster, and its connections.
+//! A client's metadata of a cluster, and its connections to the brokers.
 //!
-//! A client is given one address and asks there for metadata: the brokers, and which of them leads
-//! each partition. Records go to the leader; most other requests to any broker.
+//! The user gives a client one address. There it asks for metadata: the brokers, and which of them
+//! leads each partition. Produce and Fetch go to the leader, most other requests to any broker.
 //!
 //! ```text
 //! bootstrap   10.0.0.1:9092                        given by the user
@@ -10,12 +10,11 @@
 //! produce     orders-0  ->  10.0.0.2:9092
 //! ```
 //!
-//! The answer can be outdated at any moment: the leader moved, the topic was deleted. Brokers say
-//! so with an error ([`ClientError::is_retriable`]), after which the client asks again.
+//! Metadata can become outdated at any time: the leader moves, the topic is deleted. Then a broker
+//! answers with an error ([`ClientError::is_retriable`]), and the client asks for metadata again.
 //!
-//! Kafka counterpart: `Metadata.java` and `ConsumerMetadata.java`. Metadata is not refreshed by
-//! time (`metadata.max.age.ms`): partitions that are added to a topic are noticed after an error
-//! only.
+//! Kafka counterpart: `Metadata.java` and `ConsumerMetadata.java`. Metadata does not expire
+//! (`metadata.max.age.ms`): the client notices added partitions only after an error.
 
 use super::connection::Connection;
 use super::{ClientError, REQUEST_TIMEOUT, Result, check, missing, retry};
@@ -35,12 +34,12 @@ pub struct Cluster {
     connections: HashMap<String, Connection>,
     /// Addresses of the leaders, by topic and partition.
     leaders: HashMap<String, Vec<String>>,
-    /// Metadata creates a topic that does not exist, if the broker allows it: for producers.
+    /// True for producers: a Metadata request then creates missing topics, if the broker allows it.
     pub(super) creates_topics: bool,
 }
 
 impl Cluster {
-    /// The cluster of the broker at `bootstrap`, a host and a port. Connects to it.
+    /// Connects to the broker at `bootstrap`, a host and a port.
     pub fn connect(bootstrap: &str, client_id: &str) -> Result<Cluster> {
         let (bootstrap, client_id) = (bootstrap.to_owned(), client_id.to_owned());
         let mut cluster = Cluster { bootstrap, client_id, ..Default::default() };
@@ -53,7 +52,7 @@ impl Cluster {
         self.call_at(&self.bootstrap.clone(), request)
     }
 
-    /// Sends a request to the broker at `address`, on whose connection no response is outstanding.
+    /// Sends a request to the broker at `address`. There must be no pending response from it.
     pub fn call_at<C: RequestBody>(&mut self, address: &str, request: &C) -> Result<C::Response> {
         self.connection(address)?.call(request).inspect_err(|_| self.disconnect())
     }
@@ -64,7 +63,7 @@ impl Cluster {
         self.call_at(&address, request)
     }
 
-    /// The connection to an address, opened if there is none.
+    /// The connection to an address. Opens it if there is none.
     pub fn connection(&mut self, address: &str) -> Result<&mut Connection> {
         match self.connections.entry(address.to_owned()) {
             Entry::Occupied(open) => Ok(open.into_mut()),
@@ -72,14 +71,14 @@ impl Cluster {
         }
     }
 
-    /// Drops all connections, and forgets which broker leads which partition. After an error
-    /// responses may be outstanding, and the leaders may be others.
+    /// Drops all connections and the known leaders. After an error there may be pending responses,
+    /// and the leaders may have changed.
     pub fn disconnect(&mut self) {
         self.connections.clear();
         self.leaders.clear();
     }
 
-    /// Asks for brokers, and for one topic or all of them.
+    /// Asks for the brokers, and for one topic or all topics.
     pub fn metadata(&mut self, topic: Option<&str>) -> Result<MetadataResponse> {
         let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
         let topics = topic.map(|it| vec![named(it)]);
@@ -87,7 +86,7 @@ impl Cluster {
         self.call(&MetadataRequest { topics, allow_auto_topic_creation, ..Default::default() })
     }
 
-    /// Asks which brokers lead the partitions of a topic. Returns how many partitions it has.
+    /// Refreshes the leaders of a topic's partitions. Returns the number of partitions.
     pub fn refresh(&mut self, topic: &str) -> Result<i32> {
         let mut response = self.metadata(Some(topic))?;
         let mut found = response.topics.pop().ok_or_else(|| missing("the topic"))?;
@@ -107,7 +106,7 @@ impl Cluster {
         Ok(count)
     }
 
-    /// The number of partitions of a topic, as the client knows it.
+    /// The number of partitions of a topic, from the metadata if known.
     pub fn partitions(&mut self, topic: &str) -> Result<i32> {
         let known = self.leaders.get(topic).map(|it| it.len() as i32);
         known.map_or_else(|| self.refresh(topic), Ok)
@@ -128,7 +127,7 @@ impl Cluster {
     pub fn coordinator(&mut self, group: &str) -> Result<String> {
         let (key, key_type) = (group.to_owned(), KEY_TYPE_GROUP);
         let request = FindCoordinatorRequest { key, key_type, ..Default::default() };
-        // The first group of a cluster waits until __consumer_offsets has been created.
+        // The first group of a cluster must wait until __consumer_offsets has been created.
         retry(REQUEST_TIMEOUT, || {
             let found = self.call(&request)?;
             check(format_args!("group {group}"), found.error_code, found.error_message)?;
@@ -155,6 +154,6 @@ impl Cluster {
 }
 
 fn address(host: &str, port: i32) -> String {
-    // An IPv6 address needs brackets in front of a port.
+    // An IPv6 address must be in brackets before a port.
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -1,7 +1,7 @@
 //! One connection to one broker.
 //!
-//! A connection opens with ApiVersions, whose answer lists the versions of every request that the
-//! broker has. The client sends the newest one that both sides know:
+//! A connection starts with ApiVersions, whose response lists the requests of the broker and their
+//! versions. The client uses the newest version that both sides support:
 //!
 //! ```text
 //! client knows Fetch 4-12     Kafka 4.3 has 4-18    12 is sent
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A broker answers the requests of a connection in order. [`Connection::send`] therefore returns a
-//! [`Ticket`], and [`Connection::receive`] takes the tickets in the order in which they were made.
-//! The correlation id of the response must be that of the ticket.
+//! [`PendingResponse`], and the caller must pass these to [`Connection::receive`] in the same
+//! order. The correlation ids are compared.
 //!
 //! Kafka counterpart: `NetworkClient.java` and `NodeApiVersions.java`.
 
@@ -25,13 +25,13 @@ use std::marker::PhantomData;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// A response larger than this is malformed; a fetch asks for less.
+/// A response larger than this is malformed: fetches ask for less.
 const RESPONSE_BYTES_MAX: usize = 100 << 20;
-/// Bytes read at a time, unless a response is longer.
+/// The size of the read buffer.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The newest versions that are sent, if they are not the newest of the tables: from the next one
-/// on, topics are named by id, or several groups are asked for in one request.
+/// The newest versions that the client sends, where they are not the newest of the tables. The next
+/// version names topics by id, or several groups in one request.
 const NEWEST: [(i16, i16); 5] = [
     (wire::produce::ProduceRequest::KEY, 12),
     (wire::fetch::FetchRequest::KEY, 12),
@@ -49,8 +49,8 @@ pub struct Connection {
     next_correlation_id: i32,
 }
 
-/// The claim to a response.
-pub struct Ticket<C> {
+/// A response that has not been received yet.
+pub struct PendingResponse<C> {
     correlation_id: i32,
     version: i16,
     call: PhantomData<C>,
@@ -60,7 +60,7 @@ impl Connection {
     /// Connects to `address`, a host and a port, and asks for the broker's versions.
     pub fn open(address: &str, client_id: &str) -> Result<Connection> {
         let stream = connect(address).map_err(|error| failed(address, error))?;
-        // Until the broker has answered, only version 0 of the question is safe.
+        // Only version 0 of ApiVersions is certain to be supported.
         let api_key = ApiVersionsRequest::KEY;
         let mut connection = Connection {
             address: address.to_owned(),
@@ -75,43 +75,43 @@ impl Connection {
 
     /// Sends a request and waits for the response, at most [`REQUEST_TIMEOUT`].
     pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response> {
-        let ticket = self.send(request)?;
-        self.wait(&ticket)
+        let pending = self.send(request)?;
+        self.wait(&pending)
     }
 
     /// Sends a request without waiting for the response.
-    pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<Ticket<C>> {
+    pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<PendingResponse<C>> {
         let (correlation_id, version) = (self.next_correlation_id, self.version::<C>()?);
         self.next_correlation_id = correlation_id.wrapping_add(1);
 
         let frame = wire::encode_request(correlation_id, &self.client_id, version, request);
         let written = self.stream.get_mut().write_all(&frame.to_vec());
         written.map_err(|error| failed(&self.address, error))?;
-        Ok(Ticket { correlation_id, version, call: PhantomData })
+        Ok(PendingResponse { correlation_id, version, call: PhantomData })
     }
 
     /// Waits for a response, at most [`REQUEST_TIMEOUT`].
-    pub fn wait<C: RequestBody>(&mut self, ticket: &Ticket<C>) -> Result<C::Response> {
-        let response = self.receive(ticket, Instant::now() + REQUEST_TIMEOUT)?;
+    pub fn wait<C: RequestBody>(&mut self, pending: &PendingResponse<C>) -> Result<C::Response> {
+        let response = self.receive(pending, Instant::now() + REQUEST_TIMEOUT)?;
         response.ok_or_else(|| failed(&self.address, ErrorKind::TimedOut.into()))
     }
 
-    /// Waits for a response until `deadline`; `None` if it has not begun to arrive by then.
+    /// Waits for a response until `deadline`. `None` if it has not started to arrive by then.
     pub fn receive<C: RequestBody>(
         &mut self,
-        ticket: &Ticket<C>,
+        pending: &PendingResponse<C>,
         deadline: Instant,
     ) -> Result<Option<C::Response>> {
         let frame = self.read_frame(deadline).map_err(|error| failed(&self.address, error))?;
         let Some(frame) = frame else { return Ok(None) };
-        let (correlation_id, response) = wire::decode_response(frame, ticket.version)?;
-        if correlation_id != ticket.correlation_id {
+        let (correlation_id, response) = wire::decode_response(frame, pending.version)?;
+        if correlation_id != pending.correlation_id {
             return Err(ClientError::Malformed("another request's response".to_owned()));
         }
         Ok(Some(response))
     }
 
-    /// The newest version of a request that both sides know.
+    /// The newest version of a request that both sides support.
     fn version<C: RequestBody>(&self) -> Result<i16> {
         let newest = NEWEST.iter().find(|(key, _)| *key == C::KEY);
         let newest = newest.map_or(*C::VERSIONS.end(), |(_, version)| *version);
@@ -122,14 +122,14 @@ impl Connection {
             _ => Err(ClientError::Refused {
                 what: C::TABLE.name.to_owned(),
                 code: ErrorCode::UNSUPPORTED_VERSION,
-                message: Some("the broker has no version that this client knows".to_owned()),
+                message: Some("the broker supports no version that this client has".to_owned()),
             }),
         }
     }
 
-    /// Reads a response; `None` if it has not begun by `deadline`.
+    /// Reads a response. `None` if it has not started to arrive by `deadline`.
     fn read_frame(&mut self, deadline: Instant) -> io::Result<Option<Bytes>> {
-        // A timeout of zero would mean forever.
+        // The standard library refuses a timeout of zero.
         let wait = deadline.saturating_duration_since(Instant::now());
         self.stream.get_ref().set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
         match self.stream.fill_buf() {
@@ -141,11 +141,11 @@ impl Connection {
             },
         }
 
-        // A response that has begun is read to its end.
+        // The response has started to arrive: read all of it.
         self.stream.get_ref().set_read_timeout(Some(REQUEST_TIMEOUT))?;
         let mut size = [0; 4];
         self.stream.read_exact(&mut size)?;
-        // A negative size is more than the limit, too.
+        // As an unsigned number, a negative size exceeds the limit too.
         let size = u32::from_be_bytes(size) as usize;
         if size > RESPONSE_BYTES_MAX {
             let text = format!("its size is {size} bytes");

@@ -1,28 +1,27 @@
-//! A consumer: reads records of partitions from an offset on, alone or as a member of a group.
+//! A consumer: reads records from partitions, alone or as a member of a group.
 //!
 //! # The life of a poll
 //!
-//! 1. In a group: the [`Member`] does what is due. After a rebalance it says which partitions are
-//!    read from now on.
-//! 2. A partition without position gets one: the committed offset, or else where
-//!    [`ConsumerOptions::auto_offset_reset`] says.
-//! 3. A fetch for each broker that leads some of the partitions. The broker waits for records, at
-//!    most until the next heartbeat is due.
-//! 4. The response has whole batches. Records before the position are skipped: a fetch from the
-//!    middle of a batch returns all of it.
+//! 1. In a group, the [`Member`] sends the heartbeat or the other requests that are due. After a
+//!    rebalance it returns the new assignment.
+//! 2. A partition without a position gets one: the committed offset, or the one that
+//!    [`ConsumerOptions::auto_offset_reset`] selects.
+//! 3. The consumer sends a fetch to each broker that leads some of its partitions. The broker waits
+//!    for records, at most until the next heartbeat is due.
+//! 4. A response contains whole batches, so the consumer skips the records before its position.
 //!
 //! ```text
 //! position 4    fetch at 4    batch 3-5  ->  records 4 5    position 6
 //! ```
 //!
-//! # What is committed
+//! # Which offsets are committed?
 //!
-//! [`Consumer::commit`] commits the positions: of each partition the offset of the first record
-//! that the caller has not got yet. A consumer that dies before it commits, or loses a partition in
-//! a rebalance, leaves records that the next owner gets again: at least once.
+//! [`Consumer::commit`] commits the positions: for each partition the offset of the next record to
+//! return. If a consumer dies before it commits, or loses a partition in a rebalance, the next
+//! owner gets some records again. This is at-least-once delivery.
 //!
-//! Kafka counterpart: `ClassicKafkaConsumer.java` and `Fetcher.java`. One poll returns everything
-//! that one fetch brought (`max.poll.records` is not supported), and there is no fetch ahead.
+//! Kafka counterpart: `ClassicKafkaConsumer.java` and `Fetcher.java`. One poll returns all records
+//! of one fetch (`max.poll.records` is not supported), and nothing is fetched in advance.
 
 use super::admin::{commit_offsets, committed};
 use super::batching::TopicPartition;
@@ -41,25 +40,25 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a broker waits for records: `fetch.max.wait.ms`.
+/// How long a broker may wait for records: `fetch.max.wait.ms`.
 const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// How a consumer behaves; the names and most defaults are those of the Java client.
+/// The options of a consumer. The names and most defaults are those of the Java client.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
-    /// How the consumer calls itself.
+    /// The client id that is sent with every request.
     pub client_id: String,
-    /// Where to begin in a partition without committed offset: [`EARLIEST`], or
+    /// Where to start in a partition without a committed offset: [`EARLIEST`], or
     /// [`LATEST`](crate::wire::list_offsets::LATEST).
     pub auto_offset_reset: i64,
-    /// Bytes of one fetch, except for a larger batch.
+    /// The size limit of one fetch, which only a single larger batch may exceed.
     pub fetch_max_bytes: i32,
-    /// In a group: the assignor `cooperative-sticky` in place of `range`. All members need the
+    /// In a group, use the assignor `cooperative-sticky` instead of `range`. All members need the
     /// same.
     pub is_cooperative: bool,
-    /// After this time without heartbeat the broker takes the member for dead.
+    /// The broker removes the member after this time without a heartbeat.
     pub session_timeout: Duration,
-    /// How often a member sends a heartbeat.
+    /// The time between two heartbeats.
     pub heartbeat_interval: Duration,
 }
 
@@ -89,7 +88,7 @@ pub struct ConsumerRecord {
     pub timestamp: i64,
     /// The key, if it has one.
     pub key: Option<Bytes>,
-    /// The value; none marks a deletion.
+    /// The value; none in a tombstone.
     pub value: Option<Bytes>,
 }
 
@@ -97,25 +96,25 @@ pub struct ConsumerRecord {
 pub struct Consumer {
     cluster: Cluster,
     options: ConsumerOptions,
-    /// The next offset of each partition that is read; none before the first fetch.
+    /// The assigned partitions and their next offsets; none before the first fetch.
     pub positions: BTreeMap<TopicPartition, Option<i64>>,
     member: Option<Member>,
 }
 
 impl Consumer {
-    /// A consumer for the cluster of the broker at `address`.
+    /// Connects to the cluster of the broker at `address`.
     pub fn connect(address: &str, options: ConsumerOptions) -> Result<Consumer> {
         let cluster = Cluster::connect(address, &options.client_id)?;
         Ok(Consumer { cluster, options, positions: BTreeMap::new(), member: None })
     }
 
-    /// Reads this partition from now on, from `offset` or where the options say. One that is read
-    /// already goes on there.
+    /// Assigns a partition: polls read it from `offset` on, or from where the options say. Moves
+    /// the position if the partition is assigned already.
     pub fn assign(&mut self, topic: &str, partition: i32, offset: Option<i64>) {
         self.positions.insert((topic.to_owned(), partition), offset);
     }
 
-    /// Joins a group with the next polls; the group decides which partitions are read.
+    /// Makes the next polls join a group, which then assigns the partitions.
     pub fn subscribe(&mut self, group: &str, topics: &[&str]) {
         self.positions.clear();
         self.member = Some(Member::new(group, topics, self.options.clone()));
@@ -126,9 +125,9 @@ impl Consumer {
         &mut self.cluster
     }
 
-    /// The next records, in order within each partition; none if none arrive within `timeout`. Also
-    /// keeps the membership alive, which [`ConsumerOptions::session_timeout`] limits. An error that
-    /// may pass is returned if it has not passed by then.
+    /// Returns the next records, in order within each partition. The result is empty if none arrive
+    /// within `timeout`. Polls also send heartbeats, so they must be more frequent than
+    /// [`ConsumerOptions::session_timeout`]. Retriable errors are retried until the timeout.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -145,7 +144,7 @@ impl Consumer {
     fn poll_once(&mut self, deadline: Instant) -> Result<Vec<ConsumerRecord>> {
         let mut until = deadline;
         if let Some(member) = &mut self.member {
-            // With nothing to read, this waits for the coordinator; else the fetch below waits.
+            // Without partitions, wait here for the coordinator; otherwise the fetch below waits.
             let owned = self.positions.keys().cloned().collect();
             let wait = if self.positions.is_empty() { deadline } else { Instant::now() };
             let changed = member.advance(&mut self.cluster, &owned, wait);
@@ -165,19 +164,19 @@ impl Consumer {
         self.fetch(until)
     }
 
-    /// Commits the positions in the group: everything that polls have returned.
+    /// Commits the positions, and so all records that polls have returned.
     pub fn commit(&mut self) -> Result<()> {
         let Some(member) = &self.member else { return Ok(()) };
         let known = self.positions.iter().filter_map(|(to, offset)| Some((to.clone(), (*offset)?)));
         commit_offsets(&mut self.cluster, &member.group, Some(member), known)
     }
 
-    /// Leaves the group: the others need not wait for the session to end. Commits nothing.
+    /// Leaves the group, so that the others need not wait for the session timeout. Commits nothing.
     pub fn close(mut self) -> Result<()> {
         self.member.map_or(Ok(()), |member| member.leave(&mut self.cluster))
     }
 
-    /// Gives a position to each partition that has none.
+    /// Finds a position for each partition that has none.
     fn find_positions(&mut self) -> Result<()> {
         let unknown = self.positions.iter().filter(|(_, offset)| offset.is_none());
         let unknown = unknown.map(|(to, _)| to.clone()).collect::<Vec<_>>();
@@ -198,7 +197,7 @@ impl Consumer {
         self.cluster.offset_at(topic, *partition, self.options.auto_offset_reset)
     }
 
-    /// Fetches from all leaders at once. They wait for records until `until`.
+    /// Fetches from all leaders in parallel. They wait for records up to `until`.
     fn fetch(&mut self, until: Instant) -> Result<Vec<ConsumerRecord>> {
         let wait = until.saturating_duration_since(Instant::now()).min(FETCH_WAIT_MAX);
         let mut requests = BTreeMap::<String, FetchRequest>::new();
@@ -220,13 +219,13 @@ impl Consumer {
             request.topics.push(FetchTopic { topic, partitions, ..Default::default() });
         }
 
-        let mut tickets = Vec::new();
+        let mut all_pending = Vec::new();
         for (leader, request) in &requests {
-            tickets.push((leader, self.cluster.connection(leader)?.send(request)?));
+            all_pending.push((leader, self.cluster.connection(leader)?.send(request)?));
         }
         let mut fetched = Vec::new();
-        for (leader, ticket) in tickets {
-            let response = self.cluster.connection(leader)?.wait(&ticket)?;
+        for (leader, pending) in all_pending {
+            let response = self.cluster.connection(leader)?.wait(&pending)?;
             check("a fetch", response.error_code, None)?;
             for FetchTopic { topic, partitions, .. } in response.responses {
                 let partitions = partitions.into_iter();
@@ -234,7 +233,8 @@ impl Consumer {
             }
         }
 
-        // All errors before the first record: a position that has moved must not be lost with them.
+        // Handle all errors before any record: an error after that would lose records, because
+        // their positions have moved.
         for (to, data) in &fetched {
             if data.error_code == ErrorCode::OFFSET_OUT_OF_RANGE {
                 // Retention has deleted the record, or the topic was created again.
@@ -255,7 +255,7 @@ impl Consumer {
     }
 }
 
-/// Appends the records of whole batches from `position` on, and moves it behind them.
+/// Appends the records of complete batches from `position` on to `out`, and advances `position`.
 fn read_batches(
     (topic, partition): &TopicPartition,
     bytes: &[u8],
@@ -279,7 +279,7 @@ fn read_batches(
                 });
             }
         }
-        // Compaction leaves gaps: the header says where the batch ends, not the last record.
+        // After a compaction the last record may be missing, so use the end from the header.
         *position = (*position).max(header.next_offset());
     }
     if rest.len() == bytes.len() && !bytes.is_empty() {
@@ -288,18 +288,18 @@ fn read_batches(
     Ok(())
 }
 
-/// Takes a batch off the front of `bytes`: its header, and its records decompressed. Returns `None`
-/// if it is not all there, as at the end of a fetch, which may cut the last one.
+/// Takes the first batch of `bytes`: its header, and its records decompressed. Returns `None` if
+/// the batch is incomplete, like the last one of a fetch may be.
 ///
 /// # Errors
-/// If the batch is damaged; the error says where.
+/// If the batch is damaged.
 pub fn take_batch(bytes: &mut &[u8]) -> std::result::Result<Option<(BatchHeader, Bytes)>, String> {
     let Ok(tail) = BatchHeader::tail(bytes) else { return Ok(None) };
     let header = batch::check(bytes)?;
     let (batch, rest) = bytes.split_at(BatchHeader::SIZE + tail.len());
     *bytes = rest;
 
-    // A control batch holds the marker of a transaction, which is no record.
+    // A control batch contains the marker of a transaction, which is not a record.
     let records = match header.has(batch::CONTROL) {
         true => Vec::new(),
         false => decompressed(&header, batch).map_err(|error| error.to_string())?,

@@ -1,4 +1,4 @@
-//! A member of a consumer group: joins, sends heartbeats, and computes who reads which partition.
+//! A member of a consumer group: joins, sends heartbeats, and assigns partitions if it leads.
 //!
 //! ```text
 //!           join             sync                 every heartbeat_interval
@@ -7,16 +7,16 @@
 //!    +---- REBALANCE_IN_PROGRESS: another member came, left or died -+
 //! ```
 //!
-//! The broker only coordinates. One member, the leader, gets the subscriptions of all in its
-//! response to JoinGroup and computes who reads what ([`assignor`](super::assignor)); the others
-//! send an empty SyncGroup and get their part of it.
+//! The broker only coordinates. One member, the leader, gets the subscriptions of all members in
+//! its JoinGroup response and assigns the partitions ([`assignor`](super::assignor)). The others
+//! send a SyncGroup without assignments and get theirs in the response.
 //!
-//! Kafka counterpart: `AbstractCoordinator.java`, `ConsumerCoordinator.java`. Static members are
-//! not supported.
+//! Kafka counterpart: `AbstractCoordinator.java`, `ConsumerCoordinator.java`. There are no static
+//! members.
 
 use super::assignor::*;
 use super::cluster::Cluster;
-use super::connection::{Connection, Ticket};
+use super::connection::{Connection, PendingResponse};
 use super::consumer::ConsumerOptions;
 use super::{ClientError, RETRY_BACKOFF, Result, check};
 use crate::wire::ErrorCode;
@@ -33,26 +33,26 @@ const REBALANCE_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Member {
     /// The group.
     pub group: String,
-    /// The name that the broker gave the member; empty before it has joined.
+    /// The member id, assigned by the broker; empty before the first join.
     pub id: String,
-    /// Counts the rebalances of the group; -1 while the member has not joined.
+    /// The generation of the group; -1 while the member has not joined.
     pub generation: i32,
     topics: Vec<String>,
     options: ConsumerOptions,
-    /// A connection of its own: a fetch in front of a heartbeat would delay it.
+    /// A separate connection: on a shared one, a waiting fetch would delay heartbeats.
     coordinator: Option<Connection>,
     state: State,
 }
 
 enum State {
     Unjoined,
-    Joining(Ticket<JoinGroupRequest>),
-    Syncing(Ticket<SyncGroupRequest>),
+    Joining(PendingResponse<JoinGroupRequest>),
+    Syncing(PendingResponse<SyncGroupRequest>),
     Stable { heartbeat_at: Instant },
 }
 
 impl Member {
-    /// A member that has not joined its group yet and wants to read `topics`.
+    /// A member that has not joined its group yet and subscribes to `topics`.
     pub fn new(group: &str, topics: &[&str], options: ConsumerOptions) -> Member {
         Member {
             group: group.to_owned(),
@@ -73,11 +73,11 @@ impl Member {
         }
     }
 
-    /// Does what the membership needs, and waits for a response until `until`. `owned` is what the
-    /// member reads. Returns what it reads from now on, if that has changed.
+    /// Sends the requests that are due, and waits for responses until `until`. `owned` are the
+    /// partitions that the member reads. Returns the new assignment after a rebalance.
     ///
     /// # Errors
-    /// Pass them to [`on_error`](Member::on_error), which knows what they mean for the member.
+    /// Pass them to [`on_error`](Member::on_error), which updates the state of the member.
     pub fn advance(
         &mut self,
         cluster: &mut Cluster,
@@ -93,9 +93,9 @@ impl Member {
                 State::Unjoined => {
                     self.state = State::Joining(coordinator.send(&self.join_request(owned))?);
                 }
-                State::Joining(ticket) => match coordinator.receive(ticket, until)? {
+                State::Joining(pending) => match coordinator.receive(pending, until)? {
                     None => break None,
-                    // The broker gives a new member its name and wants to hear it (KIP-394).
+                    // The broker assigns an id, with which the member must join again (KIP-394).
                     Some(response) if response.error_code == ErrorCode::MEMBER_ID_REQUIRED => {
                         (self.id, self.state) = (response.member_id, State::Unjoined);
                     }
@@ -104,13 +104,13 @@ impl Member {
                         self.state = State::Syncing(coordinator.send(&request)?);
                     }
                 },
-                State::Syncing(ticket) => match coordinator.receive(ticket, until)? {
+                State::Syncing(pending) => match coordinator.receive(pending, until)? {
                     None => break None,
                     Some(response) => {
                         self.check(response.error_code)?;
                         let assigned = decode_assignment(&response.assignment)?;
-                        // What was taken away can go to another member when this one has joined
-                        // again without it.
+                        // Another member gets the revoked partitions only after this one has joined
+                        // again without them.
                         let keeps_all = owned.is_subset(&assigned);
                         self.state = if keeps_all { self.stable() } else { State::Unjoined };
                         break Some(assigned);
@@ -124,12 +124,12 @@ impl Member {
                 State::Stable { .. } => break None,
             }
         };
-        // A connection with an error is not put back.
+        // After an error the connection is not kept.
         self.coordinator = Some(coordinator);
         Ok(assigned)
     }
 
-    /// Tells the coordinator that the member is gone.
+    /// Leaves the group.
     pub fn leave(self, cluster: &mut Cluster) -> Result<()> {
         let Member { group, id: member_id, .. } = self;
         let members = vec![MemberIdentity { member_id: member_id.clone(), ..Default::default() }];
@@ -137,11 +137,10 @@ impl Member {
         cluster.call_group(&group, &request).map(|_| ())
     }
 
-    /// What an error means for the member: it joins again, or the error is the caller's.
+    /// Prepares to join again after an error, or returns the error if that cannot help.
     pub fn on_error(&mut self, error: ClientError) -> Result<Option<Partitions>> {
-        // The connection broke, or another broker is the coordinator. A member that has its
-        // partitions keeps them, and a heartbeat to the next coordinator says if they are still its
-        // own.
+        // The connection broke, or another broker is the coordinator now. A stable member keeps its
+        // partitions. A heartbeat to the new coordinator will tell if it still owns them.
         if error.is_retriable() {
             self.state = match self.state {
                 State::Stable { .. } => State::Stable { heartbeat_at: Instant::now() },
@@ -159,7 +158,7 @@ impl Member {
             _ => return Err(error),
         }
         self.state = State::Unjoined;
-        // A cooperative member goes on reading, unless its partitions have been given to others.
+        // A cooperative member keeps reading, unless it has missed a rebalance.
         let keeps = self.options.is_cooperative && code == ErrorCode::REBALANCE_IN_PROGRESS;
         Ok((!keeps).then(BTreeSet::new))
     }
@@ -200,7 +199,7 @@ impl Member {
         }
     }
 
-    /// Takes the response to JoinGroup. The leader assigns for all.
+    /// Handles the response to JoinGroup. If this member leads, assigns partitions to all members.
     fn sync_request(
         &mut self,
         cluster: &mut Cluster,
@@ -228,7 +227,7 @@ impl Member {
         })
     }
 
-    /// Computes who reads what: needs the subscriptions, and how many partitions the topics have.
+    /// Assigns partitions, from the subscriptions and the number of partitions of each topic.
     fn assign(
         &self,
         cluster: &mut Cluster,
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rebalance_keeps_the_name_and_an_unknown_member_gets_a_new_one() {
+    fn a_rebalance_keeps_the_member_id_and_an_unknown_member_gets_a_new_one() {
         for (code, name, keeps) in [
             (ErrorCode::REBALANCE_IN_PROGRESS, "m", true),
             (ErrorCode::ILLEGAL_GENERATION, "m", false),
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_costs_no_partitions() {
+    fn a_broken_connection_keeps_the_partitions() {
         let mut member = member();
         assert!(member.due() > Instant::now());
         assert_eq!(member.on_error(refused(ErrorCode::NOT_COORDINATOR)).unwrap(), None);

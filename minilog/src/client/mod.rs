@@ -1,15 +1,15 @@
-//! A Kafka client on the protocol tables of this crate: a producer, a consumer, and what the
-//! command line asks a cluster.
+//! A Kafka client on the protocol tables of this crate: a producer, a consumer, and the
+//! administration requests of the command line.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`connection`] | one connection: versions, requests, responses |
-//! | [`cluster`] | which broker leads a partition; requests that any broker answers |
-//! | [`batching`] | records become batches with sequence numbers, without I/O |
-//! | [`producer`] | sends batches, several at a time, and again after an error |
+//! | [`cluster`] | metadata: the leader of each partition, the coordinator of a group |
+//! | [`batching`] | assembling batches with sequence numbers, without I/O |
+//! | [`producer`] | sending batches, one at a time, and retrying after an error |
 //! | [`member`] | a member of a consumer group: joins and heartbeats |
-//! | [`assignor`] | which member reads which partition, without I/O |
-//! | [`consumer`] | fetches records from assigned partitions, alone or in a group |
+//! | [`assignor`] | assigning partitions to members, without I/O |
+//! | [`consumer`] | fetching records from assigned partitions, alone or in a group |
 //! | [`admin`] | topics, configuration, groups and their lag |
 //!
 //! # Example
@@ -36,10 +36,10 @@
 //!
 //! # Differences from the Java client
 //!
-//! Everything happens on the caller's thread, inside of the calls above; no thread sends or
-//! heartbeats in the background. A producer must be flushed before its caller does something else
-//! for long, and a consumer that is not polled for `session_timeout` leaves its group. Only
-//! [`commit`](consumer::Consumer::commit) commits offsets: `enable.auto.commit` is not supported.
+//! All work happens on the caller's thread, inside the calls above: there is no background thread
+//! for batches or heartbeats. Flush a producer before a longer pause. A consumer that is not polled
+//! for `session_timeout` is removed from its group. Only [`commit`](consumer::Consumer::commit)
+//! commits offsets: `enable.auto.commit` is not supported.
 
 pub mod admin;
 pub mod assignor;
@@ -55,27 +55,27 @@ use crate::wire::error_code::ErrorCode;
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
-/// How long a broker may take for a response: `request.timeout.ms` of the Java client.
+/// The time limit for a response: `request.timeout.ms` of the Java client.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long to wait before the same request is tried again: `retry.backoff.ms`.
+/// The pause before a retry: `retry.backoff.ms`.
 pub const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
-/// What a call of the client gives.
+/// The result of a client call.
 pub type Result<T> = std::result::Result<T, ClientError>;
 
-/// Why the client could not do what it was asked for.
+/// The reason why a call failed.
 #[derive(Debug)]
 pub enum ClientError {
-    /// A broker could not be reached, or the connection failed. Trying again may help.
+    /// A broker could not be reached, or the connection failed. A retry may help.
     Connection {
         /// Host and port.
         address: String,
-        /// What the operating system says.
+        /// The error from the operating system.
         error: io::Error,
     },
-    /// The broker answered with an error, or has no version of the request that the client knows.
+    /// The broker answered with an error, or does not support the request in any of our versions.
     Refused {
-        /// What was asked for, as `topic orders`.
+        /// The subject of the request, for example `topic orders`.
         what: String,
         /// The error.
         code: ErrorCode,
@@ -87,8 +87,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Returns true if the same call can succeed later without any change: the connection broke, or
-    /// the metadata was outdated.
+    /// Returns true if a retry may succeed: the connection broke, or the metadata was outdated.
     pub fn is_retriable(&self) -> bool {
         match self {
             ClientError::Connection { .. } => true,
@@ -97,7 +96,7 @@ impl ClientError {
         }
     }
 
-    /// Returns true if a commit came too late: the next poll joins the group again.
+    /// Returns true if a commit failed because of a rebalance. The next poll joins again.
     pub fn is_rebalance(&self) -> bool {
         use ErrorCode as E;
         let codes = [E::REBALANCE_IN_PROGRESS, E::ILLEGAL_GENERATION, E::UNKNOWN_MEMBER_ID];
@@ -105,7 +104,7 @@ impl ClientError {
     }
 }
 
-/// An error unless `code` is [`ErrorCode::NONE`]. `what` was asked for, as `topic orders`.
+/// Returns an error unless `code` is [`ErrorCode::NONE`]. `what` is the subject of the request.
 fn check(what: impl fmt::Display, code: ErrorCode, message: Option<String>) -> Result<()> {
     match code {
         ErrorCode::NONE => Ok(()),
@@ -113,12 +112,12 @@ fn check(what: impl fmt::Display, code: ErrorCode, message: Option<String>) -> R
     }
 }
 
-/// The error of a response that lacks what was asked for.
+/// The error for a response that lacks `what`.
 fn missing(what: &str) -> ClientError {
     ClientError::Malformed(format!("{what} is missing"))
 }
 
-/// Repeats a call while its error may pass, for `timeout` at most.
+/// Repeats a call while it fails with a retriable error, for at most `timeout`.
 fn retry<T>(timeout: Duration, mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + timeout;
     loop {

@@ -1,28 +1,29 @@
-//! A producer: collects records in batches, sends each to the leader of its partition, and again
-//! after an error.
+//! A producer: collects records in batches, sends each batch to the leader of its partition, and
+//! retries after errors.
 //!
 //! # The life of a record
 //!
-//! 1. [`Producer::send`] appends it to the batch of its partition ([`Batcher`]). A batch that is
-//!    full is sent at once, the others when the oldest record has waited for `linger`.
-//! 2. A request carries one batch; its response has the offset of the first record, or an error.
-//! 3. After an error that may pass, or if the connection breaks, the batch is sent again. Its bytes
-//!    are the same as before, sequence number included: a batch that the broker has appended
-//!    already it recognizes, and answers with the old offset.
+//! 1. [`Producer::send`] appends it to the batch of its partition ([`Batcher`]). A full batch is
+//!    sent at once, the others after the oldest record has waited for `linger`.
+//! 2. A request contains one batch. The response has the offset of the first record, or an error.
+//! 3. After a retriable error, or if the connection breaks, the same bytes are sent again,
+//!    including the sequence number. If the broker has appended the batch already, it recognizes
+//!    the number and answers with the old offset.
 //!
 //! ```text
 //! -> batch, sequence 7     appended at offset 41
 //! <- (the connection breaks: the response is lost)
-//! -> batch, sequence 7     the broker knows it
+//! -> batch, sequence 7     a duplicate
 //! <- offset 41
 //! ```
 //!
-//! With other `acks` than -1 a batch has no number, and is in the log twice. POC 49 shows both.
+//! With `acks` other than -1 batches have no sequence numbers, and a retry can append a batch
+//! twice. POC 49 shows both cases.
 //!
-//! Kafka counterpart: `KafkaProducer.java` and `Sender.java`. The Java client sends from a thread
-//! of its own, has five requests on their way to each broker, and merges batches for several
-//! partitions into one. This one waits for each response: where that takes 0.1 ms, batches of
-//! 16 KiB make 160 MB/s.
+//! Kafka counterpart: `KafkaProducer.java` and `Sender.java`. The Java client sends from a
+//! background thread, has up to five requests in flight to each broker, and puts batches of several
+//! partitions into one request. This one waits for each response: if that takes 0.1 ms, batches of
+//! 16 KiB give 160 MB/s.
 
 use super::batching::{Batcher, TopicPartition, partition_of};
 use super::cluster::Cluster;
@@ -36,17 +37,18 @@ use crate::wire::produce::{
 use std::mem::take;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How a producer behaves; the names are those of the Java client.
+/// The options of a producer. The names are those of the Java client.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
-    /// 0: no response; 1: the leader has appended; -1: all replicas in sync have. Only with -1
-    /// batches have sequence numbers, so that none is appended twice (`enable.idempotence`).
+    /// 0: no response; 1: the leader has appended the batch; -1: all in-sync replicas have. Only
+    /// with -1 do batches have sequence numbers, so that none is appended twice
+    /// (`enable.idempotence`).
     pub acks: i16,
     /// How long a record waits for others to share its batch.
     pub linger: Duration,
-    /// The size at which a batch leaves.
+    /// The size at which a batch is sent.
     pub batch_size: usize,
-    /// For how long a batch is tried.
+    /// How long to retry a batch.
     pub delivery_timeout: Duration,
 }
 
@@ -80,15 +82,15 @@ pub struct Producer {
     cluster: Cluster,
     options: ProducerOptions,
     batcher: Batcher,
-    /// When the oldest record in the batcher must leave.
+    /// When the oldest record in the batcher must be sent.
     linger_ends: Option<Instant>,
     deliveries: Vec<Delivery>,
-    /// Records without key go to this partition, modulo their number; each batch moves on.
+    /// The partition of keyless records, modulo the topic's partitions. Each batch advances it.
     next_partition: i32,
 }
 
 impl Producer {
-    /// A producer for the cluster of the broker at `address`.
+    /// Connects to the cluster of the broker at `address`.
     pub fn connect(address: &str, options: ProducerOptions) -> Result<Producer> {
         let mut cluster = Cluster::connect(address, "minilog")?;
         cluster.creates_topics = true;
@@ -105,14 +107,14 @@ impl Producer {
             options,
             linger_ends: None,
             deliveries: Vec::new(),
-            // Short-lived producers should not all begin with the same partition.
+            // Short-lived producers should not all start with the same partition.
             next_partition: now_ms() as i32 & 0xffff,
         })
     }
 
-    /// Adds a record; to the partition of its key unless `partition` says which. May send batches,
-    /// so an error may be that of an earlier record. After one, an idempotent producer cannot go
-    /// on: the numbers of a lost batch would be missing.
+    /// Adds a record to `partition`, or to the partition of its key. May send batches, so an error
+    /// may concern earlier records. After an error an idempotent producer must be created again,
+    /// because the sequence numbers of the lost batch would be missing.
     pub fn send(
         &mut self,
         topic: &str,
@@ -120,11 +122,11 @@ impl Producer {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<()> {
-        // A topic that is being created has no leaders for some milliseconds.
+        // A topic that was just created has no leaders for some milliseconds.
         let count = retry(REQUEST_TIMEOUT, || self.cluster.partitions(topic))?.max(1);
         let partition = match (partition, key) {
             (Some(partition), _) => {
-                // No retry makes a partition; only somebody who adds some.
+                // The partition may have been added since the last refresh. Retrying is no use.
                 if !(0..count).contains(&partition) {
                     self.cluster.refresh(topic)?;
                     self.cluster.leader(topic, partition)?;
@@ -137,7 +139,7 @@ impl Producer {
         self.send_record(topic, partition, now_ms(), Record { key, value, ..Default::default() })
     }
 
-    /// Adds a record with headers and a timestamp in ms since 1970; its deltas do not matter.
+    /// Adds a record with headers and a timestamp in ms since 1970. Ignores the record's deltas.
     pub fn send_record(
         &mut self,
         topic: &str,
@@ -146,7 +148,7 @@ impl Producer {
         record: Record<'_>,
     ) -> Result<()> {
         let to = || (topic.to_owned(), partition);
-        // Together with the records before it, a large one could exceed `max.message.bytes`.
+        // Together with earlier records, a large one could exceed `max.message.bytes`.
         if record.value.is_some_and(|it| it.len() >= self.options.batch_size) {
             self.send_batch(&to())?;
         }
@@ -158,7 +160,7 @@ impl Producer {
         if ends <= Instant::now() { self.send_all() } else { Ok(()) }
     }
 
-    /// Sends everything. Returns what was appended since the last flush, in this order.
+    /// Sends all batches. Returns the batches appended since the last flush, in that order.
     pub fn flush(&mut self) -> Result<Vec<Delivery>> {
         self.send_all()?;
         Ok(take(&mut self.deliveries))
@@ -169,7 +171,7 @@ impl Producer {
         self.batcher.partitions().iter().try_for_each(|to| self.send_batch(to))
     }
 
-    /// Sends the batch of a partition until it is appended, or for `delivery_timeout`.
+    /// Sends the batch of a partition, and retries for up to `delivery_timeout`.
     fn send_batch(&mut self, (topic, partition): &TopicPartition) -> Result<()> {
         let Some((bytes, count)) = self.batcher.take(topic, *partition) else { return Ok(()) };
         self.next_partition = (self.next_partition + 1) & i32::MAX;
@@ -203,7 +205,7 @@ impl Producer {
         let mut response = self.cluster.call_at(&leader, request)?;
         let result = response.responses.pop().and_then(|mut it| it.partition_responses.pop());
         let result = result.ok_or_else(|| missing("the result of the partition"))?;
-        // A batch that was appended before is no error: its response was lost.
+        // A duplicate is not an error: the response to the first attempt was lost.
         if result.error_code != ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
             let what = format_args!("{topic}-{partition}");
             check(what, result.error_code, result.error_message)?;

@@ -4,7 +4,7 @@
 //! minilog topic create orders --partitions 3
 //! printf 'alice:3 apples\n' | minilog produce orders --key-separator :
 //! minilog consume orders --group billing --key
-//! minilog group describe billing                 how far it has read, and how far it lags
+//! minilog group describe billing                 members, committed offsets and lag
 //! ```
 //!
 //! Kafka counterpart: `kafka-topics.sh`, `kafka-console-producer.sh`, `kafka-console-consumer.sh`
@@ -82,7 +82,7 @@ pub enum Topic {
         /// Values to set, as retention.ms=3600000
         #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
         set: Vec<(String, String)>,
-        /// Values that become the broker's default again
+        /// Values to reset to the broker's default
         #[arg(long, value_name = "NAME")]
         unset: Vec<String>,
     },
@@ -140,10 +140,10 @@ fn describe_topic(cluster: &mut Cluster, name: &str) -> Done {
 pub struct Produce {
     /// The topic; created if the broker allows it
     topic: String,
-    /// What ends the key at the start of a line; without it records have no key
+    /// The text between the key and the value of a line; without it records have no key
     #[arg(long, value_name = "TEXT")]
     key_separator: Option<String>,
-    /// The partition, in place of the key's
+    /// The partition, instead of the one that the key selects
     #[arg(long, value_name = "N")]
     partition: Option<i32>,
     #[command(flatten)]
@@ -156,7 +156,7 @@ impl Produce {
         let mut input = io::BufReader::with_capacity(1 << 20, io::stdin().lock());
         let mut line = Vec::new();
         loop {
-            // Before waiting for a person's next line, send what there is.
+            // Standard input has no more lines for now: send what there is before waiting.
             if input.buffer().is_empty() {
                 producer.flush()?;
             }
@@ -170,7 +170,7 @@ impl Produce {
                 Some(separator) => {
                     let length = separator.len().max(1);
                     let at = text.windows(length).position(|it| it == separator.as_bytes());
-                    let at = at.ok_or_else(|| format!("a line has no {separator:?}: no key"))?;
+                    let at = at.ok_or_else(|| format!("a line has no separator {separator:?}"))?;
                     (Some(&text[..at]), &text[at + length..])
                 }
             };
@@ -185,16 +185,16 @@ impl Produce {
 pub struct Consume {
     /// The topic
     topic: String,
-    /// Read as a member of this group, which shares the partitions and commits what was printed
+    /// Read as a member of this group, and commit the offsets of printed records
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Keep reading during rebalances; the other members must do the same
+    /// Keep reading during rebalances; all members of the group must use this option
     #[arg(long, requires = "group")]
     cooperative: bool,
-    /// Begin with the oldest record where the group has no offset; else with the next one
+    /// Start with the oldest record instead of the next one where there is no committed offset
     #[arg(long)]
     from_beginning: bool,
-    /// Begin at this offset
+    /// Start at this offset
     #[arg(long, value_name = "N", conflicts_with_all = ["group", "from_beginning"])]
     offset: Option<i64>,
     /// Read only this partition
@@ -234,9 +234,9 @@ impl Consume {
     fn print_all(&self, consumer: &mut Consumer) -> Done {
         let mut left = self.count;
         while left > 0 {
-            // The time that a broker may be away.
+            // For this long a broker may be unreachable.
             let mut records = consumer.poll(REQUEST_TIMEOUT)?;
-            // What is not printed is not committed: go back to the first such record.
+            // Records beyond --count are not printed and must not be committed: go back to them.
             let printed = records.len().min(left);
             for record in records.drain(printed..).rev() {
                 consumer.assign(&record.topic, record.partition, Some(record.offset));
@@ -255,7 +255,7 @@ impl Consume {
             if !put(&text)? {
                 return Ok(());
             }
-            // What stays with this member is in the next commit.
+            // After a failed commit, the next one covers the partitions that this member still has.
             consumer.commit().or_else(|it| {
                 if it.is_rebalance() || it.is_retriable() { Ok(()) } else { Err(it) }
             })?;
@@ -268,7 +268,7 @@ impl Consume {
 pub enum Group {
     /// List all groups
     List(Broker),
-    /// Show the members of a group, how far it has read and how far it lags
+    /// Show the members of a group, its committed offsets and its lag
     Describe(Named),
     /// Move the offsets of a group without members
     ResetOffsets {
@@ -277,14 +277,14 @@ pub enum Group {
         /// The topic
         topic: String,
         /// earliest, latest, an offset, or @MS for a time in milliseconds since 1970
-        #[arg(long, value_name = "WHERE", value_parser = place)]
-        to: Place,
+        #[arg(long, value_name = "WHERE", value_parser = offset_spec)]
+        to: OffsetSpec,
     },
 }
 
-/// Where a group goes on.
+/// The offset at which a group continues.
 #[derive(Clone, Copy)]
-pub enum Place {
+pub enum OffsetSpec {
     Offset(i64),
     /// Also [`EARLIEST`] and [`LATEST`].
     Timestamp(i64),
@@ -306,9 +306,9 @@ impl Group {
                     let mut offset_at = |at| cluster.offset_at(&topic, partition, at);
                     let (start, end) = (offset_at(EARLIEST)?, offset_at(LATEST)?);
                     let offset = match to {
-                        // As `kafka-consumer-groups.sh`: not beyond the ends of the log.
-                        Place::Offset(offset) => offset.max(start).min(end),
-                        Place::Timestamp(at) => match offset_at(at)? {
+                        // Stay within the log, as `kafka-consumer-groups.sh` does.
+                        OffsetSpec::Offset(offset) => offset.max(start).min(end),
+                        OffsetSpec::Timestamp(at) => match offset_at(at)? {
                             // All records are older.
                             -1 => end,
                             offset => offset,
@@ -351,7 +351,7 @@ fn describe_group(cluster: &mut Cluster, name: &str) -> Done {
 pub struct Import {
     /// A directory named after its topic and partition, as orders-0
     dir: PathBuf,
-    /// Another topic than that of the name
+    /// The topic to send to, if not the one in the directory's name
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     #[command(flatten)]
@@ -378,11 +378,11 @@ impl Import {
             count += import.map_err(|error| format!("{}: {error}", path.display()))?;
         }
         producer.flush()?;
-        put(format!("{count} records are in {topic}-{partition}\n").as_bytes()).map(drop)
+        put(format!("imported {count} records into {topic}-{partition}\n").as_bytes()).map(drop)
     }
 }
 
-/// Sends the records of a segment. They keep key, value and timestamp, and get new offsets.
+/// Sends the records of a segment, with their keys, headers and timestamps. Offsets are new.
 fn import_segment(
     producer: &mut Producer,
     topic: &str,
@@ -404,7 +404,7 @@ fn import_segment(
     // Kafka fills a new segment with zeros if `log.preallocate` is set.
     match bytes.iter().all(|it| *it == 0) {
         true => Ok(count),
-        false => Err(format!("the last batch is cut; it has {} bytes", bytes.len()).into()),
+        false => Err(format!("the last batch is cut off after {} bytes", bytes.len()).into()),
     }
 }
 
@@ -413,7 +413,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Prints bytes. Returns false if nobody reads them any more (`... | head`), which is no failure.
+/// Prints bytes. Returns false if the reader has closed the pipe (`... | head`), which is no error.
 pub fn put(bytes: &[u8]) -> Result<bool, Box<dyn Error>> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -434,13 +434,13 @@ fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn place(text: &str) -> Result<Place, &'static str> {
+fn offset_spec(text: &str) -> Result<OffsetSpec, &'static str> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|it| *it >= 0);
-    let place = match (text, text.strip_prefix('@')) {
-        ("earliest", _) => Some(Place::Timestamp(EARLIEST)),
-        ("latest", _) => Some(Place::Timestamp(LATEST)),
-        (_, Some(time)) => number(time).map(Place::Timestamp),
-        (_, None) => number(text).map(Place::Offset),
+    let spec = match (text, text.strip_prefix('@')) {
+        ("earliest", _) => Some(OffsetSpec::Timestamp(EARLIEST)),
+        ("latest", _) => Some(OffsetSpec::Timestamp(LATEST)),
+        (_, Some(time)) => number(time).map(OffsetSpec::Timestamp),
+        (_, None) => number(text).map(OffsetSpec::Offset),
     };
-    place.ok_or("earliest, latest, an offset, or @ and milliseconds since 1970")
+    spec.ok_or("earliest, latest, an offset, or @ and milliseconds since 1970")
 }

@@ -10,16 +10,16 @@
 //! record 0  timestamp 1795337087207  key none  value "3"
 //! ```
 //!
-//! Records of `__consumer_offsets-0` are messages, and the next line says what is in them:
+//! A record of `__consumer_offsets-0` is followed by a line with its decoded fields:
 //!
 //! ```text
 //! Offset(OffsetCommitKey { group: "g", topic: "t", partition: 0 }, Some(OffsetCommitValue { ..
 //! ```
 //!
-//! A file of another name is taken for a request with its size in front, for instance the first one
-//! of a client: `timeout 1 nc -l 9092 > frame & kcat -b 127.0.0.1 -L`.
+//! A file with any other name must hold a request prefixed with its size. This captures the first
+//! request of a client: `timeout 1 nc -l 9092 > frame & kcat -b 127.0.0.1 -L`.
 //!
-//! Damaged files are explained as far as they go: those are the ones people look at. Kafka
+//! A damaged file is explained up to the damage: damaged files are the ones people look at. Kafka
 //! counterpart: `kafka-dump-log.sh`, which prints values without the bytes they come from.
 
 use crate::format::batch::{self, BatchHeader, Compression};
@@ -32,16 +32,15 @@ use crate::wire::explain::explain_request;
 use crate::wire::offsets_topic;
 use minikit::layout::{Hexdump, Table};
 
-/// Part of the path of a segment that has the offsets of groups.
+/// Part of the path of every segment of `__consumer_offsets`.
 const OFFSETS_DIRECTORY: &str = "__consumer_offsets-";
-/// More than this of one batch is not shown.
+/// The records of a batch that decompresses to more than this are not shown.
 const RECORDS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Explains the bytes of a file, at most `parts_max` batches or entries of it. The kind of file is
-/// in its name.
+/// Explains the bytes of a file, at most `parts_max` batches or entries. The name says the kind.
 ///
 /// # Errors
-/// If the name is not that of a segment's file, and the bytes are no request frame.
+/// If the name is not that of a segment's file and the bytes are not a request frame.
 pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, String> {
     let base_name = name.rsplit('/').next().unwrap_or(name);
     let Some((_, kind)) = names::parse(base_name) else {
@@ -50,7 +49,7 @@ pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, Str
         let (_, frame) = frame.ok_or_else(|| {
             format!(
                 "{base_name}: neither a segment's file, like 00000000000000000000.log, nor a \
-                 request with its size in front"
+                 request prefixed with its size"
             )
         })?;
         return Ok(format!("{:#}", explain_request(frame)));
@@ -74,7 +73,7 @@ fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
         text += &format!("batch at byte {}, ", bytes.len() - rest.len());
         let header = match batch::check(rest) {
             Ok(header) => header,
-            // The length of a bad batch is not believed: nothing after it is explained.
+            // The length of a bad batch may be wrong too, so we cannot find the next batch.
             Err(error) => {
                 return text + &format!("damaged: {error}\n{:#}", BatchHeader::explain(rest));
             }
@@ -91,7 +90,7 @@ fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
     text
 }
 
-/// The records of a batch, one a line, decompressed; those of groups with their fields.
+/// The decompressed records of a batch, one per line; records of groups with their fields.
 fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> String {
     let compression = header.compression().unwrap_or(Compression::None);
     let bytes = match decompress(compression, &batch[BatchHeader::SIZE..], RECORDS_BYTES_MAX) {
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_are_explained_as_far_as_they_go() {
+    fn damaged_files_are_explained_up_to_the_damage() {
         let two = [batch::EXAMPLE, batch::EXAMPLE].concat();
         for length in 0..two.len() {
             explain(LOG, &two[..length], 10).unwrap();
@@ -207,7 +206,7 @@ mod tests {
         let text = explain("frame", b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff", 10).unwrap();
         assert!(text.contains("client_id.length     null"), "{text}");
 
-        // The declaration of a request is a table of another kind.
+        // Requests are declared by the schema macro, which records its lines too.
         let source = include_str!("../wire/api.rs").lines();
         let line = source.into_iter().position(|it| it.contains("client_id:")).unwrap() + 1;
         assert!(text.contains(&format!("minilog/src/wire/api.rs:{line}\n")), "{text}");

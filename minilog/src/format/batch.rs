@@ -95,7 +95,7 @@ pub const CONTROL: i16 = 1 << 5;
 /// `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
 pub const DELETE_HORIZON: i16 = 1 << 6;
 
-/// What the lowest bits of `attributes` say; `None` if the number is not assigned.
+/// The compression in the lowest bits of `attributes`; `None` if the number is not assigned.
 fn compression(attributes: i16) -> Option<Compression> {
     use Compression::*;
     [None, Gzip, Snappy, Lz4, Zstd].get(usize::from(attributes as u16 & 0b111)).copied()
@@ -120,15 +120,15 @@ fn show_attributes(attributes: i16) -> String {
 /// How the records of a batch are compressed: all of them together, after the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// Uncompressed.
     None,
-    /// RFC 1952.
+    /// The format of RFC 1952.
     Gzip,
-    /// Raw snappy from librdkafka, in xerial's frames from Java.
+    /// Raw snappy from librdkafka, and snappy in xerial's frames from Java.
     Snappy,
-    /// LZ4 frames.
+    /// The LZ4 frame format.
     Lz4,
-    /// RFC 8878.
+    /// The format of RFC 8878.
     Zstd,
 }
 
@@ -163,8 +163,7 @@ impl BatchHeader {
         self.last_offset() + 1
     }
 
-    /// The bytes of the whole batch, header included; `None` if the length cannot be that of a
-    /// batch.
+    /// The size of the whole batch with its header; `None` if `batch_length` is too small for one.
     pub fn size(&self) -> Option<usize> {
         let size = LOG_OVERHEAD + usize::try_from(self.batch_length).ok()?;
         (size >= Self::SIZE).then_some(size)
@@ -180,7 +179,7 @@ impl BatchHeader {
         self.attributes & bit != 0
     }
 
-    /// When compaction may remove the tombstones of the batch, if it has met them before.
+    /// When compaction may remove the tombstones of the batch; `None` before its first compaction.
     pub fn delete_horizon(&self) -> Option<i64> {
         self.has(DELETE_HORIZON).then_some(self.base_timestamp)
     }
@@ -204,9 +203,9 @@ impl BatchHeader {
     }
 }
 
-/// Checks the batch at the start of `bytes`: length, version, checksum, and that the numbers of the
-/// header agree. Does not look at the records. Costs one pass over the batch for the checksum,
-/// about 0.1 ns per byte with SSE 4.2. The error says what is wrong.
+/// Checks the batch at the start of `bytes`: length, version, checksum, and that offsets and counts
+/// are possible. Does not decode the records. Costs one pass over the batch for the checksum, about
+/// 0.1 ns per byte with SSE 4.2. The error says which check failed.
 pub fn check(bytes: &[u8]) -> Result<BatchHeader, String> {
     let header = BatchHeader::read(bytes).map_err(|error| error.to_string())?;
     if header.magic != MAGIC {
@@ -223,7 +222,7 @@ pub fn check(bytes: &[u8]) -> Result<BatchHeader, String> {
         ));
     }
 
-    // Whatever has a valid checksum was sent by a producer, and not every producer is correct.
+    // A valid checksum only proves that a producer sent these bytes. A producer can have bugs.
     if header.base_offset < 0 || header.last_offset_delta < 0 || header.records_count < 0 {
         return Err("an offset or a count is negative".to_owned());
     }

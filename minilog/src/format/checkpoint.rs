@@ -17,29 +17,30 @@
 //! assert!(parse::<EpochEntry>("0\n2\n0 0\n").is_err());
 //! ```
 //!
-//! The first line is the version, the second the number of lines that follow.
+//! The first line is the version. The second one is the number of lines that follow.
 //!
-//! # What each of them is for
+//! # What each file is for
 //!
 //! | file | offset | without it |
 //! |---|---|---|
-//! | `recovery-point-offset-checkpoint` | everything below is synced to disk | recovery reads all |
+//! | `recovery-point-offset-checkpoint` | everything below it is durable | recovery reads all |
 //! | `replication-offset-checkpoint` | high watermark | consumers wait until it is known again |
-//! | `log-start-offset-checkpoint` | deleted up to here | deleted records come back |
+//! | `log-start-offset-checkpoint` | records below it are deleted | deleted records come back |
+//! | `cleaner-offset-checkpoint` | compacted up to here | the log is compacted again |
 //! | `leader-epoch-checkpoint` | first offset of each leader | a follower may diverge |
 //!
 //! Kafka counterpart: `CheckpointFile.java`, `OffsetCheckpointFile.java` and
 //! `LeaderEpochCheckpointFile.java`.
 
-/// The only version there is.
+/// The only version of the format.
 const VERSION: &str = "0";
 
 /// A line of a checkpoint.
 pub trait Entry: Sized {
-    /// Writes the line, without its end.
+    /// The text of the line, without the newline.
     fn print(&self) -> String;
 
-    /// Reads a line; none if it is damaged.
+    /// Parses a line; none if it is damaged.
     fn parse(line: &str) -> Option<Self>;
 }
 
@@ -50,16 +51,16 @@ pub struct OffsetEntry {
     pub topic: String,
     /// The number of the partition.
     pub partition: i32,
-    /// What the file is about.
+    /// Its meaning depends on the file, see the table above.
     pub offset: i64,
 }
 
 /// The first offset that a leader wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochEntry {
-    /// The epoch: how many leaders the partition had before.
+    /// The epoch: the number of leaders that the partition had before this one.
     pub epoch: i32,
-    /// The first offset.
+    /// The first offset that this leader wrote.
     pub start_offset: i64,
 }
 
@@ -91,8 +92,8 @@ pub fn print<'a, E: Entry + 'a>(entries: impl IntoIterator<Item = &'a E>) -> Str
     text
 }
 
-/// The lines of a checkpoint. An unknown version, a line too many or too few and a line that is no
-/// entry are errors. An empty file has no lines: Kafka creates one before it first writes to it.
+/// Parses a checkpoint. An unknown version, a wrong number of lines, or a damaged line is an error.
+/// An empty file has no entries: Kafka creates the file before it first writes to it.
 pub fn parse<E: Entry>(text: &str) -> Result<Vec<E>, String> {
     if text.is_empty() {
         return Ok(Vec::new());

@@ -1,8 +1,8 @@
 //! Decompressing the records of a batch, and compressing them again.
 //!
-//! A broker seldom has to: it stores and sends batches as they came. But the timestamps of single
-//! records are inside, so finding the first record after a point in time needs to look. Compaction
-//! leaves some of the records out.
+//! A broker rarely needs either: it stores and sends batches as they arrived. There are two
+//! exceptions. Finding the first record after a point in time needs the timestamps of single
+//! records, which are compressed too. Compaction removes some of the records of a batch.
 //!
 //! # Example
 //!
@@ -10,33 +10,33 @@
 //! use minilog::format::batch::Compression;
 //! use minilog::format::compression::decompress;
 //!
-//! // 14 times `a`: snappy stores one, and a copy of 13 bytes from one byte before.
+//! // 14 times `a`: snappy stores one `a`, then "copy 13 bytes, starting one byte back".
 //! let raw = [14, 0, b'a', 0x32, 1, 0];
 //! assert_eq!(decompress(Compression::Snappy, &raw, 100)?, [b'a'; 14]);
 //!
-//! // A few bytes can claim to be gigabytes: the caller says how much it will take.
+//! // A few bytes can decompress to gigabytes, so the caller sets a limit.
 //! assert!(decompress(Compression::Snappy, &raw, 13).is_err());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! # Two kinds of snappy
 //!
-//! Java's library wraps its output in frames of its own, named after xerial: 16 bytes of magic and
-//! version, then blocks with their length in front. librdkafka sends plain snappy. Both are in use
-//! under the same number, so the magic decides.
+//! Java's library, xerial's snappy-java, wraps its output in frames: 16 bytes of magic and version,
+//! then blocks, each prefixed with its length. librdkafka sends plain snappy. Both use the same
+//! compression number, so [`decompress`] looks for the magic.
 //!
 //! Kafka counterpart: `CompressionType.java` and the classes of `common/compress`.
 
 use super::batch::Compression;
 use std::io::{self, Read, Write};
 
-/// In front of xerial's frames: the name, then two versions of four bytes.
+/// Xerial's header begins with this, and ends with two version numbers of four bytes.
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 
 const CUT: &str = "they end too early";
 
-/// The decompressed bytes. `InvalidData` if they are damaged or longer than `limit`.
+/// Decompresses `bytes`. `InvalidData` if they are damaged or decompress to more than `limit`.
 pub fn decompress(compression: Compression, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     match compression {
         Compression::None => read_all(bytes, limit),
@@ -51,7 +51,7 @@ pub fn decompress(compression: Compression, bytes: &[u8], limit: usize) -> io::R
     }
 }
 
-/// The compressed bytes; snappy without frames.
+/// Compresses `bytes`; snappy without xerial's frames.
 pub fn compress(compression: Compression, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     match compression {
         Compression::None => Ok(bytes),
@@ -109,7 +109,7 @@ fn damaged(error: impl std::fmt::Display) -> io::Error {
 mod tests {
     use super::*;
 
-    /// `hello, hello, hello` as each tool's own program writes it.
+    /// `GZIP` is this text, compressed by the `gzip` program.
     const TEXT: &[u8] = b"hello, hello, hello";
     const GZIP: &[u8] = &[
         31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 215, 81, 200, 64, 162, 0, 159,

@@ -1,7 +1,7 @@
-//! The bytes of Kafka's files, one file per kind of file. Nothing else in the crate knows an offset
-//! within them.
+//! The bytes of Kafka's files, one module per kind of file. No other module of the crate knows at
+//! which byte a field is.
 //!
-//! A directory of partition 0 of the topic `orders` holds:
+//! The directory of partition 0 of the topic `orders` holds:
 //!
 //! | file | what | declared in |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! | `partition.metadata` | the id of the topic | [`properties`] |
 //!
 //! A segment is named after the offset of its first record ([`names`]). The data directory holds
-//! `orders-0`, `meta.properties` ([`properties`]), and the checkpoints of all its partitions
+//! `orders-0`, `meta.properties` ([`properties`]), and checkpoints of all partitions
 //! ([`checkpoint`]).
 //!
 //! All numbers are big-endian: Kafka writes them with Java's `ByteBuffer`.

@@ -9,19 +9,19 @@
 //! assert_eq!(names::parse_partition_directory("my-topic-12"), Some(("my-topic", 12)));
 //! ```
 //!
-//! Twenty digits hold every 64-bit offset, so that a sorted listing is in the order of offsets.
+//! Twenty digits fit every 64-bit offset, so a sorted directory listing is in the order of offsets.
 //!
 //! Kafka counterpart: `LogFileUtils.java` and `UnifiedLog.parseTopicPartitionName`. Suffixes of
 //! files in a transition (`.deleted`, `.cleaned`, `.swap`, `-future`, `-stray`) are not parsed.
 
-/// What a file of a partition's directory is.
+/// The kind of a file in a partition's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Record batches.
     Log,
-    /// From offsets to positions.
+    /// Maps offsets to positions.
     OffsetIndex,
-    /// From timestamps to offsets.
+    /// Maps timestamps to offsets.
     TimeIndex,
     /// Aborted transactions.
     TransactionIndex,
@@ -38,7 +38,7 @@ const SUFFIXES: [(Kind, &str); 5] = [
     (Kind::Snapshot, "snapshot"),
 ];
 
-/// The longest name of a topic: with `-` and a number it must fit a file name.
+/// The maximum length of a topic's name. With `-` and a partition number it must fit a file name.
 pub const TOPIC_LENGTH_MAX: usize = 249;
 
 /// The name of a file that belongs to the segment with the given base offset. A snapshot is named
@@ -61,16 +61,16 @@ pub fn partition_directory(topic: &str, partition: i32) -> String {
     format!("{topic}-{partition}")
 }
 
-/// Topic and partition of a directory. The topic may contain hyphens, the last one separates.
+/// The topic and partition of a directory. The topic may contain hyphens: the last one separates.
 pub fn parse_partition_directory(name: &str) -> Option<(&str, i32)> {
     let (topic, partition) = name.rsplit_once('-')?;
     let number = partition.parse::<i32>().ok().filter(|it| *it >= 0)?;
-    // `+1` and `01` are not how a number is written.
+    // `parse` accepts `+1` and `01`, but no partition's directory is named like that.
     (is_topic_name(topic) && number.to_string() == partition).then_some((topic, number))
 }
 
-/// Returns true if a topic may have this name. It becomes a directory, so nothing of a path is
-/// allowed: letters, digits, `.`, `_` and `-`, but not `.` or `..` alone.
+/// Returns true if a topic may have this name. It becomes the name of a directory, so only letters,
+/// digits, `.`, `_` and `-` are allowed, and `.` and `..` are not.
 pub fn is_topic_name(name: &str) -> bool {
     let allowed = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-');
     let length_is_ok = (1..=TOPIC_LENGTH_MAX).contains(&name.len());
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn topic_names_are_no_paths() {
+    fn topic_names_cannot_be_paths() {
         assert!(is_topic_name("a.b_c-D9") && is_topic_name(&"x".repeat(249)));
         for name in ["", ".", "..", "a/b", "a b", "ä", &"x".repeat(250)] {
             assert!(!is_topic_name(name), "{name}");

@@ -1,5 +1,5 @@
-//! `meta.properties`, `partition.metadata` and the marker of a clean shutdown: who a data directory
-//! and a partition belong to, in text.
+//! `meta.properties`, `partition.metadata` and the marker of a clean shutdown: small text files
+//! that name the cluster of a data directory and the topic of a partition.
 //!
 //! ```
 //! use minilog::format::properties::{Meta, Uuid, parse_topic_id, print_topic_id};
@@ -13,13 +13,13 @@
 //! assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("abc", 3));
 //! ```
 //!
-//! Producers and consumers name topics by id, so that a topic which was deleted and created again
-//! is another one to them. The id must be the same after a restart; hence the file.
+//! Clients may refer to a topic by its id, so they can tell a deleted topic from a new one of the
+//! same name. The id must survive a restart, so it is stored in a file.
 //!
 //! Kafka counterpart: `PartitionMetadataFile.java`, `MetaProperties.java`, `Uuid.java` and
-//! `CleanShutdownFileHandler.java`. Kafka escapes special characters of a properties file; the
-//! values here have none. Its `directory.id`, which tells several data directories of a broker
-//! apart, is ignored.
+//! `CleanShutdownFileHandler.java`. Kafka escapes special characters in a properties file; the
+//! values here contain none. Kafka's `directory.id`, which distinguishes the data directories of
+//! one broker, is ignored.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -27,11 +27,11 @@ use std::fmt;
 
 /// The file that a clean shutdown leaves. Without it the log is recovered at the next start.
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
-/// The content of [`CLEAN_SHUTDOWN_FILE`]. Its epoch counts registrations with a controller, of
-/// which there is none here.
+/// The content of [`CLEAN_SHUTDOWN_FILE`]. The broker epoch is assigned by a controller, which a
+/// single node does not have.
 pub const CLEAN_SHUTDOWN: &str = r#"{"version":0,"brokerEpoch":-1}"#;
 
-/// 128 bits that name a topic or a cluster. Kafka prints them in 22 characters of base64url.
+/// 128 bits that identify a topic or a cluster. Kafka prints them as 22 characters of base64url.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid(pub [u8; 16]);
 
@@ -43,7 +43,7 @@ impl Uuid {
         Uuid(bytes)
     }
 
-    /// Reads 22 characters of base64url; none if it is another text.
+    /// Parses 22 characters of base64url; none for any other text.
     pub fn parse(text: &str) -> Option<Uuid> {
         BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Uuid)
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Uuid {
     }
 }
 
-/// The file with the id of the topic that a partition belongs to.
+/// The file that holds the id of a partition's topic.
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
 /// The text of [`PARTITION_METADATA`].
@@ -63,7 +63,7 @@ pub fn print_topic_id(topic_id: Uuid) -> String {
     format!("version: 0\ntopic_id: {topic_id}")
 }
 
-/// Reads [`PARTITION_METADATA`]; none if it is damaged or of another version.
+/// Parses [`PARTITION_METADATA`]; none if it is damaged or of another version.
 pub fn parse_topic_id(text: &str) -> Option<Uuid> {
     let mut lines = text.lines();
     lines.next().filter(|it| *it == "version: 0")?;
@@ -75,7 +75,7 @@ pub fn parse_topic_id(text: &str) -> Option<Uuid> {
 pub struct Meta {
     /// The id of the cluster that the data belongs to.
     pub cluster_id: String,
-    /// The number of the broker in it.
+    /// The number of the broker in this cluster.
     pub node_id: i32,
 }
 
@@ -89,7 +89,7 @@ impl Meta {
         format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\n")
     }
 
-    /// Reads the file; none if it is damaged or of another version.
+    /// Parses the file; none if it is damaged or of another version.
     pub fn parse(text: &str) -> Option<Meta> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pairs = lines.filter_map(|line| line.split_once('=')).collect::<Vec<_>>();

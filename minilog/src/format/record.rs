@@ -1,4 +1,4 @@
-//! A record: one key and value inside of a batch, in numbers of variable length.
+//! A record: one key and value inside a batch, encoded with numbers of variable length.
 //!
 //! ```text
 //! length       varint    bytes after this field
@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Offsets and timestamps are relative to the batch and therefore small, and small numbers take one
-//! byte: seven bits per byte, the eighth says that more follow, and zigzag encoding (0, -1, 1, -2,
-//! ...) keeps small negative numbers short. A record without key costs seven bytes beside its
-//! value; before version 2 of the format it cost 34.
+//! byte: each byte holds seven bits, and its highest bit says that another byte follows. Zigzag
+//! encoding (0, -1, 1, -2, ...) keeps small negative numbers short. A record without a key takes
+//! seven bytes plus its value; before version 2 of the format it took 34.
 //!
 //! # Example
 //!
@@ -35,16 +35,16 @@
 
 use super::batch::{self, BatchHeader};
 
-/// A record, with the bytes of its batch.
+/// A record that borrows its key and value from the bytes of its batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Its timestamp minus that of the batch, in ms.
     pub timestamp_delta: i64,
     /// Its offset minus that of the batch.
     pub offset_delta: i32,
-    /// What compaction and partitioning go by.
+    /// The key, by which records are partitioned and compacted.
     pub key: Option<&'a [u8]>,
-    /// No value marks a deletion in a compacted topic.
+    /// The value. In a compacted topic a record without one is a tombstone.
     pub value: Option<&'a [u8]>,
     /// Names and values; a name may occur more than once.
     pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
@@ -53,7 +53,7 @@ pub struct Record<'a> {
 const CUT: &str = "the records end too early";
 
 impl<'a> Record<'a> {
-    /// Takes one record off the front of `bytes`. The error says why that cannot be done.
+    /// Decodes the record at the start of `bytes` and advances past it. The error says what is bad.
     pub fn decode(bytes: &mut &'a [u8]) -> Result<Record<'a>, &'static str> {
         let length = take_varint(bytes)?;
         let length = usize::try_from(length).map_err(|_| "a length is negative")?;
@@ -132,7 +132,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], &'static str
     Ok(taken)
 }
 
-/// Bytes with their length in front; none if the length is -1.
+/// Bytes prefixed with their length; none if the length is -1.
 fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
     let length = take_varint(bytes)?;
     if length == -1 {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn our_batch_is_the_real_one() {
+    fn our_batch_equals_the_one_from_kcat() {
         let of = |(offset, value)| Record {
             offset_delta: offset,
             value: Some(value),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_a_record_can_have() {
+    fn a_record_with_every_field_round_trips() {
         let record = Record {
             timestamp_delta: -5,
             offset_delta: 1000,
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn impossible_lengths_are_errors() {
-        // A negative length, a header count without bytes for it, an endless number.
+        // A negative length, a header count that exceeds the bytes left, an endless number.
         for bytes in [&[1, 0][..], &[12, 0, 0, 0, 1, 1, 0x7e], &[0xff; 11]] {
             assert!(Record::decode(&mut &bytes[..]).is_err(), "{bytes:?}");
         }

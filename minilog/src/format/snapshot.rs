@@ -1,9 +1,9 @@
-//! A producer snapshot: what the broker remembers of idempotent producers, at one offset.
+//! A producer snapshot: the state of all idempotent producers of a partition at one offset.
 //!
 //! To recognize a batch that was sent twice, the broker keeps the sequence numbers of each
-//! producer's latest batches. They could be read again from the log after a restart, but only by
-//! walking all of it: so each roll of a segment writes a snapshot, named after the offset of the
-//! new segment, and a restart walks the log only from the newest snapshot on.
+//! producer's latest batches. After a restart it could restore them by reading the whole log. To
+//! avoid this, every roll of a segment writes a snapshot, named after the base offset of the new
+//! segment, and a restart reads the log only from the newest snapshot on.
 //!
 //! # Example
 //!
@@ -18,12 +18,12 @@
 //! assert_eq!(bytes.len(), 10 + 46);
 //! assert_eq!(snapshot::decode(&bytes), Some(vec![entry]));
 //!
-//! // The broker starts without a damaged snapshot, and reads more of the log instead.
+//! // If a snapshot is damaged, the broker ignores it and reads more of the log.
 //! assert_eq!(snapshot::decode(&bytes[..50]), None);
 //! ```
 //!
-//! Only the last batch of a producer is stored, of the five that are in memory: after a restart a
-//! duplicate of an older one is not recognized by its offset, and is refused as out of order.
+//! Memory holds the last five batches of a producer, a snapshot only the last one. After a restart
+//! a duplicate of an older batch is therefore refused as out of order.
 //!
 //! Kafka counterpart: `ProducerStateManager.java` (`writeSnapshot`, `readSnapshot`).
 
@@ -56,7 +56,7 @@ minikit::layout! {
 const VERSION: i16 = 1;
 
 impl SnapshotEntry {
-    /// What is remembered of a batch.
+    /// The entry for a producer whose last batch has this header.
     pub fn of(header: &BatchHeader) -> SnapshotEntry {
         SnapshotEntry {
             producer_id: header.producer_id,
@@ -75,13 +75,13 @@ impl SnapshotEntry {
         self.last_offset - i64::from(self.offset_delta)
     }
 
-    /// The sequence number of the batch's first record. They wrap from `i32::MAX` to 0.
+    /// The sequence number of the batch's first record. Sequence numbers wrap from `i32::MAX` to 0.
     pub fn first_sequence(&self) -> i32 {
         self.last_sequence.wrapping_sub(self.offset_delta) & i32::MAX
     }
 }
 
-/// The bytes of a snapshot.
+/// Encodes a snapshot.
 pub fn encode(entries: &[SnapshotEntry]) -> Vec<u8> {
     let header = SnapshotHeader { version: VERSION, crc: 0, count: entries.len() as i32 };
     let mut bytes = header.encode().to_vec();
@@ -91,7 +91,7 @@ pub fn encode(entries: &[SnapshotEntry]) -> Vec<u8> {
     bytes
 }
 
-/// The entries of a snapshot; none if it is damaged or of another version.
+/// Decodes a snapshot; none if it is damaged or of another version.
 pub fn decode(bytes: &[u8]) -> Option<Vec<SnapshotEntry>> {
     let header = SnapshotHeader::read(bytes).ok()?;
     let (entries, rest) = bytes[SnapshotHeader::SIZE..].as_chunks::<{ SnapshotEntry::SIZE }>();

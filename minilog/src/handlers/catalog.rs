@@ -1,5 +1,4 @@
-//! The topics of a data directory: finding, creating and deleting them, and the files that all
-//! partitions share.
+//! The topics of a data directory: finding, creating and deleting them, and writing checkpoints.
 //!
 //! # Example
 //!
@@ -15,17 +14,17 @@
 //!   orders-0/topic.properties             the topic's own configuration
 //! ```
 //!
-//! Kafka keeps the list of topics in a log of its own (`__cluster_metadata`), because several
-//! brokers must agree on it. One node needs no agreement: the directories are the list. A directory
-//! is created under another name (`orders-1.creating`) and renamed when it is complete, the one of
-//! partition 0 last: with it the topic exists. A deletion renames it back first
-//! (`orders-0.deleting`). What a crash leaves of either is removed by the next start.
+//! Kafka stores the list of topics in a log (`__cluster_metadata`), because several brokers must
+//! agree on it. One node needs no agreement: its directories are the list. A directory is created
+//! under a temporary name (`orders-1.creating`) and renamed when it is complete. Partition 0 is
+//! renamed last, because its directory makes the topic exist. A deletion first renames the
+//! directories (`orders-0.deleting`), partition 0 first. The next start removes any leftovers.
 //!
-//! Everything that changes files blocks: call it on a thread that serves nobody.
+//! Functions that change files block: call them on a thread that serves no clients.
 //!
-//! Opening and creating use threads. After a crash every partition reads its last segment, and a
-//! new partition syncs its files; partitions have nothing in common. The data directory itself is
-//! synced for all of them at once.
+//! Opening and creating partitions uses several threads: after a crash every partition reads its
+//! last segment, and a new partition syncs its files, independently of the others. The data
+//! directory itself is synced once for all of them.
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
@@ -50,7 +49,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// A checkpoint: its name, what it has of a log, and what that says to the next start.
+/// A checkpoint: the name of its file, the offset of a log that it stores, and the field of
+/// [`Start`] that the next start sets to it.
 type Checkpoint = (&'static str, fn(&mut Log) -> i64, fn(&mut Start, i64));
 
 #[rustfmt::skip]
@@ -61,33 +61,34 @@ const CHECKPOINTS: [Checkpoint; 4] = [
         |log| log.log_start_offset, |start, offset| start.log_start_offset = offset),
     ("cleaner-offset-checkpoint",
         |log| log.cleaned_up_to, |start, offset| start.cleaned_up_to = offset),
-    // For Kafka. Without another replica, the high watermark is where recovery finds the end.
+    // Written for Kafka only. Without other replicas the high watermark is the end of the log.
     ("replication-offset-checkpoint", |log| log.next_offset, |_, _| {}),
 ];
 
-/// What was set on a topic, in the directory of its partition 0.
+/// The file of a topic's own configuration, in the directory of its partition 0.
 const OVERRIDES: &str = "topic.properties";
 
-/// Suffixes of directories that are not yet, or no longer, partitions.
+/// The suffix of a directory that is not a partition yet.
 const CREATING: &str = ".creating";
+/// The suffix of a directory that is no longer a partition.
 const DELETING: &str = ".deleting";
 
-/// Threads that create partitions: they wait for syncs, which the file system merges.
+/// The number of threads that create partitions. They wait for syncs, which the file system merges.
 const CREATING_THREADS: usize = 16;
 
-/// More partitions than this in one topic are a mistake: each is a directory with open files.
+/// The most partitions of a topic. More are likely a mistake: each is a directory with open files.
 pub const PARTITIONS_MAX: i32 = 10_000;
 
-/// A topic. A change of its configuration or its partitions makes a new one.
+/// A topic. It is immutable: a change of configuration or partitions creates a new value.
 #[derive(Clone)]
 pub struct Topic {
     /// Its name.
     pub name: String,
-    /// Its id, which a topic of the same name created later does not have.
+    /// Its id, which distinguishes it from later topics of the same name.
     pub id: Uuid,
     /// Its own configuration.
     pub overrides: Overrides,
-    /// By number.
+    /// Its partitions by number.
     pub partitions: Vec<Arc<Partition>>,
 }
 
@@ -96,29 +97,29 @@ pub struct Topics {
     disk: Arc<dyn Disk>,
     /// The data directory.
     root: Directory,
-    /// The configuration of a topic without its own.
+    /// The broker's configuration, for topics without their own.
     pub config: LogConfig,
-    /// Who the data belongs to.
+    /// The cluster and the broker that the data belongs to.
     pub meta: Meta,
-    /// Random bytes for ids.
+    /// Returns random bytes for ids.
     pub random: fn() -> [u8; 16],
-    /// The flushes of partitions.
+    /// Counts the flushes of partitions.
     pub flushes: Meter,
     topics: Mutex<Arc<Catalog>>,
-    /// One creation, change or deletion at a time.
+    /// Held by a creation, change or deletion, so that there is only one at a time.
     changing: Mutex<()>,
-    /// Held while the checkpoints are written: they have one temporary name each.
+    /// Held while the checkpoints are written: each has only one temporary file.
     checkpoints: Mutex<()>,
 }
 
-/// The topics at one moment. A change makes a new one.
+/// An immutable list of topics. A change creates a new one.
 #[derive(Clone, Default)]
 pub struct Catalog {
     by_name: BTreeMap<String, Arc<Topic>>,
     by_id: BTreeMap<Uuid, Arc<Topic>>,
 }
 
-/// What a change of topics gives.
+/// The result of a change of topics.
 type Result<T> = std::result::Result<T, Failure>;
 
 impl Catalog {
@@ -160,8 +161,7 @@ impl Catalog {
 }
 
 impl Topics {
-    /// Opens all topics of a data directory and repairs what a crash left. Returns a warning for
-    /// everything that was damaged.
+    /// Opens all topics of a data directory and recovers their logs. Returns warnings about damage.
     pub fn open(
         disk: Arc<dyn Disk>,
         config: LogConfig,
@@ -174,7 +174,7 @@ impl Topics {
         let mut warnings = Vec::new();
         let starts = read_checkpoints(&root, &mut warnings)?;
 
-        // From here on a crash is one without a clean shutdown.
+        // Remove the marker of the clean shutdown: a crash from here on needs recovery.
         if is_clean {
             root.remove(CLEAN_SHUTDOWN_FILE)?;
             root.sync()?;
@@ -213,19 +213,20 @@ impl Topics {
         let flushes = Meter::default();
         let topics =
             Topics { disk, root, config, meta, random, flushes, topics, changing, checkpoints };
-        // A crash during a deletion left offsets that the next topic of that name must not get.
+        // The checkpoints may contain a topic whose deletion a crash interrupted. Write them
+        // without it, or a new topic of that name would get its offsets.
         if !is_clean && !starts.is_empty() {
             topics.write_checkpoints()?;
         }
         Ok((topics, warnings))
     }
 
-    /// The topics now.
+    /// The current list of topics.
     pub fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.topics.lock())
     }
 
-    /// Creates a topic of `count` partitions; it exists and is durable when this returns.
+    /// Creates a topic with `count` partitions. It is durable when this returns.
     pub fn create(&self, name: &str, count: i32, overrides: Overrides) -> Result<Arc<Topic>> {
         let _changing = self.changing.lock();
         self.check_new(name, count, &overrides)?;
@@ -236,7 +237,7 @@ impl Topics {
         Ok(self.change(|catalog| catalog.insert(Topic { partitions, ..topic })))
     }
 
-    /// Returns why a topic cannot be created, without creating it.
+    /// Returns an error if the topic cannot be created. Does not create it.
     pub fn check_new(&self, name: &str, partitions: i32, overrides: &Overrides) -> Result<()> {
         if !is_topic_name(name) {
             let text = "Topic name is invalid: not 1 to 249 letters, digits, '.', '_' and '-'";
@@ -246,7 +247,7 @@ impl Topics {
             let text = format!("Topic '{name}' already exists.");
             return Err(Failure::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));
         }
-        // Metrics have `_` in place of `.`, so Kafka refuses two names that differ only in these.
+        // Kafka's metrics replace `.` by `_`, so it refuses names that differ only in these.
         let (catalog, metric) = (self.catalog(), name.replace('.', "_"));
         let mut topics = catalog.topics().filter(|_| metric.contains('_'));
         if let Some(other) = topics.find(|it| it.name.replace('.', "_") == metric) {
@@ -257,7 +258,7 @@ impl Topics {
         resolve(overrides, &self.config).map(drop)
     }
 
-    /// Adds partitions to a topic until it has `count`; they are durable when this returns.
+    /// Adds partitions to a topic until it has `count`. They are durable when this returns.
     pub fn add_partitions(&self, name: &str, count: i32, validate_only: bool) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
@@ -279,7 +280,7 @@ impl Topics {
         Ok(())
     }
 
-    /// Changes the configuration of a topic; it is durable when this returns.
+    /// Changes the configuration of a topic. The change is durable when this returns.
     pub fn configure(
         &self,
         name: &str,
@@ -296,7 +297,7 @@ impl Topics {
             return Ok(());
         }
 
-        // The file first: what clients see must survive a crash.
+        // Write the file first: a change that clients can see must survive a crash.
         let directory = Directory::new(Arc::clone(&self.disk), &partition_directory(name, 0));
         directory.replace(OVERRIDES, print_overrides(&overrides).as_bytes())?;
         directory.sync()?;
@@ -305,7 +306,7 @@ impl Topics {
         Ok(())
     }
 
-    /// Creates partitions of a topic; they are durable when this returns.
+    /// Creates partitions of a topic. They are durable when this returns.
     fn create_partitions(&self, topic: &Topic, numbers: Range<i32>) -> Result<Vec<Arc<Partition>>> {
         let config = resolve(&topic.overrides, &self.config)?;
         let numbers = numbers.collect::<Vec<_>>();
@@ -314,7 +315,7 @@ impl Topics {
         });
         let mut logs = created.into_iter().collect::<io::Result<Vec<_>>>()?;
 
-        // Partition 0 last, after the names of the others are durable: with it the topic exists.
+        // Partition 0 makes the topic exist, so rename it last, when the other names are durable.
         for (log, number) in logs.iter_mut().zip(&numbers).rev() {
             if *number == 0 && numbers.len() > 1 {
                 self.root.sync()?;
@@ -325,7 +326,7 @@ impl Topics {
         Ok(logs.into_iter().map(|log| Arc::new(Partition::new(log))).collect())
     }
 
-    /// Creates the log of a partition in a directory that is not yet one of the topic's.
+    /// Creates the log of a partition in a directory with a temporary name.
     fn create_log(&self, topic: &Topic, number: i32, config: LogConfig) -> io::Result<Log> {
         let name = format!("{}{CREATING}", partition_directory(&topic.name, number));
         let log = Log::create(Directory::create(Arc::clone(&self.disk), &name)?, config)?;
@@ -337,8 +338,8 @@ impl Topics {
         Ok(log)
     }
 
-    /// Deletes topics and their files; that they are gone is durable when this returns. Consumers
-    /// that are reading can finish. Costs six syncs, however many topics there are.
+    /// Deletes topics and their files. The deletion is durable when this returns. Reads in progress
+    /// can finish. Costs six syncs, regardless of the number of topics.
     pub fn delete(&self, names: &[String]) -> Vec<Result<()>> {
         let _changing = self.changing.lock();
         let topics = self.change(|catalog| {
@@ -346,7 +347,7 @@ impl Topics {
             removed.collect::<Vec<_>>()
         });
 
-        // Partition 0 first: without it the topic does not exist.
+        // Rename partition 0 first: without it the topic does not exist.
         let renamed = topics.into_iter().map(|topic| {
             let topic = topic?;
             let directories = topic.partitions.iter().map(|partition| {
@@ -358,7 +359,7 @@ impl Topics {
             Ok(directories.collect::<io::Result<Vec<_>>>()?)
         });
         let renamed = renamed.collect::<Vec<Result<_>>>();
-        // A new topic of that name must not begin where this one did.
+        // Remove the topics from the checkpoints: new topics of these names must start at 0.
         let synced = self.root.sync().and_then(|()| self.write_checkpoints());
         let synced = synced.map_err(Failure::from);
 
@@ -388,20 +389,20 @@ impl Topics {
         })
     }
 
-    /// How often partitions with a `flush.ms` want to be flushed, at most a second.
+    /// The smallest `flush.ms` of all topics, at most one second.
     pub fn flush_interval(&self) -> Duration {
         let catalog = self.catalog();
         let all = catalog.topics().map(|it| it.partitions[0].with_log(|log| log.config.flush_ms));
         Duration::from_millis(all.min().unwrap_or(i64::MAX).clamp(1, 1000) as u64)
     }
 
-    /// Calls `action` for every partition, after a failure too. Returns the first error.
+    /// Calls `action` for every partition, even after a failure. Returns the first error.
     pub fn each_partition(&self, action: impl Fn(&Partition) -> io::Result<()>) -> io::Result<()> {
         let catalog = self.catalog();
         catalog.partitions().map(|(_, _, it)| action(it)).fold(Ok(()), io::Result::and)
     }
 
-    /// Writes the offsets of all partitions, so that the next start has less to check.
+    /// Writes the checkpoints of all partitions, so that the next start has less to check.
     pub fn write_checkpoints(&self) -> io::Result<()> {
         let _checkpoints = self.checkpoints.lock();
         let catalog = self.catalog();
@@ -416,8 +417,8 @@ impl Topics {
         self.root.sync()
     }
 
-    /// The end: flushes everything and leaves the marker that spares the next start the recovery.
-    /// Nothing may be appended after this.
+    /// Shuts down cleanly: flushes everything and writes the marker, so that the next start needs
+    /// no recovery. Nothing may be appended afterwards.
     pub fn close(&self) -> io::Result<()> {
         self.each_partition(Partition::close)?;
         self.write_checkpoints()?;
@@ -432,13 +433,14 @@ fn unknown(name: &str) -> Failure {
 }
 
 fn check_count(partitions: i32) -> Result<()> {
-    let text = || format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
+    let text = || format!("a topic must have between 1 and {PARTITIONS_MAX} partitions");
     let refused = || Failure::new(ErrorCode::INVALID_PARTITIONS, text());
     (1..=PARTITIONS_MAX).contains(&partitions).then_some(()).ok_or_else(refused)
 }
 
-/// How many partitions each topic has. Removes what an interrupted creation or deletion left.
-/// Partitions after a missing one may be copies, with records: they get a name with `stray`.
+/// Counts the partitions of each topic. Removes what an interrupted creation or deletion left.
+/// Partitions after a missing one are renamed with the suffix `stray`, because they may have
+/// records that a user wants to keep.
 fn count_partitions<'a>(
     names: &'a [String],
     directory: impl Fn(&str) -> Directory,
@@ -471,7 +473,7 @@ fn count_partitions<'a>(
     Ok(counts)
 }
 
-/// What the last process said about each log, by the name of its directory.
+/// Reads the checkpoints of all logs, by the name of the log's directory.
 fn read_checkpoints(
     root: &Directory,
     warnings: &mut Vec<String>,
@@ -479,7 +481,7 @@ fn read_checkpoints(
     let mut starts = BTreeMap::<_, Start>::new();
     for (name, _, set) in CHECKPOINTS {
         let text = read_text(root, name)?.unwrap_or_default();
-        // Without it the next start recovers more; the logs begin with their first segments.
+        // Without a checkpoint recovery reads more, and logs start with their first segments.
         let entries = checkpoint::parse::<OffsetEntry>(&text).unwrap_or_else(|error| {
             warnings.push(format!("{name} is ignored: {error}"));
             Vec::new()
@@ -505,13 +507,13 @@ fn open_partition(
     Ok((id.ok_or_else(no_id)?, log, report))
 }
 
-/// Calls `work` for every item, on so many threads. Results are in the order of the items.
+/// Calls `work` for every item, on `threads` threads. Results are in the order of the items.
 fn on_threads<I: Sync, T: Send>(
     threads: usize,
     items: &[I],
     work: impl Fn(&I) -> T + Sync,
 ) -> Vec<T> {
-    // Here, if it is one: a thread costs more, and loom knows none of these.
+    // A single item needs no thread. Loom tests rely on this: loom cannot see scoped threads.
     if let [item] = items {
         return vec![work(item)];
     }
@@ -526,7 +528,7 @@ fn on_threads<I: Sync, T: Send>(
     })
 }
 
-/// The overrides of a topic; none in a directory that Kafka wrote.
+/// Reads the overrides of a topic. A directory written by Kafka has none.
 fn read_overrides(directory: &Directory) -> io::Result<Overrides> {
     let text = read_text(directory, OVERRIDES)?.unwrap_or_default();
     let name = directory.name();
@@ -565,7 +567,7 @@ mod tests {
     use minikit::storage::{SimulatedDisk, every_cut};
     use std::sync::atomic::{AtomicU8, Ordering};
 
-    /// Ids are random bytes elsewhere; here they only differ.
+    /// Distinct bytes in place of random ones.
     fn random() -> [u8; 16] {
         static NEXT_ID: AtomicU8 = AtomicU8::new(1);
         [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16]
@@ -600,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_the_same_in_metrics_collide() {
+    fn topic_names_with_the_same_metric_name_collide() {
         let topics = open(&SimulatedDisk::new(1)).unwrap();
         topics.create("a.b_c", 1, Overrides::default()).unwrap();
         let refused = topics.create("a_b.c", 1, Overrides::default()).err().unwrap();
@@ -610,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_created_whole_or_not_at_all() {
+    fn a_topic_is_created_completely_or_not_at_all() {
         let cuts = every_cut(
             1,
             |disk, created: &mut bool| {
@@ -633,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_is_changed_or_not_at_all() {
+    fn a_configuration_change_is_atomic() {
         let cuts = every_cut(
             1,
             |disk, acknowledged: &mut i64| {
@@ -716,7 +718,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_does_not_begin_where_its_predecessor_did() {
+    fn a_new_topic_does_not_start_at_the_offset_of_a_deleted_one() {
         let disk = SimulatedDisk::new(1);
         delete_and_create_again(&open(&disk).unwrap(), &disk);
         disk.crash();
@@ -724,7 +726,7 @@ mod tests {
     }
 
     #[test]
-    fn the_offsets_of_a_deletion_that_was_cut_are_removed() {
+    fn the_checkpoints_of_an_interrupted_deletion_are_removed() {
         let disk = SimulatedDisk::new(1);
         let root = Directory::new(Arc::new(disk.clone()), "");
         root.replace("log-start-offset-checkpoint", b"0\n1\norders 0 3\n").unwrap();
@@ -749,7 +751,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_without_the_first_ones_are_kept() {
+    fn partitions_after_a_missing_one_are_kept() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
         topics.create("orders", 3, Overrides::default()).unwrap();
@@ -758,7 +760,7 @@ mod tests {
             disk.rename(from, to).unwrap();
         }
 
-        // Nothing says that the records were to be deleted.
+        // No marker shows that the records were being deleted, so they must be kept.
         let (topics, warnings) =
             Topics::open(Arc::new(disk.clone()), LogConfig::default(), random).unwrap();
         assert_eq!(names(&topics), ["other"]);
@@ -777,7 +779,7 @@ mod tests {
     }
 
     #[test]
-    fn an_addition_of_partitions_may_be_cut_off() {
+    fn partitions_are_added_completely_or_not_at_all() {
         let cuts = every_cut(
             1,
             |disk, added: &mut bool| {

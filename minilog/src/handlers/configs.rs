@@ -8,8 +8,8 @@
 //!     STATIC_BROKER_CONFIG:log.retention.ms=3600000, DEFAULT_CONFIG:log.retention.ms=604800000}
 //! ```
 //!
-//! A value is listed with all that it hides, so that a client can say what deleting it would bring
-//! back. The broker's own configuration is its command line and cannot be changed.
+//! A value is listed with the values that it overrides, so that a client can show the value that a
+//! deletion would restore. The broker's own configuration is its command line.
 //!
 //! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
 
@@ -20,7 +20,7 @@ use crate::engine::log::config::LogConfig;
 use crate::wire::ErrorCode;
 use crate::wire::configs::*;
 
-/// Numbers of `ConfigDef.Type`.
+/// The numbers of Kafka's `ConfigDef.Type`.
 const BOOLEAN_TYPE: i8 = 1;
 const STRING_TYPE: i8 = 2;
 const INT_TYPE: i8 = 3;
@@ -28,7 +28,7 @@ const LONG_TYPE: i8 = 5;
 const DOUBLE_TYPE: i8 = 6;
 const LIST_TYPE: i8 = 7;
 
-/// The configuration of topics and of the broker.
+/// Describes the configuration of topics and of the broker.
 pub fn describe_configs(
     broker: &Broker,
     request: &DescribeConfigsRequest,
@@ -58,7 +58,7 @@ pub fn describe_configs(
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }
 }
 
-/// Every value of a topic.
+/// Every parameter of a topic.
 pub fn topic_values(overrides: &Overrides, broker: &LogConfig) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
         let own = overrides.get(parameter.name).cloned();
@@ -69,7 +69,7 @@ pub fn topic_values(overrides: &Overrides, broker: &LogConfig) -> Vec<ConfigEntr
     PARAMETERS.iter().map(value).collect()
 }
 
-/// Every value of the broker.
+/// Every parameter of the broker.
 fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
         let sources = broker_sources(parameter, &broker.topics.config);
@@ -88,7 +88,7 @@ fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     values
 }
 
-/// The broker's value, if it is not the default, and the default.
+/// The broker's value if it differs from the default, then the default.
 fn broker_sources(
     parameter: &Parameter,
     broker: &LogConfig,
@@ -103,7 +103,7 @@ fn synonym(name: &str, value: String, source: i8) -> ConfigSynonym {
     ConfigSynonym { name: name.to_owned(), value: Some(value), source }
 }
 
-/// A value with its sources, of which the first one is in force.
+/// An entry with its sources, of which the first one takes effect.
 fn result(name: &str, config_type: i8, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
     ConfigEntry {
         name: name.to_owned(),
@@ -127,7 +127,7 @@ fn config_type(parameter: &Parameter) -> i8 {
     }
 }
 
-/// Changes the configuration of topics: all changes of a topic, or none.
+/// Changes the configuration of topics. The changes of a topic are all applied, or none.
 pub fn alter(
     broker: &Broker,
     request: IncrementalAlterConfigsRequest,
@@ -140,7 +140,7 @@ pub fn alter(
                 configs.iter().try_for_each(|it| apply(overrides, &topics.config, it))
             }),
             _ => {
-                let text = "only the configuration of topics can be altered";
+                let text = "only topics can be altered; the broker takes command line options";
                 Err(Failure::new(ErrorCode::INVALID_REQUEST, text))
             }
         };
@@ -150,7 +150,7 @@ pub fn alter(
     IncrementalAlterConfigsResponse { responses: responses.collect(), throttle_time_ms: 0 }
 }
 
-/// Applies one change to what is set on the topic.
+/// Applies one change to the overrides of a topic.
 fn apply(
     overrides: &mut Overrides,
     defaults: &LogConfig,
@@ -169,7 +169,7 @@ fn apply(
             let verb = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
             let no_list = || format!("Can't {verb} to key {name} because its type is not LIST.");
             let parameter = list.ok_or_else(|| invalid_config(no_list()))?;
-            // A list that was not set begins with the broker's elements.
+            // If the topic has no list of its own, start with the broker's elements.
             let current = overrides.get(name).cloned();
             let current = current.unwrap_or_else(|| parameter.get(defaults));
             let is_kept = |it: &&str| elements(value).all(|other| other != *it);

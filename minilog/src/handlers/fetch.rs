@@ -1,32 +1,32 @@
-//! Fetch: reads batches, and waits for records if there are none.
+//! Fetch: reading batches, and waiting for records if there are none.
 //!
 //! # Example
 //!
-//! A consumer at the end of a partition asks with `min_bytes` 1 and `max_wait_ms` 500:
+//! A consumer at the end of a partition sends a fetch with `min_bytes` 1 and `max_wait_ms` 500:
 //!
 //! ```text
-//! 0 ms     read: nothing. Leave a waker at the partition, wait for at most 500 ms
+//! 0 ms     read: no records. Register a waker with the partition, wait for at most 500 ms
 //! 120 ms   a producer appends and wakes us: read again, 85 bytes, respond
 //! ```
 //!
-//! Without the append the response has no records after 500 ms, and the consumer asks again. An
+//! Without the append, the response after 500 ms has no records, and the consumer fetches again. An
 //! idle consumer costs two requests a second and no thread: the connection's own task waits.
 //!
 //! # How much is read
 //!
-//! At most `partition_max_bytes` per partition and `max_bytes` in all, except that the first batch
-//! of the response is always whole; otherwise a consumer could never get past one that is larger
-//! (KIP-74). Partitions that do not fit get nothing, and a consumer rotates
-//! their order, so that each is first at some time.
+//! At most `partition_max_bytes` per partition and `max_bytes` in total. The first batch of the
+//! response is the exception: it is always complete, so that a consumer can get past a batch that
+//! is larger than the limit (KIP-74). Partitions that do not fit get no records. Consumers rotate
+//! the order of their partitions, so each of them comes first at some time.
 //!
 //! # Without copying
 //!
-//! A response refers to a range of the segment's file instead of containing it, and the server
-//! sends it by `sendfile`. Short ranges of the active segment are copied. Those of an older one may
-//! not be in memory: they are looked up on another thread, and warmed before they are sent.
+//! A response refers to a range of the segment's file, which the server sends with `sendfile`.
+//! Short ranges of the active segment are copied into the response. Older segments may not be in
+//! memory: they are searched on a helper thread, and read into the page cache before they are sent.
 //!
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions
-//! ([`crate::wire::fetch`]) are not kept.
+//! ([`crate::wire::fetch`]) are not supported.
 
 use super::{Broker, Call, Delayed, Step, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
@@ -38,35 +38,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// More than this is not read at once, whatever the client allows (`fetch.max.bytes`).
+/// The maximum size of a response, even if the client allows more (`fetch.max.bytes`).
 const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
 
-/// Longer ranges are sent from the file. Below, copying costs less than a second system call.
+/// Longer ranges are sent with `sendfile`. Copying shorter ones costs less than a system call.
 const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 
 /// A fetch that waits for records.
 struct DelayedFetch {
     call: Call,
     request: FetchRequest,
-    /// In the order of the request.
+    /// The partitions, in the order of the request.
     partitions: Vec<Wanted>,
-    /// What the partitions wake.
+    /// The waker that is registered with the partitions.
     waker: Option<Waker>,
 }
 
-/// The partition that a row of a request names.
+/// A partition of the request, or an error if it does not exist.
 type Wanted = Result<Arc<Partition>, ErrorCode>;
 
-/// What was found, before it is read.
+/// The ranges of files that were found, before they are read.
 struct Found {
-    /// Refers to the files for all records, also for short ones.
+    /// The response. At this point all records are ranges of files, even the short ones.
     response: FetchResponse,
     bytes: usize,
-    /// A partition cannot be read at this offset, which is answered at once.
+    /// True if a partition cannot be read at its offset: the response must not wait.
     has_error: bool,
 }
 
-/// Reads the partitions of a request, or waits.
+/// Handles a fetch: reads the partitions, or waits for records.
 pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> Step {
     if request.session_id != 0 {
         let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
@@ -80,8 +80,8 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
     let partitions = partitions.collect();
     let mut waiting = DelayedFetch { call, request, partitions, waker: None };
 
-    // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
-    if waiting.is_about_old_records() {
+    // A lookup in a sealed segment may wait for the disk, which must not delay other clients.
+    if waiting.reads_sealed_segment() {
         return Step::Blocking(Box::new(move || waiting.finish()));
     }
     let found = waiting.find();
@@ -93,7 +93,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
 
 impl Delayed for DelayedFetch {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
-        // First the waker, then the look: an append between the two wakes us.
+        // Register before the check: then an append between the two wakes us.
         let waker = self.waker.insert(context.waker().clone());
         self.partitions.iter().flatten().for_each(|it| it.wake_on_append(waker));
         let found = self.find();
@@ -107,7 +107,7 @@ impl Delayed for DelayedFetch {
         Duration::from_millis(self.request.max_wait_ms.max(0) as u64)
     }
 
-    /// What there is.
+    /// The records found so far, possibly none.
     fn finish(&mut self) -> Frame {
         self.find().into_frame(self.call)
     }
@@ -122,15 +122,16 @@ impl Drop for DelayedFetch {
 }
 
 impl DelayedFetch {
-    /// A partition that does not exist is no reason to hurry, unless there are no others.
+    /// Returns true if the response must not wait. A missing partition ends the wait only if all
+    /// partitions of the request are missing.
     fn is_enough(&self, found: &Found) -> bool {
         let bytes_min = self.request.min_bytes.min(self.request.max_bytes);
         let has_bytes = found.bytes as i64 >= i64::from(bytes_min);
         found.has_error || has_bytes || self.partitions.iter().all(Result::is_err)
     }
 
-    /// Returns true if a partition is asked for an offset in a sealed segment.
-    fn is_about_old_records(&self) -> bool {
+    /// Returns true if a partition is fetched from an offset in a sealed segment.
+    fn reads_sealed_segment(&self) -> bool {
         let wanted = self.request.topics.iter().flat_map(|it| &it.partitions);
         wanted.zip(&self.partitions).any(|(wanted, partition)| {
             partition.as_ref().is_ok_and(|it| it.with_log(|log| log.is_sealed(wanted.fetch_offset)))
@@ -157,7 +158,7 @@ impl DelayedFetch {
 }
 
 impl Found {
-    /// Looks into one partition.
+    /// Looks up the records of one partition.
     fn add(&mut self, known: &Wanted, wanted: &FetchPartition, bytes_max: usize) -> PartitionData {
         let left = bytes_max.saturating_sub(self.bytes);
         let limit = (wanted.partition_max_bytes.max(0) as usize).min(left);
@@ -194,7 +195,7 @@ impl Found {
         data
     }
 
-    /// Reads what is short and encodes the response. A partition that cannot be read has an error.
+    /// Reads the short ranges, and encodes the response. Unreadable partitions get an error.
     fn into_frame(mut self, call: Call) -> Frame {
         for partition in self.response.responses.iter_mut().flat_map(|it| &mut it.partitions) {
             let Some(Records::File(slice)) = &partition.records else { continue };

@@ -1,21 +1,21 @@
-//! Consumer groups: from requests to the coordinator, and from its effects to the log and back to
-//! the connections that wait.
+//! Consumer groups: passing requests to the coordinator, writing its effects to the log, and
+//! sending its replies to the connections that wait for them.
 //!
 //! # The life of a request that waits
 //!
-//! 1. [`Groups::request`] gives it a ticket and a slot, and hands it to the coordinator.
-//! 2. The effects are carried out under the lock of the coordinator: records are appended to
-//!    `__consumer_offsets`, then replies go into the slots of their tickets.
-//! 3. If its own slot is still empty, the connection's task sleeps in [`Delayed::poll`]. It needs
-//!    no task of its own and no timer.
-//! 4. A later event of another client fills the slot and wakes it.
-//! 5. With `--sync always` it waits once more, until the records are on the disk.
+//! 1. [`Groups::request`] gives it a ticket and a slot, and passes it to the coordinator.
+//! 2. Under the lock of the coordinator, the records of the effects are appended to
+//!    `__consumer_offsets`. Then each reply is put into the slot of its ticket.
+//! 3. If the request's own slot is still empty, the connection's task waits in [`Delayed::poll`].
+//!    This needs no extra task and no timer.
+//! 4. A later event, caused by another client or a tick, fills the slot and wakes the task.
+//! 5. With `--sync always` the request then waits until the records are durable.
 //!
 //! If the client disconnects, the request is dropped and the coordinator forgets the ticket.
 //!
-//! There is one lock for all groups. It is held for a lookup and at most one write to the page
-//! cache, so that the order of records in the log is the order of events in memory. Kafka spreads
-//! groups over 50 partitions of the topic and 4 threads.
+//! There is one lock for all groups. It is held during the writes to the page cache, so that the
+//! records in the log have the same order as the events in memory. Kafka spreads groups over 50
+//! partitions of the topic and 4 threads.
 
 use super::{Broker, Delayed, Step, group_log};
 use crate::engine::group::coordinator::{Coordinator, GroupConfig};
@@ -36,39 +36,39 @@ pub struct Groups {
     pub(super) now: fn() -> Now,
 }
 
-/// What the lock protects.
+/// The state that the lock protects.
 pub struct State {
     /// The groups.
     pub coordinator: Coordinator,
-    /// Where the replies go that requests wait for.
+    /// The slots of the requests that wait for a reply.
     slots: HashMap<Ticket, Arc<Slot>>,
     tickets: u64,
 }
 
-/// Where a reply is left for the connection that waits for it.
+/// Holds the reply for a connection, or the waker of the connection that waits for it.
 #[derive(Default)]
 struct Slot(Mutex<(Option<Answer>, Option<Waker>)>);
 
-/// A reply, which may be sent when the records of its event are durable.
+/// A reply, and the records that must be durable before it is sent.
 type Answer = Result<(Option<Reply>, Written), Refusal>;
 
-/// Why a request is refused.
+/// The reason why a request is refused.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The error.
     pub error_code: ErrorCode,
-    /// With `MEMBER_ID_REQUIRED`, the id.
+    /// The new member's id if the error is `MEMBER_ID_REQUIRED`.
     pub member_id: Option<String>,
 }
 
-/// The end of the records that an event has written: where, and up to which offset.
+/// The partition and the end offset of records that are not durable yet; none if nothing waits.
 #[derive(Clone)]
 pub struct Written(pub(super) Option<(Arc<Partition>, i64)>);
 
-/// Makes the response from a reply.
+/// Encodes a reply as a response.
 type Encode = Box<dyn FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send>;
 
-/// A request that waits: for its reply, then for the disk.
+/// A request that waits for its reply, and then for the disk.
 struct DelayedReply {
     broker: Arc<Broker>,
     /// The group and the ticket, if the request can wait for other members.
@@ -79,23 +79,23 @@ struct DelayedReply {
 }
 
 impl Groups {
-    /// Groups that are told the time by `now`.
+    /// A broker without groups. `now` returns the current time.
     pub fn new(config: GroupConfig, now: fn() -> Now) -> Groups {
         let coordinator = Coordinator::new(config);
         let state = State { coordinator, slots: HashMap::new(), tickets: 0 };
         Groups { state: Mutex::new(state), now }
     }
 
-    /// The coordinator under its lock, and the time.
+    /// Locks the coordinator. Also returns the current time.
     pub(super) fn lock(&self) -> (MutexGuard<'_, State>, Now) {
         let state = self.state.lock();
-        // After the lock, so that time does not go back from one event to the next.
+        // Read the clock after locking, so that time never goes back between two events.
         (state, (self.now)())
     }
 
-    /// Calls `look` with the coordinator.
-    pub fn with<T>(&self, look: impl FnOnce(&Coordinator) -> T) -> T {
-        look(&self.lock().0.coordinator)
+    /// Calls `read` with the coordinator.
+    pub fn with<T>(&self, read: impl FnOnce(&Coordinator) -> T) -> T {
+        read(&self.lock().0.coordinator)
     }
 
     /// Handles a request whose reply may have to wait for other members.
@@ -114,7 +114,7 @@ impl Groups {
             if handled.is_ok() {
                 state.slots.insert(ticket, Arc::clone(&slot));
             }
-            // An error is in the slots of all requests that it concerns, this one too.
+            // If the append fails, the slots of all requests that it concerns get the error.
             let _ = state.carry_out(broker, now, effects);
             (ticket, handled)
         };
@@ -123,7 +123,7 @@ impl Groups {
         DelayedReply { broker, ticket, slot, answer, encode: Some(Box::new(encode)) }.step()
     }
 
-    /// The step of a request that waits for nothing but the disk.
+    /// The step of a request that waits only for the disk.
     pub(super) fn respond(
         broker: &Arc<Broker>,
         written: Result<Written, Refusal>,
@@ -136,8 +136,8 @@ impl Groups {
         DelayedReply { broker, ticket: None, slot, answer, encode: Some(encode) }.step()
     }
 
-    /// Ends sessions and rebalances that are due. Call it ten times a second; `late_by` is how much
-    /// later than planned, in ms.
+    /// Ends sessions and rebalances that are due. Call it ten times a second. `late_by` says how
+    /// late this call is, in ms.
     pub fn tick(broker: &Broker, late_by: i64) {
         let _ = Groups::event(broker, |it, now, effects| it.tick(now, late_by, effects));
     }
@@ -147,7 +147,7 @@ impl Groups {
         Groups::event(broker, |it, now, effects| it.expire_offsets(now, effects)).1.map(drop)
     }
 
-    /// Lets the coordinator handle an event that nobody waits for, and carries its effects out.
+    /// Passes an event without a waiting request to the coordinator, and carries out its effects.
     pub(super) fn event<T>(
         broker: &Broker,
         event: impl FnOnce(&mut Coordinator, Now, &mut Effects) -> T,
@@ -160,7 +160,7 @@ impl Groups {
 }
 
 impl State {
-    /// Appends the records of an event, then applies them and leaves its replies in their slots.
+    /// Appends the records of an event, applies them, and puts its replies into their slots.
     pub(super) fn carry_out(
         &mut self,
         broker: &Broker,
@@ -190,7 +190,7 @@ impl Slot {
         }
     }
 
-    /// The answer; if there is none yet, `waker` is woken by it.
+    /// Takes the answer. If there is none yet, it will wake `waker`.
     fn take(&self, waker: &Waker) -> Option<Answer> {
         let mut slot = self.0.lock();
         if slot.0.is_none() {
@@ -201,7 +201,7 @@ impl Slot {
 }
 
 impl Written {
-    /// Everything that is in the log now: what was read from memory may be durable later only.
+    /// All records appended so far. A response that shows the state in memory must wait for them.
     pub(super) fn so_far(broker: &Broker) -> Written {
         let unflushed = group_log::partition(broker).and_then(|log| {
             let end = log.with_log(|it| it.waits_for_flush().then_some(it.next_offset));
@@ -221,7 +221,7 @@ impl DelayedReply {
 }
 
 impl Delayed for DelayedReply {
-    /// Ready once the reply is there and what it says is durable.
+    /// Ready once there is a reply and its records are durable.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         if self.answer.is_none() {
             self.answer = self.slot.take(context.waker());
@@ -238,17 +238,17 @@ impl Delayed for DelayedReply {
                 }
             }
         };
-        let encode = self.encode.take().expect("it is ready once");
+        let encode = self.encode.take().expect("it is ready only once");
         Poll::Ready(encode(answer))
     }
 
-    /// The coordinator ends what takes too long.
+    /// Never: the coordinator's ticks end waits that take too long.
     fn timeout(&self) -> Duration {
         Duration::MAX
     }
 
     fn finish(&mut self) -> Frame {
-        unreachable!("the time is never over")
+        unreachable!("it has no timeout")
     }
 
     fn needs_flush(&self) -> bool {
@@ -257,7 +257,7 @@ impl Delayed for DelayedReply {
 }
 
 impl Drop for DelayedReply {
-    /// Without an answer the client has disconnected.
+    /// If there is no answer yet, the client has disconnected.
     fn drop(&mut self) {
         if let (Some((group, ticket)), None) = (&self.ticket, &self.answer) {
             let (mut state, now) = self.broker.groups.lock();
@@ -300,7 +300,7 @@ impl From<GroupError> for Refusal {
     }
 }
 
-/// Kafka's number of a result.
+/// The error code of a result.
 pub(super) fn error_code(result: Handled) -> ErrorCode {
     result.map_or_else(|error| Refusal::from(error).error_code, |()| ErrorCode::NONE)
 }

@@ -1,5 +1,5 @@
-//! FindCoordinator, ListGroups, DescribeGroups and DeleteGroups: what administrators ask, and the
-//! question that comes before all others.
+//! FindCoordinator, which every client of a group sends first, and the requests of administrators:
+//! ListGroups, DescribeGroups and DeleteGroups.
 //!
 //! Kafka counterpart: `KafkaApis.getCoordinator`, `GroupCoordinatorService.java`,
 //! `ClassicGroup.describe`.
@@ -11,16 +11,16 @@ use crate::wire::ErrorCode;
 use crate::wire::group::*;
 use std::sync::Arc;
 
-/// The type of every group.
+/// The type of every group here: the one before KIP-848.
 const CLASSIC: &str = "classic";
 /// The first version of DescribeGroups in which a group that does not exist is an error.
 const NOT_FOUND_FROM: i16 = 6;
-/// The operations on a group that anybody may do without access lists: read, delete, describe,
-/// and describe and alter its configuration.
+/// The operations that every client may do on a group, since there are no access lists: read,
+/// delete, describe, and describe and alter its configuration.
 const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
-/// The coordinator of every group is this broker. The first client that asks waits until the topic
-/// is created in which groups are stored.
+/// Finds the coordinator of a group, which is always this broker. The first request creates the
+/// topic that stores groups, and waits for this.
 pub fn find_coordinator(broker: &Arc<Broker>, call: Call, request: FindCoordinatorRequest) -> Step {
     let refused = match request.key_type {
         KEY_TYPE_GROUP => None,
@@ -101,7 +101,7 @@ pub fn describe_groups(
     DescribeGroupsResponse { groups, ..Default::default() }
 }
 
-/// While a group rebalances, its next assignor is not known, and members keep what they have.
+/// Describes a group. While it rebalances its assignor is not known yet, so the field is empty.
 fn describe(group: &Group) -> DescribedGroup {
     let is_stable = matches!(group.state, State::Stable { .. });
     let protocol = group.protocol.as_deref().filter(|_| is_stable).unwrap_or_default();
@@ -133,7 +133,7 @@ pub fn state_name(state: &State) -> &'static str {
     }
 }
 
-/// Deletes groups with their offsets.
+/// Deletes groups and their offsets.
 pub fn delete_groups(broker: &Arc<Broker>, call: Call, request: DeleteGroupsRequest) -> Step {
     let (mut results, written) = Groups::event(broker, |coordinator, _, effects| {
         let results = request.groups_names.into_iter().map(|group_id| {

@@ -1,7 +1,7 @@
-//! The topic `__consumer_offsets`: how groups survive a restart.
+//! The topic `__consumer_offsets`, which stores groups and their offsets across restarts.
 //!
-//! The topic has one partition, where Kafka has 50 by default: there is one lock for all groups
-//! here, and one broker. It is created by the first client that looks for a coordinator.
+//! The topic has one partition, because there is one broker and one lock for all groups; Kafka's
+//! has 50 by default. The first FindCoordinator request creates it.
 //!
 //! Kafka counterpart: `CoordinatorLoaderImpl.java`, `GroupCoordinatorRecordHelpers.java`.
 
@@ -23,15 +23,15 @@ use std::sync::Arc;
 
 /// The topic with the state of consumer groups, which only the broker writes to.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
-/// How it is configured. No age may delete what groups have committed.
+/// Its configuration. It is compacted only: retention must not delete committed offsets.
 const CONFIG: [(&str, &str); 3] = [
     ("cleanup.policy", "compact"),
     ("compression.type", "producer"),
     ("segment.bytes", "104857600"),
 ];
-/// A batch is closed when it is this long: less than half of `max.message.bytes`.
+/// A batch ends when it is longer than this, which is less than half of `max.message.bytes`.
 const BATCH_BYTES: usize = 400 * 1024;
-/// Bytes that are read at once at a start.
+/// The size of each read when the topic is loaded.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// The partition with the records, once the topic exists.
@@ -49,7 +49,7 @@ pub(super) fn create(broker: &Broker) -> Result<(), Failure> {
     }
 }
 
-/// Appends records. With `--sync always` the result says what to wait for.
+/// Appends records. With `--sync always` the result says which flush to wait for.
 pub(super) fn append(
     broker: &Broker,
     coordinator: &Coordinator,
@@ -59,7 +59,7 @@ pub(super) fn append(
     if records.is_empty() {
         return Ok(Written(None));
     }
-    // A client that did not look for the coordinator is told to do so.
+    // Only FindCoordinator creates the topic. This error makes the client send one.
     let log = partition(broker).ok_or(ErrorCode::NOT_COORDINATOR)?;
 
     let (mut written, mut batch, mut bytes) = (None, Vec::new(), 0);
@@ -78,7 +78,7 @@ pub(super) fn append(
     Ok(Written(written.map(|end| (log, end))))
 }
 
-/// Appends keys and values as one batch. Returns the offset after it, if it needs a flush.
+/// Appends keys and values as one batch. Returns the offset after it if it needs a flush.
 fn append_batch(
     log: &Partition,
     now: Now,
@@ -93,13 +93,13 @@ fn append_batch(
     let bytes = batch_of(now.timestamp, &numbered.collect::<Vec<_>>());
     match log.append(&bytes) {
         Ok(appended) => Ok(appended.needs_flush.then_some(appended.last_offset + 1)),
-        // The metadata of a group's members is too large.
+        // The record of a group is too large, because of its members' metadata.
         Err(AppendError::TooLarge(_)) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         Err(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     }
 }
 
-/// What a record says, in the form of the log.
+/// Converts a record to the key and value of the log.
 fn entry(coordinator: &Coordinator, now: Now, record: &Record) -> Entry {
     match record {
         Record::Group(id) => {
@@ -145,8 +145,8 @@ fn group_value(group: &Group, now: Now) -> GroupMetadataValue {
     }
 }
 
-/// Reads all groups and offsets, at a start. Records that cannot be read are skipped and counted:
-/// one bad record must not keep all groups from working.
+/// Loads all groups and offsets from the log. Returns the number of records that cannot be decoded.
+/// They are skipped: one bad record must not disable all groups.
 ///
 /// # Errors
 /// If the disk fails.
@@ -156,12 +156,12 @@ pub fn load(broker: &Broker) -> io::Result<usize> {
     loop {
         let read = log.read(offset, READ_BYTES).map_err(|error| match error {
             ReadError::Storage(error) => error,
-            ReadError::OffsetOutOfRange => io::Error::other("the log ends before its end"),
+            ReadError::OffsetOutOfRange => io::Error::other("__consumer_offsets is shorter now"),
         })?;
         let (Some(slice), _) = read else { return Ok(skipped) };
         let bytes = slice.read()?;
 
-        // The last batch may be cut, and the next read begins with it.
+        // The last batch may be incomplete. The next read starts with it.
         let mut rest = &bytes[..];
         while let Ok(tail) = BatchHeader::tail(rest) {
             let header = BatchHeader::read(rest).map_err(io::Error::other)?;
@@ -172,7 +172,7 @@ pub fn load(broker: &Broker) -> io::Result<usize> {
     }
 }
 
-/// Reads a batch. Returns the number of records that cannot be read.
+/// Loads the records of a batch. Returns the number of records that cannot be decoded.
 fn load_batch(broker: &Broker, header: &BatchHeader, batch: &[u8]) -> usize {
     let Ok(bytes) = decompressed(header, batch) else { return header.records_count as usize };
     let (mut state, now) = broker.groups.lock();
@@ -201,7 +201,7 @@ fn load_batch(broker: &Broker, header: &BatchHeader, batch: &[u8]) -> usize {
     skipped
 }
 
-/// A group as it was after its last rebalance.
+/// Builds a group as it was after its last rebalance.
 fn group_of(id: &str, now: Now, value: GroupMetadataValue) -> Group {
     let mut group = Group::new(id, now, 0);
     let protocol = value.protocol.clone().unwrap_or_default();
@@ -213,7 +213,7 @@ fn group_of(id: &str, now: Now, value: GroupMetadataValue) -> Group {
             client_id: it.client_id,
             client_host: it.client_host,
             session_timeout_ms,
-            // Version 0 of the record has none, as version 0 of JoinGroup.
+            // Version 0 of the record has no rebalance timeout, like version 0 of JoinGroup.
             rebalance_timeout_ms: match it.rebalance_timeout {
                 ..0 => session_timeout_ms,
                 timeout => timeout.into(),

@@ -1,7 +1,7 @@
-//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: what members say.
+//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: the requests of group members.
 //!
-//! The engine decides; here fields become its types, and its replies become responses of the
-//! request's version.
+//! The engine decides. This module converts requests to the engine's types, and its replies to
+//! responses of the request's version.
 //!
 //! Kafka counterpart: `GroupCoordinatorService.java`, which checks the same fields.
 
@@ -16,17 +16,17 @@ use std::sync::Arc;
 
 /// `group.min.session.timeout.ms` to `group.max.session.timeout.ms`
 const SESSION_TIMEOUT_MS: RangeInclusive<i32> = 6000..=1_800_000;
-/// Metadata of a member, or all assignments of a group: more does not fit into the record of the
-/// group. Kafka finds that out when it writes the record, and gives the same error.
+/// The maximum size of a member's metadata, and of all assignments of a group: more does not fit
+/// into the group's record. Kafka notices when it writes the record, and returns the same error.
 const BYTES_MAX: usize = 1024 * 1024;
 /// The first version of JoinGroup in which a new member must join twice.
 const MEMBER_ID_REQUIRED_FROM: i16 = 4;
-/// The first version of JoinGroup in which a leader may be told not to assign.
+/// The first version of JoinGroup that can tell the leader to keep the assignment.
 const SKIP_ASSIGNMENT_FROM: i16 = 9;
 /// The first version of LeaveGroup with several members.
 const LEAVE_BATCHED_FROM: i16 = 3;
 
-/// A member joins its group.
+/// Handles JoinGroup.
 pub fn join_group(
     broker: &Arc<Broker>,
     (client_id, client_host): (&str, &str),
@@ -42,7 +42,7 @@ pub fn join_group(
         return call.respond(&not_joined(error_code, request.member_id));
     }
 
-    // Version 0 has none.
+    // Version 0 has no rebalance timeout.
     let rebalance_timeout_ms = match request.rebalance_timeout_ms {
         ..0 => request.session_timeout_ms,
         timeout => timeout,
@@ -101,7 +101,7 @@ fn not_joined(error_code: ErrorCode, member_id: String) -> JoinGroupResponse {
     JoinGroupResponse { error_code, member_id, ..Default::default() }
 }
 
-/// Refuses a group without a name, and more metadata than the record of a group can have.
+/// Refuses a group without a name, and more bytes than fit into the record of a group.
 fn check(group_id: &str, bytes: usize) -> Result<(), ErrorCode> {
     match group_id {
         "" => Err(ErrorCode::INVALID_GROUP_ID),
@@ -110,7 +110,7 @@ fn check(group_id: &str, bytes: usize) -> Result<(), ErrorCode> {
     }
 }
 
-/// A member asks for its assignment.
+/// Handles SyncGroup.
 pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
     let bytes = request.assignments.iter().map(|it| it.assignment.len()).sum();
     let refuse = |error_code| SyncGroupResponse { error_code, ..Default::default() };
@@ -164,7 +164,7 @@ pub fn heartbeat(broker: &Broker, request: HeartbeatRequest) -> HeartbeatRespons
     HeartbeatResponse { error_code, ..Default::default() }
 }
 
-/// Members leave: one in old versions, several in new ones.
+/// Handles LeaveGroup: old versions name one member, new ones several.
 pub fn leave_group(
     broker: &Broker,
     version: i16,
@@ -180,7 +180,7 @@ pub fn leave_group(
         false => vec![MemberIdentity { member_id: request.member_id, ..Default::default() }],
     };
 
-    // That they have left is true with or without a record of it.
+    // The members have left even if the append of the record fails, so that error is ignored.
     let (results, _) = Groups::event(broker, |coordinator, now, effects| {
         let results = members.into_iter().map(|it| {
             let (member_id, instance_id) = (it.member_id, it.group_instance_id);

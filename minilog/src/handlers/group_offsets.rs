@@ -1,7 +1,8 @@
-//! OffsetCommit, OffsetFetch and OffsetDelete: how far a group has read.
+//! OffsetCommit, OffsetFetch and OffsetDelete: the committed offsets of groups.
 //!
-//! A commit is answered when its record is in the log, and changes what a fetch returns only then.
-//! With `--sync always` both wait for the disk: an offset that a client has seen cannot go back.
+//! A commit is answered, and visible to OffsetFetch, only when its record is in the log. With
+//! `--sync always` both also wait for the disk, so an offset that a client has seen survives a
+//! crash.
 //!
 //! Kafka counterpart: `OffsetMetadataManager.java`.
 
@@ -16,7 +17,7 @@ use crate::wire::offsets::*;
 use crate::wire::topics::ByTopic;
 use std::sync::Arc;
 
-/// `offset.metadata.max.bytes`
+/// `offset.metadata.max.bytes`: the longest text that a client may commit with an offset.
 const METADATA_BYTES_MAX: usize = 4096;
 /// The first version of OffsetFetch with several groups.
 const FETCH_BATCHED_FROM: i16 = 8;
@@ -35,7 +36,7 @@ pub fn offset_commit(broker: &Arc<Broker>, call: Call, request: OffsetCommitRequ
         generation: request.generation_id_or_member_epoch,
     };
 
-    // What can be committed becomes records, the rest errors of its own.
+    // Each partition becomes a record, or an error in the response.
     let (mut effects, mut response) = (Effects::default(), OffsetCommitResponse::default());
     for topic in request.topics {
         let found = find_topic(&catalog, &topic.name, topic.topic_id);
@@ -86,7 +87,7 @@ pub fn offset_commit(broker: &Arc<Broker>, call: Call, request: OffsetCommitRequ
     })
 }
 
-/// Committed offsets, of one group up to version 7, of several from version 8 on.
+/// Returns committed offsets: of one group up to version 7, of several from version 8 on.
 pub fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetchRequest) -> Step {
     let is_batched = call.version >= FETCH_BATCHED_FROM;
     let OffsetFetchRequest { group_id, topics, groups, .. } = request;
@@ -123,7 +124,7 @@ fn fetch_group(
     let none = Offsets::default();
     let group = state.coordinator.group(&wanted.group_id);
     let offsets = group.map_or(&none, |it| &it.offsets);
-    // Where topics are named by id, one that is gone has no name.
+    // Versions that name topics by id cannot name a deleted topic, so it is left out.
     let all = offsets.topics().filter_map(|(name, partitions)| {
         let id = catalog.by_name(name).map(|it| it.id);
         Some(OffsetFetchRequestTopics {
@@ -138,7 +139,7 @@ fn fetch_group(
     OffsetFetchResponseGroup { group_id, topics, ..Default::default() }
 }
 
-/// The offsets of partitions of a topic; -1 where nothing is committed.
+/// The committed offsets of a topic's partitions; -1 for a partition without one.
 fn fetch_topic(
     offsets: &Offsets,
     catalog: &Catalog,

@@ -1,21 +1,21 @@
-//! ListOffsets: the first offset, the last one, or the one at a point in time.
-//! OffsetForLeaderEpoch: the one at which a leader's records end.
+//! ListOffsets: finding the first offset, the last one, or the one at a point in time.
+//! OffsetForLeaderEpoch: finding the offset at which a leader's records end.
 //!
-//! The rows and constants of [`wire::list_offsets`](crate::wire::list_offsets) say what can be
-//! asked for. Latest is the high watermark: the offset that the next readable record gets.
+//! The constants of [`wire::list_offsets`](crate::wire::list_offsets) list what clients can ask
+//! for. The latest offset is the high watermark: the offset that the next readable record gets.
 //!
-//! A consumer at offset 7 whose last record has leader epoch 1 asks where epoch 1 ends:
+//! A consumer at offset 7, whose last record has leader epoch 1, asks where epoch 1 ends:
 //!
 //! ```text
 //! epochs   0 from offset 0, 1 from offset 5, 3 from offset 6
-//! asked 1  ->  epoch 1, offset 6: it has read a record that is gone, and goes back to 6
+//! asked 1  ->  epoch 1, offset 6: it has read a lost record, and goes back to 6
 //! asked 2  ->  epoch 1, offset 6      asked 3  ->  epoch 3, the end of the log
 //! asked 4  ->  -1: no leader had it
 //! ```
 //!
-//! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`, `LeaderEpochFileCache.endOffsetFor`. -4
-//! to -6 concern tiered storage. Everything is local, so -4 is answered as -2, and -5 and -6 find
-//! nothing.
+//! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`, `LeaderEpochFileCache.endOffsetFor`. The
+//! timestamps -4 to -6 concern tiered storage. Here all records are local, so -4 is answered like
+//! -2, and -5 and -6 find nothing.
 
 use super::{Broker, check_epoch, find_partition, storage_error};
 use crate::engine::log::partition::Partition;
@@ -23,11 +23,11 @@ use crate::wire::ErrorCode;
 use crate::wire::list_offsets::*;
 use crate::wire::topics::ByTopic;
 
-/// The first offset that is not in tiered storage only.
+/// The first offset that is on the broker's own disk.
 const EARLIEST_LOCAL: i64 = -4;
-/// The last offset that is in tiered storage.
+/// The last offset in tiered storage.
 const LATEST_TIERED: i64 = -5;
-/// The first offset that has to be uploaded there.
+/// The first offset that must still be uploaded to tiered storage.
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub fn list_offsets(broker: &Broker, request: ListOffsetsRequest) -> ListOffsetsResponse {
@@ -52,7 +52,7 @@ pub fn list_offsets(broker: &Broker, request: ListOffsetsRequest) -> ListOffsets
     ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
 }
 
-/// Timestamp, offset and leader epoch of what is found.
+/// Returns the timestamp, offset and leader epoch of the record found.
 fn look_up(
     partition: &Partition,
     wanted: &ListOffsetsPartition,
@@ -77,7 +77,7 @@ fn look_up(
     Ok(found.map(|(timestamp, offset)| (timestamp, offset, offsets.leader_epoch)))
 }
 
-/// Looks up where the records of leaders end.
+/// Handles OffsetForLeaderEpoch: finds the offsets at which the records of leaders end.
 pub fn end_of_epoch(
     broker: &Broker,
     request: OffsetForLeaderEpochRequest,

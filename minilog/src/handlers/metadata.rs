@@ -1,8 +1,9 @@
-//! What a client asks first: which requests there are, which topics, and which broker has them.
+//! ApiVersions, Metadata and DescribeCluster, which a client sends first: the supported requests,
+//! the topics, and the broker that has them.
 //!
-//! There is one broker, so it leads every partition. A topic that does not exist is created by the
-//! Metadata request that names it, if both sides allow it (`allow_auto_topic_creation`,
-//! `auto.create.topics.enable`): that is how the first `kcat -P` to a new topic works.
+//! There is one broker, so it leads every partition. A Metadata request creates the missing topics
+//! that it names, if both the client and the broker allow it (`allow_auto_topic_creation`,
+//! `auto.create.topics.enable`). This is how the first `kcat -P` to a new topic works.
 //!
 //! Kafka counterpart: `KafkaApis.handleTopicMetadataRequest`, `AutoTopicCreationManager`.
 
@@ -17,7 +18,7 @@ use crate::wire::metadata::*;
 use crate::wire::{APIS, ErrorCode};
 use std::sync::Arc;
 
-/// Which requests are served.
+/// Lists the supported requests and their versions.
 pub fn api_versions(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     let names = [&request.client_software_name, &request.client_software_version];
     if version >= 3 && !names.iter().all(|name| is_software_name(name)) {
@@ -28,7 +29,7 @@ pub fn api_versions(version: i16, request: &ApiVersionsRequest) -> ApiVersionsRe
     ApiVersionsResponse { api_keys, ..Default::default() }
 }
 
-/// Brokers and topics. Creates missing topics on a thread that may block.
+/// Describes the broker and topics. Creates missing topics, on a thread that may block.
 pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> Step {
     let missing = missing_topics(broker, call, &request);
     if missing.is_empty() {
@@ -37,8 +38,8 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
 
     call.blocking(broker, move |broker| {
         for name in missing {
-            // If it fails the topic is still missing, and the response says so. Another client may
-            // have created it meanwhile, which is as good.
+            // If this fails the topic is still missing, and the response says so. If another client
+            // has created it meanwhile, the response is the same as if this had succeeded.
             let count = broker.num_partitions;
             let _ = broker.topics.create(&name, count, Overrides::default());
         }
@@ -46,7 +47,7 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
     })
 }
 
-/// The names that the client wants to have created.
+/// The names of the topics to create.
 fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec<String> {
     let catalog = broker.topics.catalog();
     let allowed =
@@ -116,7 +117,7 @@ fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
     }
 }
 
-/// The brokers, for admin clients.
+/// Describes the broker, for admin clients.
 pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
     let (host, port) = broker.address();
     let broker_id = broker.topics.meta.node_id;

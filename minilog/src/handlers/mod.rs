@@ -1,6 +1,5 @@
-//! What clients may ask: one file per family of requests. A handler takes a request and returns the
-//! response, or a [`Step`] if more than one is possible; it does no I/O with the client and never
-//! waits.
+//! The request handlers, one file per family of requests. A handler takes a request and returns its
+//! response, or a [`Step`] if it may have to wait. It does no network I/O.
 //!
 //! | module | requests |
 //! |---|---|
@@ -8,21 +7,21 @@
 //! | [`fetch`] | Fetch, and waiting for records |
 //! | [`list_offsets`] | ListOffsets, OffsetForLeaderEpoch |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
-//! | [`group`] | how a request waits for the other members of its group |
+//! | [`group`] | waiting for the other members of a group |
 //! | `group_members` | JoinGroup, SyncGroup, Heartbeat, LeaveGroup |
 //! | `group_offsets` | OffsetCommit, OffsetFetch, OffsetDelete |
 //! | `group_admin` | FindCoordinator, ListGroups, DescribeGroups, DeleteGroups |
 //! | [`group_log`] | reading and writing `__consumer_offsets` |
-//! | [`catalog`] | which topics there are, and the directory that holds them |
+//! | [`catalog`] | the list of topics, and the data directory |
 //! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
 //! | [`parameters`] | the names and values of a topic's configuration |
 //! | [`producer_ids`] | InitProducerId |
 //!
-//! The [crate]'s head follows a request from its frame to its response. A connection has one
-//! request at a time in [`handle`] and in its step. That is how responses come in the order of
-//! requests, which the protocol demands; Kafka mutes the channel for the same reason
-//! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
+//! The [crate]'s head follows a request from its frame to its response. A connection handles one
+//! request at a time, including its wait. This keeps responses in the order of requests, as the
+//! protocol requires. Kafka mutes the channel for the same reason (`SocketServer.scala`). Kafka
+//! counterpart: `KafkaApis.scala`.
 
 pub mod catalog;
 mod configs;
@@ -57,24 +56,24 @@ use self::catalog::{Catalog, Topic, Topics};
 use self::group::Groups;
 use self::producer_ids::ProducerIds;
 
-/// A frame of a client is at most this long (`socket.request.max.bytes`).
+/// The maximum length of a request frame (`socket.request.max.bytes`).
 pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
 
-/// What all connections share.
+/// The state of the broker, which all connections share.
 pub struct Broker {
     /// The topics.
     pub topics: Topics,
-    /// `auto.create.topics.enable`
+    /// `auto.create.topics.enable`: true if Metadata requests may create topics.
     pub auto_create_topics: bool,
-    /// `num.partitions`: of a topic that does not say how many it wants.
+    /// `num.partitions`: the number of partitions of a topic created without one.
     pub num_partitions: i32,
-    /// `log.dirs`, an absolute path.
+    /// `log.dirs`: the data directory as an absolute path.
     pub data_dir: String,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
     /// Consumer groups.
     pub groups: Groups,
-    /// Host and port that clients are told to connect to; known once the server listens.
+    /// The host and port that clients are told to connect to; set once the server listens.
     pub advertised: OnceLock<(String, u16)>,
 }
 
@@ -84,10 +83,10 @@ pub enum Step {
     Respond(Frame),
     /// Sends nothing: the client expects no response.
     Silent {
-        /// True if a flush is due.
+        /// True if a flush is needed.
         needs_flush: bool,
     },
-    /// Closes the connection, for this reason.
+    /// Closes the connection for this reason.
     Close(String),
     /// Waits for other clients or the disk, then sends the response.
     Delay(Box<dyn Delayed>),
@@ -95,24 +94,24 @@ pub enum Step {
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
 }
 
-/// A request that waits: a fetch for records, a member for its group, a producer for the disk.
+/// A waiting request: a fetch for records, a member for its group, a producer for the disk.
 pub trait Delayed: Send {
-    /// Ready with the response once it has what it waits for.
+    /// Ready with the response when the wait is over.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame>;
 
-    /// How long it waits at most.
+    /// The maximum time to wait.
     fn timeout(&self) -> Duration;
 
-    /// The response when the time is over.
+    /// The response after the timeout.
     fn finish(&mut self) -> Frame;
 
-    /// Returns true if it waits for a flush.
+    /// Returns true if the request waits for a flush.
     fn needs_flush(&self) -> bool {
         false
     }
 }
 
-/// Counts one kind of work: how often it was done, for how long, and what is in progress.
+/// Counts one kind of work: how often it was done, its total time, and how much is in progress.
 #[derive(Debug, Default)]
 pub struct Meter {
     done: AtomicI64,
@@ -120,17 +119,17 @@ pub struct Meter {
     in_progress: AtomicI64,
 }
 
-/// Work in progress, until it is dropped.
+/// Work in progress; dropping it ends the measurement.
 pub struct Timed<'a>(&'a Meter, Instant);
 
 impl Meter {
-    /// Begins to count a piece of work.
+    /// Starts the measurement of one piece of work.
     pub fn start(&self) -> Timed<'_> {
         self.in_progress.fetch_add(1, Relaxed);
         Timed(self, Instant::now())
     }
 
-    /// How many are done, the microseconds that they took, and how many are in progress.
+    /// The number done, their total time in microseconds, and the number in progress.
     pub fn values(&self) -> Vec<i64> {
         [&self.done, &self.microseconds, &self.in_progress].map(|it| it.load(Relaxed)).into()
     }
@@ -145,12 +144,12 @@ impl Drop for Timed<'_> {
     }
 }
 
-/// The version and number of a request, which its response needs.
+/// The fields of a request's header that its response needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// The version of both bodies.
+    /// The version of the request and of the response.
     pub version: i16,
-    /// Comes back in the response.
+    /// The correlation id, which the response repeats.
     pub correlation_id: i32,
 }
 
@@ -165,7 +164,7 @@ impl Call {
         Step::Respond(self.encode(body))
     }
 
-    /// The step that makes the response where it may block on the disk, and sends it.
+    /// The step that computes the response on a thread that may block, and sends it.
     fn blocking<M: Message>(
         self,
         broker: &Arc<Broker>,
@@ -176,8 +175,8 @@ impl Call {
     }
 }
 
-/// Handles one frame, without its size in front, of a client on `host`, as Java prints it:
-/// `/127.0.0.1`. Groups describe their members by it.
+/// Handles one frame, without its size prefix. `host` is the client's address in Java's form,
+/// `/127.0.0.1`, which DescribeGroups shows.
 pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     let (header, body) = match decode_request(frame) {
         Ok(request) => request,
@@ -223,13 +222,13 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
 }
 
 impl Broker {
-    /// Host and port that clients are told to connect to.
+    /// The host and port that clients are told to connect to.
     pub fn address(&self) -> (String, i32) {
         let (host, port) = self.advertised.get().cloned().unwrap_or_default();
         (host, port.into())
     }
 
-    /// A new id, in the form that Java gives it.
+    /// A new random id in the format of Java's UUIDs.
     pub fn new_uuid(&self) -> String {
         let mut hex = (self.topics.random)().map(|byte| format!("{byte:02x}")).concat();
         [8, 13, 18, 23].into_iter().for_each(|at| hex.insert(at, '-'));
@@ -237,7 +236,7 @@ impl Broker {
     }
 }
 
-/// Logs an error of the disk. All that the protocol has for it is this code.
+/// Logs an error of the disk. The protocol can only transmit this code, not the text.
 #[cfg_attr(not(feature = "server"), expect(unused_variables, reason = "nothing logs"))]
 fn storage_error(error: &io::Error) -> ErrorCode {
     #[cfg(feature = "server")]
@@ -245,7 +244,7 @@ fn storage_error(error: &io::Error) -> ErrorCode {
     ErrorCode::KAFKA_STORAGE_ERROR
 }
 
-/// Why a change is refused: the two fields that a response has for it.
+/// The reason why a change is refused, in the two fields that responses have for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The error.
@@ -266,10 +265,10 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What a request names, or why it is not found.
+/// The topic or partition that a request names, or the error if it does not exist.
 type Found<'a, T> = Result<&'a Arc<T>, ErrorCode>;
 
-/// The topic that a request names: by name, or by id where the name is empty.
+/// The topic that a request names, by name, or by id if the name is empty.
 fn find_topic<'a>(catalog: &'a Catalog, name: &str, id: Uuid) -> Found<'a, Topic> {
     match name {
         "" => catalog.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
@@ -277,8 +276,7 @@ fn find_topic<'a>(catalog: &'a Catalog, name: &str, id: Uuid) -> Found<'a, Topic
     }
 }
 
-/// Refuses a client that knows an older leader epoch than `current`, or a newer one. With -1 it
-/// does not say what it knows.
+/// Refuses a client whose `known` leader epoch differs from `current`; -1 means it sent none.
 fn check_epoch(current: i32, known: i32) -> Result<(), ErrorCode> {
     match known {
         -1 => Ok(()),

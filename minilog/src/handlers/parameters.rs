@@ -1,4 +1,4 @@
-//! The parameters of a topic: their names, the values they take, and where those go.
+//! The configuration parameters of a topic: their names, and their valid values.
 //!
 //! ```text
 //! kafka-topics.sh --create --topic orders --config retention.ms=60000 --config segment.bytes=100
@@ -9,39 +9,39 @@
 //!
 //! # Differences from Kafka (`LogConfig.java`, `TopicConfig.java`)
 //!
-//! Of 32 parameters there are 19. Four of them have one allowed value ([`Rule::Only`]): clients
-//! like Kafka Streams and Connect set them, and anything else would be a promise that the broker
-//! does not keep.
+//! Of Kafka's 32 parameters 19 are supported. Four of them have only one valid value
+//! ([`Rule::Only`]): clients like Kafka Streams and Connect set them, but the broker could not
+//! honor any other value.
 
 use super::Failure;
 use crate::engine::log::config::{Cleanup, LogConfig};
 use crate::wire::ErrorCode;
 use std::collections::BTreeMap;
 
-/// What was set on a topic, by name.
+/// The parameters set on a topic, by name.
 pub type Overrides = BTreeMap<String, String>;
 
-/// The refusal of a name or a value that a topic cannot have.
+/// The error for an unknown parameter or an invalid value.
 pub(super) fn invalid_config(text: String) -> Failure {
     Failure::new(ErrorCode::INVALID_CONFIG, text)
 }
 
 /// One row of [`PARAMETERS`].
 pub struct Parameter {
-    /// Its name for a topic.
+    /// The topic's parameter.
     pub name: &'static str,
-    /// The name of the broker's parameter that is its default.
+    /// The broker's parameter, which is the default for topics.
     pub broker_name: &'static str,
-    /// Which values it takes.
+    /// The valid values.
     pub rule: Rule,
 }
 
-/// Which values a parameter takes, and where they are in [`LogConfig`].
+/// The valid values of a parameter, and its field in [`LogConfig`].
 #[derive(Clone, Copy)]
 pub enum Rule {
-    /// A number of 32 bits, at least this one.
+    /// A 32-bit number, at least this one.
     Int(i64, Number),
-    /// A number of 64 bits, at least this one.
+    /// A 64-bit number, at least this one.
     Long(i64, Number),
     /// A number from 0 to 1.
     Ratio(fn(&mut LogConfig) -> &mut f64),
@@ -51,7 +51,7 @@ pub enum Rule {
     Only(&'static str),
 }
 
-/// The field of a number.
+/// Accesses the field of a number.
 type Number = fn(&mut LogConfig) -> &mut i64;
 
 const fn row(name: &'static str, broker_name: &'static str, rule: Rule) -> Parameter {
@@ -97,7 +97,7 @@ impl Parameter {
         PARAMETERS.iter().find(|it| it.name == name).ok_or_else(unknown)
     }
 
-    /// The value in a configuration.
+    /// The value of the parameter in a configuration.
     pub fn get(&self, config: &LogConfig) -> String {
         let mut config = config.clone();
         match self.rule {
@@ -113,7 +113,7 @@ impl Parameter {
         }
     }
 
-    /// Puts a value into a configuration.
+    /// Sets the parameter in a configuration.
     fn put(&self, config: &mut LogConfig, value: &str) -> Result<(), Failure> {
         let invalid = |problem: &str| {
             let name = self.name;
@@ -152,12 +152,12 @@ impl Parameter {
     }
 }
 
-/// The elements of a list, which commas separate.
+/// The elements of a comma-separated list.
 pub fn elements(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|it| !it.is_empty())
 }
 
-/// Sets a value of a topic, if it is valid.
+/// Sets a parameter of a topic if the value is valid.
 pub fn set(overrides: &mut Overrides, name: &str, value: &str) -> Result<(), Failure> {
     let value = value.trim();
     Parameter::of(name)?.put(&mut LogConfig::default(), value)?;
@@ -165,8 +165,8 @@ pub fn set(overrides: &mut Overrides, name: &str, value: &str) -> Result<(), Fai
     Ok(())
 }
 
-/// The broker's configuration with what was set on a topic in place of its own. An error if a value
-/// is not valid, or two contradict each other.
+/// The broker's configuration with a topic's overrides. An error if a value is invalid, or if two
+/// values contradict each other.
 pub fn resolve(overrides: &Overrides, broker: &LogConfig) -> Result<LogConfig, Failure> {
     let mut config = broker.clone();
     for (name, value) in overrides {

@@ -1,12 +1,12 @@
-//! Produce: appends batches, and answers when they are as safe as the topic promises.
+//! Produce: appending batches, and answering when they are as durable as the topic promises.
 //!
-//! With `acks=1` the leader has appended, with `acks=all` (-1) every replica in sync. On a single
-//! node they are the same: there is no other replica to wait for. If the topic has `flush.messages`
-//! N, the answer to every Nth record waits until all of them are on the disk. With `acks=0` the
-//! client does not want an answer; if something fails, closing the connection is the only way to
-//! say so.
+//! With `acks=1` the answer means that the leader has appended the batch, with `acks=all` (-1) that
+//! every in-sync replica has. On a single node these are the same: there is no other replica to
+//! wait for. If the topic has `flush.messages` N, an append that leaves N or more records not
+//! durable is answered after the next flush. With `acks=0` the client wants no answer, so the
+//! broker can report an error only by closing the connection.
 //!
-//! An error concerns one partition. The others of the request are appended.
+//! An error concerns one partition. The other batches of the request are appended.
 //!
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A response that waits until what it acknowledges is durable.
+/// A response that waits until the batches that it acknowledges are durable.
 struct DelayedProduce {
     call: Call,
     response: ProduceResponse,
@@ -30,16 +30,16 @@ struct DelayedProduce {
     needed: Vec<Needed>,
 }
 
-/// A batch that is appended and not yet durable.
+/// A batch that is appended but not durable yet.
 struct Needed {
     partition: Arc<Partition>,
     /// The recovery point that covers the batch.
     recovery_point: i64,
-    /// Where its result is in the response: topic and partition.
+    /// The indexes of its topic and its partition in the response.
     result: (usize, usize),
 }
 
-/// Appends the batches of a request.
+/// Handles Produce: appends the batches of a request.
 pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest) -> Step {
     let catalog = broker.topics.catalog();
     let refused = match (&request.transactional_id, request.acks) {
@@ -126,7 +126,7 @@ fn error_code(error: &AppendError) -> ErrorCode {
 }
 
 impl Delayed for DelayedProduce {
-    /// Ready once everything is durable, or never will be.
+    /// Ready once every batch is durable, or never will be because its log has failed.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         let poll = |it: &Needed| it.partition.poll_durable(it.recovery_point, context.waker());
         self.needed.retain(|it| poll(it) != Poll::Ready(true));
@@ -140,7 +140,7 @@ impl Delayed for DelayedProduce {
         self.timeout
     }
 
-    /// The batches are appended, and may become durable later.
+    /// The batches are appended and may still become durable, as after any timeout in Kafka.
     fn finish(&mut self) -> Frame {
         self.fail(ErrorCode::REQUEST_TIMED_OUT)
     }
@@ -151,7 +151,7 @@ impl Delayed for DelayedProduce {
 }
 
 impl DelayedProduce {
-    /// The response, with this error for what is not durable.
+    /// The response, with this error for the batches that are not durable.
     fn fail(&mut self, error_code: ErrorCode) -> Frame {
         for needed in &self.needed {
             let (topic, partition) = needed.result;
@@ -184,7 +184,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
 
-    /// A minute after the example was sent.
+    /// A minute after the timestamp of the example batch.
     const NOW: Now = Now { monotonic: 0, timestamp: 1_795_337_147_207 };
 
     /// A broker with `--sync always` and the topic `orders`.
@@ -254,7 +254,7 @@ mod tests {
         assert!(partition.append(&batch::EXAMPLE).is_err());
     }
 
-    /// Counts how often it is woken; its strong count says who keeps it.
+    /// Counts its wake-ups. Its strong count shows whether a partition still holds it.
     #[derive(Default)]
     struct Alarm(AtomicUsize);
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_that_no_longer_waits_is_forgotten() {
+    fn a_finished_fetch_unregisters_its_waker() {
         let broker = broker(&SimulatedDisk::new(1));
         let partition = FetchPartition { partition_max_bytes: 1, ..Default::default() };
         let (topic, partitions) = ("orders".into(), vec![partition]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kafka_calls_an_invalid_record() {
+    fn invalid_and_corrupt_batches_get_kafkas_error_codes() {
         let broker = broker(&SimulatedDisk::new(1));
         let catalog = broker.topics.catalog();
         let partition = &catalog.by_name("orders").unwrap().partitions[0];

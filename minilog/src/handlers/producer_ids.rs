@@ -1,12 +1,12 @@
-//! InitProducerId: a number for each idempotent producer, never given twice.
+//! InitProducerId: assigning a unique id to each idempotent producer.
 //!
-//! Two producers with the same id would each take the other's batches for duplicates of their own,
-//! and records would be lost. So an id must not be given again after a crash. Writing each one to
-//! the disk would make every start of a producer wait for it; instead a block of 1,000 is reserved:
+//! If two producers had the same id, the broker would take batches of one for duplicates of the
+//! other and lose records. So no id may be assigned again after a crash. Writing each id to the
+//! disk would cost a sync per producer, so the broker reserves blocks of 1,000 ids:
 //!
 //! ```text
-//! start      the file says 2000: write 3000, sync, give 2000, 2001, ..
-//! crash      the file says 3000: the ids up to 2999 are lost, none is given twice
+//! start      the file has 2000: write 3000, sync, assign 2000, 2001, ..
+//! crash      the file has 3000: unused ids up to 2999 are lost, but none is assigned twice
 //! ```
 //!
 //! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 const FILE: &str = "producer-ids";
-/// Ids reserved at once (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
+/// The number of ids in a block (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
 const BLOCK: i64 = 1000;
 
 /// The ids of idempotent producers.
@@ -33,12 +33,12 @@ pub struct ProducerIds {
 }
 
 impl ProducerIds {
-    /// The ids of a data directory. Reserves nothing yet.
+    /// The ids of a data directory. Reserves no block yet.
     pub fn new(disk: Arc<dyn Disk>) -> ProducerIds {
         ProducerIds { directory: Directory::new(disk, ""), reserved: Mutex::new(0..0) }
     }
 
-    /// An id that was never given before. Blocks on the disk once in a thousand calls.
+    /// Returns a new id. Blocks on the disk once in a thousand calls.
     pub fn next(&self) -> io::Result<i64> {
         let mut reserved = self.reserved.lock();
         if reserved.is_empty() {
@@ -53,7 +53,7 @@ impl ProducerIds {
         Ok(reserved.next().expect("it is not empty"))
     }
 
-    /// Gives a producer its id.
+    /// Handles InitProducerId.
     pub(super) fn assign(&self, request: &InitProducerIdRequest) -> InitProducerIdResponse {
         let assigned = match request.transactional_id {
             Some(_) => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
@@ -72,7 +72,7 @@ mod tests {
     use minikit::storage::{SimulatedDisk, every_cut};
 
     #[test]
-    fn no_id_is_given_twice() {
+    fn no_id_is_assigned_twice() {
         let cuts = every_cut(
             1,
             |disk, given: &mut Vec<i64>| {

@@ -1,7 +1,7 @@
-//! Creating, deleting and growing topics, deleting their records, and their size on the disk.
+//! Creating, deleting and growing topics, deleting their records, and reporting their size.
 //!
-//! All but the last block on the disk. A topic can have any number of partitions and one replica:
-//! this is a cluster of one node, and says so with Kafka's own error.
+//! All but the last block on the disk. The cluster has one node, so a replication factor other than
+//! 1 is refused with Kafka's `INVALID_REPLICATION_FACTOR`.
 //!
 //! # DeleteRecords
 //!
@@ -10,8 +10,8 @@
 //! the log starts at 500; segment 0 is deleted, segment 400 still has 500 to 799
 //! ```
 //!
-//! The new start is written to the checkpoint before the response. Kafka writes it within a minute,
-//! and after a `kill -9` before that the deleted records of segment 400 can be read again.
+//! The new start is written to the checkpoint before the response. Kafka writes it within a minute:
+//! after an earlier `kill -9` the deleted records of segment 400 can be read again.
 //!
 //! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
@@ -25,10 +25,10 @@ use crate::wire::ErrorCode;
 use crate::wire::configs::ConfigEntry;
 use crate::wire::topics::*;
 
-const OFFSETS_ARE_INSIDE: &str = "groups store their offsets in it";
+const OFFSETS_ARE_INSIDE: &str = "__consumer_offsets is internal: groups store their offsets in it";
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
 
-/// The two fields of a response that say how it went.
+/// The error code and message of a response.
 pub fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
     result.map_or_else(|it| (it.error_code, Some(it.text)), |()| (ErrorCode::NONE, None))
 }
@@ -93,13 +93,13 @@ pub fn delete_topics(broker: &Broker, request: DeleteTopicsRequest) -> DeleteTop
     let wanted = request.topics.into_iter().chain(by_name);
     let mut responses = wanted.map(|it| find_deletable(broker, it)).collect::<Vec<_>>();
 
-    // All of them at once: a deletion waits for the disk.
+    // Delete all of them at once, to share the syncs.
     let found = responses.iter_mut().filter(|it| !it.error_code.is_error()).collect::<Vec<_>>();
     let names = found.iter().filter_map(|it| it.name.clone()).collect::<Vec<_>>();
     let deleted = broker.topics.delete(&names);
     for ((response, name), deleted) in found.into_iter().zip(&names).zip(deleted) {
         match deleted {
-            // If the log of the groups is closed, the offsets stay until they expire.
+            // If the log of the groups has failed, the offsets stay until they expire.
             Ok(()) => drop(Groups::event(broker, |it, _, out| it.delete_topic(name, out))),
             failed => (response.error_code, response.error_message) = outcome(failed),
         }
@@ -164,7 +164,7 @@ pub fn delete_records(broker: &Broker, request: DeleteRecordsRequest) -> DeleteR
         response.topics.push(ByTopic { partitions: partitions.collect(), name });
     }
 
-    // What was deleted must stay so after a crash; then the files can go.
+    // Make the new starts durable first, then delete files: a crash must not bring records back.
     let written = broker.topics.write_checkpoints();
     let now = (broker.groups.now)().timestamp;
     let delete = |it: &Partition| it.delete_old_segments(now).map(drop);
@@ -176,7 +176,7 @@ pub fn delete_records(broker: &Broker, request: DeleteRecordsRequest) -> DeleteR
     response
 }
 
-/// The bytes of partitions on the disk, for `kafka-log-dirs.sh`.
+/// The size of partitions on the disk, for `kafka-log-dirs.sh`.
 pub fn describe_log_dirs(
     broker: &Broker,
     request: &DescribeLogDirsRequest,

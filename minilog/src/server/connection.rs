@@ -1,4 +1,4 @@
-//! One client: frames in, steps, frames out.
+//! One client's connection: reads request frames, handles them, writes response frames.
 //!
 //! ```text
 //! read   [size][request 1][size][request 2][size][requ
@@ -8,10 +8,9 @@
 //!
 //! A producer sends up to five requests before it reads a response. All complete frames of a read
 //! are handled before anything is written, so that their responses share a system call. A request
-//! that waits is the exception: what is due is written first.
+//! that must wait is the exception: the responses collected so far are written first.
 //!
-//! A frame that is longer than [`FRAME_BYTES_MAX`] closes the connection before anything is
-//! allocated for it.
+//! A frame longer than [`FRAME_BYTES_MAX`] closes the connection before any memory is allocated.
 //!
 //! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
 
@@ -28,7 +27,7 @@ use std::io;
 use std::pin::pin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The least room to read into: several requests of a producer with default settings.
+/// The minimum read buffer. It fits several requests of a producer with default settings.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Serves a client until either side closes.
@@ -43,7 +42,7 @@ pub async fn serve(
     let peer = stream.peer();
     let host = format!("/{}", peer.rsplit_once(':').map_or("", |(host, _)| host));
     loop {
-        // Everything that is complete.
+        // Handle every complete frame in the buffer.
         while let Some(size) = frame_size(&buffer)?.filter(|size| buffer.len() >= 4 + size) {
             buffer.advance(4);
             let frame = buffer.split_to(size).freeze();
@@ -52,8 +51,8 @@ pub async fn serve(
             let _timed = api.map(|it| server.requests[it].start());
             match handle(&server.broker, &host, frame) {
                 Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
-                // Nobody waits for it, but consumers may see it only after the flush.
-                Step::Silent { needs_flush: true } => server.upkeep.flush_soon(),
+                // With acks=0 no producer waits, but consumers see the records only after a flush.
+                Step::Silent { needs_flush: true } => server.maintenance.flush_soon(),
                 Step::Silent { needs_flush: false } => {}
                 Step::Close(reason) => {
                     stream.write_all(&out).await?;
@@ -61,7 +60,8 @@ pub async fn serve(
                 }
                 Step::Delay(waiting) => {
                     write_out(&stream, &mut out, NO_MORE).await?;
-                    // At a shutdown the disk answers soon, and other clients do not.
+                    // A shutdown interrupts waits for other clients, which may take minutes, but
+                    // not waits for the disk, which end soon.
                     let is_interrupted = !waiting.needs_flush();
                     let waited = tokio::select! {
                         () = &mut requested, if is_interrupted => None,
@@ -80,7 +80,7 @@ pub async fn serve(
         }
         write_out(&stream, &mut out, NO_MORE).await?;
 
-        // Room for the rest of a long frame at once, or for whatever comes.
+        // Reserve space for the rest of a long frame at once, so that it takes few reads.
         let rest = frame_size(&buffer)?.map_or(0, |size| 4 + size - buffer.len());
         buffer.reserve(rest.max(READ_BYTES));
         tokio::select! {
@@ -92,7 +92,7 @@ pub async fn serve(
     }
 }
 
-/// The size of the frame at the start of the buffer, once it is there.
+/// The size of the frame at the start of the buffer. None until its four bytes have arrived.
 fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
     let Some(size) = buffer.first_chunk::<4>() else { return Ok(None) };
     let size = i32::from_be_bytes(*size);
@@ -105,8 +105,8 @@ fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
     }
 }
 
-/// Waits for a request, for minutes perhaps. None if the client has disconnected meanwhile: its
-/// group must not count on it.
+/// Waits until a delayed request can be answered, which can take minutes. None if the client
+/// disconnects first: its group must stop waiting for it.
 async fn wait(
     server: &Server,
     purgatory: &Purgatory,
@@ -119,7 +119,7 @@ async fn wait(
         let ready = poll_fn(|context| {
             let ready = waiting.poll(context);
             if ready.is_pending() && waiting.needs_flush() {
-                server.upkeep.flush_soon();
+                server.maintenance.flush_soon();
             }
             ready
         });
@@ -127,7 +127,7 @@ async fn wait(
             biased;
             frame = ready => return Ok(Some(frame)),
             () = &mut time_is_over => return Ok(Some(waiting.finish())),
-            // Reading is how a disconnection is noticed. What a client sends ahead waits its turn.
+            // Only a read notices a disconnect. Pipelined requests stay in the buffer until later.
             count = stream.read_buf(buffer), if buffer.len() < READ_BYTES => if count? == 0 {
                 return Ok(None);
             },

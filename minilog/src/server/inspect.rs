@@ -1,4 +1,4 @@
-//! What the admin endpoint shows of a broker: metrics for Prometheus, health, and the state page.
+//! The admin endpoint of a broker: metrics for Prometheus, health, and the state page.
 //!
 //! ```text
 //! minilog_partition_high_watermark{topic="orders",partition="0"} 42
@@ -8,8 +8,8 @@
 //! minilog_work_in_progress{work="Fetch"} 3                    three consumers wait for records
 //! ```
 //!
-//! Reading them takes the lock of each partition in turn, for less than a microsecond, so they are
-//! not of one instant. Prometheus computes rates and mean latencies; there are no percentiles.
+//! Reading them locks partitions in turn, each for less than a microsecond, so the values are not
+//! from one instant. Prometheus computes rates and mean latencies; there are no percentiles.
 //!
 //! Kafka counterpart: the JMX beans `kafka.log:type=Log`, `kafka.network:type=RequestMetrics` and
 //! `kafka.server:type=DelayedOperationPurgatory`. Kafka's broker does not know the lag of a group;
@@ -21,18 +21,18 @@ use crate::handlers::group_admin::state_name;
 use crate::wire::APIS;
 use minikit::admin::{Exposition, Inspect, StatePage};
 
-/// A table of the state page, of whose columns some are metrics.
+/// A table of the state page. Some of its columns are also metrics.
 struct Table {
     title: &'static str,
     note: &'static str,
-    /// What the rows are told apart by.
+    /// The columns that identify a row, which are the labels of its metrics.
     labels: &'static [&'static str],
     columns: &'static [Column],
-    /// The values of the labels and of the columns.
+    /// For each row, the values of `labels` and those of `columns`.
     rows: Vec<(Vec<String>, Vec<i64>)>,
 }
 
-/// A column, its metric if it has one, and what the metric says.
+/// A column's title, the name of its metric (empty if it has none), and the metric's help text.
 type Column = (&'static str, &'static str, &'static str);
 
 impl Server {
@@ -88,7 +88,7 @@ impl Server {
     /// How far the groups have read their partitions.
     fn progress(&self) -> Table {
         let catalog = self.broker.topics.catalog();
-        // A partition that is gone has no records that are not read.
+        // A deleted partition has no unread records: its lag is 0.
         let high_watermark = |topic: &str, partition: i32| {
             let topic = catalog.by_name(topic)?;
             Some(topic.partitions.get(partition as usize)?.high_watermark())
@@ -113,19 +113,19 @@ impl Server {
         }
     }
 
-    /// What requests and flushes have cost so far.
+    /// The number and total time of requests and flushes so far.
     fn work(&self) -> Table {
         let requests = APIS.iter().map(|it| it.name).zip(&self.requests);
         let all = requests.chain([("Flush", &self.broker.topics.flushes)]);
         Table {
             title: "Requests, and flushes of a partition",
-            note: "Fetches in progress wait for records, JoinGroups for other members, Produces \
-                   for a flush.",
+            note: "Fetch requests in progress wait for records, JoinGroup requests for other \
+                   members, Produce requests for a flush.",
             labels: &["work"],
             columns: &[
-                ("done", "minilog_work_total", "Requests answered, partitions flushed."),
-                ("microseconds", "minilog_work_microseconds_total", "How long they took."),
-                ("in progress", "minilog_work_in_progress", "Those that run or wait."),
+                ("done", "minilog_work_total", "Requests answered, or partitions flushed."),
+                ("microseconds", "minilog_work_microseconds_total", "Their total duration."),
+                ("in progress", "minilog_work_in_progress", "Requests running or waiting."),
             ],
             rows: all.map(|(name, it)| (vec![name.to_owned()], it.values())).collect(),
         }
@@ -138,7 +138,7 @@ impl Inspect for Server {
         out.gauge("minilog_connections", "Clients connected.", connections.current());
         let help = "Clients accepted.";
         out.counter("minilog_connections_accepted_total", help, connections.accepted());
-        let help = "Clients refused, because there were too many.";
+        let help = "Clients refused because of --max-connections.";
         out.counter("minilog_connections_refused_total", help, connections.refused());
 
         for table in self.tables() {
@@ -176,7 +176,7 @@ impl Inspect for Server {
         page
     }
 
-    /// Healthy as long as the locks of all partitions can be taken.
+    /// Healthy while the lock of every partition can be taken.
     fn healthy(&self) -> Result<(), String> {
         self.partitions();
         Ok(())

@@ -4,15 +4,15 @@
 //! |---|---|
 //! | [`connection`] | one client from its first byte to its last |
 //! | [`send`] | responses, from memory or by `sendfile` |
-//! | [`upkeep`] | flushing, checkpoints and retention, on a thread of their own |
+//! | [`maintenance`] | flushing, checkpoints and retention, on a thread of their own |
 //! | `inspect` | metrics, health and the state page |
 //! | [`start`] | from options to a running server |
 
 pub mod connection;
 mod inspect;
+pub mod maintenance;
 pub mod send;
 pub mod start;
-pub mod upkeep;
 
 use crate::engine::group::events::Now;
 use crate::handlers::group::Groups;
@@ -24,19 +24,19 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use self::upkeep::Upkeep;
+use self::maintenance::Maintenance;
 
-/// What the server shapes of minikit call.
+/// The state shared by all connections; minikit's server calls its [`Hooks`] and [`Service`].
 pub struct Server {
-    /// What the handlers work on.
+    /// The topics and groups that the handlers work on.
     pub broker: Arc<Broker>,
-    /// The thread that flushes.
-    pub upkeep: Arc<Upkeep>,
-    /// What requests have cost so far, in the order of [`APIS`](crate::wire::APIS).
+    /// Asks the thread that flushes for a flush.
+    pub maintenance: Arc<Maintenance>,
+    /// The number and time of requests so far, in the order of [`APIS`](crate::wire::APIS).
     pub requests: Vec<Meter>,
     /// The number of clients.
     pub connections: Connections,
-    /// How many there may be.
+    /// The maximum number of clients.
     pub connections_max: usize,
 }
 
@@ -56,7 +56,7 @@ impl Hooks for Server {
 }
 
 impl Service for Server {
-    /// Its number, and what waits on it.
+    /// The number of the core, and the requests that wait on it.
     type Core = (usize, Purgatory);
 
     fn core(&self, index: usize) -> Self::Core {
@@ -71,9 +71,8 @@ impl Service for Server {
         }
     }
 
-    /// Every core advances its timers, and one of them tells the groups the time. A group that
-    /// changes is appended to `__consumer_offsets` here, as for a request; flushing is the upkeep
-    /// thread's.
+    /// Every core advances its own timers. Core 0 also ticks the groups. A group that changes is
+    /// appended to `__consumer_offsets` here, as in a request; the maintenance thread flushes it.
     async fn background(self: Arc<Self>, core: Rc<Self::Core>, _shutdown: Shutdown) {
         let (index, purgatory) = &*core;
         let tick_groups = async {
@@ -90,10 +89,10 @@ impl Service for Server {
     }
 }
 
-/// How often groups look for what is due.
+/// How often the deadlines of groups are checked.
 const GROUPS_EVERY: Duration = Duration::from_millis(100);
 
-/// The time by both clocks.
+/// The current time by both clocks.
 pub fn now() -> Now {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     Now { monotonic: START.elapsed().as_millis() as i64, timestamp: now_ms() }

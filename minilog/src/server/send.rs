@@ -7,15 +7,15 @@
 //!
 //! `MSG_MORE` keeps the kernel from sending the few bytes in front as a packet of their own.
 //!
-//! # What a slow disk must not do
+//! # Why read old segments on a helper thread first?
 //!
-//! `sendfile` reads pages that are not in memory, and blocks meanwhile: the thread, and with it all
-//! its other clients. The pages of the active segment were written a moment ago. Those of older
+//! `sendfile` reads missing pages from the disk and blocks its thread, and with it every other
+//! client of that thread. The pages of the active segment were written a moment ago. Those of older
 //! segments are first read on a helper thread, by `sendfile` to `/dev/null`, which copies nothing.
-//! They can be evicted again before they are sent; that takes a machine without memory, and costs
-//! what it would have cost without this.
+//! The kernel can evict them again before they are sent. That needs a machine short of memory, and
+//! then costs no more than without the helper thread.
 //!
-//! One call sends at most [`PIECE_BYTES`], and then other clients have their turn.
+//! One call sends at most [`PIECE_BYTES`]; after it other clients get their turn.
 //!
 //! Kafka counterpart: `FileRecords.writeTo` (`FileChannel.transferTo`), and
 //! `FileRecords.prepareForRead` (KAFKA-7504), which warms up to 64 KiB.
@@ -31,14 +31,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::task::{spawn_blocking, yield_now};
 
-/// Longer pieces are written from where they are, shorter ones are gathered.
+/// Pieces up to this size are copied into one buffer; longer ones are written directly.
 const GATHER_BYTES_MAX: usize = 16 * 1024;
-/// For [`write_out`]: what was gathered goes at once.
+/// For [`write_out`]: send the buffer now; nothing follows.
 pub const NO_MORE: SendFlags = SendFlags::empty();
-/// The most that one system call sends, and what is warmed at once.
+/// The most bytes that one system call sends, or that [`warm`] reads at a time.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// Sends a frame. Short pieces only go to `out`: what follows may share a system call with them.
+/// Sends a frame. Short pieces are only appended to `out`, to share a system call with the next.
 pub async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::Result<()> {
     for piece in frame.pieces() {
         match piece {
@@ -56,7 +56,7 @@ pub async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::
     Ok(())
 }
 
-/// Sends what was gathered; with [`SendFlags::MORE`] in one packet with what comes next.
+/// Sends the gathered bytes. With [`SendFlags::MORE`] they share a packet with the next send.
 pub async fn write_out(stream: &Stream, out: &mut Vec<u8>, more: SendFlags) -> io::Result<()> {
     let flags = SendFlags::NOSIGNAL | more;
     let mut sent = 0;
@@ -97,12 +97,12 @@ async fn warm(slice: &Slice, mut position: u64, end: u64) -> io::Result<()> {
     blocking(read).await
 }
 
-/// Calls `job` on a thread that may wait for the disk.
+/// Calls `job` on a helper thread, which may block on the disk.
 pub async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(job).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-/// One call of `sendfile`. Returns how many bytes went, at least one.
+/// Calls `sendfile` once. Returns the number of bytes sent, at least one.
 fn copy(slice: &Slice, to: BorrowedFd<'_>, position: u64, end: u64) -> io::Result<usize> {
     let file = slice.file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
     let mut position = position;

@@ -1,15 +1,15 @@
-//! From options to a running server, and from its end to a clean shutdown.
+//! Starting the server from its options, and shutting it down cleanly.
 //!
 //! ```text
-//! lock the data directory -> open the topics (recovery) -> load the groups -> upkeep thread
+//! lock the data directory -> open the topics (recovery) -> load the groups -> maintenance thread
 //!   -> sockets -> ready
-//! SIGTERM -> connections end -> upkeep thread ends -> flush everything, leave the marker
+//! SIGTERM -> connections end -> maintenance thread ends -> flush everything, leave the marker
 //! ```
 //!
-//! The marker `.kafka_cleanshutdown` is written last, and only if everything before it worked. A
-//! `kill -9` leaves none, and the next start recovers.
+//! The marker `.kafka_cleanshutdown` is written last, and only if every step before it succeeded.
+//! After a `kill -9` it is missing, so the next start runs recovery.
 
-use super::upkeep::{UpkeepThread, clean, flush_and_delete};
+use super::maintenance::{MaintenanceThread, clean, flush_and_delete};
 use super::{Server, now, now_ms};
 use crate::engine::group::coordinator::GroupConfig;
 use crate::engine::log::config::LogConfig;
@@ -29,15 +29,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// What a server is started with: the options of `minilog serve`, by which clap explains them.
+/// The options of `minilog serve`. Their comments are also the text of `--help`.
 #[derive(clap::Parser)]
-pub struct Start {
+pub struct ServeOptions {
     #[command(flatten)]
     common: ServeArgs,
     /// Where topics are kept; created if missing
     #[arg(long, value_name = "DIR", default_value = "minilog-data")]
     data_dir: PathBuf,
-    /// What clients are told to connect to, if it is not the address listened on
+    /// The address that clients are told to connect to, if not the one listened on
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     advertise: Option<(String, u16)>,
     /// When records are acknowledged: `os` from the page cache as in Kafka; `always` after a sync,
@@ -47,7 +47,7 @@ pub struct Start {
     /// Create topics that clients ask for, as auto.create.topics.enable
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     auto_create_topics: bool,
-    /// Partitions of a topic that does not say how many, as num.partitions
+    /// Partitions of a topic created without a number of them, as num.partitions
     #[arg(long, value_name = "N", default_value_t = 1)]
     num_partitions: i32,
     /// Bytes of a segment, as log.segment.bytes
@@ -65,15 +65,15 @@ pub struct Start {
     /// Minutes to keep the offsets of a group without members, as offsets.retention.minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 10_080)]
     offsets_retention_minutes: u32,
-    /// Milliseconds between two looks for logs to compact, as log.cleaner.backoff.ms
+    /// Milliseconds between checks for logs to compact, as log.cleaner.backoff.ms
     #[arg(long, value_name = "MS", default_value_t = 15_000)]
     log_cleaner_backoff_ms: u64,
-    /// Clients at a time
+    /// Maximum number of connected clients
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_connections: usize,
 }
 
-impl Start {
+impl ServeOptions {
     fn log_config(&self) -> LogConfig {
         LogConfig {
             segment_bytes: self.segment_bytes.into(),
@@ -97,46 +97,46 @@ impl Start {
 ///
 /// # Errors
 /// If the data directory cannot be locked or read, an address is taken, or the last flush fails.
-pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error>> {
-    let data = DataDir::lock(&start.data_dir)?;
+pub fn run(options: ServeOptions, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error>> {
+    let data = DataDir::lock(&options.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, warnings) = Topics::open(Arc::clone(&disk), start.log_config(), random)?;
+    let (topics, warnings) = Topics::open(Arc::clone(&disk), options.log_config(), random)?;
     warnings.iter().for_each(|it| tracing::warn!("{it}"));
-    tracing::info!("opened {} in {} ms", start.data_dir.display(), now_ms() - started);
+    tracing::info!("opened {} in {} ms", options.data_dir.display(), now_ms() - started);
 
     let broker = Arc::new(Broker {
         topics,
-        auto_create_topics: start.auto_create_topics,
-        num_partitions: start.num_partitions,
-        data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
+        auto_create_topics: options.auto_create_topics,
+        num_partitions: options.num_partitions,
+        data_dir: std::path::absolute(&options.data_dir)?.display().to_string(),
         producer_ids: ProducerIds::new(disk),
-        groups: Groups::new(start.group_config(), now),
-        advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),
+        groups: Groups::new(options.group_config(), now),
+        advertised: options.advertise.map_or_else(OnceLock::new, OnceLock::from),
     });
     let skipped = group_log::load(&broker)?;
     if skipped > 0 {
         tracing::warn!("{skipped} records of __consumer_offsets cannot be read");
     }
-    let upkeep = UpkeepThread::start("upkeep", &broker, flush_and_delete)?;
-    let backoff = Duration::from_millis(start.log_cleaner_backoff_ms);
-    let cleaner = UpkeepThread::start("cleaner", &broker, move |upkeep, wanted, broker| {
-        clean(upkeep, wanted, broker, backoff);
+    let maintenance = MaintenanceThread::start("maintenance", &broker, flush_and_delete)?;
+    let backoff = Duration::from_millis(options.log_cleaner_backoff_ms);
+    let cleaner = MaintenanceThread::start("cleaner", &broker, move |handle, wanted, broker| {
+        clean(handle, wanted, broker, backoff);
     })?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
-        upkeep: Arc::clone(&upkeep.upkeep),
+        maintenance: Arc::clone(&maintenance.handle),
         requests: APIS.iter().map(|_| Meter::default()).collect(),
         connections: Connections::new(),
-        connections_max: start.max_connections,
+        connections_max: options.max_connections,
     });
     let start_admin = |address| minikit::admin::start(address, Arc::clone(&server));
-    let admin = start.common.admin.map(start_admin).transpose()?;
+    let admin = options.common.admin.map(start_admin).transpose()?;
     if let Some(admin) = &admin {
         tracing::info!("state page on http://{}/", admin.address());
     }
     minikit::server::run(
-        start.common.options(),
+        options.common.options(),
         Spread(server),
         Shutdown::new(),
         |bound, _listeners| {
@@ -147,13 +147,13 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         },
     )?;
 
-    // Nobody appends any more. The threads must be gone before the last flush.
-    drop((cleaner, upkeep));
+    // No client appends any more. The threads must end before the last flush.
+    drop((cleaner, maintenance));
     broker.topics.close()?;
     Ok(())
 }
 
-/// Random bytes for ids: the standard library seeds its hashers from the system.
+/// Random bytes for ids, from the standard library's hashers, which the system's randomness seeds.
 fn random() -> [u8; 16] {
     let [high, low] = [0, 1].map(|part: u64| RandomState::new().hash_one(part).to_be_bytes());
     std::array::from_fn(|index| if index < 8 { high[index] } else { low[index - 8] })

@@ -1,20 +1,21 @@
-//! The requests of the broker, and decoding and encoding whole frames.
+//! The list of requests, and encoding and decoding whole frames.
 //!
-//! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
-//! [`Request`] has one variant per row. Both come from one list at the end of this file.
+//! [`APIS`] has one row per request: its key, its name, its versions, and the tables of its request
+//! and response. [`Request`] has one variant per row. One list at the end of this file generates
+//! both.
 //!
-//! Every request that is decoded is served, and announced. Each has a header in front:
+//! The broker serves and advertises every request of the list. A header precedes each body:
 //!
 //! ```text
 //! request    size  api_key api_version correlation_id client_id [tagged fields]  body
 //! response   size                      correlation_id           [tagged fields]  body
 //! ```
 //!
-//! A response carries neither key nor version: the client remembers what it asked under the
-//! correlation id. Responses come in the order of the requests, so a client may send several
-//! requests before it reads the first response.
+//! A response contains neither key nor version: the client remembers them by the correlation id.
+//! Responses come in the order of the requests, so a client may send several requests before it
+//! reads the first response.
 //!
-//! # Which version a header has
+//! # The versions of headers
 //!
 //! | | old body | flexible body |
 //! |---|---|---|
@@ -22,11 +23,11 @@
 //! | response | 0 | 1: tagged fields at the end |
 //! | response of ApiVersions | 0 | 0 |
 //!
-//! The first eight bytes of a request are the same in every version that exists or will exist. That
-//! is how a broker can answer an ApiVersions request of a version it does not know.
+//! The first eight bytes of a request have the same format in all versions, future ones included.
+//! So a broker can answer an ApiVersions request of a version that it does not know.
 //!
-//! The client id has a length of two bytes even in front of a flexible body. So both tables are in
-//! the old encoding, and a flexible header has an end of its own
+//! The client id has a length of two bytes even in a flexible header. So both tables use the old
+//! encoding, and the tagged fields of a flexible header are handled separately
 //! ([`Decoder::end_struct`](super::codec::Decoder::end_struct)).
 //!
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`; `RequestHeader.json`,
@@ -39,14 +40,14 @@ use bytes::Bytes;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// What the broker knows about one request.
+/// One row of [`APIS`].
 #[derive(Debug)]
 pub struct Api {
-    /// Its number.
+    /// The key, Kafka's number of the request.
     pub key: i16,
-    /// Its name in Kafka.
+    /// The name in Kafka.
     pub name: &'static str,
-    /// The versions that are decoded.
+    /// The versions that can be decoded.
     pub versions: RangeInclusive<i16>,
     /// The first version with the flexible encoding.
     pub flexible_from: i16,
@@ -59,7 +60,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The request of this number, if the broker has it.
+    /// The row with this key, if the broker serves that request.
     pub fn of(key: i16) -> Option<&'static Api> {
         APIS.iter().find(|api| api.key == key)
     }
@@ -70,36 +71,36 @@ impl Api {
     }
 }
 
-/// The body of a request, which is answered by one response.
+/// The body of a request, with the type of its response.
 pub trait RequestBody: Message {
     /// The body of the response.
     type Response: Message;
 }
 
 message! {
-    /// In front of every request.
+    /// Precedes the body of every request.
     pub struct RequestHeader {
-        0+ request_api_key:     i16,            "which request";
+        0+ request_api_key:     i16,            "the kind of request";
         0+ request_api_version: i16,            "its version";
-        0+ correlation_id:      i32,            "comes back in the response";
+        0+ correlation_id:      i32,            "repeated in the response";
         0+ client_id:           Option<String>, "for logs, quotas and metrics";
     }
 
-    /// In front of every response.
+    /// Precedes the body of every response.
     pub struct ResponseHeader {
         0+ correlation_id: i32, "that of the request";
     }
 }
 
-/// Why a frame is not a request that the broker can answer.
+/// The reason why the broker cannot decode a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RequestError {
-    /// The key or the version is not supported. An ApiVersions request is answered
-    /// ([`ApiVersionsResponse::unsupported`](super::api_versions::ApiVersionsResponse)); after
-    /// another one the connection must close, because the client waits for a response whose format
-    /// the broker does not know.
+    /// The key or the version is not supported. For ApiVersions there is a response
+    /// ([`ApiVersionsResponse::unsupported`](super::api_versions::ApiVersionsResponse)). For any
+    /// other request the connection must close, because the broker does not know the format of the
+    /// response that the client expects.
     Unsupported(RequestHeader),
-    /// The bytes are not the message that the header announces. The connection must close.
+    /// The body cannot be decoded. The connection must close.
     Malformed(DecodeError),
 }
 
@@ -124,8 +125,7 @@ impl From<DecodeError> for RequestError {
     }
 }
 
-/// Decodes a request from its frame, without the size in front. Bytes after the body are ignored,
-/// as in Kafka.
+/// Decodes a request from its frame, without the size prefix. Ignores bytes after the body.
 pub fn decode_request(frame: Bytes) -> Result<(RequestHeader, Request), RequestError> {
     let mut decoder = Decoder::new(frame, 0, false);
     let header = RequestHeader::decode(&mut decoder)?;
@@ -139,7 +139,7 @@ pub fn decode_request(frame: Bytes) -> Result<(RequestHeader, Request), RequestE
     Ok((header, body))
 }
 
-/// Encodes a request, its size in front.
+/// Encodes a request, including the size prefix.
 pub fn encode_request<M: Message>(
     correlation_id: i32,
     client_id: &str,
@@ -155,7 +155,7 @@ pub fn encode_request<M: Message>(
     encode(&header, true, version, body)
 }
 
-/// Encodes a response, its size in front.
+/// Encodes a response, including the size prefix.
 pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) -> Frame {
     encode(&ResponseHeader { correlation_id }, M::RESPONSE_HAS_TAGS, version, body)
 }
@@ -172,8 +172,8 @@ fn encode<M: Message>(header: &impl WireType, has_tags: bool, version: i16, body
     encoder.finish_frame()
 }
 
-/// Decodes a response from its frame, without the size in front: the correlation id and the body.
-/// `version` is that of the request.
+/// Decodes a response from its frame, without the size prefix. `version` is that of the request.
+/// Returns the correlation id and the body.
 pub fn decode_response<M: Message>(frame: Bytes, version: i16) -> Result<(i32, M), DecodeError> {
     let mut decoder = Decoder::new(frame, 0, false);
     let header = ResponseHeader::decode(&mut decoder)?;
@@ -198,7 +198,7 @@ macro_rules! apis {
             type Response = super::$module::$response;
         } )*
 
-        /// The requests of the broker, by number.
+        /// The requests that the broker serves, by key.
         pub static APIS: &[Api] = &[$( Api {
             key: super::$module::$request::KEY,
             name: stringify!($name),

@@ -1,5 +1,5 @@
-//! ApiVersions (key 18): the first request on every connection. The client learns which requests
-//! the broker has, and in which versions.
+//! ApiVersions (key 18): the first request on every connection. The response lists the requests
+//! that the broker serves, and their versions.
 //!
 //! # Example
 //!
@@ -18,17 +18,17 @@
 //!
 //! # The request that must never fail
 //!
-//! The client does not know yet what the broker understands, so the header of the response is
-//! always the same ([`api`](super::api)), and a version that the broker does not know is
-//! answered in version 0, with the error `UNSUPPORTED_VERSION` and the versions of ApiVersions
-//! itself ([`ApiVersionsResponse::unsupported`]). The client tries again with one of these.
+//! The client does not know the broker's versions yet. So the response has the same header in all
+//! versions ([`api`](super::api)). A request in an unknown version gets a response in version 0,
+//! with the error `UNSUPPORTED_VERSION` and the versions of ApiVersions itself
+//! ([`ApiVersionsResponse::unsupported`]). The client tries again with one of these.
 //!
-//! # Versions that are advertised and not served
+//! # Versions that are advertised but not served
 //!
-//! [`advertised`] announces Produce from version 0 on although 3 is the oldest that is served. Some
-//! versions of librdkafka conclude from a missing version 2 that the broker does not know LZ4, and
-//! from a missing version 3 that it does not know the current batch format. Kafka does the same
-//! (KAFKA-18659).
+//! [`advertised`] lists Produce from version 0 on, although 3 is the oldest version that is served.
+//! Some versions of librdkafka conclude from a missing version 2 that the broker does not support
+//! LZ4, and from a missing version 3 that it does not support the current batch format. Kafka does
+//! the same (KAFKA-18659).
 //!
 //! Kafka counterpart: `ApiVersionsRequest.json`, `ApiVersionsResponse.java`, KIP-511 and KIP-584.
 
@@ -37,13 +37,13 @@ use super::error_code::ErrorCode;
 use super::schema::{Message, message};
 
 message! {
-    /// Asks which requests the broker has.
+    /// Asks which requests the broker serves.
     pub struct ApiVersionsRequest: key 18, versions 0-4, flexible 3+ {
         3+ client_software_name:    String, "the client's library";
         3+ client_software_version: String, "the library's version";
     }
 
-    /// The requests of the broker and their versions.
+    /// The requests that the broker serves, and their versions.
     pub struct ApiVersionsResponse: key 18, versions 0-4, flexible 3+ {
         0+ error_code:       ErrorCode,       "UNSUPPORTED_VERSION or none";
         0+ api_keys:         Vec<ApiVersion>, "one entry per request";
@@ -57,8 +57,7 @@ message! {
 }
 
 impl ApiVersionsResponse {
-    /// The answer to an ApiVersions request of a version that is not supported. It must be encoded
-    /// in version 0.
+    /// The response to an ApiVersions request in an unsupported version. Encode it in version 0.
     pub fn unsupported() -> ApiVersionsResponse {
         let own = Api::of(ApiVersionsRequest::KEY).map(advertised);
         ApiVersionsResponse {
@@ -69,15 +68,15 @@ impl ApiVersionsResponse {
     }
 }
 
-/// What the broker announces for one request.
+/// The versions that the broker advertises for one request.
 pub fn advertised(api: &Api) -> ApiVersion {
     let produce = super::produce::ProduceRequest::KEY;
     let min_version = if api.key == produce { 0 } else { *api.versions.start() };
     ApiVersion { api_key: api.key, min_version, max_version: *api.versions.end() }
 }
 
-/// Returns true if a client may call itself so: letters, digits, and `-` and `.` between them
-/// (`[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`). Other names are an `INVALID_REQUEST`.
+/// Returns true for a valid name or version of a client's library: letters, digits, and `-` and `.`
+/// between them (`[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`). Others get `INVALID_REQUEST`.
 pub fn is_software_name(name: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn the_response_header_is_never_flexible() {
         let frame = encode_response(7, 3, &ApiVersionsResponse::default()).to_vec();
-        // Size, correlation id, and at once the error code; no tagged fields between them.
+        // The error code follows the correlation id, without tagged fields between them.
         assert_eq!(frame, [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 0]);
     }
 

@@ -1,9 +1,9 @@
-//! Reading and writing the types of the protocol: integers, strings, arrays and tagged fields.
+//! Encoding and decoding the protocol's types: integers, strings, arrays and tagged fields.
 //!
-//! Every message exists in an old and a *flexible* encoding (KIP-482); the version of the message
-//! decides. Integers are the same in both, big-endian. Lengths differ, and a flexible struct ends
-//! with tagged fields, a map from number to bytes in which a receiver skips what it does not know.
-//! This broker needs none of them: it skips all, and ends its own structs with a count of 0.
+//! Every message has an old and a *flexible* encoding (KIP-482), depending on its version. Integers
+//! are big-endian in both. Lengths differ, and a flexible struct ends with tagged fields, a map
+//! from numbers to bytes from which a receiver skips unknown numbers. This broker needs no tagged
+//! fields: it skips all of them, and ends its own structs with a count of 0.
 //!
 //! | type | old | flexible |
 //! |---|---|---|
@@ -31,7 +31,7 @@
 //! let mut decoder = Decoder::new(Bytes::from_static(b"\x02\x07orders"), 0, true);
 //! assert_eq!(Vec::<String>::decode(&mut decoder)?, topics);
 //!
-//! // A count is compared with the bytes that are there before memory is allocated.
+//! // A count is compared with the remaining bytes before memory is allocated.
 //! let mut decoder = Decoder::new(Bytes::from_static(b"\x7f\xff\xff\xff\0\x06orders"), 0, false);
 //! assert_eq!(
 //!     Vec::<String>::decode(&mut decoder).unwrap_err().to_string(),
@@ -40,26 +40,27 @@
 //! # Ok::<(), minilog::wire::codec::DecodeError>(())
 //! ```
 //!
-//! # What is copied
+//! # Which data is copied?
 //!
-//! Record batches are not: [`Records`] share the memory of the frame they were decoded from, and an
-//! encoded [`Frame`] refers to the batches instead of containing them. Strings and group metadata
-//! are copied on purpose. They are short, and a broker keeps some of them for hours: a member id
-//! that shared the memory of its frame would keep the whole frame allocated.
+//! Record batches are not copied: [`Records`] share the memory of the frame from which they were
+//! decoded, and an encoded [`Frame`] refers to its batches instead of containing them. Strings and
+//! group metadata are copied on purpose. They are short, and a broker keeps some of them for hours:
+//! if a member id shared the memory of its frame, it would keep the whole frame allocated.
 //!
-//! # What a hostile frame can cost
+//! # How much memory can a hostile frame allocate?
 //!
-//! No length is trusted. An array's count is at most the bytes left, and all arrays of a message
-//! together take at most [`ARRAY_BYTES_MAX`] of memory, because an element of one byte on the wire
-//! can be a struct of a hundred bytes in memory. There is no recursion: messages are not recursive.
+//! No length is trusted. The count of an array must not exceed the remaining bytes. All arrays of a
+//! message together may take at most [`ARRAY_BYTES_MAX`] of memory, because an element of one byte
+//! on the wire can be a struct of a hundred bytes in memory. The stack is not at risk, because no
+//! message contains itself.
 //!
 //! # Counterparts in Kafka
 //!
 //! `ByteBufferAccessor.java`, `SendBuilder.java` and `MessageSizeAccumulator.java`. Kafka computes
-//! the size of a message in a first pass and writes in a second; here it is written at once and the
-//! size filled in. Kafka keeps unknown tagged fields; a decoder here drops them, and librdkafka
-//! before 2.2, which miscounts their bytes, can connect because it gets none. Java turns bytes that
-//! are not UTF-8 into U+FFFD; here they are an error.
+//! the size of a message in a first pass and writes it in a second; here there is one pass, and the
+//! size is filled in at the end. Kafka keeps unknown tagged fields; here a decoder drops them.
+//! Kafka sends tagged fields, which librdkafka before 2.2 miscounts; here it gets none. Java
+//! replaces bytes that are not UTF-8 by U+FFFD; here they are an error.
 
 use super::ErrorCode;
 use crate::engine::log::segment::Slice;
@@ -68,14 +69,14 @@ use bytes::Bytes;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Bytes of memory for all arrays of one message: 300,000 partitions in a fetch request.
+/// The memory limit for all arrays of one message. It fits 300,000 partitions of a fetch request.
 pub const ARRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The longest string, as in Kafka: the old encoding cannot express a longer one.
+/// The longest string, as in Kafka: the old encoding cannot represent a longer one.
 const STRING_MAX: usize = i16::MAX as usize;
 
 /// A type that a field of a message can have.
 pub trait WireType: Sized {
-    /// What the type is on the wire.
+    /// The type on the wire.
     const KIND: Kind;
     /// True for `Option`.
     const IS_NULLABLE: bool = false;
@@ -92,10 +93,10 @@ pub trait WireType: Sized {
     }
 }
 
-/// A type with its length in front. Null has a length of its own, so that `Option` of such a type
+/// A type that is prefixed with its length. A special length means null, so `Option` of such a type
 /// is a [`WireType`] too.
-pub trait Lengthy: Sized {
-    /// What the type is on the wire.
+pub trait LengthPrefixed: Sized {
+    /// The type on the wire.
     const KIND: Kind;
 
     /// Reads what follows the length.
@@ -108,12 +109,12 @@ pub trait Lengthy: Sized {
     fn encode_content(&self, encoder: &mut Encoder);
 }
 
-/// What a type is on the wire, as data: for `explain` and the tables of fields.
+/// A type on the wire as data, for `explain` and the tables of fields.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// A type of this name in Kafka and this many bytes, and how it is shown.
+    /// A type of a fixed size: its name in Kafka, its size, and how to print it.
     Fixed(&'static str, usize, Show),
-    /// UTF-8.
+    /// A UTF-8 string.
     String,
     /// Bytes that the broker does not interpret.
     Bytes,
@@ -121,26 +122,26 @@ pub enum Kind {
     Records,
     /// Elements of one kind.
     Array(&'static Kind),
-    /// Another table.
+    /// A struct with its own table.
     Struct(&'static super::schema::Table),
 }
 
 /// Decodes a value and prints it.
 pub type Show = fn(&mut Decoder) -> Result<String, DecodeError>;
 
-/// Why bytes are not a message.
+/// The reason why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// The struct and its field, if the error is in one.
     pub field: Option<(&'static str, &'static str)>,
-    /// Where in the frame the decoder was.
+    /// The position in the frame.
     pub at: usize,
     /// What is wrong there.
     pub problem: String,
 }
 
 impl DecodeError {
-    /// The error with the name of the field, unless an inner field has named itself already.
+    /// Adds the name of the field, unless the error has that of an inner field already.
     #[cold]
     pub fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
         self.field = self.field.or(Some((table, field)));
@@ -163,11 +164,11 @@ impl std::error::Error for DecodeError {}
 #[derive(Debug)]
 pub struct Decoder {
     frame: Bytes,
-    /// Where the next value begins.
+    /// The position of the next value.
     pub at: usize,
     version: i16,
     is_flexible: bool,
-    /// Memory for arrays that may still be allocated.
+    /// How much more memory arrays may allocate.
     array_bytes: usize,
 }
 
@@ -177,17 +178,17 @@ impl Decoder {
         Decoder { frame, at: 0, version, is_flexible, array_bytes: ARRAY_BYTES_MAX }
     }
 
-    /// The rest of the frame as a message of another version: the body after the header.
+    /// Decodes the rest of the frame as a message of another version: the body after the header.
     pub fn with_version(self, version: i16, is_flexible: bool) -> Decoder {
         Decoder { version, is_flexible, ..self }
     }
 
-    /// Bytes left.
+    /// The number of bytes left.
     pub fn remaining(&self) -> usize {
         self.frame.len() - self.at
     }
 
-    /// An error at this position.
+    /// An error at the current position.
     #[cold]
     fn error(&self, problem: impl Into<String>) -> DecodeError {
         DecodeError { field: None, at: self.at, problem: problem.into() }
@@ -204,7 +205,7 @@ impl Decoder {
         Ok(&self.frame[self.at - length..self.at])
     }
 
-    /// An unsigned integer of at most 32 bits, seven to a byte, the lowest first.
+    /// Reads an unsigned integer of at most 32 bits, seven bits per byte, the lowest first.
     pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
         let mut value = 0u64;
         for shift in [0, 7, 14, 21, 28] {
@@ -217,7 +218,7 @@ impl Decoder {
         Err(self.error("a variable-length integer has more than 32 bits"))
     }
 
-    /// The length of a value of this kind, or `None` for null.
+    /// Reads the length of a value of this kind; `None` for null.
     pub fn length(&mut self, kind: &Kind) -> Result<Option<usize>, DecodeError> {
         let is_string = matches!(kind, Kind::String);
         let length = match (self.is_flexible, is_string) {
@@ -232,8 +233,8 @@ impl Decoder {
         }
     }
 
-    /// Reads a field of a struct, if the version of the message is one of `versions`. Null is an
-    /// error before version `null_from`.
+    /// Reads a field of a struct if the version of the message is in `versions`. Null is an error
+    /// before version `null_from`.
     #[inline]
     pub fn field<T: WireType>(
         &mut self,
@@ -254,7 +255,7 @@ impl Decoder {
         self.error("null is not allowed in this version")
     }
 
-    /// Reads the end of a struct: in a flexible one tagged fields, which are skipped.
+    /// Reads the end of a struct. Skips the tagged fields of a flexible one.
     pub fn end_struct(&mut self) -> Result<(), DecodeError> {
         let count = if self.is_flexible { self.uvarint()? } else { 0 };
         for _ in 0..count {
@@ -280,7 +281,7 @@ impl Encoder {
         Encoder { frame: Frame::default(), version, is_flexible }
     }
 
-    /// The same frame, continued as a message of another version: the body after the header.
+    /// Continues the frame with a message of another version: the body after the header.
     pub fn with_version(self, version: i16, is_flexible: bool) -> Encoder {
         Encoder { version, is_flexible, ..self }
     }
@@ -291,7 +292,7 @@ impl Encoder {
         self.frame.bytes.extend_from_slice(bytes);
     }
 
-    /// Writes an unsigned integer, seven bits to a byte, the lowest first: 300 is `ac 02`.
+    /// Writes an unsigned integer, seven bits per byte, the lowest first: 300 is `ac 02`.
     pub fn uvarint(&mut self, mut value: u32) {
         while value > 0x7f {
             self.frame.bytes.push(value as u8 | 0x80);
@@ -310,8 +311,8 @@ impl Encoder {
         }
     }
 
-    /// Writes a field of a struct, if the version of the message is one of `versions`. Null becomes
-    /// an empty value before version `null_from`.
+    /// Writes a field of a struct if the version of the message is in `versions`. Before version
+    /// `null_from`, null is written as an empty value.
     #[inline]
     pub fn field<T: WireType>(
         &mut self,
@@ -328,19 +329,19 @@ impl Encoder {
         }
     }
 
-    /// Writes the end of a struct: a flexible one has no tagged fields.
+    /// Writes the end of a struct: a flexible one has 0 tagged fields.
     pub fn end_struct(&mut self) {
         if self.is_flexible {
             self.uvarint(0);
         }
     }
 
-    /// The bytes written, records included, in one piece.
+    /// The bytes written, including records, in one piece.
     pub fn into_vec(self) -> Vec<u8> {
         self.frame.to_vec()
     }
 
-    /// The frame with its size filled in, for which the first bytes left room.
+    /// Fills in the size, for which the first bytes are reserved. Returns the frame.
     pub fn finish_frame(self) -> Frame {
         let mut frame = self.frame;
         let size = i32::try_from(frame.size() - Frame::SIZE_BYTES);
@@ -350,12 +351,12 @@ impl Encoder {
     }
 }
 
-/// An encoded message with its size in front: bytes, and the record batches that belong between
-/// them, in memory or in a file.
+/// An encoded message, prefixed with its size: bytes, and the record batches between them, which
+/// are in memory or in a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
     bytes: Vec<u8>,
-    /// Where in `bytes` each run of records belongs, ascending.
+    /// Records and the positions in `bytes` where they belong, in ascending order.
     records: Vec<(usize, Records)>,
 }
 
@@ -369,15 +370,15 @@ pub enum Piece<'a> {
 }
 
 impl Frame {
-    /// Bytes of the size in front of every frame, which does not count itself.
+    /// The length of the size prefix of every frame. The size does not include the prefix.
     pub const SIZE_BYTES: usize = 4;
 
-    /// Bytes of the whole frame.
+    /// The size of the whole frame, including the prefix.
     pub fn size(&self) -> usize {
         self.bytes.len() + self.records.iter().map(|(_, records)| records.length()).sum::<usize>()
     }
 
-    /// The frame in pieces, in order; none is empty.
+    /// The pieces of the frame in order. No piece is empty.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let starts = std::iter::once(0).chain(self.records.iter().map(|(at, _)| *at));
         let ends = self.records.iter().map(|(at, _)| *at).chain([self.bytes.len()]);
@@ -403,7 +404,7 @@ impl Frame {
     }
 }
 
-/// Types of a fixed size: Kafka's name, and how each is made from its bytes and the other way.
+/// Types of a fixed size: the name in Kafka, and the conversions from and to bytes.
 macro_rules! fixed {
     ($( $type:ident, $name:literal: $from:expr, $to:expr; )*) => { $(
         impl WireType for $type {
@@ -435,32 +436,32 @@ fixed! {
     ErrorCode, "int16": |it| ErrorCode(i16::from_be_bytes(it)), |it: ErrorCode| it.0.to_be_bytes();
 }
 
-impl<T: Lengthy> WireType for T {
-    const KIND: Kind = <T as Lengthy>::KIND;
+impl<T: LengthPrefixed> WireType for T {
+    const KIND: Kind = <T as LengthPrefixed>::KIND;
 
     fn decode(decoder: &mut Decoder) -> Result<T, DecodeError> {
         Option::<T>::decode(decoder)?.ok_or_else(|| decoder.null())
     }
 
     fn encode(&self, encoder: &mut Encoder) {
-        encoder.length(&<T as Lengthy>::KIND, Some(self.length()));
+        encoder.length(&<T as LengthPrefixed>::KIND, Some(self.length()));
         self.encode_content(encoder);
     }
 }
 
-impl<T: Lengthy> WireType for Option<T> {
-    const KIND: Kind = <T as Lengthy>::KIND;
+impl<T: LengthPrefixed> WireType for Option<T> {
+    const KIND: Kind = <T as LengthPrefixed>::KIND;
     const IS_NULLABLE: bool = true;
 
     fn decode(decoder: &mut Decoder) -> Result<Option<T>, DecodeError> {
-        let length = decoder.length(&<T as Lengthy>::KIND)?;
+        let length = decoder.length(&<T as LengthPrefixed>::KIND)?;
         length.map(|length| T::decode_content(decoder, length)).transpose()
     }
 
     fn encode(&self, encoder: &mut Encoder) {
         match self {
             Some(value) => value.encode(encoder),
-            None => encoder.length(&<T as Lengthy>::KIND, None),
+            None => encoder.length(&<T as LengthPrefixed>::KIND, None),
         }
     }
 
@@ -469,7 +470,7 @@ impl<T: Lengthy> WireType for Option<T> {
     }
 }
 
-impl Lengthy for String {
+impl LengthPrefixed for String {
     const KIND: Kind = Kind::String;
 
     fn decode_content(decoder: &mut Decoder, length: usize) -> Result<String, DecodeError> {
@@ -478,7 +479,7 @@ impl Lengthy for String {
     }
 
     /// Names come from a decoder and are short enough. An error message that quotes one can be too
-    /// long to express, and is cut.
+    /// long to encode; such a message is truncated.
     fn length(&self) -> usize {
         self.floor_char_boundary(STRING_MAX)
     }
@@ -488,7 +489,7 @@ impl Lengthy for String {
     }
 }
 
-impl Lengthy for Vec<u8> {
+impl LengthPrefixed for Vec<u8> {
     const KIND: Kind = Kind::Bytes;
 
     fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Vec<u8>, DecodeError> {
@@ -504,7 +505,7 @@ impl Lengthy for Vec<u8> {
     }
 }
 
-impl<T: WireType> Lengthy for Vec<T> {
+impl<T: WireType> LengthPrefixed for Vec<T> {
     const KIND: Kind = Kind::Array(&T::KIND);
 
     fn decode_content(decoder: &mut Decoder, count: usize) -> Result<Vec<T>, DecodeError> {
@@ -536,12 +537,12 @@ impl<T: WireType> Lengthy for Vec<T> {
     }
 }
 
-/// Record batches: bytes, or where in a file they are, for `sendfile`.
+/// Record batches: bytes, or a range of a file for `sendfile`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Records {
-    /// Bytes in memory; what a decoder gives.
+    /// Bytes in memory. A decoder returns only these.
     Bytes(Bytes),
-    /// A range of a segment. The bytes go from the page cache to the socket.
+    /// A range of a segment, which is sent from the page cache to the socket.
     File(Slice),
 }
 
@@ -561,7 +562,7 @@ impl Default for Records {
     }
 }
 
-impl Lengthy for Records {
+impl LengthPrefixed for Records {
     const KIND: Kind = Kind::Records;
 
     fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Records, DecodeError> {

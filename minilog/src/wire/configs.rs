@@ -1,7 +1,7 @@
 //! Configuration of topics and brokers: DescribeConfigs (key 32), IncrementalAlterConfigs (44).
 //!
-//! A resource is named by type and name: type [`TOPIC`] and `orders`, type [`BROKER`] and `1`.
-//! Every value says where it comes from: set on the topic, on the broker, or Kafka's default.
+//! A resource is identified by type and name: [`TOPIC`] and `orders`, or [`BROKER`] and `1`. Each
+//! value has its source: the topic, the broker, or Kafka's default.
 //!
 //! Kafka counterpart: `DescribeConfigsRequest.json`, `ConfigResource.java`, KIP-133, KIP-339.
 
@@ -16,12 +16,12 @@ pub const BROKER: i8 = 4;
 pub const SOURCE_TOPIC: i8 = 1;
 /// `config_source` of a value from the broker's configuration file or command line.
 pub const SOURCE_STATIC_BROKER: i8 = 4;
-/// `config_source` of a value that nobody has set.
+/// `config_source` of a default value.
 pub const SOURCE_DEFAULT: i8 = 5;
 
 /// `config_operation`: the value is replaced.
 pub const SET: i8 = 0;
-/// `config_operation`: the default is in force again.
+/// `config_operation`: the value is removed, so the default applies again.
 pub const DELETE: i8 = 1;
 /// `config_operation`: elements are added to a list.
 pub const APPEND: i8 = 2;
@@ -85,7 +85,7 @@ message! {
         0+ validate_only: bool,                      "check and change nothing";
     }
 
-    /// What was changed.
+    /// The results of the changes.
     pub struct IncrementalAlterConfigsResponse: key 44, versions 0-1, flexible 1+ {
         0+ throttle_time_ms: i32,                               "delay by quotas";
         0+ responses:        Vec<AlterConfigsResourceResponse>, "the results";

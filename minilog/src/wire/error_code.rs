@@ -1,9 +1,9 @@
-//! Error codes: what a broker answers in place of a result.
+//! Error codes, which a response contains in place of a result.
 //!
-//! A response can hold an error per partition and succeed for the rest, so errors are fields of
-//! messages. Some are instructions: after `NOT_LEADER_OR_FOLLOWER` a client asks for new metadata,
-//! after `REBALANCE_IN_PROGRESS` it joins its group again. Clients decide by the number alone, so
-//! only the number is on the wire.
+//! A response can contain an error for one partition and results for the others, so errors are
+//! fields of messages. Some errors tell the client what to do: after `NOT_LEADER_OR_FOLLOWER` it
+//! asks for new metadata, after `REBALANCE_IN_PROGRESS` it joins its group again. Clients decide by
+//! the number, and in many messages the number is all there is.
 //!
 //! ```
 //! use minilog::wire::error_code::ErrorCode;
@@ -13,8 +13,8 @@
 //! assert_eq!(ErrorCode(999).to_string(), "error 999");
 //! ```
 //!
-//! Kafka counterpart: `Errors.java`, which has 134 of them. These are the ones that this broker
-//! sends and that its client acts on.
+//! Kafka counterpart: `Errors.java`, which has 134 codes. These are the ones that this broker sends
+//! or that the client of this crate handles.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ macro_rules! error_codes {
         impl ErrorCode {
             $( #[doc = $meaning] pub const $name: ErrorCode = ErrorCode($code); )*
 
-            /// The name of the code and what it means, if it is one of these.
+            /// The name and the meaning of the code, if it is one of these.
             pub fn explain(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $( $code => Some((stringify!($name), $meaning)), )*
@@ -42,7 +42,7 @@ error_codes! {
     -1 UNKNOWN_SERVER_ERROR "The broker failed; its log says why.";
     0 NONE "No error.";
     1 OFFSET_OUT_OF_RANGE "The offset is before the start or after the end of the log.";
-    2 CORRUPT_MESSAGE "The checksum of a batch does not hold.";
+    2 CORRUPT_MESSAGE "The checksum of a batch is wrong.";
     3 UNKNOWN_TOPIC_OR_PARTITION "There is no such topic or partition.";
     6 NOT_LEADER_OR_FOLLOWER "Another broker leads the partition.";
     7 REQUEST_TIMED_OUT "The request was not completed within its timeout.";
@@ -62,13 +62,13 @@ error_codes! {
     27 REBALANCE_IN_PROGRESS "The group is rebalancing: join again.";
     32 INVALID_TIMESTAMP "A timestamp is too far from the broker's clock.";
     35 UNSUPPORTED_VERSION "The version of the request is not supported.";
-    36 TOPIC_ALREADY_EXISTS "There is a topic of this name.";
+    36 TOPIC_ALREADY_EXISTS "A topic of this name already exists.";
     37 INVALID_PARTITIONS "The number of partitions is not allowed.";
     38 INVALID_REPLICATION_FACTOR "More replicas than brokers, or none.";
     39 INVALID_REPLICA_ASSIGNMENT "The assignment names a broker that does not exist.";
     40 INVALID_CONFIG "A configuration value is not allowed.";
     42 INVALID_REQUEST "The request contradicts itself.";
-    44 POLICY_VIOLATION "The broker is configured not to allow it.";
+    44 POLICY_VIOLATION "The configuration or a limit of the broker does not allow it.";
     45 OUT_OF_ORDER_SEQUENCE_NUMBER "Batches of the producer are missing.";
     46 DUPLICATE_SEQUENCE_NUMBER "The batch was appended before.";
     47 INVALID_PRODUCER_EPOCH "A newer instance of the producer exists.";
@@ -80,20 +80,20 @@ error_codes! {
     74 FENCED_LEADER_EPOCH "The client knows an older leader epoch.";
     75 UNKNOWN_LEADER_EPOCH "The client knows a newer leader epoch.";
     79 MEMBER_ID_REQUIRED "Join again with the member id of this response.";
-    81 GROUP_MAX_SIZE_REACHED "The group has as many members as it may.";
+    81 GROUP_MAX_SIZE_REACHED "The group has reached its maximum number of members.";
     82 FENCED_INSTANCE_ID "Another member has taken over the static instance id.";
-    87 INVALID_RECORD "A record is not valid; the batch was not appended.";
-    100 UNKNOWN_TOPIC_ID "There is no topic of this id.";
+    87 INVALID_RECORD "A record is invalid; the batch was not appended.";
+    100 UNKNOWN_TOPIC_ID "There is no topic with this id.";
 }
 
 impl ErrorCode {
-    /// Returns true if the same request may succeed later: the errors of Kafka's
-    /// `RetriableException` that concern a client of this crate.
+    /// Returns true if the same request may succeed later. These are the subclasses of Kafka's
+    /// `RetriableException` that the client of this crate can get.
     pub fn is_retriable(self) -> bool {
         matches!(self.0, 2 | 3 | 5 | 6 | 7 | 14 | 15 | 16 | 56 | 74 | 75)
     }
 
-    /// Returns true if there was an error.
+    /// Returns true for every code but [`ErrorCode::NONE`].
     pub fn is_error(self) -> bool {
         self != ErrorCode::NONE
     }

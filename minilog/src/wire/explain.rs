@@ -1,7 +1,7 @@
-//! Takes a request frame apart: every byte with the field it belongs to, its value and its meaning.
+//! Explains a request frame: every byte with its field, its value and its meaning.
 //!
-//! Works from the data of the tables, not from the generated decoders, so it shows as much of a
-//! damaged frame as there is: people explain frames that a program has refused.
+//! The explanation is based on the tables of fields, not on the generated decoders. So it can show
+//! the valid part of a damaged frame: people want to see frames that a program has refused.
 //!
 //! # Example
 //!
@@ -13,9 +13,10 @@
 //! let frame = b"\0\x03\0\x04\0\0\0\x02\0\x07rdkafka\0\0\0\x01\0\x01t\x01";
 //! assert_eq!(
 //!     explain_request(frame).to_string(),
-//!     "0000  00 03                    request_api_key            3           which request\n\
+//!     "0000  00 03                    request_api_key            3           the kind of \
+//!      request\n\
 //!      0002  00 04                    request_api_version        4           its version\n\
-//!      0004  00 00 00 02              correlation_id             2           comes back in the \
+//!      0004  00 00 00 02              correlation_id             2           repeated in the \
 //!      response\n\
 //!      0008  00 07                    client_id.length           7           bytes of client_id\n\
 //!      000a  72 64 6b 61 66 6b 61     client_id                  \"rdkafka\"   for logs, quotas \
@@ -30,8 +31,8 @@
 //! );
 //! ```
 //!
-//! Record batches are shown with their headers ([`BatchHeader`]). `{:#}` adds to each field the
-//! line of the table that declares it.
+//! Record batches are shown with the fields of their headers ([`BatchHeader`]). The format `{:#}`
+//! adds the source line that declares each field.
 //!
 //! Counterpart: Wireshark's `packet-kafka.c`. Kafka itself prints decoded requests as JSON, without
 //! bytes (`RequestConvertToJson.scala`).
@@ -44,10 +45,10 @@ use bytes::Bytes;
 use minikit::layout::Hexdump;
 use std::fmt::Display;
 
-/// The most bytes of a value without a length in front: a UUID.
+/// The longest value without a length prefix: a UUID.
 const FIXED_BYTES_MAX: usize = 16;
 
-/// Explains a request frame, without the size in front.
+/// Explains a request frame, without the size prefix.
 pub fn explain_request(frame: &[u8]) -> Hexdump<'_> {
     let dump = Hexdump::new(frame);
     let mut explainer = Explainer { dump, frame, version: 0, is_flexible: false };
@@ -55,8 +56,8 @@ pub fn explain_request(frame: &[u8]) -> Hexdump<'_> {
     explainer.dump
 }
 
-/// Walks tables and bytes side by side. Methods return `None` once the bytes have ended or are not
-/// what the table says; what follows is then left to the dump as unexplained.
+/// Walks over tables and bytes in parallel. Methods return `None` if the bytes end early or do not
+/// match the table. The dump then shows the rest as unexplained.
 struct Explainer<'a> {
     dump: Hexdump<'a>,
     frame: &'a [u8],
@@ -92,12 +93,12 @@ impl Explainer<'_> {
         if !self.is_flexible {
             return Some(());
         }
-        let count = self.read(&format!("{prefix}tagged fields"), "how many", Decoder::uvarint)?;
+        let count = self.read(&format!("{prefix}tagged fields"), "count", Decoder::uvarint)?;
         for _ in 0..count {
             self.read(&format!("{prefix}tag"), "number of the field", Decoder::uvarint)?;
-            let size = self.read(&format!("{prefix}size"), "its bytes", Decoder::uvarint)?;
+            let size = self.read(&format!("{prefix}size"), "its size", Decoder::uvarint)?;
             let end = self.end_of(size as usize)?;
-            self.dump.bytes(end - self.dump.end(), &format!("{prefix}value"), "not looked at");
+            self.dump.bytes(end - self.dump.end(), &format!("{prefix}value"), "skipped");
         }
         Some(())
     }
@@ -124,7 +125,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// Explains the headers of record batches by their own table.
+    /// Explains the headers of record batches with the table of [`BatchHeader`].
     fn batches(&mut self, end: usize) -> Option<()> {
         loop {
             let rest = &self.frame[self.dump.end()..end];
@@ -158,7 +159,7 @@ impl Explainer<'_> {
         Some(value)
     }
 
-    /// Where the next `length` bytes end, if the frame has them.
+    /// The end of the next `length` bytes, if the frame has that many.
     fn end_of(&self, length: usize) -> Option<usize> {
         self.dump.end().checked_add(length).filter(|end| *end <= self.frame.len())
     }

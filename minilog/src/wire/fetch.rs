@@ -1,15 +1,15 @@
-//! Fetch (key 1): a consumer reads record batches of partitions, from an offset on.
+//! Fetch (key 1): a consumer reads record batches from partitions, each from an offset on.
 //!
-//! One request asks for many partitions, and waits for records (`handlers::fetch`). The batches of
-//! a response are the bytes of the segment file, unchanged, also compressed ones. Therefore a
-//! response can begin with records before the offset asked for: the whole batch that contains it is
-//! sent, and the consumer skips.
+//! One request can name many partitions, and waits for records (`handlers::fetch`). A response
+//! contains the bytes of the segment file unchanged, even if they are compressed. So it can begin
+//! with records before the offset of the request: the broker sends the whole batch that contains
+//! the offset, and the consumer skips these records.
 //!
 //! # Fetch sessions
 //!
-//! A consumer of a thousand partitions would repeat all of them in every request. Since version 7
-//! broker and client can remember the list in a session (KIP-227). A broker that answers
-//! `session_id` 0 has no session for the client, which then sends the whole list each time.
+//! A consumer of a thousand partitions would have to name all of them in every request. Since
+//! version 7 the broker can keep the list in a session (KIP-227). If it answers with `session_id`
+//! 0, there is no session, and the client sends the whole list each time.
 //!
 //! Kafka counterpart: `FetchRequest.json`, `FetchResponse.json`.
 
@@ -79,7 +79,7 @@ mod tests {
     use bytes::Bytes;
 
     #[test]
-    fn batches_are_a_piece_of_their_own() {
+    fn batches_are_a_separate_piece_of_the_frame() {
         let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
         let partitions = vec![PartitionData { high_watermark: 3, records, ..Default::default() }];
         let topic = FetchTopic { topic: "orders".into(), partitions, ..Default::default() };

@@ -3,16 +3,16 @@
 //! DeleteGroups (42).
 //!
 //! The head of [`engine::group`](crate::engine::group) follows a rebalance from request to request.
-//! The broker does not know what a group distributes: what each member can (`protocols`) and what
-//! it is assigned are opaque bytes, which the broker passes on.
+//! The broker does not interpret the subscription of a member (`protocols`) or its assignment: it
+//! forwards both as opaque bytes.
 //!
-//! # Versions that changed the meaning
+//! # Versions that changed the behavior
 //!
 //! | request | version | change |
 //! |---|---|---|
 //! | FindCoordinator | 4 | several groups at once (KIP-699): [`FindCoordinatorRequest::keys`] |
 //! | JoinGroup | 0 | no `rebalance_timeout_ms`: the session timeout is used |
-//! | JoinGroup | 4 | the first join is answered `MEMBER_ID_REQUIRED` with an id (KIP-394) |
+//! | JoinGroup | 4 | the first join gets `MEMBER_ID_REQUIRED` and an id (KIP-394) |
 //! | JoinGroup | 5 | static members: `group_instance_id` (KIP-345) |
 //! | LeaveGroup | 3 | several members at once |
 //!
@@ -89,7 +89,7 @@ message! {
         }
     }
 
-    /// A member asks for its assignment; the leader sends everybody's.
+    /// A member asks for its assignment; the leader sends those of all members.
     pub struct SyncGroupRequest: key 14, versions 0-5, flexible 4+ {
         0+ group_id:          String,         "the group";
         0+ generation_id:     i32,            "the generation";
@@ -113,7 +113,7 @@ message! {
         0+ assignment:       Vec<u8>,        "its partitions";
     }
 
-    /// A member is alive.
+    /// Keeps the session of a member alive.
     pub struct HeartbeatRequest: key 12, versions 0-4, flexible 4+ {
         0+ group_id:          String,         "the group";
         0+ generation_id:     i32,            "the generation";
@@ -121,7 +121,7 @@ message! {
         3+ group_instance_id: Option<String>, "its static instance id, or null";
     }
 
-    /// What the member has to do.
+    /// Tells the member to go on or to join again.
     pub struct HeartbeatResponse: key 12, versions 0-4, flexible 4+ {
         1+ throttle_time_ms: i32,       "delay by quotas";
         0+ error_code:       ErrorCode, "REBALANCE_IN_PROGRESS: join again";
@@ -172,8 +172,8 @@ message! {
             DescribedGroupMember {
                 0+ member_id:         String,         "the member";
                 4+ group_instance_id: Option<String>, "its static instance id, or null";
-                0+ client_id:         String,         "how its client calls itself";
-                0+ client_host:       String,         "where it connects from";
+                0+ client_id:         String,         "the client id it sends";
+                0+ client_host:       String,         "the address of its client";
                 0+ member_metadata:   Vec<u8>,        "the topics it wants";
                 0+ member_assignment: Vec<u8>,        "the partitions it has";
             }
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_group_became_several() {
+    fn version_4_replaced_one_group_by_several() {
         let old = FindCoordinatorRequest { key: "billing".into(), ..Default::default() };
         assert_eq!(old.keys(3), ["billing"]);
         let coordinator_keys = vec!["billing".into(), "audit".into()];

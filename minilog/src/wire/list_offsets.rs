@@ -1,7 +1,7 @@
-//! ListOffsets (key 2): turns a point in time into an offset. Consumers without a committed offset
-//! start with it, and tools measure lag with it. OffsetForLeaderEpoch (key 23) turns a leader epoch
-//! into the offset after its last record: a consumer that comes back, or hears of another leader,
-//! asks if the record that it read last is still in the log (KIP-320).
+//! ListOffsets (key 2) maps a point in time to an offset. Consumers without a committed offset
+//! start with it, and tools use it to measure lag. OffsetForLeaderEpoch (key 23) maps a leader
+//! epoch to the offset after its last record. A consumer that restarts or learns of a new leader
+//! uses it to check that the last record it has read is still in the log (KIP-320).
 //!
 //! `timestamp` is in milliseconds since 1970, or one of the constants below.
 //!
@@ -10,8 +10,7 @@
 use super::topics::ByTopic;
 use super::{ErrorCode, message};
 
-/// The offset after the last record (with isolation level 1, before the first open transaction):
-/// `kcat -o end`.
+/// The offset after the last record, or with isolation level 1 that of the first open transaction.
 pub const LATEST: i64 = -1;
 /// The first offset of the log: `kcat -o beginning`.
 pub const EARLIEST: i64 = -2;
@@ -80,15 +79,15 @@ mod tests {
     use super::*;
     use crate::wire::{Request, decode_request, encode_response};
 
-    /// What the consumer of Kafka 4.3.0 sends when it comes back to offset 5, in version 4.
+    /// The request of Kafka 4.3.0's consumer, version 4, when it restarts at offset 5.
     const REQUEST: &[u8] = b"\0\x17\0\x04\0\0\0\x0a\0\x10console-consumer\0\
         \xff\xff\xff\xff\x02\x07orders\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    /// The answer after which it goes on: epoch 0 ends at offset 7.
+    /// The response that lets it go on: epoch 0 ends at offset 7.
     const RESPONSE: &[u8] = b"\0\0\0\x27\0\0\0\x0a\0\0\0\0\0\x02\x07orders\
         \x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0";
 
     #[test]
-    fn a_consumer_that_comes_back_asks_about_its_epoch() {
+    fn a_restarted_consumer_checks_its_leader_epoch() {
         let Request::OffsetForLeaderEpoch(request) = decode_request(REQUEST.into()).unwrap().1
         else {
             panic!("another request")

@@ -1,6 +1,6 @@
-//! Metadata (key 3): the brokers, the topics, and which broker leads which partition. A client asks
-//! at the start, every few minutes, and after each error that says its knowledge is outdated.
-//! DescribeCluster (60): the brokers alone, for administrators.
+//! Metadata (key 3): the brokers, the topics, and the leaders of partitions. A client asks for it
+//! at the start, every few minutes, and after errors that show that its metadata is outdated.
+//! DescribeCluster (60): only the brokers, for administrators.
 //!
 //! # How clients ask for all topics, or for none
 //!
@@ -9,8 +9,8 @@
 //! | 0 | empty array | not possible |
 //! | 1+ | null | empty array |
 //!
-//! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
-//! by id alone ([`properties`](crate::format::properties) says what for).
+//! Since version 10 a topic has an id as well as a name, and since version 12 clients can ask for a
+//! topic by its id alone ([`properties`](crate::format::properties) says why).
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-516, KIP-700.
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_list_was_once_all_topics() {
+    fn an_empty_list_means_all_topics_in_version_0_only() {
         let request = MetadataRequest { topics: Some(vec![]), ..MetadataRequest::default() };
         assert_eq!(request.wanted(0), None);
         assert_eq!(request.wanted(1), Some(&[][..]));

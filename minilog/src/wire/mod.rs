@@ -2,20 +2,20 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`codec`] | integers, strings, arrays, tagged fields; the bounds of hostile lengths |
+//! | [`codec`] | integers, strings, arrays, tagged fields; limits for hostile lengths |
 //! | [`schema`] | messages as tables of fields: `message!` |
 //! | [`error_code`] | errors |
 //! | [`api`] | the list of requests; headers and whole frames |
-//! | [`api_versions`] [`metadata`] | which requests there are; which broker leads which partition |
+//! | [`api_versions`] [`metadata`] | the supported requests; the brokers, topics and leaders |
 //! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
-//! | [`group`] [`offsets`] | consumer groups and what they have processed |
-//! | [`offsets_topic`] | the same on the disk: the records of `__consumer_offsets` |
+//! | [`group`] [`offsets`] | consumer groups and their committed offsets |
+//! | [`offsets_topic`] | the same on disk: the records of `__consumer_offsets` |
 //! | [`explain`] | a frame, byte by byte |
 //! | [`topics`] [`configs`] | administration |
 //!
-//! A connection carries frames in both directions: four bytes of size, a [header](api), a body. The
-//! header of a request names the body and its version ([`decode_request`]); the response
-//! ([`encode_response`]) has the same version.
+//! A connection carries frames in both directions: a size of four bytes, a [header](api) and a
+//! body. The header of a request contains its kind and version ([`decode_request`]). The response
+//! has the same version ([`encode_response`]).
 
 pub mod api;
 pub mod api_versions;

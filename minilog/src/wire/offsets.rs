@@ -1,11 +1,12 @@
-//! Committed offsets: OffsetCommit (key 8), OffsetFetch (9), OffsetDelete (47). A group remembers
-//! per partition the offset of the next record to process.
+//! Committed offsets: OffsetCommit (key 8), OffsetFetch (9), OffsetDelete (47). For each partition
+//! a group stores the offset of the next record to process.
 //!
-//! Version 8 of OffsetFetch turned one group into a list, so both ends have the old form and the
-//! list; version 10 of both names topics by id. Kafka's files have structs for the topics of either
-//! form, which differ in nothing but their versions; here they are the same.
+//! Version 8 of OffsetFetch replaced one group by a list of groups, so request and response have
+//! fields for both forms. Version 10 of OffsetFetch and OffsetCommit identifies topics by id.
+//! Kafka's files declare separate structs for the topics of each form, which differ only in their
+//! versions; here one struct serves both.
 //!
-//! Since version 2 null topics stand for every partition that the group has committed.
+//! Since version 2 null in place of topics means all partitions that the group has committed.
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-709, KIP-848.
 
@@ -30,7 +31,7 @@ message! {
         }
     }
 
-    /// What was committed.
+    /// The results of the commits.
     pub struct OffsetCommitResponse: key 8, versions 2-10, flexible 8+ {
         3+ throttle_time_ms: i32,                            "delay by quotas";
         0+ topics:           Vec<OffsetTopic<OffsetCommitResponsePartition>>, "the results";
@@ -88,7 +89,7 @@ message! {
         }
     }
 
-    /// What was deleted.
+    /// The results of the deletions.
     pub struct OffsetDeleteResponse: key 47, versions 0-0, flexible 1+ {
         0+ error_code:       ErrorCode,                      "an error of the whole request";
         0+ throttle_time_ms: i32,                            "delay by quotas";

@@ -1,16 +1,16 @@
-//! The records of `__consumer_offsets`: messages in a log in place of a connection.
+//! The records of `__consumer_offsets`: messages that are stored in a log.
 //!
 //! Kafka stores groups and committed offsets as records of an internal topic, so that they are
-//! replicated, compacted and recovered like any other. Key and value are messages, each with a
-//! number of two bytes in front: a key says what kind of record it is, a value which version.
+//! replicated, compacted and recovered like any other records. Key and value are messages. Two
+//! bytes precede each: the kind of record before the key, the version before the value.
 //!
-//! | key | its fields | value |
+//! | kind | key | value |
 //! |---|---|---|
 //! | 1 | [`OffsetCommitKey`] | [`OffsetCommitValue`] |
 //! | 2 | [`GroupMetadataKey`] | [`GroupMetadataValue`] |
 //! | 3 and more | groups of the newer protocol, which are skipped | |
 //!
-//! A record without value is a tombstone: it deletes what an earlier record of its key says.
+//! A record without a value is a tombstone: it deletes the group or offset of its key.
 //!
 //! # Example
 //!
@@ -24,7 +24,7 @@
 //!     \xfd\x81\xa6\x6c\xa1\xbf\x4f\x08\x9e\xb9\xeb\xf1\x39\xb9\xb0\xd2";
 //! let entry = decode(key, Some(value))?.expect("an offset");
 //!
-//! // The same in version 3, which has everything but the topic's id, a tagged field.
+//! // Our encoding, version 3. It lacks only the topic's id, a tagged field of version 4.
 //! let ours = b"\0\x03\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\x01\xa2\x24\xc8\x2d\xaa";
 //! assert_eq!(entry.encode(), (key.to_vec(), Some(ours.to_vec())));
 //! let Entry::Offset(key, Some(value)) = entry else { panic!() };
@@ -48,7 +48,7 @@ const OFFSET: i16 = 1;
 const GROUP: i16 = 2;
 
 message! {
-    /// Which offset.
+    /// Identifies a committed offset.
     pub struct OffsetCommitKey {
         0+ group:     String, "the group";
         0+ topic:     String, "the topic";
@@ -64,7 +64,7 @@ message! {
         1-1 expire_timestamp: i64 = -1, "when it expires; -1 for the default";
     }
 
-    /// Which group.
+    /// Identifies a group.
     pub struct GroupMetadataKey {
         0+ group: String, "the group";
     }
@@ -83,8 +83,8 @@ message! {
     pub struct MemberMetadata {
         0+ member_id:         String,         "the member";
         3+ group_instance_id: Option<String>, "its static instance id, or null";
-        0+ client_id:         String,         "how its client calls itself";
-        0+ client_host:       String,         "where it connects from";
+        0+ client_id:         String,         "the client id it sends";
+        0+ client_host:       String,         "the address of its client";
         1+ rebalance_timeout: i32 = -1,       "how long a rebalance waits for it, in ms";
         0+ session_timeout:   i32,            "without a heartbeat it is dead, in ms";
         0+ subscription:      Vec<u8>,        "its metadata for the assignor";
@@ -92,7 +92,7 @@ message! {
     }
 }
 
-/// A record, decoded. A value that is missing is a tombstone.
+/// A decoded record. It is a tombstone if it has no value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// A committed offset.
@@ -102,11 +102,11 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Key and value of the record.
+    /// Encodes the key and the value of the record.
     pub fn encode(&self) -> (Vec<u8>, Option<Vec<u8>>) {
         match self {
             Entry::Offset(key, value) => {
-                // Only version 1 can say when an offset expires.
+                // Only version 1 has a field for the time when an offset expires.
                 let expires = value.as_ref().is_some_and(|it| it.expire_timestamp >= 0);
                 let version = if expires { 1 } else { VERSION };
                 let value = value.as_ref().map(|it| encode(version, version, it));
@@ -119,10 +119,10 @@ impl Entry {
     }
 }
 
-/// Decodes a record. None if it is of a kind that this broker does not have.
+/// Decodes a record. None if it is of a kind that this broker does not support.
 ///
 /// # Errors
-/// If the bytes are not what the number in front of them announces.
+/// If the key or the value cannot be decoded.
 pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Entry>, DecodeError> {
     let mut key = Decoder::new(Bytes::copy_from_slice(key), 0, false);
     Ok(match i16::decode(&mut key)? {
@@ -139,7 +139,7 @@ fn decode_value<T: WireType>(value: Option<&[u8]>) -> Result<Option<T>, DecodeEr
     T::decode(&mut number.with_version(version, version >= FLEXIBLE_FROM)).map(Some)
 }
 
-/// A message with its number in front.
+/// Encodes a message, prefixed with its number.
 fn encode<T: WireType>(number: i16, version: i16, message: &T) -> Vec<u8> {
     let mut encoder = Encoder::new(version, version >= FLEXIBLE_FROM);
     number.encode(&mut encoder);
@@ -151,19 +151,19 @@ fn encode<T: WireType>(number: i16, version: i16, message: &T) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What Kafka 4.3.0 wrote when a consumer of kafka-python had joined the group `g`.
+    /// What Kafka 4.3.0 wrote after a consumer of kafka-python had joined the group `g`.
     const GROUP_VALUE: &[u8] = b"\0\x03\0\x08consumer\0\0\0\x01\0\x05range\
         \0\x26c-c533b480-6085-401a-b949-be1e4e6e9d6f\0\0\x01\xa2\x24\xc8\x2c\xc4\0\0\0\x01\
         \0\x26c-c533b480-6085-401a-b949-be1e4e6e9d6f\xff\xff\0\x01c\0\x0a/127.0.0.1\
         \0\x04\x93\xe0\0\0\xaf\xc8\
         \0\0\0\x0d\0\0\0\0\0\x01\0\x01t\0\0\0\0\
         \0\0\0\x15\0\0\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\0\0\0\0\0";
-    /// When its last member had left.
+    /// What it wrote after the last member had left.
     const EMPTY_VALUE: &[u8] = b"\0\x03\0\x08consumer\0\0\0\x02\xff\xff\xff\xff\
         \0\0\x01\xa2\x24\xc8\x2e\x3d\0\0\0\0";
 
     #[test]
-    fn kafkas_groups() {
+    fn group_records_written_by_kafka() {
         for (value, generation, members) in [(GROUP_VALUE, 1, 1), (EMPTY_VALUE, 2, 0)] {
             let key = b"\0\x02\0\x01g";
             let entry = decode(key, Some(value)).unwrap().unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_says_when_it_expires() {
+    fn an_offset_with_an_expiration_time_is_written_in_version_1() {
         let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 7 };
         let value = OffsetCommitValue { expire_timestamp: 5, ..Default::default() };
         let entry = Entry::Offset(key, Some(value));

@@ -1,12 +1,12 @@
-//! Produce (key 0): a producer sends record batches for partitions of topics. InitProducerId (22):
-//! before that it asks for an id, so that the broker can recognize batches that it sends twice
+//! Produce (key 0): a producer sends record batches for partitions. InitProducerId (22): an
+//! idempotent producer first asks for an id, so that the broker can recognize batches sent twice
 //! ([`producers`](crate::engine::log::producers)).
 //!
 //! The batches are in the format of the log ([`crate::format::batch`]) and stay opaque here: the
 //! decoder slices them out of the frame without a copy.
 //!
-//! Since version 13 a topic is named by id. What `acks` promises is in the handler's head
-//! (`handlers::produce`). Version 6 of InitProducerId is not stable in Kafka 4.3 and absent here.
+//! Since version 13 a topic is identified by its id. The head of `handlers::produce` says what
+//! `acks` promises. Version 6 of InitProducerId is not stable in Kafka 4.3 and not supported here.
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-98, KIP-360, KIP-467, KIP-951.
 
@@ -32,7 +32,7 @@ message! {
         }
     }
 
-    /// Where the batches were appended.
+    /// The offsets of the batches, or errors.
     pub struct ProduceResponse: key 0, versions 3-13, flexible 9+ {
         0+  responses:        Vec<TopicProduceResponse>, "the results, by topic";
         TopicProduceResponse {
@@ -81,7 +81,7 @@ mod tests {
     use bytes::Bytes;
 
     #[test]
-    fn batches_are_the_bytes_of_the_frame() {
+    fn batches_are_decoded_without_a_copy() {
         let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
         let partition = PartitionProduceData { index: 0, records };
         let (name, partition_data) = ("orders".into(), vec![partition]);

@@ -1,9 +1,9 @@
-//! Messages as tables: one declaration gives the structs, their codec, their documentation and the
-//! data from which `explain` takes a frame apart.
+//! Messages as tables: one declaration generates the structs, their codec, their documentation, and
+//! the tables for `explain`.
 //!
-//! Kafka's protocol has some 90 requests in up to 18 versions each. What a version adds or removes
-//! is a property of a field, so a message is a table of fields with the versions that have them.
-//! The notation is Kafka's own: `3+` is every version from 3 on, `0-12` ends at 12.
+//! Kafka's protocol has some 90 requests in up to 18 versions each. Versions add and remove fields,
+//! so a message is declared as a table of fields, each with the versions that have it. The notation
+//! is Kafka's: `3+` means every version from 3 on, `0-12` ends at 12.
 //!
 //! # Example
 //!
@@ -46,27 +46,28 @@
 //! # Ok::<(), minilog::wire::codec::DecodeError>(())
 //! ```
 //!
-//! # What a row may be
+//! # The syntax of a row
 //!
 //! `versions name: Type = default, null N+, "meaning";` where
 //!
 //! * the type is an integer, `bool`, `Uuid`, `String`, `Vec<u8>` (bytes that are copied), `Records`
-//!   (record batches, which are not), another struct, a `Vec`, or an `Option` for what may be null;
+//!   (record batches, which are not copied), another struct, a `Vec`, or an `Option` if it may be
+//!   null;
 //! * `= default` is the value in versions without the field, if it is not zero, empty or null;
 //! * `null N+` limits null to versions from N on. In older ones null is an error for a decoder, and
 //!   an encoder writes an empty value.
 //!
-//! A struct is declared below the first row that has it, or like a message and without `key`. A
+//! A struct is declared below the first row that uses it, or at the top level without `key`. A
 //! struct with `key` is a [`Message`].
 //!
 //! # Counterpart in Kafka
 //!
 //! The JSON files in `clients/src/main/resources/common/message`, from which `MessageGenerator`
-//! writes 170,000 lines of Java. Names are Kafka's in snake case; a unit test compares every row
-//! with Kafka 4.3.0's files. Differences: a field that a version lacks is dropped silently, where
-//! Kafka throws if it does not have its default and is not marked `ignorable`. Tagged fields are
-//! not in the tables ([`codec`](super::codec)): Kafka's are for replicas, other leaders and
-//! features, and a cluster of one node has nothing to say in them.
+//! writes 170,000 lines of Java. Names are Kafka's in snake case; a test compares every row with
+//! Kafka 4.3.0's files. Differences: a field that the version does not have is dropped silently;
+//! Kafka throws if the field is not marked `ignorable` and its value is not the default. Tagged
+//! fields are not in the tables ([`codec`](super::codec)): Kafka uses them for replicas, new
+//! leaders and features, which a cluster of one node does not need.
 
 use super::codec::{Kind, WireType};
 use std::ops::RangeInclusive;
@@ -76,7 +77,7 @@ use std::ops::RangeInclusive;
 pub struct Table {
     /// The name of the struct.
     pub name: &'static str,
-    /// The fields in the order of the wire.
+    /// The fields in the order in which they are sent.
     pub fields: &'static [Field],
     /// The source file of the declaration.
     pub file: &'static str,
@@ -89,14 +90,14 @@ pub struct Field {
     pub versions: RangeInclusive<i16>,
     /// Its name.
     pub name: &'static str,
-    /// What its type is on the wire.
+    /// Its type on the wire.
     pub kind: Kind,
     /// The first version in which the field may be null; `None` if it never may.
     pub null_from: Option<i16>,
     /// The value in versions without the field, as written in the declaration; `None` for zero,
     /// empty or null.
     pub default: Option<&'static str>,
-    /// What the field says, in a few words.
+    /// The meaning of the field, in a few words.
     pub meaning: &'static str,
     /// The line that declares it.
     pub line: u32,
@@ -104,7 +105,7 @@ pub struct Field {
 
 /// The body of a request or a response.
 pub trait Message: WireType + Default {
-    /// The number of the API.
+    /// The key, Kafka's number of the request.
     const KEY: i16;
     /// The versions that can be decoded and encoded.
     const VERSIONS: RangeInclusive<i16>;
@@ -145,7 +146,7 @@ macro_rules! message {
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name $(<$part>)? { $( #[doc = $meaning] pub $field: $kind, )* }
 
-        // A struct within the rows is one of its own, named after the row above it.
+        // A struct between the rows gets a declaration of its own, documented by the row above it.
         $($( $crate::wire::schema::message! {
             #[doc = concat!("In `", stringify!($field), "`: ", $meaning, ".")]
             pub struct $inner { $($row)* }

@@ -1,8 +1,8 @@
 //! Administration of topics: CreateTopics (key 19), DeleteTopics (20), DeleteRecords (21),
 //! DescribeLogDirs (35), CreatePartitions (37).
 //!
-//! Each names several topics and is answered per topic: some may succeed while others fail. With
-//! `validate_only` everything is checked and nothing is done.
+//! Each request can name several topics and gets a result for each: some may succeed while others
+//! fail. With `validate_only` the request is checked but not carried out.
 //!
 //! Kafka counterpart: the JSON files of these names; `ReplicationControlManager.java` answers them.
 
@@ -87,7 +87,7 @@ message! {
         0+ timeout_ms: i32,                     "how long to wait";
     }
 
-    /// Where the logs begin now.
+    /// The new starts of the logs.
     pub struct DeleteRecordsResponse: key 21, versions 0-2, flexible 2+ {
         0+ throttle_time_ms: i32,                           "delay by quotas";
         0+ topics:           Vec<ByTopic<DeleteRecordsPartitionResult>>, "the results";
@@ -124,7 +124,7 @@ message! {
         }
     }
 
-    /// Asks how large partitions are.
+    /// Asks for the size of partitions.
     pub struct DescribeLogDirsRequest: key 35, versions 1-5, flexible 2+ {
         0+ topics: Option<Vec<DescribableLogDirTopic>>, "which partitions; null for all";
         DescribableLogDirTopic {
@@ -133,7 +133,7 @@ message! {
         }
     }
 
-    /// The data directories and what is in them.
+    /// The data directories and the partitions in them.
     pub struct DescribeLogDirsResponse: key 35, versions 1-5, flexible 2+ {
         0+ throttle_time_ms: i32,                        "delay by quotas";
         3+ error_code:       ErrorCode,                  "an error of the whole request";

@@ -1,4 +1,5 @@
-//! Consumer groups: what is acknowledged survives, waiting requests end with their connection.
+//! Consumer groups: acknowledged state survives crashes, and a waiting request ends with its
+//! connection.
 
 use super::{broker, call, send};
 use minikit::storage::{Faults, SimulatedDisk, every_cut};
@@ -60,7 +61,7 @@ fn join_request(member_id: &str) -> JoinGroupRequest {
     }
 }
 
-/// A stable group of one member, whose id is returned.
+/// Creates a stable group of one member. Returns the member's id.
 fn stable_group(broker: &Arc<Broker>) -> String {
     assert_eq!(find_coordinator(broker), ErrorCode::NONE);
     let joined: JoinGroupResponse = call(broker, 3, &join_request(""));
@@ -88,8 +89,8 @@ fn heartbeat(broker: &Arc<Broker>, member_id: &str, generation_id: i32) -> Error
     call::<_, HeartbeatResponse>(broker, 3, &request).error_code
 }
 
-/// With `--sync always` a commit that was acknowledged is there after every power failure, and
-/// none is there that was not sent.
+/// With `--sync always` an acknowledged commit survives every power failure, and no offset is found
+/// that was not committed.
 #[test]
 fn acknowledged_commits_survive_every_cut() {
     let workload = |disk: &SimulatedDisk, acknowledged: &mut i64| {
@@ -139,7 +140,7 @@ fn a_commit_is_acknowledged_after_the_flush() {
     let mut waiting = waits(send(&broker, 8, &commit_request(1)));
     let context = &mut Context::from_waker(Waker::noop());
     assert!(waiting.poll(context).is_pending());
-    // A reader must not see what a crash could take back.
+    // OffsetFetch must not return an offset that a crash could still lose.
     let mut fetch = waits(send(
         &broker,
         7,
@@ -162,14 +163,14 @@ fn a_failed_flush_is_an_error() {
 }
 
 #[test]
-fn without_the_topic_the_client_looks_for_its_coordinator() {
+fn without_the_offsets_topic_a_commit_gets_not_coordinator() {
     let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
     assert_eq!(commit(&broker, 1), ErrorCode::NOT_COORDINATOR);
     assert_eq!(committed(&broker), -1);
 }
 
 #[test]
-fn an_offset_of_no_partition_cannot_be_deleted() {
+fn offsets_of_missing_partitions_cannot_be_deleted() {
     let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
     assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
     assert_eq!(commit(&broker, 5), ErrorCode::NONE);
@@ -188,7 +189,7 @@ fn an_offset_of_no_partition_cannot_be_deleted() {
 }
 
 #[test]
-fn the_topic_of_the_groups_does_not_grow_and_minus_two_is_no_number_of_partitions() {
+fn the_offsets_topic_gets_no_partitions_and_no_topic_has_minus_two() {
     let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
     assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
     let (name, count, assignments) = ("__consumer_offsets".into(), 2, None);
@@ -204,7 +205,7 @@ fn the_topic_of_the_groups_does_not_grow_and_minus_two_is_no_number_of_partition
     assert_eq!(response.topics[0].error_code, ErrorCode::INVALID_PARTITIONS);
 }
 
-/// A join that waits for another member is forgotten with its connection.
+/// A join that waits for another member is removed when its connection ends.
 #[test]
 fn a_waiting_join_ends_with_its_connection() {
     let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");

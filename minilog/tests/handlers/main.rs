@@ -1,9 +1,9 @@
-//! A broker without sockets: its answers to requests, and what of them survives.
+//! A broker without sockets: its answers to requests, and the state that survives a crash.
 //!
-//! | module | what |
+//! | module | what it tests |
 //! |---|---|
 //! | `requests` | answers that were compared with those of Kafka 4.3 |
-//! | `groups` | what a consumer group was told after a crash, requests that wait in a group |
+//! | `groups` | consumer groups after a crash, and requests that wait in a group |
 #![cfg(not(loom))]
 
 mod groups;
@@ -26,13 +26,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-/// Ids are random bytes elsewhere; here they only differ.
+/// Distinct bytes in place of random ones.
 fn random() -> [u8; 16] {
     static NEXT_ID: AtomicU8 = AtomicU8::new(1);
     [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16]
 }
 
-/// A broker with the topic `orders` on a disk, as after a start.
+/// Starts a broker on a disk, with the topic `orders`.
 fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> {
     let config = LogConfig { flush_messages, ..LogConfig::default() };
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());

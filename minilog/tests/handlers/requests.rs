@@ -31,27 +31,27 @@ fn fetch(partitions: &[i32], min_bytes: i32, max_bytes: i32) -> FetchRequest {
     FetchRequest { max_wait_ms: 500, min_bytes, max_bytes, topics, ..FetchRequest::default() }
 }
 
-/// A consumer of a deleted topic and of an idle one would otherwise ask as fast as it can.
+/// Otherwise a consumer of a deleted topic and an idle one would fetch in a busy loop.
 #[test]
-fn a_partition_that_does_not_exist_does_not_hurry_the_others() {
+fn a_missing_partition_does_not_end_the_wait_for_the_others() {
     let waits = |it: FetchRequest| matches!(send(&broker(), 11, &it), Step::Delay(_));
     assert!(waits(fetch(&[0, 7], 1_000, 1 << 20)));
-    assert!(!waits(fetch(&[0, 7], 85, 1 << 20)), "there are as many bytes");
+    assert!(!waits(fetch(&[0, 7], 85, 1 << 20)), "there are enough bytes");
     assert!(!waits(fetch(&[7], 1_000, 1 << 20)), "there is nothing to wait for");
     let mut beyond = fetch(&[0], 1_000, 1 << 20);
     beyond.topics[0].partitions[0].fetch_offset = 100;
-    assert!(!waits(beyond), "the consumer has to go to another offset");
+    assert!(!waits(beyond), "the offset is out of range");
 }
 
-/// Nobody can have more bytes than the response may have.
+/// A fetch must not wait for more bytes than its response may contain.
 #[test]
-fn a_fetch_waits_for_no_more_bytes_than_it_can_take() {
+fn min_bytes_above_max_bytes_does_not_wait() {
     let waits = |it: FetchRequest| matches!(send(&broker(), 11, &it), Step::Delay(_));
     assert!(waits(fetch(&[0], 100, 100)));
     assert!(!waits(fetch(&[0], 100, 80)));
 }
 
-/// The records of a compacted topic are a table: rows do not go by their age.
+/// A compacted topic is like a table, whose rows are not deleted by age.
 #[test]
 fn records_of_a_compacted_topic_cannot_be_deleted_by_offset() {
     let broker = broker();

@@ -1,5 +1,5 @@
-//! The explanation of a frame against the decoder: the same bytes, all of them, and no panic on
-//! what is damaged.
+//! The explanation of a frame against the decoder: it covers the same bytes, all of them, and does
+//! not panic on damaged frames.
 
 use crate::generate::{Choices, message};
 use minilog::wire::explain::explain_request;
@@ -25,7 +25,7 @@ proptest! {
                 let mut choices = Choices::new(&choices);
                 let body = message(api.request, version, is_flexible, &mut choices);
                 let request = frame(api, version, &body);
-                // The batches that are made up are no batches, and end the explanation.
+                // Generated records are not valid batches, so the explanation ends there.
                 if api.name != "Produce" {
                     prop_assert_eq!(explain_request(&request).end(), request.len());
                 }

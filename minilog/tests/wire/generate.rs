@@ -1,13 +1,13 @@
-//! Makes up messages: valid bytes of any message in any version, from the tables alone.
+//! Generates messages: valid bytes of any message in any version, from the tables alone.
 //!
-//! The bytes come from the tables' data and not from the encoder, so the decoder and encoder are
-//! judged by something they do not share code with.
+//! The bytes are generated from the tables without the encoder, so encoder and decoder are tested
+//! against independent code.
 
 use minilog::wire::codec::Kind;
 use minilog::wire::schema::Table;
 
-/// Where choices come from: the bytes of a property test, then zeros. Shrinking removes bytes,
-/// which makes messages small and plain.
+/// The source of choices: the bytes of a property test, then zeros. Shrinking removes bytes, which
+/// makes messages smaller and simpler.
 pub struct Choices<'a> {
     bytes: std::slice::Iter<'a, u8>,
 }
@@ -27,7 +27,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// A message of `table` in `version`, in the form that an encoder gives it: without tagged fields.
+/// A message of `table` in `version`, as an encoder writes it: without tagged fields.
 pub fn message(
     table: &Table,
     version: i16,

@@ -1,5 +1,5 @@
-//! Frames that were cut, damaged or made up: an error or a message, never a panic, and never more
-//! memory than the bounds allow.
+//! Truncated, damaged and random frames: each gives an error or a message, never a panic, and never
+//! takes more memory than the limits allow.
 
 use crate::generate::{Choices, message};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ fn problem(frame: Vec<u8>) -> String {
 proptest! {
     #[test]
     fn bytes_at_random(bytes in vec(any::<u8>(), 0..200)) {
-        // With a header that is accepted, or nothing but the header would be tested.
+        // Use a valid header, or only the decoding of headers would be tested.
         for api in APIS {
             for version in api.versions.clone() {
                 let _ = decode_request(frame(api, version, &bytes).into());
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_no_panic(choices in vec(any::<u8>(), 0..60), at: usize, byte: u8) {
+    fn a_changed_byte_does_not_panic(choices in vec(any::<u8>(), 0..60), at: usize, byte: u8) {
         for api in APIS {
             let version = *api.versions.end();
             let is_flexible = api.is_flexible(version);
@@ -89,7 +89,7 @@ fn many_small_elements_are_bounded_in_memory() {
 }
 
 #[test]
-fn lengths_that_are_none() {
+fn impossible_lengths_are_errors() {
     // Null topics in version 0, and a length below -1.
     let null = problem(metadata_frame(0, &[0xff; 4]));
     assert_eq!(null, "null is not allowed in this version");

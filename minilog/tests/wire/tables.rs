@@ -1,6 +1,6 @@
-//! Every row of every table against Kafka's own files.
+//! Compares every row of every table with Kafka's own files.
 //!
-//! `kafka_4_3_0.txt` was printed by `clients/messages.py` from Kafka's jar.
+//! `clients/messages.py` has printed `kafka_4_3_0.txt` from Kafka's jar.
 
 use minilog::wire::codec::Kind;
 use minilog::wire::schema::{Field, Table};
@@ -17,8 +17,8 @@ fn tables_are_kafkas() {
     assert_eq!(ours.len(), kafkas.len());
 }
 
-/// The lines without the names of structs, which our tables share, and with the versions of each
-/// field cut down to those of the struct around it. Tagged fields are not in our tables.
+/// Normalizes a listing: removes the names of structs, which our tables share, limits the versions
+/// of each field to those of its struct, and removes tagged fields, which our tables do not have.
 fn comparable(listing: &str) -> Vec<String> {
     let (mut lines, mut around, mut left_out) = (Vec::new(), Vec::new(), usize::MAX);
     for line in listing.lines() {

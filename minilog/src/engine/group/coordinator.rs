@@ -1,23 +1,24 @@
-//! The coordinator: all groups of the broker, their deadlines, and what survives a restart.
+//! The coordinator: all groups of the broker, their deadlines, and their records in the log.
 //!
 //! # What is durable, and when
 //!
-//! Members, generations and committed offsets are in memory, and every change that clients hear of
-//! is first a record in the topic `__consumer_offsets`: a group when its leader has assigned and
-//! when its last member has left, an offset by every commit. The topic is compacted, so a restart
-//! reads about one record per group and partition ([`Coordinator::restore`],
-//! [`Coordinator::apply`]). A rebalance that was under way is lost; its members begin it again.
+//! Members, generations and committed offsets are in memory. Before clients learn of a change, it
+//! is appended as a record to the topic `__consumer_offsets`: a group when its leader has assigned
+//! partitions and when its last member has left, an offset with every commit. The topic is
+//! compacted, so a restart reads about one record per group and committed partition
+//! ([`Coordinator::restore`], [`Coordinator::apply`]). A restart loses a rebalance in progress; the
+//! members start it again.
 //!
-//! A commit changes nothing in memory until its records are in the log: it returns the records, and
-//! the caller gives them back to [`Coordinator::apply`] after the append. Reading the log at a
-//! start goes through the same function.
+//! A commit changes nothing in memory until its records are in the log: the caller appends them and
+//! then passes them to [`Coordinator::apply`]. A restart, which reads the records from the log,
+//! calls the same function.
 //!
 //! # After a stall
 //!
-//! A broker that stood still for a minute (`kill -STOP`, a paused virtual machine) finds every
-//! session overdue, with the heartbeats of that minute unread in the sockets. Expiring sessions
-//! would rebalance every group for nothing. So a tick is told how late it is, and the coordinator's
-//! clock leaves that time out:
+//! A broker that was stopped for a minute (`kill -STOP`, a paused virtual machine) finds every
+//! session overdue, while the heartbeats of that minute wait unread in the sockets. Expiring the
+//! sessions would rebalance every group for nothing. So each tick is told how late it is, and the
+//! coordinator's clock skips that time:
 //!
 //! ```text
 //! time        0        10 (stopped)               70 late by 60       77
@@ -26,26 +27,26 @@
 //! ```
 //!
 //! Kafka counterpart: `GroupCoordinatorShard.java`, one per partition of the topic, and a timing
-//! wheel with an entry per member. Here a tick looks at every member, ten times a second.
+//! wheel with an entry per member. Here every tick checks all members, ten times a second.
 
 use super::events::*;
 use super::group::{Group, State};
 use super::offsets::Committed;
 use std::collections::BTreeMap;
 
-/// A tick that is later than this follows a stall.
+/// A tick that is this late follows a stall.
 const STALL_MS: i64 = 1000;
 
-/// How groups behave, by the names of Kafka's configuration.
+/// The configuration of groups. Each field names its parameter in Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupConfig {
     /// `group.initial.rebalance.delay.ms`: how long a new group waits for more members.
     pub initial_delay_ms: i64,
-    /// `group.max.size`
+    /// `group.max.size`: the maximum number of members of a group.
     pub members_max: usize,
-    /// About how many bytes all groups may take. Kafka has no limit.
+    /// The approximate memory limit of all groups, in bytes. Kafka has no limit.
     pub memory_max: usize,
-    /// `offsets.retention.minutes`, in ms.
+    /// `offsets.retention.minutes`, converted to ms.
     pub offsets_retention_ms: i64,
 }
 
@@ -65,14 +66,14 @@ impl Default for GroupConfig {
 pub struct Coordinator {
     config: GroupConfig,
     groups: BTreeMap<String, Group>,
-    /// How long the process has stood still so far, in ms.
+    /// The total time of all stalls so far, in ms.
     stalled_ms: i64,
-    /// About how many bytes the groups take: as last measured, and what was added since.
+    /// The approximate memory of the groups in bytes: as last measured, plus additions since.
     memory: usize,
 }
 
 impl Coordinator {
-    /// Without groups.
+    /// A coordinator without groups.
     pub fn new(config: GroupConfig) -> Coordinator {
         Coordinator { config, ..Coordinator::default() }
     }
@@ -87,7 +88,7 @@ impl Coordinator {
         self.groups.values()
     }
 
-    /// A member joins, see [`Group::join`]. Only a new member may create the group.
+    /// Handles a join, see [`Group::join`]. Only a join without a member id may create the group.
     pub fn join(
         &mut self,
         now: Now,
@@ -118,7 +119,7 @@ impl Coordinator {
         self.groups.entry(id.to_owned()).or_insert_with(new)
     }
 
-    /// Lets a group handle a request of one of its members.
+    /// Passes a request of a member to its group.
     pub fn with_group<T>(
         &mut self,
         now: Now,
@@ -142,7 +143,7 @@ impl Coordinator {
         }
     }
 
-    /// A group without members: only of such a group an administrator may delete anything.
+    /// A group without members. Administrators may delete such a group and its offsets.
     pub fn empty_group(&self, id: &str) -> Result<&Group, GroupError> {
         let group = self.groups.get(id).ok_or(GroupError::GroupIdNotFound)?;
         match group.state {
@@ -151,7 +152,7 @@ impl Coordinator {
         }
     }
 
-    /// Deletes a group without members, with its offsets.
+    /// Deletes a group without members and its offsets.
     pub fn delete(&mut self, id: &str, effects: &mut Effects) -> Handled {
         let group = self.empty_group(id)?;
         effects.records.extend(tombstones(id, group.offsets.iter()));
@@ -160,7 +161,7 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Deletes all offsets of a topic, which is gone.
+    /// Deletes the committed offsets of a deleted topic in all groups.
     pub fn delete_topic(&self, deleted: &str, effects: &mut Effects) {
         for group in self.groups.values() {
             let offsets = group.offsets.iter().filter(|(topic, _, _)| *topic == deleted);
@@ -168,8 +169,8 @@ impl Coordinator {
         }
     }
 
-    /// Takes a record that is in the log for true: a committed offset changes the memory here. What
-    /// a record of a group says is known already.
+    /// Applies a record that is in the log: updates the committed offset. A record of a group
+    /// changes nothing, because the group in memory has changed already.
     pub fn apply(&mut self, now: Now, record: Record) {
         let Record::Offset { group, topic, partition, committed } = record else { return };
         if let Some(committed) = &committed {
@@ -182,8 +183,8 @@ impl Coordinator {
         }
     }
 
-    /// Takes over a group that was read from the log, but not its offsets: they have records of
-    /// their own. None is a tombstone.
+    /// Restores a group that was read from the log; none is a tombstone. Keeps the group's offsets,
+    /// because they have records of their own.
     pub fn restore(&mut self, now: Now, id: &str, restored: Option<Group>) {
         let old = self.groups.remove(id);
         if let Some(mut group) = restored {
@@ -194,7 +195,7 @@ impl Coordinator {
         }
     }
 
-    /// Does what is due at `now`. `late_by` is how much later than planned this is called, in ms.
+    /// Handles all deadlines up to `now`. `late_by` says how late this tick is, in ms.
     pub fn tick(&mut self, now: Now, late_by: i64, effects: &mut Effects) {
         if late_by >= STALL_MS {
             self.stalled_ms += late_by;
@@ -203,7 +204,7 @@ impl Coordinator {
         self.groups.values_mut().for_each(|group| group.expire(now, effects));
     }
 
-    /// Deletes expired offsets, and the groups of which nothing is left. Measures what is left.
+    /// Deletes expired offsets, and groups that have none left. Then measures the memory again.
     pub fn expire_offsets(&mut self, now: Now, effects: &mut Effects) {
         let mut gone = Vec::new();
         let retention_ms = self.config.offsets_retention_ms;
@@ -230,7 +231,7 @@ impl Coordinator {
     }
 }
 
-/// Records that delete offsets.
+/// The records that delete these offsets.
 fn tombstones<'a>(
     group: &str,
     offsets: impl IntoIterator<Item = (&'a str, i32, &'a Committed)>,

@@ -1,7 +1,7 @@
-//! What comes into the coordinator and what goes out: requests, replies, records, time.
+//! The inputs and outputs of the coordinator: requests, time, records and replies.
 //!
-//! A join may be answered minutes later, when the last member has joined. So it comes with a
-//! [`Ticket`], under which its reply goes out, at once or at a later event:
+//! A join may be answered minutes later, after the last member has joined. So each request has a
+//! [`Ticket`], and its reply carries the same one, now or after a later event:
 //!
 //! ```text
 //! event                effects
@@ -15,12 +15,12 @@
 
 use super::offsets::Committed;
 
-/// The time of an event, by two clocks, both in ms.
+/// The time of an event by two clocks, both in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// A clock that only goes forward, for deadlines.
     pub monotonic: i64,
-    /// The time since 1970, for what is stored.
+    /// The time since 1970, for stored timestamps.
     pub timestamp: i64,
 }
 
@@ -28,24 +28,24 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// A JoinGroup request, and what a group knows of the member that sent it.
+/// A JoinGroup request. The group keeps it as the description of the member that sent it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Join {
-    /// The member; empty for a new one.
+    /// The member id; empty for a new member.
     pub member_id: String,
-    /// The id that the broker has made for it, if it is new.
+    /// The id that the broker has generated, in case the member is new.
     pub new_member_id: String,
-    /// True if a new member must join a second time, with the id that it gets (KIP-394).
+    /// True if a new member must join a second time with its new id (KIP-394).
     pub requires_member_id: bool,
     /// True if the client knows `skip_assignment` (KIP-814).
     pub can_skip_assignment: bool,
     /// The name that a static member keeps over restarts.
     pub instance_id: Option<String>,
-    /// How the client calls itself.
+    /// The client id that the client sends with every request.
     pub client_id: String,
-    /// Where it connects from.
+    /// The address that it connects from.
     pub client_host: String,
-    /// Without a heartbeat for this long the member is dead.
+    /// The member is considered dead after this long without a heartbeat.
     pub session_timeout_ms: i64,
     /// A rebalance waits this long for the member.
     pub rebalance_timeout_ms: i64,
@@ -56,7 +56,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// About how many bytes it takes in memory, with the member around it.
+    /// The approximate memory of a member with this join, in bytes.
     pub fn memory(&self) -> usize {
         let protocols = self.protocols.iter().map(|(name, metadata)| name.len() + metadata.len());
         size_of::<Join>() + 500 + protocols.sum::<usize>()
@@ -66,28 +66,28 @@ impl Join {
 /// A SyncGroup request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sync {
-    /// Its sender.
+    /// The sender.
     pub member: Identity,
     /// `consumer`, or `connect`; none from older clients.
     pub protocol_type: Option<String>,
     /// The assignor; none from older clients.
     pub protocol: Option<String>,
-    /// The assignments of all members, if the leader sends it.
+    /// The assignments of all members if the sender is the leader; empty otherwise.
     pub assignments: Vec<(String, Vec<u8>)>,
 }
 
-/// What a member says about itself in every request.
+/// The fields by which every request identifies its sender.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The member; empty for one that is not in the group.
+    /// The member id; empty if the sender is not a member.
     pub member_id: String,
     /// Its static instance id.
     pub instance_id: Option<String>,
-    /// The generation it belongs to; negative if it is not in the group.
+    /// The generation that the sender belongs to; negative if it is not a member.
     pub generation: i32,
 }
 
-/// The reply to a request that may wait.
+/// The reply to a request that may have to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// To a join.
@@ -96,18 +96,18 @@ pub enum Reply {
     Synced(Vec<u8>),
 }
 
-/// The generation that a member has joined.
+/// The reply to a join: the generation that the member has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// Its number.
     pub generation: i32,
-    /// The assignor that all members can use.
+    /// The assignor, which all members support.
     pub protocol: String,
-    /// The member that assigns.
+    /// The member that assigns partitions.
     pub leader: String,
     /// The member that joined.
     pub member_id: String,
-    /// True if the leader must not assign anew.
+    /// True if the leader must keep the current assignment (KIP-814).
     pub skip_assignment: bool,
     /// All members with instance id and metadata; only for the leader.
     pub members: Vec<(String, Option<String>, Vec<u8>)>,
@@ -120,7 +120,7 @@ pub enum GroupError {
     UnknownMemberId,
     /// Join again, with this id.
     MemberIdRequired(String),
-    /// The member belongs to an older generation: it was taken for dead.
+    /// The member has an older generation: the group has rebalanced without it.
     IllegalGeneration,
     /// The group waits for its members to join again.
     RebalanceInProgress,
@@ -128,9 +128,9 @@ pub enum GroupError {
     InconsistentGroupProtocol,
     /// Another process has taken over the static instance id.
     FencedInstanceId,
-    /// The group has as many members as it may.
+    /// The group has reached the maximum number of members.
     GroupMaxSizeReached,
-    /// All groups together take as much memory as they may.
+    /// The groups have reached their memory limit.
     OutOfMemory,
     /// There is no such group.
     GroupIdNotFound,
@@ -138,13 +138,14 @@ pub enum GroupError {
     NonEmptyGroup,
 }
 
-/// What becomes of a request: it is refused, or answered by a reply if it has one.
+/// The outcome of a request: an error to send at once, or success. A join or a sync that succeeds
+/// gets its reply through [`Effects`].
 pub type Handled = Result<(), GroupError>;
 
-/// What must survive a restart.
+/// A change that must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// The state of a group as it is now; a tombstone if the group is gone.
+    /// The current state of a group; a tombstone if it is deleted.
     Group(String),
     /// A committed offset; none deletes it.
     Offset {
@@ -159,9 +160,9 @@ pub enum Record {
     },
 }
 
-/// What the caller does after an event, in this order: append `records` to the log, tell
-/// [`Coordinator::apply`](super::coordinator::Coordinator::apply) about each, send `replies`. If
-/// the append fails, all replies become errors.
+/// What the caller must do after an event, in this order: append `records` to the log, pass each to
+/// [`Coordinator::apply`](super::coordinator::Coordinator::apply), send `replies`. If the append
+/// fails, all replies become errors.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// Records to append.

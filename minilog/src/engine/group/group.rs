@@ -1,17 +1,17 @@
-//! One group: how members agree on who reads what, through a broker that does not know what is
-//! being shared.
+//! One group: how its members agree on an assignment of partitions, through a broker that does not
+//! understand the assignment.
 //!
-//! The naive way is that each consumer reads the list of members and computes its part. Two
-//! consumers that see different lists then read the same partition, and each overwrites the offset
-//! of the other. So the broker collects the members, gives this set of them a number, the
-//! *generation*, and refuses requests of any other. One member, the *leader*, assigns partitions to
-//! members: the broker hands it the opaque metadata of all and passes its opaque assignments on.
-//! Eager and cooperative rebalancing, Kafka Connect and Streams are all the same to the broker.
+//! In a naive design each consumer reads the list of members and computes its share. Two consumers
+//! that see different lists can then read the same partition and overwrite each other's offset. So
+//! the broker collects the members, gives this set of members a number, the *generation*, and
+//! refuses requests with an older number. One member, the *leader*, assigns partitions to members:
+//! the broker sends it the opaque metadata of all members and forwards its opaque assignments. The
+//! broker treats eager and cooperative consumers, Kafka Connect and Kafka Streams alike.
 //!
 //! # States
 //!
 //! ```text
-//!           first join                all have joined, or time is over
+//!           first join                all have joined, or timed out
 //! Empty -------------> PreparingRebalance -----------> CompletingRebalance
 //!   ^    rebalance        ^     |   complete_join       |             |
 //!   |                     |     |                       | a join, or  | sync of the leader
@@ -20,36 +20,36 @@
 //!     complete_join       +-----------------------------+-------------+
 //! ```
 //!
-//! Each state owns its deadline, so the timer of a rebalance that is finished cannot fire.
+//! Each state holds its own deadline, so the timer of a finished rebalance cannot fire.
 //!
 //! # Example
 //!
-//! `a` reads a topic alone when `b` starts; the session timeout is 45 s:
+//! `a` is the only consumer when `b` starts. The session timeout is 45 s:
 //!
 //! ```text
 //! time  event          state                what happens
 //! 0     join b         PreparingRebalance   b waits
-//! 2     heartbeat a    PreparingRebalance   a hears REBALANCE_IN_PROGRESS, stops reading, commits
-//! 2     join a         CompletingRebalance  generation 2: a leads and gets both metadata
+//! 2     heartbeat a    PreparingRebalance   a gets REBALANCE_IN_PROGRESS, stops reading, commits
+//! 2     join a         CompletingRebalance  generation 2: a leads, gets the metadata of a and b
 //! 2     sync b         CompletingRebalance  b waits for the leader
-//! 3     sync a         Stable               the group is written to the log, then both get theirs
+//! 3     sync a         Stable               the group is logged, then a and b get assignments
 //! 60    (a is silent)  CompletingRebalance  a is removed, b joins again: generation 3
 //! 61    commit a, 2    CompletingRebalance  UNKNOWN_MEMBER_ID: a is a zombie
 //! ```
 //!
-//! `tests/golden/group` replays these, one phenomenon a script.
+//! The scripts of `tests/golden/group` replay such cases, one phenomenon each.
 //!
 //! # Invariants
 //!
-//! 1. A group with members has a leader, which is one of them.
+//! 1. A group with members has a leader, which is one of its members.
 //! 2. There is an assignor that all members support.
 //! 3. A member that waits for a reply has no session timeout; it gets a new one with the reply.
 //!
 //! # Counterpart in Kafka
 //!
 //! `ClassicGroup.java`, and `classicGroupJoin` and its neighbors in `GroupMetadataManager.java`.
-//! Kafka cannot see that a client which waits in a join has disconnected, and gives new members
-//! five minutes instead; here [`Group::disconnect`] starts their session timeout.
+//! Kafka does not notice that a client has disconnected while its join waits, and removes a new
+//! member after five minutes. Here [`Group::disconnect`] starts the member's session timeout.
 
 use super::events::*;
 use super::offsets::Offsets;
@@ -62,47 +62,47 @@ pub struct Group {
     pub id: String,
     /// `group.initial.rebalance.delay.ms`: how long its first rebalance waits for more members.
     pub initial_delay_ms: i64,
-    /// Counts the rebalances.
+    /// The number of rebalances so far.
     pub generation: i32,
-    /// Where it is in a rebalance.
+    /// The state of its rebalance.
     pub state: State,
     /// `consumer`, or `connect`; none if it never had a member.
     pub protocol_type: Option<String>,
     /// The assignor of this generation.
     pub protocol: Option<String>,
-    /// The member that assigns.
+    /// The member that assigns partitions.
     pub leader: Option<String>,
     /// The members by id.
     pub members: BTreeMap<String, Member>,
-    /// Ids given to new members that have not joined with them yet, and until when they may.
+    /// Ids of new members that have not joined with them yet, and when each id expires.
     pub pending: BTreeMap<String, i64>,
-    /// What it has processed.
+    /// The offsets that it has committed.
     pub offsets: Offsets,
 }
 
-/// Where a group is in a rebalance. Deadlines are by [`Now::monotonic`].
+/// The state of a group's rebalance. Deadlines are by [`Now::monotonic`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// No members, since this moment by [`Now::timestamp`].
+    /// The group has no members.
     Empty {
-        /// When the last member left.
+        /// When the last member left, by [`Now::timestamp`].
         since: i64,
     },
     /// Waits for members to join.
     PreparingRebalance {
-        /// Until when.
+        /// The deadline.
         until: i64,
-        /// The rebalance of an empty group, which waits for more members to appear.
+        /// Set in the first rebalance of an empty group, which waits for more members.
         initial: Option<Initial>,
     },
     /// Waits for the assignments of the leader.
     CompletingRebalance {
-        /// Members that have not sent their sync by then are removed.
+        /// The deadline: members that have not sent their sync by then are removed.
         until: i64,
     },
-    /// Members have their assignments.
+    /// Members get their assignments.
     Stable {
-        /// The same, while there are such members.
+        /// The deadline for members that have not sent their sync; none if all have.
         until: Option<i64>,
     },
 }
@@ -112,20 +112,20 @@ pub enum State {
 pub struct Initial {
     /// True if a member appeared since the wait was last extended.
     pub has_new_member: bool,
-    /// It is not extended beyond this.
+    /// The wait is not extended beyond this time.
     pub latest: i64,
 }
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// What it said about itself when it joined.
+    /// Its last join.
     pub join: Join,
-    /// What the leader assigned to it.
+    /// The assignment from the leader.
     pub assignment: Vec<u8>,
-    /// When its session ends, if it does not wait.
+    /// When its session ends, unless one of its requests waits.
     pub session_ends: i64,
-    /// True if it has sent the sync of this generation.
+    /// True if it has sent its sync in this generation.
     pub has_synced: bool,
     /// The request that waits for a reply.
     pub waiting: Option<(Waiting, Ticket)>,
@@ -157,8 +157,8 @@ impl Group {
         }
     }
 
-    /// A member joins, or joins again. It is answered at once if it must come back with an id, and
-    /// if its generation goes on unchanged; else when all others have joined.
+    /// Handles the join of a new or a known member. The answer comes at once if the member must
+    /// join again with an id, or if no rebalance is needed. Otherwise all members must join first.
     pub fn join(&mut self, now: Now, join: Join, ticket: Ticket, effects: &mut Effects) -> Handled {
         if !self.supports(&join) {
             return Err(GroupError::InconsistentGroupProtocol);
@@ -171,14 +171,14 @@ impl Group {
         self.check_member(&join.member_id, join.instance_id.as_deref())?;
         let is_same = self.members[&join.member_id].join.protocols == join.protocols;
         let is_leader = self.is_leader(&join.member_id);
-        let goes_on = match self.state {
+        let is_unchanged = match self.state {
             // The reply of its last join was lost.
             State::CompletingRebalance { .. } => is_same,
-            // A leader joins again if the topics have changed: that is a reason to rebalance.
+            // The leader joins again if its topics have changed, which requires a rebalance.
             State::Stable { .. } => is_same && !is_leader,
             State::Empty { .. } | State::PreparingRebalance { .. } => false,
         };
-        if goes_on {
+        if is_unchanged {
             let joined = self.joined(&join.member_id, is_leader);
             self.extend_session(now, &join.member_id);
             effects.replies.push((ticket, Ok(Reply::Joined(joined))));
@@ -186,7 +186,7 @@ impl Group {
         }
 
         let member = self.members.get_mut(&join.member_id).expect("it was checked");
-        // The client has given up the join that waited, or it would not send another one.
+        // An earlier join may still wait. The client has given it up, or it would not send another.
         member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         member.join = join;
         member.waiting = Some((Waiting::Join, ticket));
@@ -194,7 +194,7 @@ impl Group {
         Ok(())
     }
 
-    /// A member that is not in the group yet, with the id that it was given or without one.
+    /// Handles the join of a client that is not in the group yet, with or without an id from us.
     fn join_new(
         &mut self,
         now: Now,
@@ -209,8 +209,8 @@ impl Group {
             self.replace_static_member(now, join, &old, id, ticket, effects);
             return Ok(());
         }
-        // Without this a client that gives up and tries again would leave a member behind each
-        // time, and every rebalance would wait for all of them (KIP-394).
+        // Without this, a client that times out and joins again would leave a dead member behind
+        // each time, and every rebalance would wait for all of them (KIP-394).
         if join.requires_member_id && join.instance_id.is_none() && !is_pending {
             self.pending.insert(id.clone(), now.monotonic + join.session_timeout_ms);
             return Err(GroupError::MemberIdRequired(id));
@@ -229,8 +229,8 @@ impl Group {
         Ok(())
     }
 
-    /// A static member has restarted: it takes the place and the assignment of its predecessor, and
-    /// nobody else notices (KIP-345).
+    /// A static member has restarted: it takes over the place and the assignment of its
+    /// predecessor, without a rebalance if the group is stable (KIP-345).
     fn replace_static_member(
         &mut self,
         now: Now,
@@ -260,8 +260,8 @@ impl Group {
         let mut joined = self.joined(&id, is_leader && skips_assignment);
         joined.skip_assignment = is_leader && skips_assignment;
         if is_leader && !skips_assignment {
-            // An older client that hears that it leads would assign anew. It does not recognize the
-            // id of its predecessor, takes itself for a follower and asks for its assignment.
+            // An older client would compute a new assignment if it were told that it leads. So it
+            // gets its predecessor's id as the leader: it acts as a follower and only syncs.
             joined.leader = old_leader;
         }
         let member = self.members.get_mut(&id).expect("it was inserted");
@@ -281,8 +281,8 @@ impl Group {
         self.members.values().all(|it| it.join.protocols.iter().any(|(name, _)| name == protocol))
     }
 
-    /// The protocol with the most votes: each member votes for the first in its list that all
-    /// members support. Of several it is the first in the alphabet.
+    /// The protocol with the most votes: each member votes for the first one in its list that all
+    /// members support. In a tie the alphabetically first one wins.
     fn select_protocol(&self) -> String {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
@@ -294,7 +294,7 @@ impl Group {
         most.map_or(String::new(), |(name, _)| name.to_owned())
     }
 
-    /// Starts a rebalance, or ends one for which nobody is missing any more.
+    /// Starts a rebalance, and completes its joins if all members have joined.
     fn rebalance(&mut self, now: Now, effects: &mut Effects) {
         let timeout = self.rebalance_timeout_ms();
         self.state = match self.state {
@@ -310,7 +310,7 @@ impl Group {
             }
         };
 
-        // The assignment they wait for will never come.
+        // The assignments that these members wait for will never come.
         for member in self.members.values_mut().filter(|it| it.waits_for(Waiting::Sync)) {
             member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         }
@@ -318,7 +318,7 @@ impl Group {
     }
 
     fn complete_if_all_joined(&mut self, now: Now, effects: &mut Effects) {
-        // The first rebalance of a group waits for members that nobody knows of yet.
+        // The first rebalance waits for its full delay: more members may appear.
         let is_over = match self.state {
             State::PreparingRebalance { until, initial: Some(_) } => until <= now.monotonic,
             State::PreparingRebalance { initial: None, .. } => true,
@@ -330,10 +330,10 @@ impl Group {
         }
     }
 
-    /// Ends the first half of a rebalance: a new generation of the members that have joined.
+    /// Ends the first half of a rebalance: the members that have joined form a new generation.
     fn complete_join(&mut self, now: Now, effects: &mut Effects) {
-        // Dynamic members that have not joined are out. Static ones may be restarting: they stay
-        // until their session ends.
+        // Remove dynamic members that have not joined. Static members may be restarting, so they
+        // stay until their session ends.
         self.members.retain(|_, it| it.waits_for(Waiting::Join) || it.join.instance_id.is_some());
         let until = now.monotonic + self.rebalance_timeout_ms();
         let leader = self.leader.as_ref().and_then(|it| self.members.get(it));
@@ -342,7 +342,7 @@ impl Group {
             self.leader = joined.next().map(|(id, _)| id.clone());
         }
         if self.leader.is_none() && !self.members.is_empty() {
-            // Only static members are left, and none of them is here to lead.
+            // Only static members are left, and none of them has joined: wait for them again.
             self.leader = self.members.keys().next().cloned();
             self.state = State::PreparingRebalance { until, initial: None };
             return;
@@ -365,7 +365,7 @@ impl Group {
         }
     }
 
-    /// A member asks for its assignment; the leader brings everybody's.
+    /// Handles a sync: a member asks for its assignment; the leader's request has all assignments.
     pub fn sync(&mut self, now: Now, sync: Sync, ticket: Ticket, effects: &mut Effects) -> Handled {
         self.check_generation(&sync.member)?;
         let pairs = [(&self.protocol_type, &sync.protocol_type), (&self.protocol, &sync.protocol)];
@@ -388,7 +388,7 @@ impl Group {
             return Ok(());
         }
 
-        // The leader says what everybody gets; without a word about a member, that is nothing.
+        // The leader assigns. A member that it does not mention gets an empty assignment.
         if !is_stable {
             let mut assignments = sync.assignments.into_iter().collect::<HashMap<_, _>>();
             for (id, member) in &mut self.members {
@@ -405,7 +405,7 @@ impl Group {
         Ok(())
     }
 
-    /// A member is alive. An error tells it to join again.
+    /// Handles a heartbeat: extends the member's session. An error tells it to join again.
     pub fn heartbeat(&mut self, now: Now, member: &Identity) -> Handled {
         self.check_generation(member)?;
         self.extend_session(now, &member.member_id);
@@ -415,7 +415,7 @@ impl Group {
         }
     }
 
-    /// A member leaves. An administrator may name a static member by its instance id alone.
+    /// Removes a member. An administrator may name a static member by its instance id alone.
     pub fn leave(&mut self, now: Now, member: &Identity, effects: &mut Effects) -> Handled {
         let (id, instance_id) = (&member.member_id, member.instance_id.as_deref());
         if self.pending.remove(id).is_some() {
@@ -432,10 +432,10 @@ impl Group {
         Ok(())
     }
 
-    /// The client of a waiting request has disconnected: its session timeout begins.
+    /// Starts the session timeout of a member that has disconnected while its request waits.
     pub fn disconnect(&mut self, now: Now, ticket: Ticket) {
-        let is_it = |it: &&mut Member| it.waiting.is_some_and(|(_, it)| it == ticket);
-        if let Some(member) = self.members.values_mut().find(is_it) {
+        let waits_with = |it: &&mut Member| it.waiting.is_some_and(|(_, it)| it == ticket);
+        if let Some(member) = self.members.values_mut().find(waits_with) {
             member.waiting = None;
             member.extend_session(now);
         }
@@ -443,12 +443,12 @@ impl Group {
 
     /// Returns an error unless the group accepts a commit of this sender.
     ///
-    /// While members join again, those of the generation that ends may commit what they have read.
-    /// Once there is a new generation, a member must know its assignment first.
+    /// While members join again, members of the ending generation may still commit what they have
+    /// read. Once there is a new generation, a member must get its assignment before it may commit.
     pub fn check_commit(&mut self, now: Now, from: &Identity) -> Handled {
         let is_empty = matches!(self.state, State::Empty { .. });
         if from.generation < 0 && is_empty {
-            // Consumers without a group protocol, and administrators that reset offsets.
+            // Consumers that assign partitions themselves, and administrators that reset offsets.
             return Ok(());
         }
         self.check_generation(from)?;
@@ -459,7 +459,7 @@ impl Group {
         Ok(())
     }
 
-    /// Removes what has not been heard of in time, and ends what has taken too long.
+    /// Removes members and ids that have timed out, and ends rebalances that took too long.
     pub fn expire(&mut self, now: Now, effects: &mut Effects) {
         let ids = self.pending.len();
         self.pending.retain(|_, until| *until > now.monotonic);
@@ -490,14 +490,14 @@ impl Group {
         }
     }
 
-    /// About how many bytes it takes in memory.
+    /// The approximate memory of the group, in bytes.
     pub fn memory(&self) -> usize {
         let members = self.members.values().map(|it| it.join.memory() + it.assignment.len());
         let offsets = self.offsets.iter().map(|(_, _, it)| it.memory());
         size_of::<Group>() + 200 * self.pending.len() + members.chain(offsets).sum::<usize>()
     }
 
-    /// Removes members. Returns true if there was one to remove.
+    /// Removes the members for which `is_out` returns true. Returns true if there were any.
     fn remove(
         &mut self,
         now: Now,
@@ -551,8 +551,8 @@ impl Group {
     }
 
     fn static_member(&self, instance_id: &str) -> Option<&str> {
-        let is_it = |it: &Member| it.join.instance_id.as_deref() == Some(instance_id);
-        self.members.iter().find(|(_, it)| is_it(it)).map(|(id, _)| id.as_str())
+        let has_id = |it: &Member| it.join.instance_id.as_deref() == Some(instance_id);
+        self.members.iter().find(|(_, it)| has_id(it)).map(|(id, _)| id.as_str())
     }
 
     fn is_leader(&self, id: &str) -> bool {
@@ -569,7 +569,7 @@ impl Group {
 }
 
 impl Member {
-    /// The metadata that it sent with a protocol.
+    /// The metadata that the member sent for a protocol.
     pub fn metadata(&self, protocol: &str) -> &[u8] {
         let found = self.join.protocols.iter().find(|(name, _)| name == protocol);
         found.map_or(&[], |(_, metadata)| metadata)
@@ -579,12 +579,12 @@ impl Member {
         self.waiting.is_some_and(|(it, _)| it == what)
     }
 
-    /// Its session begins anew.
+    /// Restarts its session timeout.
     pub fn extend_session(&mut self, now: Now) {
         self.session_ends = now.monotonic + self.join.session_timeout_ms;
     }
 
-    /// Answers the request that waits, if there is one. The session begins anew.
+    /// Answers the waiting request if there is one, and restarts the session timeout.
     fn answer(&mut self, now: Now, reply: Result<Reply, GroupError>, effects: &mut Effects) {
         if let Some((_, ticket)) = self.waiting.take() {
             effects.replies.push((ticket, reply));

@@ -1,13 +1,14 @@
 //! The offsets that a group has committed, by topic and partition.
 //!
-//! A committed offset is that of the next record to read, so a group that has processed records 0
-//! to 41 commits 42. Offsets outlive the members: a group that comes back goes on where it stopped.
-//! They must not live for ever, because nobody says that a group will never come back.
+//! A committed offset is the offset of the next record to read: a group that has processed records
+//! 0 to 41 commits 42. Offsets outlive the members, so a group that comes back continues where it
+//! stopped. But they must expire some day, because no client says that a group will never come
+//! back.
 //!
 //! # When does an offset expire?
 //!
-//! `offsets.retention.minutes` (7 days) after the later of two moments: the commit, and the moment
-//! at which the group lost its last member (KIP-211).
+//! `offsets.retention.minutes` (7 days) after the later of two moments: the commit, and the time
+//! when the last member left the group (KIP-211).
 //!
 //! ```
 //! use minilog::engine::group::offsets::{Committed, Offsets};
@@ -22,9 +23,9 @@
 //! assert_eq!(offsets.expired(5100, 100, Some(5000)).count(), 1);
 //! ```
 //!
-//! While a group has members, none of its offsets expires. Kafka also expires those of topics to
-//! which no member is subscribed any more, and for that reads the subscriptions, which are opaque
-//! to the rest of the coordinator. Kafka counterpart: `OffsetMetadataManager.java`,
+//! While a group has members, none of its offsets expire. Kafka also expires the offsets of topics
+//! that no member subscribes to any more. For that it must decode the subscriptions, which are
+//! opaque to the rest of the coordinator. Kafka counterpart: `OffsetMetadataManager.java`,
 //! `OffsetExpirationConditionImpl.java`.
 
 use std::collections::BTreeMap;
@@ -36,16 +37,16 @@ pub struct Committed {
     pub offset: i64,
     /// The leader epoch of the last record read; -1 if unknown.
     pub leader_epoch: i32,
-    /// A note of the client.
+    /// A text chosen by the client.
     pub metadata: String,
     /// When it was committed.
     pub timestamp: i64,
-    /// When it expires, if the client chose that (OffsetCommit up to version 4).
+    /// When it expires, if the client chose a time (OffsetCommit up to version 4).
     pub expires: Option<i64>,
 }
 
 impl Committed {
-    /// About how many bytes it takes in memory, with its place in a map.
+    /// The approximate memory of an offset in bytes, with its entry in a map.
     pub fn memory(&self) -> usize {
         size_of::<Committed>() + 50 + self.metadata.len()
     }
@@ -56,12 +57,12 @@ impl Committed {
 pub struct Offsets(BTreeMap<String, BTreeMap<i32, Committed>>);
 
 impl Offsets {
-    /// The offset of a partition.
+    /// The committed offset of a partition.
     pub fn get(&self, topic: &str, partition: i32) -> Option<&Committed> {
         self.0.get(topic)?.get(&partition)
     }
 
-    /// Stores the offset of a partition, or forgets it.
+    /// Stores the committed offset of a partition, or deletes it.
     pub fn set(&mut self, topic: &str, partition: i32, committed: Option<Committed>) {
         if let Some(committed) = committed {
             self.0.entry(topic.to_owned()).or_default().insert(partition, committed);
@@ -73,20 +74,20 @@ impl Offsets {
         }
     }
 
-    /// The topics with their partitions.
+    /// The committed offsets by topic.
     pub fn topics(&self) -> impl Iterator<Item = (&str, &BTreeMap<i32, Committed>)> {
         self.0.iter().map(|(topic, partitions)| (topic.as_str(), partitions))
     }
 
-    /// All partitions.
+    /// All committed offsets, with topic and partition.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i32, &Committed)> {
         self.topics().flat_map(|(topic, partitions)| {
             partitions.iter().map(move |(partition, committed)| (topic, *partition, committed))
         })
     }
 
-    /// The offsets that have expired at `now`, in a group that has been empty since
-    /// `empty_since`; none for a group that never had members.
+    /// The offsets that have expired at `now`. `empty_since` is when the last member left, or none
+    /// if the group never had members.
     pub fn expired(
         &self,
         now: i64,

@@ -1,4 +1,4 @@
-//! Walking over the batches of a file: the only way through a log without an index.
+//! Walking over the batches of a file, the only way to find one without an index.
 //!
 //! ```text
 //! position   0         85        170                 900
@@ -19,9 +19,9 @@ use std::io;
 
 /// For lookups: as much as an index skips, so that one read usually suffices.
 pub const LOOKUP_WINDOW: usize = 4 * 1024;
-/// For recovery: large enough that the disk works sequentially.
+/// For recovery: large enough to read the disk sequentially.
 pub const RECOVERY_WINDOW: usize = 1024 * 1024;
-/// More than this a batch does not have: it would be a thousand times its compressed size.
+/// The most bytes that a batch may decompress to: a thousand times the default size limit.
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// A walk over the batches of a file, which reads it in windows.
@@ -29,7 +29,7 @@ pub struct Batches<'a> {
     file: &'a dyn DiskFile,
     /// Where the next batch begins.
     pub position: u64,
-    /// Bytes of the file that count; more may follow that are not yet valid.
+    /// The end of the valid bytes. A write in progress may have put more after them.
     end: u64,
     window: usize,
     buffer: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct Batches<'a> {
     start: u64,
 }
 
-/// A batch that is valid, none at the end, or what is wrong.
+/// A valid batch, none at the end of the file, or the reason why the next batch is invalid.
 pub type Checked<'a> = Result<Option<(BatchHeader, &'a [u8])>, String>;
 
 impl<'a> Batches<'a> {
@@ -46,8 +46,8 @@ impl<'a> Batches<'a> {
         Batches { file, position, end, window, buffer: Vec::new(), start: 0 }
     }
 
-    /// The header of the next batch and where it begins. None at the end, and if less than a header
-    /// is left. `InvalidData` if its length is none of a batch.
+    /// The next batch's position and header. None at the end, or if less than a header is left.
+    /// `InvalidData` if the length in the header is impossible.
     pub fn next_header(&mut self) -> io::Result<Option<(u64, BatchHeader)>> {
         let position = self.position;
         let Some(header) = self.header_at(position)? else { return Ok(None) };
@@ -55,20 +55,23 @@ impl<'a> Batches<'a> {
         Ok(Some((position, header)))
     }
 
-    /// The next batch, after [`batch::check`]. If that fails the walk stays where it is.
+    /// The next batch, checked by [`batch::check`]. If it is invalid the walk does not advance.
     pub fn next_checked(&mut self) -> io::Result<Checked<'_>> {
         let position = self.position;
         if position == self.end {
             return Ok(Ok(None));
         }
         let Some(header) = self.header_at(position)? else {
-            return Ok(Err("the header of a batch is cut".to_owned()));
+            return Ok(Err("the header of a batch is cut off".to_owned()));
         };
         let Some(size) = header.size() else {
-            return Ok(Err(format!("{} bytes are no length of a batch", header.batch_length)));
+            return Ok(Err(format!(
+                "batch_length is {}, which is impossible",
+                header.batch_length
+            )));
         };
         let Some(bytes) = self.bytes_at(position, size)? else {
-            return Ok(Err("a batch is cut".to_owned()));
+            return Ok(Err("a batch is cut off".to_owned()));
         };
         if let Err(reason) = batch::check(bytes) {
             return Ok(Err(reason));
@@ -77,20 +80,20 @@ impl<'a> Batches<'a> {
         Ok(Ok(self.bytes_at(position, size)?.map(|bytes| (header, bytes))))
     }
 
-    /// The header at `position`. None at the end, and if less than a header is left.
+    /// The header at `position`. None at the end, or if less than a header is left.
     pub fn header_at(&mut self, position: u64) -> io::Result<Option<BatchHeader>> {
         let bytes = self.bytes_at(position, BatchHeader::SIZE)?;
         Ok(bytes.map(|bytes| BatchHeader::read(bytes).expect("as long as a header")))
     }
 
-    /// `length` bytes from `position` on. None if the file ends before that.
+    /// Reads `length` bytes at `position`. None if the file ends before that.
     pub fn bytes_at(&mut self, position: u64, length: usize) -> io::Result<Option<&[u8]>> {
         let left = self.end.saturating_sub(position);
         if left < length as u64 {
             return Ok(None);
         }
 
-        // Read a window from here on, unless the one at hand has the bytes.
+        // Read the next window, unless the buffer has the bytes already.
         let is_at_hand = position >= self.start
             && position + length as u64 <= self.start + self.buffer.len() as u64;
         if !is_at_hand {
@@ -104,18 +107,18 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// The records of a batch. `InvalidData` if they cannot be decompressed.
+/// The decompressed records of a batch. `InvalidData` if they are damaged.
 pub fn decompressed(header: &BatchHeader, batch: &[u8]) -> io::Result<Vec<u8>> {
     let compression = header.compression().ok_or_else(damaged)?;
     decompress(compression, &batch[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)
 }
 
-/// A batch of the log is not as it was appended.
+/// The error for a batch of the log that is not as it was appended.
 pub fn damaged() -> io::Error {
     invalid_data("a batch of the log is damaged")
 }
 
-/// A file is not as it was written.
+/// The error for a file that is not as it was written.
 pub fn invalid_data(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -1,8 +1,8 @@
-//! Compaction: of each key only the latest record is kept (`cleanup.policy=compact`).
+//! Compaction: keeping only the latest record of each key (`cleanup.policy=compact`).
 //!
-//! A topic of events keeps everything for a while. A topic of states, like the balance of an
-//! account or the offset of a consumer group, needs the latest value of each key for ever.
-//! Compaction rewrites old segments without the records that a later one replaces.
+//! A topic of events keeps every record for a while. A topic of states, like account balances or
+//! the offsets of consumer groups, must keep the latest value of each key forever. Compaction
+//! rewrites old segments without the records whose key has a later value.
 //!
 //! # Example
 //!
@@ -14,34 +14,34 @@
 //! pass 2, the copy             a=2       b=   c=2         offsets stay; there are holes now
 //! ```
 //!
-//! `b=` is a tombstone, a record without a value: the key is deleted. It cannot go at once, because
-//! a consumer that has read `b=1` must still learn of it. The first compaction that meets it stamps
-//! its batch with a *delete horizon*, `delete.retention.ms` from then. The first one after that
-//! moment removes it. The golden scripts `compaction_*` replay this.
+//! `b=` is a tombstone, a record without a value: it deletes the key. It cannot be removed at once,
+//! because a consumer that has read `b=1` must still read the deletion. The first compaction that
+//! finds it stamps its batch with a *delete horizon*, `delete.retention.ms` from now. The first
+//! compaction after the horizon removes it. The golden scripts `compaction_*` replay this.
 //!
 //! # Bounded memory
 //!
-//! The map has a hash of each key in place of the key: 16 bytes, keyed at random, so that nobody
-//! can find two keys with the same hash. When it is full the first pass ends there, and the second
-//! one keeps all records after it: the next compaction goes on from that offset.
+//! The map stores a hash of 16 bytes in place of each key. The hash is randomly keyed, so that no
+//! client can construct two keys with the same one. When the map is full, the first pass ends
+//! early. The second pass then keeps all records after it, and the next compaction continues there.
 //!
 //! # Invariants
 //!
 //! 1. The latest record of every key is never removed, except a tombstone after its horizon.
 //! 2. Offsets never change. A batch keeps its first and last offset and its sequence numbers, even
 //!    if the records that had them are gone.
-//! 3. The newest batch of an idempotent producer stays, if need be without records: recovery takes
-//!    the sequence number from it. So do control batches.
-//! 4. Only what is durable is rewritten, and what a crash leaves is the old or the new segment.
+//! 3. The newest batch of each idempotent producer stays, if necessary without records: recovery
+//!    reads the sequence number from it. Control batches stay as well.
+//! 4. Only durable segments are rewritten, and a crash leaves either the old or the new ones.
 //!
 //! # The swap
 //!
-//! Segments 0, 100 and 200 become one. Each arrow is one step that a crash can follow:
+//! Segments 0, 100 and 200 become one. A crash can happen after each step:
 //!
 //! ```text
-//! write and sync 0.log.cleaned      -> a crash here: removed at the next start
-//! rename it to   0.log.swap, sync   -> from here on recovery completes what follows
-//! remove 100, 200, 0.index, sync    -> an index of the old segment must not meet the new one
+//! write and sync 0.log.cleaned      -> after a crash here the next start removes it
+//! rename it to   0.log.swap, sync   -> from here on the next start completes the swap
+//! remove 100, 200, 0.index, sync    -> the old index must not be used with the new segment
 //! rename to      0.log, sync        -> its index is missing, so recovery builds it
 //! write the index
 //! ```
@@ -65,31 +65,31 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
-/// Suffixes of a segment that is being rewritten, and of one that is complete.
+/// The suffix of a new segment that is not complete yet.
 pub const CLEANED: &str = ".cleaned";
-/// See [`CLEANED`].
+/// The suffix of a complete new segment that replaces the old ones.
 pub const SWAP: &str = ".swap";
 
-/// What a compaction may use.
+/// The hash function and the limits of a compaction.
 pub struct Limits<'a> {
     /// A hash of a key that no client can predict.
     pub hash: &'a (dyn Fn(&[u8]) -> u128 + Sync),
-    /// Keys in the map; each takes 32 bytes or a little more.
+    /// The most keys in the map; each takes a little more than 32 bytes.
     pub keys_max: usize,
-    /// Asked at every batch: true ends the compaction with `Interrupted`.
+    /// Called for every batch: true ends the compaction with `Interrupted`.
     pub must_stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// A compaction of one log: what is to be rewritten.
+/// A compaction of one log: the segments to rewrite.
 pub struct Compaction {
     directory: Arc<Directory>,
     index_interval_bytes: i64,
-    /// Until when tombstones are kept that have no horizon yet.
+    /// The delete horizon for tombstones that have none yet.
     horizon: i64,
     now: i64,
-    /// Sealed segments from the first one on, in groups that become one segment each.
+    /// Sealed segments from the first one on. Each group of them becomes one segment.
     groups: Vec<Vec<Segment>>,
-    /// Everything below was compacted before.
+    /// Everything below this offset was compacted before.
     first_dirty: i64,
     /// The last offset of each idempotent producer.
     newest_batches: BTreeSet<i64>,
@@ -98,28 +98,28 @@ pub struct Compaction {
 /// The latest offset of each key.
 pub struct LatestOffsets {
     offsets: HashMap<u128, i64>,
-    /// The offset after the last record that the map knows: from here the next compaction goes on.
+    /// The map covers the records below this offset. The next compaction starts here.
     pub up_to: i64,
 }
 
-/// A new segment beside the ones that it replaces.
+/// A new segment, and the segments that it will replace.
 pub struct Rewritten<'a> {
     group: &'a [Segment],
-    /// It, with its indexes in memory.
+    /// The new segment, with its indexes in memory.
     pub(super) segment: Segment,
     /// True if anything was removed or stamped.
     changed: bool,
 }
 
 impl Compaction {
-    /// What there is to do; none if too little of the log is new, or it is not compacted at all.
+    /// Plans a compaction. None if the log is not compacted, or too little of it is new.
     pub fn start(log: &Log, now: i64) -> Option<Compaction> {
         let config = &log.config;
         if !config.cleanup.compacts || log.failed {
             return None;
         }
 
-        // From the first segment on, until one is active, not durable, or too young.
+        // Take segments from the first one on, until one is active, not durable, or too young.
         let ends = log.segments().skip(1).map(|it| it.base_offset);
         let (mut sources, mut dirty_bytes, mut is_overdue) = (Vec::new(), 0, false);
         for (segment, end) in log.segments().zip(ends) {
@@ -152,8 +152,8 @@ impl Compaction {
         })
     }
 
-    /// Pass 1: the latest offset of each key, from the first new record on until the map is full.
-    /// Reads the new part of the log; call it without the lock of the log.
+    /// Pass 1: maps each key to its latest offset, from the first new record on until the map is
+    /// full. Reads the new part of the log, so call it without the lock of the log.
     pub fn map(&self, limits: &Limits<'_>) -> io::Result<LatestOffsets> {
         let mut latest = LatestOffsets { offsets: HashMap::new(), up_to: self.first_dirty };
         for source in self.groups.iter().flatten() {
@@ -181,8 +181,8 @@ impl Compaction {
         Ok(latest)
     }
 
-    /// Pass 2: a new segment for each group that reaches below the end of the map. Each of them
-    /// must be swapped in, or dropped, before the next one is asked for.
+    /// Pass 2: rewrites each group of segments that begins below the end of the map. The caller
+    /// must swap in or abandon each new segment before it asks for the next.
     pub fn rewrite<'a>(
         &'a self,
         latest: &'a LatestOffsets,
@@ -218,7 +218,7 @@ impl Compaction {
         Ok(Rewritten { group, segment, changed })
     }
 
-    /// What is left of a batch; none if it is removed.
+    /// Removes records from a batch. Returns the batch that is left, or none if nothing is.
     fn filter<'b>(
         &self,
         header: &BatchHeader,
@@ -234,7 +234,7 @@ impl Compaction {
         let is_past_horizon = header.delete_horizon().is_some_and(|it| it <= self.now);
         let is_kept = |record: &&Record<'_>| {
             let offset = header.base_offset + i64::from(record.offset_delta);
-            // A record without a key cannot be replaced; the topic was not compacted when it came.
+            // A record without a key was appended before the topic became compacted: drop it.
             let is_latest = |key| offsets.get(&(limits.hash)(key)).is_none_or(|it| *it <= offset);
             let is_latest = record.key.is_some_and(is_latest);
             offset >= *up_to || is_latest && (record.value.is_some() || !is_past_horizon)
@@ -254,15 +254,15 @@ impl Compaction {
     }
 }
 
-/// The name of a segment that is being rewritten, or is complete.
+/// The file name of a new segment.
 fn name(base_offset: i64, suffix: &str) -> String {
     format!("{}{suffix}", segment_file(base_offset, Kind::Log))
 }
 
 impl Rewritten<'_> {
-    /// Returns true if the segment differs from those that were read, and the log still has these:
-    /// retention may have deleted some. The caller holds off other changes of files from here until
-    /// [`finish_swap`].
+    /// Returns true if the new segment differs from the old ones and the log still has all of
+    /// those: retention may have deleted some. From here until [`finish_swap`] the caller must
+    /// prevent other changes of files.
     pub fn is_wanted(&self, log: &Log) -> bool {
         let is_there = |source: &Segment| {
             let found = log.segments.get(&source.base_offset);
@@ -271,7 +271,7 @@ impl Rewritten<'_> {
         self.changed && !log.failed && self.group.iter().all(is_there)
     }
 
-    /// Makes the new segment durable, from which moment recovery would complete the swap.
+    /// Makes the new segment durable. From then on recovery completes the swap after a crash.
     pub fn commit(&self) -> io::Result<()> {
         let Segment { directory, base_offset: base, file, .. } = &self.segment;
         file.sync()?;
@@ -279,12 +279,12 @@ impl Rewritten<'_> {
         directory.sync()
     }
 
-    /// Forgets the new segment.
+    /// Removes the new segment's file.
     pub fn abandon(self) -> io::Result<()> {
         self.segment.directory.remove(&name(self.segment.base_offset, CLEANED))
     }
 
-    /// Puts the new segment in place of the old ones, for readers. Returns the bases of those.
+    /// Lets readers use the new segment. Returns the base offsets of the segments it replaces.
     pub fn swap(self, log: &mut Log) -> Vec<i64> {
         let bases = self.group.iter().map(|it| it.base_offset).collect::<Vec<_>>();
         bases.iter().for_each(|base| drop(log.segments.remove(base)));
@@ -293,8 +293,8 @@ impl Rewritten<'_> {
     }
 }
 
-/// Replaces the files of the segments `bases`, of which there is at least one, by the one that is
-/// complete. Recovery calls it too. Afterwards the new segment has no indexes.
+/// Replaces the files of the segments `bases`, at least one, with the new segment's file. Recovery
+/// calls it too. The new segment has no index files afterwards.
 pub(super) fn finish_swap(directory: &Directory, bases: &[i64]) -> io::Result<()> {
     use Kind::*;
 
@@ -309,7 +309,7 @@ pub(super) fn finish_swap(directory: &Directory, bases: &[i64]) -> io::Result<()
     directory.sync()
 }
 
-/// Neighbors that fit into one segment together.
+/// Groups neighboring segments that fit into one segment (`groupSegmentsBySize` in Kafka).
 fn group(sources: Vec<Segment>, segment_bytes: u64) -> Vec<Vec<Segment>> {
     let mut groups: Vec<Vec<Segment>> = Vec::new();
     for source in sources {
@@ -334,12 +334,12 @@ fn next_batch<'a>(
     if (limits.must_stop)() {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    // A flipped bit must not be copied under a new checksum.
+    // A damaged batch must not be rewritten: a new checksum would hide the damage.
     batches.next_checked()?.map_err(invalid_data)
 }
 
-/// A batch with fewer records, and with a delete horizon if one is given. Timestamps of records are
-/// relative to the base timestamp, in whose place the horizon is stored.
+/// Builds a batch with fewer records, and with a delete horizon if one is given. The horizon
+/// replaces the base timestamp, so the records' relative timestamps are adjusted.
 fn rebuild(
     header: &BatchHeader,
     mut kept: Vec<Record<'_>>,

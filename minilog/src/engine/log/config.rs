@@ -1,6 +1,6 @@
 //! The configuration of a log: how it rolls, flushes, cleans up and refuses.
 //!
-//! A value comes from one of three places; the first that has one counts:
+//! A value comes from the first of three places that has one:
 //!
 //! ```text
 //! the topic      retention.ms=60000          kafka-configs.sh --alter, topic.properties
@@ -10,15 +10,16 @@
 //!
 //! `handlers::parameters` makes the [`LogConfig`] of a topic from all three. The log only obeys it.
 //!
-//! Kafka counterpart: `LogConfig.java`. Numbers are signed as there; what is "no limit" in Kafka,
-//! -1 or the largest number, is so here.
+//! Kafka counterpart: `LogConfig.java`. Numbers are signed as in Kafka, and -1 or the largest
+//! number means "no limit" where it does in Kafka.
 
-/// The values that are in force for a log.
+/// The effective configuration of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
-    /// `segment.bytes`: a batch that would make the active segment longer goes to a new one.
+    /// `segment.bytes`: a batch that would make the active segment longer starts a new one.
     pub segment_bytes: i64,
-    /// `segment.ms`: so does a batch whose timestamp is this much later than the segment's first.
+    /// `segment.ms`: a batch starts a new segment if its timestamp is this much later than the
+    /// first one of the active segment.
     pub segment_ms: i64,
     /// `index.interval.bytes`: one index entry per this many bytes.
     pub index_interval_bytes: i64,
@@ -28,15 +29,15 @@ pub struct LogConfig {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far they may be ahead of it.
     pub timestamp_after_max_ms: i64,
-    /// `flush.messages`: an append that leaves this many records without a sync waits for one.
+    /// `flush.messages`: an append waits for a flush once this many records are not durable.
     pub flush_messages: i64,
-    /// `flush.ms`: records are synced after this time.
+    /// `flush.ms`: records are flushed after this time.
     pub flush_ms: i64,
-    /// `cleanup.policy`
+    /// `cleanup.policy`: delete, compact, or both.
     pub cleanup: Cleanup,
-    /// `retention.ms`: segments whose latest record is older are deleted; -1 keeps them.
+    /// `retention.ms`: segments whose latest record is older are deleted; -1 keeps all.
     pub retention_ms: i64,
-    /// `retention.bytes`: old segments are deleted while the log is longer; -1 keeps them.
+    /// `retention.bytes`: old segments are deleted while the rest is this long; -1 keeps all.
     pub retention_bytes: i64,
     /// `min.cleanable.dirty.ratio`: compaction begins when this share of the log is new.
     pub min_cleanable_dirty_ratio: f64,
@@ -51,9 +52,9 @@ pub struct LogConfig {
 /// What happens to old records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cleanup {
-    /// Segments are deleted after the retention.
+    /// Old segments are deleted (`retention.ms`, `retention.bytes`).
     pub deletes: bool,
-    /// Of each key the latest record is kept.
+    /// Only the latest record of each key is kept.
     pub compacts: bool,
 }
 

@@ -1,13 +1,13 @@
 //! The directory of a log: its files by their names, and how one of them is replaced.
 //!
-//! A log, its segments, a flush and a compaction all name files of the same directory, some of them
-//! on other threads. They share one [`Directory`].
+//! A log, its segments, its flushes and its compactions all use files of the same directory, some
+//! of them on other threads. They share one [`Directory`].
 //!
 //! # Replacing a file
 //!
-//! An index that is cut looks like one with fewer entries, so writing it in place is not enough:
-//! the log of its segment may already be below the recovery point, and then nobody checks it again.
-//! [`Directory::replace`] writes another file and gives it the name:
+//! An index file that a crash cuts short looks like an index with fewer entries. Recovery would not
+//! notice: it does not check segments below the recovery point. So a file is never rewritten in
+//! place. [`Directory::replace`] writes a temporary file and renames it:
 //!
 //! ```
 //! use minilog::engine::log::directory::Directory;
@@ -29,7 +29,7 @@ use minikit::storage::{Disk, DiskFile};
 use std::io;
 use std::sync::Arc;
 
-/// The suffix of a file that will replace another one. After a crash it is removed.
+/// The suffix of a temporary file that will replace another one. Recovery removes it.
 pub const TEMPORARY: &str = ".tmp";
 
 /// A directory on a disk.
@@ -40,12 +40,12 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory that exists; the one of all data has the name "".
+    /// A directory that exists. The data directory itself has the name "".
     pub fn new(disk: Arc<dyn Disk>, name: &str) -> Directory {
         Directory { disk, name: name.to_owned() }
     }
 
-    /// Creates a directory. Its name is durable after a sync of the one it is in.
+    /// Creates a directory. It is durable after a sync of its parent.
     pub fn create(disk: Arc<dyn Disk>, name: &str) -> io::Result<Directory> {
         disk.create_dir(name)?;
         Ok(Directory::new(disk, name))
@@ -56,23 +56,23 @@ impl Directory {
         &self.name
     }
 
-    /// Gives it another name, which is durable after a sync of the one it is in.
+    /// Renames the directory. The new name is durable after a sync of its parent.
     pub fn rename_to(&self, name: &str) -> io::Result<Directory> {
         self.disk.rename(&self.name, name)?;
         Ok(Directory::new(Arc::clone(&self.disk), name))
     }
 
-    /// The names in it, sorted.
+    /// The names of its files, sorted.
     pub fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list(&self.name)
     }
 
-    /// Makes the names in it durable.
+    /// Makes the names of its files durable.
     pub fn sync(&self) -> io::Result<()> {
         self.disk.sync_dir(&self.name)
     }
 
-    /// Creates a file. One of that name, which only a crash can have left, is emptied.
+    /// Creates a file. If a crash has left a file of that name, it is emptied.
     pub fn create_file(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         match self.disk.create(&self.path(name)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -89,7 +89,7 @@ impl Directory {
         self.disk.open(&self.path(name))
     }
 
-    /// The same, to read only: a disk that can no longer be written to allows that.
+    /// Opens a file for reading only, which still works when the disk is read-only.
     pub fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         self.disk.open_to_read(&self.path(name))
     }
@@ -105,8 +105,8 @@ impl Directory {
         Ok(Some(bytes))
     }
 
-    /// Replaces the content of a file in one step: after a crash it is the old one or the new one,
-    /// and the new one for certain after a sync of the directory.
+    /// Replaces the content of a file atomically: a crash leaves the old or the new content. The
+    /// new content is durable after a sync of the directory.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = format!("{name}{TEMPORARY}");
         let file = self.create_file(&temporary)?;
@@ -115,7 +115,7 @@ impl Directory {
         self.rename(&temporary, name)
     }
 
-    /// Gives a file another name.
+    /// Renames a file.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.disk.rename(&self.path(from), &self.path(to))
     }
@@ -128,12 +128,12 @@ impl Directory {
         }
     }
 
-    /// Removes the files of a segment that are of these kinds, in this order.
+    /// Removes the files of these kinds that belong to a segment, in this order.
     pub fn remove_segment(&self, base_offset: i64, kinds: &[Kind]) -> io::Result<()> {
         kinds.iter().try_for_each(|kind| self.remove(&segment_file(base_offset, *kind)))
     }
 
-    /// Removes it with everything in it.
+    /// Removes the directory and all files in it.
     pub fn remove_all(&self) -> io::Result<()> {
         self.list()?.iter().try_for_each(|name| self.remove(name))?;
         self.disk.remove(&self.name)

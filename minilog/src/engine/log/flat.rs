@@ -1,4 +1,4 @@
-//! The naive log: one file, and nothing else. It works until it is large, or the power fails.
+//! The naive log: one file and nothing else. It works until the file is large or the power fails.
 //!
 //! ```
 //! use minilog::engine::log::flat::FlatLog;
@@ -15,13 +15,13 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! An entry is a length of four bytes and the value. The offset of an entry is how many are before
-//! it, so a lookup reads the lengths of all of them. That is the first fault: the cost of a read
-//! grows with the log. The golden script `flat_log` shows both, and the second one: after a crash
-//! in the middle of a write the length says more bytes than there are, or there are as many bytes
-//! and some are zero, and the log has no way to tell.
+//! An entry is a length of four bytes followed by the value. The offset of an entry is the number
+//! of entries before it, so a lookup has to read all of their lengths. That is the first fault: the
+//! cost of a read grows with the log. The second fault: after a crash in the middle of a write, the
+//! file ends before the length says, or it has the right length and some of its bytes are zero. The
+//! log cannot detect either. The golden script `flat_log` shows both faults.
 //!
-//! [`super::log`] mends the first with an index and the second with checksums.
+//! [`super::log`] fixes the first with an index and the second with checksums.
 
 use minikit::storage::{Disk, DiskFile};
 use std::io;
@@ -48,8 +48,8 @@ impl FlatLog {
         self.file.append(&[&length[..], value].concat()).map(drop)
     }
 
-    /// The entry with the given number, none if the log ends before, and how many bytes were read
-    /// or skipped to find it: everything before it.
+    /// Returns the entry at `offset`, none if the log ends before it, and the number of bytes from
+    /// the start of the log that the search went through.
     pub fn read(&self, offset: u64) -> io::Result<(Option<Vec<u8>>, u64)> {
         let (mut position, mut length) = (0, [0; 4]);
         let end = self.file.len()?;

@@ -1,31 +1,31 @@
 //! Flushing: making a log durable without stopping it.
 //!
-//! An append ends in the page cache. It survives the end of the process, and not the loss of power.
-//! A flush syncs the files and moves the recovery point up. Syncing takes milliseconds, so it must
-//! not happen under the lock of the log, and not on a thread that serves:
+//! An append writes to the page cache. The records survive the end of the process, but not a loss
+//! of power. A flush syncs the files and moves the recovery point up. Syncing takes milliseconds,
+//! so it must not happen under the lock of the log or on a thread that serves clients:
 //!
 //! ```text
-//! lock     flush = Flush::start(log)     which files, and the end of the log now
-//! unlock   flush.run()                   sync; appends go on meanwhile
-//! lock     flush.finish(log)             recovery point = the end of the log as of then
+//! lock     flush = Flush::start(log)     collect the files, note the end of the log
+//! unlock   flush.run()                   sync; appends continue meanwhile
+//! lock     flush.finish(log)             recovery point = the end that start() noted
 //! ```
 //!
-//! # In which order
+//! # The order of syncs
 //!
-//! The recovery point promises that everything below it needs no check after a crash. So the files
-//! are synced before it moves, the indexes of sealed segments and the names of new files included,
-//! and the checkpoint with the recovery point is written last.
+//! The recovery point promises that everything below it needs no check after a crash. So before it
+//! moves, a flush syncs the segments, the indexes of sealed segments and the names of new files.
+//! The checkpoint that stores the recovery point is written last.
 //!
 //! # A failed sync
 //!
-//! Nothing is known about the bytes then, and a second sync that succeeds proves nothing (the head
-//! of [`minikit::storage`] shows why). The log takes no more appends until the process starts
-//! again and recovers.
+//! After a failed sync nothing is known about the bytes on the disk, and a second sync that
+//! succeeds proves nothing (the head of [`minikit::storage`] shows why). The log refuses appends
+//! until the process restarts and recovers it.
 //!
-//! Kafka counterpart: `UnifiedLog.flush`, called by the scheduler after a roll and by the settings
-//! `flush.messages` and `flush.ms`, which are off: Kafka relies on replicas. A single node has
-//! none, hence `--sync always`, which is `flush.messages` 1 for all topics. Kafka syncs inside of
-//! the append and holds the lock of the log meanwhile; here the response waits and nothing else.
+//! Kafka counterpart: `UnifiedLog.flush`, called after a roll, and by `flush.messages` and
+//! `flush.ms`, which are off by default: Kafka relies on replicas. A single node has none, hence
+//! `--sync always`, which sets `flush.messages` to 1 for all topics. For `flush.messages` Kafka
+//! syncs inside the append, under the lock of the log; here only the response waits.
 
 use super::directory::Directory;
 use super::log::Log;
@@ -35,34 +35,34 @@ use minikit::storage::DiskFile;
 use std::io;
 use std::sync::Arc;
 
-/// What a flush will sync.
+/// The files that a flush syncs and writes.
 pub struct Flush {
     directory: Arc<Directory>,
     segments: Vec<Arc<dyn DiskFile>>,
-    /// Indexes of segments that are not written to any more.
+    /// Indexes of sealed segments.
     indexes: Vec<(i64, Indexes)>,
     snapshots: Vec<(i64, Vec<u8>)>,
     up_to: i64,
 }
 
 impl Flush {
-    /// The files of a log that hold anything after the recovery point. None if there is nothing to
-    /// do, or an earlier flush failed.
+    /// Collects the files that have changed since the last flush. None if none have, or if an
+    /// earlier flush failed.
     pub fn start(log: &mut Log) -> Option<Flush> {
         (!log.is_durable() && !log.failed).then(|| Flush::collect(log, 1))
     }
 
-    /// A flush that also writes the indexes of the active segment and the state of the producers:
-    /// the last one before a clean shutdown. None if an earlier flush failed: that is not clean.
+    /// Starts the last flush before a clean shutdown. It also writes the indexes of the active
+    /// segment and a snapshot of the producers. None if an earlier flush failed: that is not clean.
     pub fn start_last(log: &mut Log) -> Option<Flush> {
         log.take_snapshot();
         log.segments.last_entry().expect("there is an active segment").get_mut().seal();
         (!log.failed).then(|| Flush::collect(log, 0))
     }
 
-    /// Everything but the indexes of the last `active` segments.
+    /// Collects all files, except the indexes of the last `active` segments, which is 0 or 1.
     fn collect(log: &mut Log, active: usize) -> Flush {
-        // From the segment that contains the recovery point on.
+        // The first file to sync is that of the segment that contains the recovery point.
         let first = log.segments.range(..=log.recovery_point).next_back();
         let first = first.map_or(i64::MIN, |(base_offset, _)| *base_offset);
         let segments = log.segments.range(first..).map(|(_, it)| Arc::clone(&it.file)).collect();
@@ -78,7 +78,7 @@ impl Flush {
         }
     }
 
-    /// Syncs everything. Takes as long as the disk does; call it without a lock.
+    /// Syncs and writes the files. Call it without a lock: it waits for the disk.
     pub fn run(&self) -> io::Result<()> {
         self.segments.iter().try_for_each(|file| file.sync())?;
         for (base_offset, indexes) in &self.indexes {
@@ -90,8 +90,8 @@ impl Flush {
         self.directory.sync()
     }
 
-    /// Moves the recovery point of the log up, after [`Flush::run`] succeeded, and frees the
-    /// indexes that are in their files now.
+    /// Moves the recovery point of the log up after [`Flush::run`] has succeeded, and frees the
+    /// indexes that are now in their files.
     pub fn finish(&self, log: &mut Log) {
         log.recovery_point = log.recovery_point.max(self.up_to);
         let active = log.segments.last_key_value().map(|(base_offset, _)| *base_offset);

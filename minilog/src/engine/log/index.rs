@@ -1,4 +1,4 @@
-//! Sparse indexes: sorted entries, searched in two halves until one is left.
+//! Sparse indexes: sorted entries, and the binary search in them.
 //!
 //! # Example
 //!
@@ -12,31 +12,31 @@
 //! for (relative_offset, position) in [(9, 4100), (19, 8200), (29, 12300)] {
 //!     index.push(OffsetEntry { relative_offset, position });
 //! }
-//! // Offset 125 is in no entry. The batch with offset 119 begins at byte 8,200: walk from there.
+//! // No entry has offset 125. The batch with offset 119 begins at byte 8,200: walk from there.
 //! assert_eq!(index.floor(25).map(|it| it.position), Some(8200));
 //! assert_eq!(index.floor(5), None, "before the first entry: walk from byte 0");
 //! ```
 //!
-//! # When is it written?
+//! # When is an index file written?
 //!
-//! The entries of the active segment are only in memory ([`SparseIndex`]). The file is written when
-//! the segment is sealed, and at a clean shutdown. A crash loses the entries, but after a crash
-//! nobody could trust them anyway: the files have no checksum, so recovery builds them again from
-//! the log. Kafka writes each entry at once, into a map of a preallocated file. The result after a
-//! crash is the same, and on a full disk writing into such a map is a SIGBUS.
+//! The entries of the active segment are only in memory ([`SparseIndex`]). The flush after the
+//! segment is sealed writes the file, and so does a clean shutdown. A crash loses the entries, but
+//! an index file could not be trusted after a crash anyway: it has no checksum, so recovery
+//! rebuilds it from the log. Kafka writes each entry at once, into the mapping of a preallocated
+//! file. Recovery is the same, but on a full disk a write to such a mapping raises SIGBUS.
 //!
-//! # Who keeps the entries of sealed segments?
+//! # Where are the entries of sealed segments?
 //!
-//! The page cache. Their files are never written to again, so the first lookup in one maps it
-//! ([`minilog_mapped`]), and the segment keeps the map. [`floor_in_file`] searches in it without a
-//! system call. A lookup that reads the file, a `pread` a step, takes 11.4 µs of CPU and not 2.6;
-//! keeping all entries in the process takes 288 MB for 3,000 segments of 16 MiB. A cut file under a
-//! map is a SIGBUS as well, but nobody cuts one, and before a segment is used its index is checked:
-//! if it is missing, or has part of an entry, recovery builds it again.
+//! In the page cache. Their files are never written again, so the first lookup maps the file into
+//! memory ([`minilog_mapped`]), and the segment keeps the mapping. [`floor_in_file`] searches it
+//! without a system call. A lookup with one `pread` per step takes 11.4 µs of CPU instead of 2.6;
+//! keeping all entries in the process takes 288 MB for 3,000 segments of 16 MiB. Truncating a
+//! mapped file would raise SIGBUS as well, but minilog never truncates an index. At the start a
+//! missing index, or one that ends within an entry, is rebuilt from the log.
 //!
-//! Kafka counterpart: `AbstractIndex.java`, with its binary search that prefers the end of the file
-//! (`indexSlotRangeFor`), so that a lookup touches few pages, and `LazyIndex.java`. Consumers read
-//! the end from the active segment, whose entries are in memory here.
+//! Kafka counterpart: `AbstractIndex.java` and `LazyIndex.java`. Kafka's binary search tries the
+//! end of the file first (`indexSlotRangeFor`), so that most lookups touch few pages. Here most
+//! lookups are in the active segment, whose entries are in memory.
 
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::Kind;
@@ -45,10 +45,10 @@ use minikit::layout::FieldType;
 
 /// An entry with the number by which its index is sorted.
 pub trait Entry: FieldType {
-    /// What its file is.
+    /// The kind of its file.
     const KIND: Kind;
 
-    /// What lookups compare.
+    /// The key of lookups.
     fn key(&self) -> i64;
 }
 
@@ -79,8 +79,8 @@ impl<E> Default for SparseIndex<E> {
 }
 
 impl<E: Entry> SparseIndex<E> {
-    /// Adds an entry, unless its key is not above the last one. Timestamps may repeat; an entry
-    /// that repeats one adds nothing.
+    /// Adds an entry if its key is above the last one. Timestamps may repeat, and a second entry
+    /// with the same one would add nothing.
     pub fn push(&mut self, entry: E) {
         if self.last().is_none_or(|last| last.key() < entry.key()) {
             self.0.push(entry);
@@ -98,7 +98,7 @@ impl<E: Entry> SparseIndex<E> {
         self.0.last().copied()
     }
 
-    /// The bytes of the file.
+    /// Encodes the index file.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.0.len() * E::SIZE];
         let places = bytes.chunks_mut(E::SIZE).zip(&self.0);
@@ -106,8 +106,8 @@ impl<E: Entry> SparseIndex<E> {
         bytes
     }
 
-    /// Reads the bytes of a file. None if they are no index: an entry is cut, or keys do not
-    /// ascend, as with the zeros that a crash leaves in a preallocated file.
+    /// Decodes an index file. None if an entry is cut off or the keys do not ascend, as in the
+    /// zeros that a crash leaves in a preallocated file.
     pub fn decode(bytes: &[u8]) -> Option<SparseIndex<E>> {
         let entries = bytes.chunks(E::SIZE);
         let entries = entries.map(|it| (it.len() == E::SIZE).then(|| E::read(it, BigEndian)));
@@ -117,12 +117,11 @@ impl<E: Entry> SparseIndex<E> {
     }
 }
 
-/// The last entry in the file of an index whose key is at most `key`. Costs log2(entries)
-/// comparisons.
+/// The last entry of an index file whose key is at most `key`. Costs log2(entries) comparisons.
 pub fn floor_in_file<E: Entry>(file: &[u8], key: i64) -> Option<E> {
     let entry = |number: usize| E::read(&file[number * E::SIZE..][..E::SIZE], BigEndian);
 
-    // Entries below `low` have keys up to `key`, those from `high` on do not.
+    // Entries below `low` have keys up to `key`, entries from `high` on have larger ones.
     let (mut low, mut high) = (0, file.len() / E::SIZE);
     while low < high {
         let middle = low.midpoint(high);

@@ -1,4 +1,4 @@
-//! The log: segments in a row, of which only the last one is written to.
+//! The log: a sequence of segments, of which only the last one is written to.
 //!
 //! # Example
 //!
@@ -10,7 +10,7 @@
 //! append  6..8    170 + 85 > 200: roll
 //!                 00000000000000000006.log   85
 //! read 4          the last segment whose name is at most 4 is 0; the batch at byte 85
-//! read 9          the end of the log: nothing yet, and no error
+//! read 9          the end of the log: no records yet, but no error
 //! read 10         OFFSET_OUT_OF_RANGE
 //! ```
 //!
@@ -18,19 +18,19 @@
 //!
 //! # Invariants
 //!
-//! 1. Segments are in the order of their base offsets and not empty of them: there is always a last
-//!    one, the active segment, and only it is written to.
-//! 2. Offsets ascend through the whole log. There may be holes; there is never an offset twice.
+//! 1. There is always at least one segment. The one with the highest base offset is the active
+//!    segment, and only it is written to.
+//! 2. Offsets ascend through the whole log. There may be gaps, but no offset occurs twice.
 //! 3. Everything below `recovery_point` is durable.
-//! 4. `log_start_offset <= recovery_point <= next_offset`.
+//! 4. `log_start_offset <= next_offset` and `recovery_point <= next_offset`.
 //!
 //! # Counterpart in Kafka
 //!
-//! `UnifiedLog.java` and `LocalLog.java`. Kafka iterates the records of every batch to validate
-//! their number and timestamps (`LogValidator.java`); here the header and the checksum are enough,
-//! and the records stay opaque, except that a compacted topic looks for keys. Timestamps of the
-//! broker (`LogAppendTime`) are not supported: they would change the checksum. The cost: a producer
-//! that lies in the header is found by its consumers.
+//! `UnifiedLog.java` and `LocalLog.java`. Kafka iterates over the records of every batch to
+//! validate their number and timestamps (`LogValidator.java`). Here the header and the checksum are
+//! enough, and the records stay opaque, except that a compacted topic checks for keys. The cost: if
+//! a producer writes a wrong number of records into the header, its consumers find out, not the
+//! broker. `LogAppendTime` is not supported: it would change the checksum.
 
 use super::batches::decompressed;
 use super::config::LogConfig;
@@ -49,11 +49,11 @@ use std::sync::Arc;
 
 /// A log in a directory of its own.
 pub struct Log {
-    /// Where its files are.
+    /// The directory of its files.
     pub directory: Arc<Directory>,
-    /// How it behaves; a change counts from the next append on.
+    /// Its configuration. A change takes effect with the next append.
     pub config: LogConfig,
-    /// By base offset.
+    /// The segments by base offset.
     pub(super) segments: BTreeMap<i64, Segment>,
     /// The offset that the next record gets.
     pub next_offset: i64,
@@ -65,18 +65,18 @@ pub struct Log {
     pub cleaned_up_to: i64,
     /// The epochs of all leaders so far, oldest first; at least one.
     pub(super) epochs: Vec<EpochEntry>,
-    /// What is known about idempotent producers.
+    /// The state of idempotent producers.
     pub producers: Producers,
     /// Snapshots that the next flush writes, each with the offset that names it.
     pub(super) snapshots: Vec<(i64, Vec<u8>)>,
-    /// True if it takes no more appends: after a failure, nothing is known about the end of the
-    /// file; or the topic is deleted.
+    /// True if the log refuses appends: a write or a flush failed, so the end of the file is
+    /// unknown, or the topic is deleted.
     pub failed: bool,
-    /// The batch with its offset, before it is written.
+    /// A buffer for the batch with its assigned offset.
     scratch: Vec<u8>,
 }
 
-/// What an append did.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The offset of the first record.
@@ -92,9 +92,9 @@ pub struct Appended {
 /// Why a batch was not appended.
 #[derive(Debug)]
 pub enum AppendError {
-    /// The bytes are no valid batch. Sending them again may help: they can be damaged on the way.
+    /// The bytes are not a valid batch. A retry may help: the network can have damaged them.
     Batch(String),
-    /// The batch is valid and must not be appended. Sending it again does not help.
+    /// The batch is intact but not allowed. A retry does not help.
     InvalidRecord(&'static str),
     /// A timestamp is too far from the broker's clock.
     Timestamp(String),
@@ -102,8 +102,8 @@ pub enum AppendError {
     TooLarge(String),
     /// Another batch of the producer is missing, or a newer producer has taken over.
     Sequence(SequenceError),
-    /// The disk failed. The log is as before if this is the first failure; else it stays closed
-    /// for appends until it is opened again.
+    /// The disk failed. If the partial write could be undone the log is as before; if not, it
+    /// refuses appends until it is opened again.
     Storage(io::Error),
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for AppendError {
             | AppendError::TooLarge(text) => f.write_str(text),
             AppendError::InvalidRecord(text) => f.write_str(text),
             AppendError::Sequence(SequenceError::OutOfOrder { found, last }) => {
-                write!(f, "out of order: sequence {found} after {last}")
+                write!(f, "out of order: sequence number {found} after {last}")
             }
             AppendError::Sequence(SequenceError::OldEpoch { found, newest }) => {
                 write!(f, "the producer's epoch is {found}, and the newest one is {newest}")
@@ -153,8 +153,8 @@ const NO_TIMESTAMP: i64 = -1;
 pub(super) const EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
 impl Log {
-    /// Creates an empty log in a new directory, whose files are durable when this returns.
-    /// [`recovery::open`](super::recovery::open) opens one that exists.
+    /// Creates an empty log in a new directory. Its files are durable when this returns.
+    /// [`recovery::open`](super::recovery::open) opens an existing log.
     pub fn create(directory: Directory, config: LogConfig) -> io::Result<Log> {
         let mut log = Log::new(directory, config);
         let epochs = checkpoint::print(&log.epochs);
@@ -183,13 +183,13 @@ impl Log {
 
     /// Appends one batch as a producer sent it, and assigns its offsets.
     ///
-    /// Costs a pass for the checksum, a copy and one write to the page cache: the batch is durable
-    /// after the next [`Flush`](super::flush::Flush). After an error the log is as before.
+    /// Costs one pass for the checksum, one copy, and one write to the page cache. The batch is
+    /// durable after the next [`Flush`](super::flush::Flush). After an error the log is as before.
     pub fn append(&mut self, bytes: &[u8]) -> Result<Appended, AppendError> {
         self.append_at(bytes, None)
     }
 
-    /// The same at a time in ms since 1970, with which the batch's timestamps are compared.
+    /// Like [`Log::append`], and also compares the batch's timestamps with `now`, in ms since 1970.
     pub fn append_at(&mut self, bytes: &[u8], now: Option<i64>) -> Result<Appended, AppendError> {
         if self.failed {
             let text = "the log is closed for appends after an earlier failure of its disk";
@@ -200,7 +200,7 @@ impl Log {
             self.check_timestamps(&header, now)?;
         }
 
-        // A duplicate gets the answer that was lost.
+        // A duplicate gets the same answer as the first time: that one may have been lost.
         if header.has_producer_id() {
             let checked = self.producers.check(&SnapshotEntry::of(&header));
             if let Some(sent) = checked.map_err(AppendError::Sequence)? {
@@ -220,8 +220,8 @@ impl Log {
         let active = self.segments.last_entry().expect("invariant 1").into_mut();
         let end = active.size;
         if let Err(error) = active.append(&header, &self.scratch) {
-            // Part of the batch may be in the file. Nobody reads it, but a clean shutdown would
-            // promise that the file ends with a batch.
+            // The file may end with part of the batch. No read reaches that far, but a clean
+            // shutdown promises that the file ends with a complete batch.
             self.failed = active.file.truncate(end).is_err();
             return Err(error.into());
         }
@@ -236,16 +236,17 @@ impl Log {
         Appended { base_offset, last_offset, is_duplicate, needs_flush }
     }
 
-    /// Checks what a producer may send: one valid batch of records.
+    /// Checks that the bytes are exactly one batch, and one that a producer may send.
     fn validate(&self, bytes: &[u8]) -> Result<BatchHeader, AppendError> {
         let (length, max) = (bytes.len(), self.config.message_bytes_max);
         if length > max as usize {
             let text = format!("the batch has {length} bytes, and max.message.bytes is {max}");
             return Err(AppendError::TooLarge(text));
         }
-        // The number of the format is at the same place in all formats.
+        // All versions of the format have their version number at the same place.
         if bytes.get(BatchHeader::magic.start()).is_some_and(|it| [0, 1].contains(it)) {
-            return Err(AppendError::InvalidRecord("formats 0 and 1 are no longer accepted"));
+            let text = "format versions 0 and 1 are not supported; use version 2";
+            return Err(AppendError::InvalidRecord(text));
         }
         if BatchHeader::read(bytes).ok().and_then(|it| it.size()) != Some(length) {
             let text = "a produce request must have exactly one batch per partition";
@@ -256,7 +257,7 @@ impl Log {
         let problem = if header.base_offset != 0 {
             "the broker assigns offsets: the base offset must be 0"
         } else if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
-            "the batch has another number of records than offsets"
+            "the number of records differs from the number of offsets"
         } else if header.compression().is_none() {
             "the compression of the batch is unknown"
         } else if header.has(batch::TRANSACTIONAL) {
@@ -264,19 +265,19 @@ impl Log {
         } else if header.has(batch::CONTROL) {
             "clients must not send control batches"
         } else if header.has(batch::LOG_APPEND_TIME) {
-            "clients must not send batches with the timestamp of the broker"
+            "clients must not send batches with LogAppendTime"
         } else if header.has_producer_id() && header.base_sequence < 0 {
             "a batch with a producer id needs a sequence number"
         } else if self.config.cleanup.compacts && !has_keys(&header, bytes) {
-            "a compacted topic takes only records with a key"
+            "a compacted topic accepts only records with a key"
         } else {
             return Ok(header);
         };
         Err(AppendError::InvalidRecord(problem))
     }
 
-    /// Refuses timestamps that are too far from the broker's clock. Says so of the whole batch, by
-    /// its header: the first timestamp and the largest.
+    /// Refuses a batch whose first or largest timestamp is too far from the broker's clock. Kafka
+    /// checks each record; here the header is enough to refuse the whole batch.
     fn check_timestamps(&self, header: &BatchHeader, now: i64) -> Result<(), AppendError> {
         let min = now.saturating_sub(self.config.timestamp_before_max_ms);
         let max = now.saturating_add(self.config.timestamp_after_max_ms);
@@ -290,7 +291,7 @@ impl Log {
         found.into_iter().find(|it| !is_valid(it)).map(refused).map_or(Ok(()), Err)
     }
 
-    /// Starts a new segment if the batch does not belong into the active one.
+    /// Starts a new segment if the batch does not fit the active one, by size, age or offset.
     fn roll_if_full(&mut self, header: &BatchHeader, size: u64) -> io::Result<()> {
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
         let is_too_long = active.size + size > self.config.segment_bytes as u64;
@@ -304,8 +305,8 @@ impl Log {
         Ok(())
     }
 
-    /// Ends the active segment and starts the next one, with a snapshot of the producers. Nothing
-    /// is synced here: the next flush does that, on another thread.
+    /// Seals the active segment, starts the next one, and takes a snapshot of the producers. The
+    /// next flush syncs all of it, on another thread.
     pub fn roll(&mut self) -> io::Result<()> {
         let file = self.directory.create_file(&segment_file(self.next_offset, Kind::Log))?;
         let interval = self.config.index_interval_bytes;
@@ -318,8 +319,8 @@ impl Log {
         Ok(())
     }
 
-    /// Keeps the state of the producers for the next flush to write. At the first offset there is
-    /// none.
+    /// Takes a snapshot of the producers, which the next flush writes. Not at the start of the log:
+    /// no producer is known there.
     pub(super) fn take_snapshot(&mut self) {
         if self.segments.first_key_value().is_some_and(|(base, _)| *base == self.next_offset) {
             return;
@@ -328,11 +329,11 @@ impl Log {
         self.snapshots.push((self.next_offset, snapshot::encode(&entries)));
     }
 
-    /// The bytes of the log from `offset` on: at most `length_max`, but at least the whole batch
-    /// that contains the offset, and nothing at or after the offset `limit`, which must be the
-    /// offset of a batch or the end of the log.
+    /// The bytes of the log from the batch that contains `offset` on: at most `length_max` bytes,
+    /// but at least that whole batch, and nothing from the offset `limit` on. `limit` must be the
+    /// base offset of a batch or the end of the log.
     ///
-    /// None if `offset` is `limit` or more and not beyond the end: records are yet to come.
+    /// None if there are no records yet: `offset` is at least `limit`, but not beyond the end.
     pub fn read(
         &self,
         offset: i64,
@@ -346,13 +347,13 @@ impl Log {
             return Ok(None);
         }
 
-        // The offset is in the last segment that begins at or below it, or it is in the hole after
-        // that one, and then the next segment has the answer.
+        // The offset is in the last segment that begins at or below it. After a compaction it can
+        // be in the gap after that segment: then the next segment has the first batch to read.
         let (&base_offset, _) = self.segments.range(..=offset).next_back().ok_or_else(|| {
             ReadError::Storage(io::Error::other("the segment of the first offset is missing"))
         })?;
         for segment in self.segments.range(base_offset..).map(|(_, segment)| segment) {
-            // At the end of the log there is nothing to look for.
+            // Find the position of `limit`, unless it is the end of the log.
             let after = if limit < self.next_offset { segment.find(limit)? } else { None };
             let end = after.map_or(segment.size, |(position, _)| position);
             if let Some(slice) = segment.read(offset, length_max, end)? {
@@ -363,7 +364,7 @@ impl Log {
         Ok(None)
     }
 
-    /// Returns true if an offset is in a segment that is no longer written to.
+    /// Returns true if an offset is in a sealed segment, one that is no longer written to.
     pub fn is_sealed(&self, offset: i64) -> bool {
         let (&active, _) = self.segments.last_key_value().expect("invariant 1");
         offset < active
@@ -383,8 +384,8 @@ impl Log {
         Ok(None)
     }
 
-    /// The last leader epoch up to `epoch`, and the offset after its last record. None if no leader
-    /// had that epoch yet; -1 is no epoch (`OffsetForLeaderEpoch`).
+    /// The last leader epoch up to `epoch`, and the offset after its last record
+    /// (`OffsetForLeaderEpoch`). None if `epoch` is -1 or no leader has had that epoch yet.
     pub fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let after = self.epochs.partition_point(|it| it.epoch <= epoch);
         let last = after.checked_sub(1).map_or(epoch, |it| self.epochs[it].epoch);
@@ -402,17 +403,17 @@ impl Log {
         timestamps.max().map_or(Ok(None), |max| self.find_timestamp(max))
     }
 
-    /// Makes everything before `offset` unreadable. The segments without a readable record go with
-    /// the next [`Log::remove_old_segments`].
+    /// Makes all records before `offset` unreadable. The next [`Log::remove_old_segments`] removes
+    /// segments without a readable record.
     pub fn delete_records_before(&mut self, offset: i64) {
         self.log_start_offset = self.log_start_offset.max(offset.min(self.next_offset));
     }
 
-    /// Takes out the segments that retention no longer keeps, oldest first, and moves the start of
-    /// the log after them. The caller removes their files, off the threads that serve.
+    /// Takes the segments that retention no longer keeps out of the log, oldest first, and moves
+    /// the start of the log up. The caller removes their files, on a thread that serves no clients.
     ///
-    /// Whole segments only: deleting records from the middle of a file would mean to write the rest
-    /// of it again. If the active segment is too old as well, an empty one takes its place.
+    /// Removes whole segments only: deleting some records of a file would mean rewriting the rest
+    /// of it. If the active segment is too old as well, an empty one replaces it.
     pub fn remove_old_segments(&mut self, now: i64) -> io::Result<Vec<Segment>> {
         let mut removed = Vec::new();
         while self.may_remove_first(now) {
@@ -431,7 +432,7 @@ impl Log {
         let mut segments = self.segments.values();
         let first = segments.next().expect("invariant 1");
         let end = segments.next().map_or(self.next_offset, |it| it.base_offset);
-        // After a failure the files may be those of another log: a topic that replaces this one.
+        // A deleted topic's log is failed too. Its files may belong to a new topic of that name.
         if self.failed || first.size == 0 && self.segments.len() == 1 {
             return false;
         }
@@ -441,14 +442,14 @@ impl Log {
 
         let age = first.max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
         let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
-        // The log must not get shorter than what was promised.
+        // Never delete so much that less than `retention.bytes` is left.
         let rest = self.size() - first.size;
         let promised = u64::try_from(self.config.retention_bytes);
         let is_too_long = promised.is_ok_and(|promised| rest >= promised);
         self.config.cleanup.deletes && (is_too_old || is_too_long)
     }
 
-    /// Returns true if there is nothing for a flush to do.
+    /// Returns true if a flush would have nothing to do.
     pub fn is_durable(&self) -> bool {
         self.recovery_point == self.next_offset && self.sealed_have_indexes()
     }
@@ -463,7 +464,7 @@ impl Log {
         self.next_offset - self.recovery_point >= self.config.flush_messages
     }
 
-    /// Returns true if every append waits for a flush, and readers see nothing before it.
+    /// Returns true if every append waits for a flush, and consumers see records only after it.
     pub fn waits_for_flush(&self) -> bool {
         self.config.flush_messages == 1
     }
@@ -473,18 +474,18 @@ impl Log {
         self.epochs.last().map_or(0, |it| it.epoch)
     }
 
-    /// Bytes of all segments.
+    /// The size of all segments in bytes.
     pub fn size(&self) -> u64 {
         self.segments.values().map(|it| it.size).sum()
     }
 
-    /// The segments in order.
+    /// The segments, oldest first.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.segments.values()
     }
 
-    /// Gives the directory another name, which is durable after a sync of the one it is in. Opens
-    /// the files again, so that errors call them what they are called now.
+    /// Renames the directory. The new name is durable after a sync of its parent. Opens the files
+    /// again, so that later errors name them correctly.
     pub fn rename_directory(&mut self, name: &str) -> io::Result<()> {
         self.directory = Arc::new(self.directory.rename_to(name)?);
         for (base_offset, segment) in &mut self.segments {
@@ -495,8 +496,8 @@ impl Log {
     }
 }
 
-/// Returns true if every record can be read, has a key, and has the next offset: compaction relies
-/// on all three.
+/// Returns true if every record can be decoded, has a key, and has consecutive offsets: compaction
+/// relies on all three.
 fn has_keys(header: &BatchHeader, bytes: &[u8]) -> bool {
     let bytes = decompressed(header, bytes).unwrap_or_default();
     let mut count = 0;

@@ -1,5 +1,5 @@
-//! The log of one partition: batches are added at its end, found by offset or timestamp, and
-//! deleted at its beginning.
+//! The log of one partition: batches are appended at its end, found by offset or timestamp, and
+//! deleted from its start.
 //!
 //! # In which order to read it
 //!
@@ -11,8 +11,8 @@
 //! | [`directory`] | the files of a log, and replacing one of them |
 //! | [`segment`] | a file of batches and its indexes |
 //! | [`log`] | append, roll, read, and lookup over all segments |
-//! | [`config`] | how it rolls, flushes, cleans up and refuses |
-//! | [`flush`] | making it durable, off the threads that serve |
+//! | [`config`] | the configuration of a log |
+//! | [`flush`] | making it durable, on a thread that serves no clients |
 //! | [`recovery`] | opening it after a crash |
 //! | [`compaction`] | keeping the latest record of each key |
 //! | [`producers`] | recognizing a batch that was sent twice |
@@ -29,7 +29,7 @@
 //! 5. The high watermark moves up, and waiting consumers wake ([`partition::Partition`]).
 //! 6. A consumer reads a slice of the file ([`log::Log::read`]).
 //! 7. A background thread makes it durable ([`flush::Flush`]).
-//! 8. Some day its segment is older than the retention allows and is deleted
+//! 8. When its segment is older than `retention.ms`, the segment is deleted
 //!    ([`log::Log::remove_old_segments`]).
 
 pub mod batches;

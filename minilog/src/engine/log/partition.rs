@@ -1,31 +1,31 @@
 //! A partition: one log shared by threads.
 //!
 //! Producers append under a lock. Consumers take the same lock for the few hundred nanoseconds of a
-//! lookup and read the file after it is released. How far they may read says the *high watermark*:
-//! the offset up to which every replica has the records. A single node has no other replica, so it
-//! is the end of the log, or with `flush.messages` 1 the end of what is durable.
+//! lookup, and read the file after they release it. They may read up to the *high watermark*, the
+//! offset below which every replica has the records. A single node has no other replicas, so its
+//! high watermark is the end of the log, or with `flush.messages` 1 the end of the durable part.
 //!
 //! # Waiting
 //!
-//! A consumer at the high watermark waits for the next record. It leaves a [`Waker`] and looks once
-//! more; an append moves the watermark, then wakes all of them:
+//! A consumer at the high watermark waits for the next record. It registers a [`Waker`] and then
+//! checks the watermark again. An append moves the watermark, then wakes all registered wakers:
 //!
 //! ```text
 //! consumer                         producer
 //! read: nothing at 41
 //! register its waker
 //!                                  append: the high watermark is 42
-//! look again: 42                   wake all registered wakers
+//! check again: 42                  wake all registered wakers
 //! ```
 //!
-//! In every order one of the two sees the other: `tests/loom_partition.rs` tries them all. Without
-//! the second look a record that arrives between the first look and the registration would wait for
-//! the next one.
+//! In every interleaving the consumer sees the new watermark or is woken: `tests/loom_partition.rs`
+//! tries them all. Without the second check, a consumer would miss a record that arrives between
+//! its first read and the registration, and would sleep until the next one.
 //!
 //! # Counterpart in Kafka
 //!
-//! `Partition.scala`, `UnifiedLog.highWatermark`, and the `DelayedFetchPurgatory`, in which each
-//! waiting fetch is an object. Here the connection's own task waits (`minilog_purgatory`).
+//! `Partition.scala`, `UnifiedLog.highWatermark`, and `DelayedFetchPurgatory`, which holds an
+//! object for each waiting fetch. Here the connection's own task waits (`minilog_purgatory`).
 
 use super::compaction::{Compaction, Limits, Rewritten, finish_swap};
 use super::config::LogConfig;
@@ -45,9 +45,9 @@ pub struct Partition {
     high_watermark: AtomicI64,
     /// Everything below this offset is durable.
     recovery_point: AtomicI64,
-    /// By the task that they wake.
+    /// The wakers, by the address of the task that they wake.
     waiting: Mutex<BTreeMap<usize, Waker>>,
-    /// Held while files are synced, deleted or replaced: one of that at a time.
+    /// Held while files are synced, deleted or replaced, so that only one thread does so at a time.
     maintenance: Mutex<()>,
 }
 
@@ -65,7 +65,7 @@ pub struct Offsets {
 impl Partition {
     /// Shares a log. With `flush.messages` 1 consumers see records only after a flush.
     pub fn new(log: Log) -> Partition {
-        // What recovery found is readable: it is as durable as it will ever be.
+        // Recovered records are readable even above the recovery point: recovery has checked them.
         let high_watermark = AtomicI64::new(log.next_offset);
         let recovery_point = AtomicI64::new(log.recovery_point);
         let (log, waiting) = (Mutex::new(log), Mutex::new(BTreeMap::new()));
@@ -73,12 +73,12 @@ impl Partition {
         Partition { log, high_watermark, recovery_point, waiting, maintenance }
     }
 
-    /// Appends a batch, see [`Log::append`]. Readers see it at once, or after the next flush.
+    /// Appends a batch, see [`Log::append`]. Consumers see it at once, or after the next flush.
     pub fn append(&self, bytes: &[u8]) -> Result<Appended, AppendError> {
         self.append_at(bytes, None)
     }
 
-    /// The same with a look at the timestamps, see [`Log::append_at`].
+    /// Appends a batch after a check of its timestamps, see [`Log::append_at`].
     pub fn append_at(&self, bytes: &[u8], now: Option<i64>) -> Result<Appended, AppendError> {
         let (appended, is_visible) = {
             let mut log = self.log.lock();
@@ -95,8 +95,7 @@ impl Partition {
         Ok(appended)
     }
 
-    /// Reads from `offset` on up to the high watermark, see [`Log::read`]. Returns the offsets of
-    /// that moment too.
+    /// Reads from `offset` up to the high watermark, see [`Log::read`]. Also returns the offsets.
     pub fn read(
         &self,
         offset: i64,
@@ -108,17 +107,17 @@ impl Partition {
         Ok((slice, offsets))
     }
 
-    /// The offset up to which records can be read, without taking the lock.
+    /// The first offset that cannot be read yet. Does not take the lock.
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark.load(Ordering::Acquire)
     }
 
-    /// Everything below this offset is durable; without taking the lock.
+    /// The offset below which everything is durable. Does not take the lock.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point.load(Ordering::Acquire)
     }
 
-    /// All offsets.
+    /// The offsets of the partition, read under the lock.
     pub fn offsets(&self) -> Offsets {
         self.offsets_of(&self.log.lock())
     }
@@ -132,15 +131,15 @@ impl Partition {
     }
 
     /// Wakes `waker` when the high watermark or the recovery point moves, or the log fails. The
-    /// caller must look at them once more after this. May wake it without a reason.
+    /// caller must check them again after this call. Spurious wakes are possible.
     pub fn wake_on_append(&self, waker: &Waker) {
         self.waiting.lock().insert(waker.data().addr(), waker.clone());
     }
 
-    /// Ready with true when everything below `end` is durable, with false if it never will be: the
-    /// log has failed. Until then `waker` is woken when that may have changed.
+    /// Ready with true when everything below `end` is durable, and with false if the log has
+    /// failed, so that it never will be. While pending, wakes `waker` after every change.
     pub fn poll_durable(&self, end: i64, waker: &Waker) -> Poll<bool> {
-        // First the waker, then the look: a flush between the two wakes us.
+        // Register before the check: then a flush between the two wakes us.
         self.wake_on_append(waker);
         let is_durable = self.recovery_point() >= end;
         match is_durable || self.with_log(|log| log.failed) {
@@ -149,7 +148,7 @@ impl Partition {
         }
     }
 
-    /// Forgets a waker. Without this an idle partition would keep every task that ever waited.
+    /// Unregisters a waker. Without this an idle partition would keep every task that ever waited.
     pub fn forget(&self, waker: &Waker) {
         self.waiting.lock().remove(&waker.data().addr());
     }
@@ -159,19 +158,18 @@ impl Partition {
         waiting.into_values().for_each(Waker::wake);
     }
 
-    /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
-    /// thread that serves nobody.
+    /// Makes all records durable. Blocks on the disk; call it on a thread that serves no clients.
     pub fn flush(&self) -> io::Result<()> {
         self.run_flush(Flush::start).unwrap_or(Ok(()))
     }
 
-    /// The flush before a clean shutdown.
+    /// Runs the last flush before a clean shutdown.
     pub fn close(&self) -> io::Result<()> {
-        let failed = || Err(io::Error::other("a log has failed before"));
+        let failed = || Err(io::Error::other("a log has failed; the next start recovers it"));
         self.run_flush(Flush::start_last).unwrap_or_else(failed)
     }
 
-    /// None if there is no flush to run.
+    /// Runs the flush that `start` returns, or returns none if there is none.
     fn run_flush(&self, start: fn(&mut Log) -> Option<Flush>) -> Option<io::Result<()>> {
         let _maintenance = self.maintenance.lock();
         let flush = start(&mut self.log.lock())?;
@@ -185,13 +183,13 @@ impl Partition {
             self.recovery_point.store(log.recovery_point, Ordering::Release);
             self.high_watermark.fetch_max(log.recovery_point, Ordering::Release);
         }
-        // After a failure too: a producer that waits must learn of it.
+        // Wake after a failure too: producers that wait for the flush must get an error.
         self.wake();
         Some(result)
     }
 
-    /// Makes everything before `offset` unreadable; -1 stands for the high watermark. Returns the
-    /// start of the log, or none if the offset is above the high watermark.
+    /// Makes all records before `offset` unreadable; -1 means the high watermark. Returns the new
+    /// start of the log, or none if the offset is negative or above the high watermark.
     pub fn delete_records_before(&self, offset: i64) -> Option<i64> {
         let mut log = self.log.lock();
         let end = self.high_watermark();
@@ -215,8 +213,8 @@ impl Partition {
         self.wake();
     }
 
-    /// Deletes what retention no longer keeps. Blocks like [`Partition::flush`]. Returns how many
-    /// segments went.
+    /// Deletes the segments that retention no longer keeps, and returns their number. Blocks on the
+    /// disk like [`Partition::flush`].
     pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
         let _maintenance = self.maintenance.lock();
         let removed = self.with_log(|log| log.remove_old_segments(now))?;
@@ -224,10 +222,10 @@ impl Partition {
         Ok(removed.len())
     }
 
-    /// Compacts the log, if enough of it is new. Blocks for as long as reading and writing it
-    /// takes, and holds the lock only to look at it and to swap. Returns true if it did.
+    /// Compacts the log if enough of it is new, and returns true if it did. Blocks while it reads
+    /// and rewrites segments, but holds the lock only to plan the compaction and to swap segments.
     pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<bool> {
-        // Only what is durable is compacted.
+        // Only durable segments are compacted, so flush first.
         let is_flushed = |it: &Log| !it.is_sealed(it.recovery_point) && it.sealed_have_indexes();
         if self.with_log(|log| log.config.cleanup.compacts && !is_flushed(log)) {
             self.flush()?;
@@ -243,7 +241,7 @@ impl Partition {
         Ok(true)
     }
 
-    /// Puts a rewritten segment in the place of the old ones.
+    /// Replaces old segments with the rewritten one.
     fn swap(&self, rewritten: Rewritten<'_>) -> io::Result<()> {
         let _maintenance = self.maintenance.lock();
         if !self.with_log(|log| rewritten.is_wanted(log)) {
@@ -251,7 +249,7 @@ impl Partition {
         }
         rewritten.commit()?;
 
-        // Readers first: they have the new file open, and no longer need the names of the old ones.
+        // Switch readers first: the new file is open, and its name may change under them.
         let directory = Arc::clone(&rewritten.segment.directory);
         let indexes = rewritten.segment.indexes.clone().unwrap_or_default();
         let bases = self.with_log(|log| rewritten.swap(log));
@@ -261,13 +259,13 @@ impl Partition {
         });
         self.with_log(|log| match &finished {
             Ok(()) => log.segments.get_mut(&bases[0]).into_iter().for_each(|it| it.indexes = None),
-            // Names and readers disagree until the next start.
+            // Readers use the new segment, but the directory may still have the old files.
             Err(_) => log.failed = true,
         });
         finished
     }
 
-    /// Calls `change` while no file is synced, deleted or replaced; then all that wait look again.
+    /// Calls `change` while no file is synced, deleted or replaced. Then wakes all waiters.
     pub fn with_files<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
         let _maintenance = self.maintenance.lock();
         let changed = self.with_log(change);
@@ -275,8 +273,8 @@ impl Partition {
         changed
     }
 
-    /// Calls `look` with the log under its lock.
-    pub fn with_log<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
-        look(&mut self.log.lock())
+    /// Calls `access` with the log while its lock is held.
+    pub fn with_log<T>(&self, access: impl FnOnce(&mut Log) -> T) -> T {
+        access(&mut self.log.lock())
     }
 }

@@ -1,8 +1,8 @@
 //! Idempotent producers: recognizing a batch that was sent twice.
 //!
-//! A producer that gets no answer sends its batch again, because it cannot know if the request or
-//! the answer was lost. So that this does not append the records twice, each batch has the id of
-//! its producer and the sequence number of its first record, counted per partition.
+//! A producer that gets no answer sends its batch again, because it cannot know whether the request
+//! or the answer was lost. To avoid appending the records twice, each batch carries the id of its
+//! producer and the sequence number of its first record, counted per partition.
 //!
 //! # Example
 //!
@@ -22,22 +22,22 @@
 //!     assert_eq!(producers.check(&batch(sequence)), Ok(None));
 //!     producers.note(batch(sequence));
 //! }
-//! // A duplicate: nothing is appended, and the answer is the one that was lost, offset 3.
+//! // A duplicate: nothing is appended, and the producer gets the first answer again, offset 3.
 //! assert_eq!(producers.check(&batch(3)).unwrap().unwrap().base_offset(), 3);
-//! // 6 to 8 are missing: a batch was lost. The answer is OUT_OF_ORDER_SEQUENCE.
+//! // 6 to 8 are missing: a batch was lost. The answer is OUT_OF_ORDER_SEQUENCE_NUMBER.
 //! assert!(producers.check(&batch(9)).is_err());
 //! ```
 //!
 //! # Why five batches?
 //!
-//! A producer may have five requests under way (`max.in.flight.requests.per.connection`), so any of
-//! its last five batches can arrive again. Older ones cannot: their answer was received.
+//! A producer may have five requests in flight (`max.in.flight.requests.per.connection`), so any of
+//! its last five batches can arrive again. Older ones cannot: the producer has their answers.
 //!
 //! # Counterpart in Kafka
 //!
 //! `ProducerStateManager.java`, `ProducerStateEntry.java` and `ProducerAppendInfo.checkSequence`.
-//! What is remembered of a batch is what a snapshot stores of the last one, so there is one type
-//! for both. Transactions are not supported: its two fields for them are -1.
+//! Memory holds the same data for each batch as a snapshot does for the last one, so
+//! [`SnapshotEntry`] serves for both. Its two fields for transactions are always -1.
 
 use crate::format::batch::{self, BatchHeader};
 use crate::format::snapshot::SnapshotEntry;
@@ -46,35 +46,35 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many batches of a producer are remembered (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const BATCHES_MAX: usize = 5;
 
-/// The producers of one partition by id, with their last batches, oldest first; at least one.
+/// The producers of one partition by id. Each has its last batches, at least one, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Producers(BTreeMap<i64, VecDeque<SnapshotEntry>>);
 
 /// A batch that must not be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SequenceError {
-    /// Batches before it are missing.
+    /// A batch before this one is missing.
     OutOfOrder {
-        /// The sequence number it has.
+        /// The sequence number of the batch.
         found: i32,
-        /// The last one that was appended.
+        /// The last sequence number that was appended.
         last: i32,
     },
     /// A newer instance of the producer has appended to this partition.
     OldEpoch {
-        /// The epoch it has.
+        /// The epoch of the batch.
         found: i16,
-        /// The newest one.
+        /// The newest epoch.
         newest: i16,
     },
 }
 
 impl Producers {
-    /// Judges a batch before it is appended. Returns the batch that was appended before if it is a
-    /// duplicate.
+    /// Checks a batch before it is appended. If it is a duplicate, returns the batch that was
+    /// appended the first time.
     ///
-    /// An unknown producer may begin with any sequence number: its state may have expired, and
-    /// refusing it would lose its records.
+    /// An unknown producer may start with any sequence number: its state may have expired, and then
+    /// a refusal would lose its records.
     pub fn check(&self, batch: &SnapshotEntry) -> Result<Option<SnapshotEntry>, SequenceError> {
         let Some(batches) = self.0.get(&batch.producer_id) else { return Ok(None) };
         let last = last(batches);
@@ -83,7 +83,7 @@ impl Producers {
             return Err(SequenceError::OldEpoch { found, newest });
         }
 
-        // A new instance counts from 0 again.
+        // A new epoch starts at sequence number 0.
         let first = batch.first_sequence();
         let mut expected = 0;
         if found == newest {
@@ -108,7 +108,7 @@ impl Producers {
         batches.push_back(batch);
     }
 
-    /// Remembers a batch of the log, if an idempotent producer sent it.
+    /// Remembers a batch of the log if an idempotent producer sent it.
     pub fn note_batch(&mut self, header: &BatchHeader) {
         if header.has_producer_id() && !header.has(batch::CONTROL) {
             self.note(SnapshotEntry::of(header));
@@ -125,7 +125,7 @@ impl Producers {
         self.0.values().map(|batches| *last(batches))
     }
 
-    /// How many producers are known.
+    /// The number of producers.
     pub fn count(&self) -> usize {
         self.0.len()
     }

@@ -1,40 +1,40 @@
-//! Recovery: opening a log, whatever the last process left.
+//! Recovery: opening a log in any state that a crash can leave.
 //!
 //! # What a crash leaves
 //!
-//! The page cache reaches the disk in any order, or not at all. Below the recovery point everything
-//! is as it was written; above it anything may be missing, cut, or zero:
+//! The kernel writes the page cache to the disk in any order, or not at all. Below the recovery
+//! point everything is as it was written. Above it, bytes can be missing, cut off, or zero:
 //!
 //! ```text
 //! recovery point = 6          the process wrote     the disk has
 //! 00000000000000000000.log    0..2 3..5             0..2 3..5
-//! 00000000000000000006.log    6..8 9..11            6..8 9.#      cut in the middle of a batch
-//! 00000000000000000012.log    12..14                12..14        whole, but nothing before it
+//! 00000000000000000006.log    6..8 9..11            6..8 9.#      ends in the middle of a batch
+//! 00000000000000000012.log    12..14                12..14        intact, but after a gap
 //! ```
 //!
 //! # What recovery does
 //!
-//! It walks over the batches of every segment that reaches above the recovery point, checks each of
-//! them, and builds the indexes again. At the first bad batch the log ends: the rest of that
-//! segment is cut off, and all later segments are deleted. Segment 12 is intact, but a log with a
-//! hole between 9 and 12 would tell a consumer at 9 that there is nothing, and later that there is.
+//! Recovery checks every batch of every segment that reaches above the recovery point, and rebuilds
+//! the indexes of those segments. The log ends at the first bad batch: the rest of its segment is
+//! truncated, and all later segments are deleted, even the intact segment 12. If it stayed, a
+//! consumer would silently skip the lost records 9 to 11.
 //!
-//! Acknowledged records can be lost by this, if they were not flushed. That is the contract: Kafka
-//! acknowledges from the page cache and relies on replicas.
+//! This can lose acknowledged records that were not flushed. That is Kafka's contract as well: it
+//! acknowledges records in the page cache and relies on replicas.
 //!
-//! After a clean shutdown nothing has to be walked over but the last 4 KiB of the active segment.
+//! After a clean shutdown only the last 4 KiB or so of the active segment are read.
 //!
 //! # What makes a batch bad
 //!
-//! Length, version and checksum ([`Batches::next_checked`]), and what the checksum does not cover:
-//! its offsets must be above those before it, and its leader epoch at least that of the batch
-//! before. A write of which only the end reached the disk can have zeros there and a valid
-//! checksum. The golden script `torn_header_passes_the_checksum` shows one.
+//! A wrong length, version or checksum ([`Batches::next_checked`]). The checksum does not cover the
+//! first fields, so two more rules apply: offsets must ascend, and the leader epoch must not
+//! decrease. If only the end of a write reached the disk, these fields can be zero under a valid
+//! checksum. The golden script `torn_header_passes_the_checksum` shows such a batch.
 //!
 //! # Counterpart in Kafka
 //!
-//! `LogLoader.java` and `LogSegment.recover`. As there, an interrupted compaction is completed if
-//! it got as far as a `.swap` file, also one of Kafka.
+//! `LogLoader.java` and `LogSegment.recover`. As in Kafka, an interrupted compaction is completed
+//! if it got as far as a `.swap` file. This works for files that Kafka left, too.
 
 use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW, invalid_data};
 use super::compaction::{CLEANED, SWAP, finish_swap};
@@ -49,10 +49,10 @@ use crate::format::snapshot;
 use std::io;
 use std::sync::Arc;
 
-/// What is known about a log before its directory is read.
+/// What the checkpoints say about a log, before its directory is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
-    /// The last process flushed everything and said so.
+    /// True if the last process left the marker of a clean shutdown.
     pub is_clean: bool,
     /// Everything below this offset is durable (`recovery-point-offset-checkpoint`).
     pub recovery_point: i64,
@@ -62,20 +62,20 @@ pub struct Start {
     pub cleaned_up_to: i64,
 }
 
-/// What recovery found and did.
+/// What recovery has checked and repaired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Segments of which every batch was checked.
+    /// The number of segments whose batches were checked.
     pub segments_checked: usize,
-    /// Bytes cut off the end of a segment.
+    /// The number of bytes truncated from the end of a segment.
     pub bytes_truncated: u64,
-    /// Segments deleted because an earlier one was damaged.
+    /// The number of segments deleted because an earlier one was damaged.
     pub segments_deleted: usize,
-    /// Why the log ends where it does, if a batch was bad.
+    /// The bad batch at which the log now ends, and what is wrong with it.
     pub reason: Option<String>,
 }
 
-/// Opens the log in a directory, and repairs it if the last process did not end cleanly.
+/// Opens the log in a directory, and repairs it if the last shutdown was not clean.
 ///
 /// Costs a directory listing, and reading every segment above the recovery point.
 pub fn open(directory: Directory, config: LogConfig, start: Start) -> io::Result<(Log, Report)> {
@@ -94,7 +94,7 @@ struct Recovery {
     log: Log,
     start: Start,
     report: Report,
-    /// True if a file was created, removed or cut.
+    /// True if a file was created, removed or replaced.
     changed: bool,
 }
 
@@ -105,7 +105,7 @@ impl Recovery {
         let bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
         let bases = bases.collect::<Vec<_>>();
         self.load_segments(&bases)?;
-        // The next flush writes the indexes that were built again.
+        // The next flush writes the indexes that were rebuilt.
         let sealed = self.log.segments.values_mut().rev().skip(1);
         sealed.filter(|it| it.indexes.is_some()).for_each(Segment::seal);
 
@@ -121,12 +121,12 @@ impl Recovery {
         self.restore_producers(&files)?;
         self.truncate_epochs()?;
 
-        // What was cut off must not come back after the next crash, between batches appended since.
+        // Sync the truncation, or the bad bytes could come back after the next crash.
         if self.report.reason.is_some() {
             let (_, active) = self.log.segments.last_key_value().expect("a segment was loaded");
             active.file.sync()?;
         }
-        // A sync takes as long as everything else here, and mostly nothing was changed.
+        // A sync can take longer than all of the above, so skip it if no file changed.
         if self.changed || self.report.reason.is_some() {
             self.log.directory.sync()?;
         }
@@ -136,13 +136,14 @@ impl Recovery {
         Ok(())
     }
 
-    /// The files of segments, after what a crash left of an unfinished change is gone.
+    /// Completes or removes what a crash left of unfinished changes. Returns the segments' files.
     fn list(&mut self) -> io::Result<Vec<(i64, Kind)>> {
         let directory = Arc::clone(&self.log.directory);
         let mut names = directory.list()?;
 
-        // What was being written, and what Kafka was deleting. Of several segments that replace one
-        // Kafka renames the first last: if it is missing, the others are not complete either.
+        // Remove unfinished files, and files that Kafka was deleting. If Kafka splits a compaction
+        // into several segments it renames the first to `.swap` last. So as long as that one is
+        // `.cleaned`, the `.swap` files after it are not complete either.
         let is_cleaned = |name: &&String| name.ends_with(CLEANED);
         let first_cleaned = names.iter().find(is_cleaned).cloned();
         let is_incomplete = |name: &String| {
@@ -167,7 +168,7 @@ impl Recovery {
         Ok(names.iter().filter_map(|name| names::parse(name)).collect())
     }
 
-    /// Puts a rewritten segment in the place of those whose offsets it has.
+    /// Replaces the segments whose offsets a rewritten segment covers.
     fn complete_swap(&self, names: &[String], swap: &str) -> io::Result<()> {
         let directory = &*self.log.directory;
         let Some((base, Kind::Log)) = names::parse(swap.trim_end_matches(SWAP)) else {
@@ -194,7 +195,7 @@ impl Recovery {
         finish_swap(directory, &bases)
     }
 
-    /// Loads segments in order. After a damaged one the rest of the log is deleted.
+    /// Loads the segments in order. Deletes those after a damaged one.
     fn load_segments(&mut self, bases: &[i64]) -> io::Result<()> {
         self.log.next_offset = bases.first().copied().unwrap_or(0);
         for (index, &base) in bases.iter().enumerate() {
@@ -225,14 +226,13 @@ impl Recovery {
         Ok(())
     }
 
-    /// Takes a sealed segment below the recovery point as it is. Returns false if one of its
-    /// indexes cannot be searched, as it is missing or has part of an entry: then the segment must
-    /// be checked.
+    /// Loads a sealed segment below the recovery point without a check. Returns false if one of its
+    /// indexes is missing or ends within an entry: then the segment must be checked.
     fn load_sealed(&mut self, segment: &mut Segment, end: i64) -> io::Result<bool> {
         let indexes = segment.indexes.take();
         let last_offset = segment.floor(|it| &it.offsets, i64::MAX);
         let last_time = segment.floor(|it| &it.times, i64::MAX);
-        // The next lookup maps them again. They may be replaced, and a process has a limit of maps.
+        // Unmap the indexes: a process has a limited number of maps. The next lookup maps them.
         segment.files = Default::default();
         let (Ok(_), Ok(last_time)) = (last_offset, last_time) else {
             segment.indexes = indexes;
@@ -244,8 +244,8 @@ impl Recovery {
         Ok(true)
     }
 
-    /// Takes the active segment as a clean shutdown left it, and walks only over what follows the
-    /// last index entry. Returns false if the indexes or that part are not as they should be.
+    /// Loads the active segment after a clean shutdown, and walks only over the batches after the
+    /// last index entry. Returns false if the indexes or those batches are damaged.
     fn load_active(&mut self, segment: &mut Segment) -> io::Result<bool> {
         let base = segment.base_offset;
         let Ok(indexes) = Indexes::load(&self.log.directory, base) else { return Ok(false) };
@@ -269,7 +269,7 @@ impl Recovery {
         Ok(true)
     }
 
-    /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
+    /// Checks the batches of a segment, builds its indexes, and truncates it at the first bad one.
     fn check_segment(&mut self, segment: &mut Segment) -> io::Result<()> {
         self.report.segments_checked += 1;
         let (base, file) = (segment.base_offset, Arc::clone(&segment.file));
@@ -293,8 +293,8 @@ impl Recovery {
             }
             (next_offset, epoch) = (header.next_offset(), header.partition_leader_epoch);
             if epoch > self.log.leader_epoch() {
-                // A leader that the file does not know. Appending under an older one would make the
-                // next recovery cut off what was appended.
+                // The checkpoint does not have this leader. With an older epoch, batches appended
+                // from now on would look bad to the next recovery.
                 self.log.epochs.push(EpochEntry { epoch, start_offset: header.base_offset });
             }
             segment.note_batch(&header, header.size().unwrap_or(0) as u64);
@@ -310,8 +310,8 @@ impl Recovery {
         Ok(())
     }
 
-    /// Restores the producers from the newest snapshot that can be read, and from the batches after
-    /// it. Snapshots of offsets that no longer exist are removed.
+    /// Restores the producers from the newest valid snapshot and the batches after it. Removes
+    /// snapshots of offsets that no longer exist.
     fn restore_producers(&mut self, files: &[(i64, Kind)]) -> io::Result<()> {
         let mut from = self.first_base();
         for &(offset, _) in files.iter().filter(|(_, kind)| *kind == Kind::Snapshot) {
@@ -341,7 +341,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// Removes indexes without a log, which a crash during the deletion of a segment leaves.
+    /// Removes index files without a log: a crash during the deletion of a segment leaves them.
     fn remove_orphans(&mut self, files: &[(i64, Kind)], bases: &[i64]) -> io::Result<()> {
         let is_orphan = |(base, kind): &&(i64, Kind)| {
             !matches!(kind, Kind::Log | Kind::Snapshot) && !bases.contains(base)
@@ -362,7 +362,7 @@ impl Recovery {
         Ok(epochs)
     }
 
-    /// Forgets leaders of which no record is left, except the last one.
+    /// Removes leader epochs that begin at or after the end of the log, but keeps at least one.
     fn truncate_epochs(&mut self) -> io::Result<()> {
         let last = *self.log.epochs.last().expect("there is at least one epoch");
         let end = self.log.next_offset;
@@ -378,7 +378,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// The segment of a file, of whose batches nothing is known yet.
+    /// Opens a segment's file. Its batches are not known yet.
     fn segment(&self, base: i64) -> io::Result<Segment> {
         let file = self.log.directory.open(&segment_file(base, Kind::Log))?;
         let interval = self.log.config.index_interval_bytes;

@@ -1,28 +1,28 @@
 //! A segment: one file of batches and its two indexes.
 //!
-//! A log is not one file. Old records are deleted by deleting whole files, in constant time, and
-//! only the last segment is written to: the others never change and need no recovery.
+//! A log is split into segments for two reasons: old records can be deleted in constant time, by
+//! deleting whole files, and only the last segment is written to, so the others need no recovery.
 //!
 //! # Example
 //!
-//! Base offset 100, three batches, an index entry after 4 KiB. Reading offset 117:
+//! A segment with base offset 100, three batches, and an index entry after 4 KiB. A read at 117:
 //!
 //! ```text
 //! position        0            4100         8200
 //! log             [100 .. 109] [110 .. 119] [120 .. 129]
 //! offset index    (19 -> 4100)                            relative to 100
 //!
-//! 1. floor(17) in the index: none, so begin at position 0
+//! 1. floor(17) in the index: none, so start at position 0
 //! 2. walk: 100..109 ends before 117; 110..119 does not: position 4100
-//! 3. read from 4100 on. The client gets 110 to 119 and skips what it did not ask for.
+//! 3. read from 4100 on. The client gets 110 to 119 and skips the records before 117.
 //! ```
 //!
-//! The unit of reading is the batch: the broker does not cut one open to drop seven records.
+//! Reads return whole batches: the broker does not open a batch to drop its first seven records.
 //!
 //! # Counterpart in Kafka
 //!
-//! `LogSegment.java`; the rule when an index gets an entry is that of `LogSegment.append`. There
-//! are no transaction indexes here.
+//! `LogSegment.java`. An index gets an entry by the same rule as in `LogSegment.append`. There are
+//! no transaction indexes here.
 
 use super::batches::{Batches, LOOKUP_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
@@ -39,38 +39,39 @@ use std::sync::{Arc, OnceLock};
 
 const IN_MEMORY: &str = "the active segment has its indexes in memory";
 
-/// One file of the log with its indexes. A copy shares the file.
+/// One file of the log with its indexes. A clone shares the file.
 #[derive(Clone)]
 pub struct Segment {
-    /// Where its files are.
+    /// The directory of its files.
     pub(super) directory: Arc<Directory>,
     /// The offset of the first record, and the name of the files.
     pub base_offset: i64,
     /// The file of batches.
     pub file: Arc<dyn DiskFile>,
-    /// Bytes of complete batches. The file may be longer after a write that failed.
+    /// The size of all complete batches. After a failed write the file may be longer.
     pub size: u64,
-    /// In memory until they are in their files, where lookups find them from then on.
+    /// The indexes in memory. None once they are in their files: then lookups search those.
     pub indexes: Option<Indexes>,
-    /// The files of the two indexes, mapped by the first lookup.
+    /// The files of the two indexes, which the first lookup maps.
     pub(super) files: [OnceLock<Bytes>; 2],
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
-    /// The timestamp of the first batch, from which rolling by time counts. After a restart it is
-    /// known of the active segment only.
+    /// The first batch's timestamp, for `segment.ms`. After a restart only the active segment has
+    /// it.
     pub(super) first_timestamp: Option<i64>,
     /// The largest timestamp, and the last offset of the batch that has it; none if empty.
     pub max_timestamp: Option<TimestampOffset>,
-    /// The last batch and its position, for consumers at the end of the log. Known likewise.
+    /// The position and header of the last batch, so that consumers at the end of the log need no
+    /// search. After a restart only the active segment has it.
     pub(super) last_batch: Option<(u64, BatchHeader)>,
 }
 
-/// Where the batches of a segment are.
+/// The two indexes of a segment.
 #[derive(Clone, Debug, Default)]
 pub struct Indexes {
-    /// From offsets to positions.
+    /// Maps offsets to positions.
     pub offsets: SparseIndex<OffsetEntry>,
-    /// From timestamps to offsets.
+    /// Maps timestamps to offsets.
     pub times: SparseIndex<TimeEntry>,
 }
 
@@ -83,16 +84,16 @@ pub struct TimestampOffset {
     pub offset: i64,
 }
 
-/// A range of a segment's file: what a fetch answers with.
+/// A range of a segment's file, which a fetch response sends.
 #[derive(Clone)]
 pub struct Slice {
     /// The file. Deleting the segment does not close it.
     pub file: Arc<dyn DiskFile>,
-    /// Where the first batch begins.
+    /// The position of the first batch.
     pub position: u64,
-    /// Bytes. The last batch may be cut; clients ignore it and ask again.
+    /// The length in bytes. The last batch may be incomplete; clients ignore it and fetch it again.
     pub length: usize,
-    /// True in the active segment, whose pages are in memory. Reading another one may block.
+    /// True in the active segment, whose pages are in memory. Reads of other segments may block.
     pub is_active: bool,
 }
 
@@ -119,7 +120,7 @@ impl fmt::Debug for Slice {
 }
 
 impl Segment {
-    /// A segment without batches yet, in a file that may have some.
+    /// A segment without batches. If the file has some, the caller adds them with `note_batch`.
     pub fn new(
         directory: &Arc<Directory>,
         base_offset: i64,
@@ -141,21 +142,21 @@ impl Segment {
         }
     }
 
-    /// Returns true if an offset fits the 32 bits that an index entry has for it.
+    /// Returns true if an offset fits into the 32 bits of an index entry.
     pub fn can_hold(&self, offset: i64) -> bool {
         i32::try_from(offset - self.base_offset).is_ok()
     }
 
-    /// Writes a batch with its final `header` to the end of the file, and indexes it. After an
-    /// error the segment is as before; bytes may be in the file after its end.
+    /// Appends a batch to the file and to the indexes. `header` is its header with the assigned
+    /// offset. After an error the segment is as before, but the file may have bytes after its end.
     pub fn append(&mut self, header: &BatchHeader, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.size)?;
         self.note_batch(header, bytes.len() as u64);
         Ok(())
     }
 
-    /// Counts a batch that is in the file, directly after the last one, and gives it an index entry
-    /// if the last entry is far enough away. Recovery builds the indexes by the same calls.
+    /// Adds the next batch of the file to the segment's state, with an index entry if the last
+    /// entry is far enough away. Recovery rebuilds the indexes with the same function.
     pub(super) fn note_batch(&mut self, header: &BatchHeader, size: u64) {
         let (timestamp, offset) = (header.max_timestamp, header.last_offset());
         self.first_timestamp.get_or_insert(timestamp);
@@ -175,8 +176,8 @@ impl Segment {
         self.size += size;
     }
 
-    /// Gives the largest timestamp so far an index entry. The last one of a sealed segment is from
-    /// where the next start learns it.
+    /// Adds a time index entry for the largest timestamp so far. After a restart the largest
+    /// timestamp of a sealed segment is known from its last entry.
     pub(super) fn seal(&mut self) {
         if let Some(TimestampOffset { timestamp, offset }) = self.max_timestamp {
             let relative_offset = (offset - self.base_offset) as i32;
@@ -185,9 +186,9 @@ impl Segment {
         }
     }
 
-    /// The bytes from the batch with `offset` on, at most `length_max` of them and none at or after
-    /// position `end`. The first batch is whole even if it is longer than `length_max`, or a client
-    /// with a small limit would never get past it. None if all batches are below `offset`.
+    /// The bytes from the batch with `offset` on, at most `length_max` of them, and none from the
+    /// position `end` on. The first batch is complete even if it is longer than `length_max`: a
+    /// client with a small limit must get past it. None if all batches are below `offset`.
     pub fn read(&self, offset: i64, length_max: usize, end: u64) -> io::Result<Option<Slice>> {
         let Some((position, header)) = self.find(offset)? else { return Ok(None) };
         let first = header.size().unwrap_or(BatchHeader::SIZE) as u64;
@@ -197,7 +198,7 @@ impl Segment {
     }
 
     /// The position and header of the first batch that ends at or after `offset`. Costs a binary
-    /// search, and a walk over about 4 KiB of headers.
+    /// search and a walk over the headers in about 4 KiB of log.
     pub fn find(&self, offset: i64) -> io::Result<Option<(u64, BatchHeader)>> {
         if let Some((_, last)) = self.last_batch.filter(|(_, it)| it.base_offset <= offset) {
             return Ok(self.last_batch.filter(|_| offset <= last.last_offset()));
@@ -215,10 +216,10 @@ impl Segment {
 
     /// The first record at or after `timestamp`, among those from offset `from` on.
     ///
-    /// Timestamps come from producers and need not ascend, so this is not a binary search for a
-    /// record: the time index only tells which part of the segment has smaller ones throughout.
+    /// Timestamps come from producers and may be out of order, so this cannot be a binary search
+    /// for a record. The time index only says up to which offset all timestamps are smaller.
     pub fn find_timestamp(&self, timestamp: i64, from: i64) -> io::Result<Option<TimestampOffset>> {
-        // Up to and with this entry's batch, no record has a timestamp above the entry's.
+        // No record up to the end of this entry's batch has a timestamp above the entry's.
         let below = self.floor(|it| &it.times, timestamp.saturating_sub(1))?;
         let from =
             below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
@@ -259,8 +260,8 @@ impl Segment {
         Ok(file.get().and_then(|it| floor_in_file(it, key)))
     }
 
-    /// Removes the files. Readers that hold a [`Slice`] can finish. The log goes first: indexes
-    /// without one are removed at the next start.
+    /// Removes the files. Readers that hold a [`Slice`] can finish. The log is removed first: after
+    /// a crash in between, recovery removes indexes without a log.
     pub fn remove(&self) -> io::Result<()> {
         use Kind::*;
         let kinds = [Log, OffsetIndex, TimeIndex, TransactionIndex, Snapshot];

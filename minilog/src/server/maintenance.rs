@@ -1,7 +1,7 @@
 //! The thread that writes to the disk: flushes, checkpoints, retention.
 //!
-//! Syncing a file takes milliseconds, deleting a large one too, and a core that did it would leave
-//! its other clients waiting. So one thread does all of it:
+//! Syncing a file takes milliseconds, and so does deleting a large one. On the thread of a core
+//! this would delay every client of that core, so one thread does all of it:
 //!
 //! | what | when |
 //! |---|---|
@@ -12,11 +12,12 @@
 //!
 //! # Group commit without a timer
 //!
-//! With `--sync always` every produce request asks for a flush and waits. Requests that arrive
-//! while a flush is running are all covered by the next one: the slower the disk, the more requests
-//! share a sync. Nothing waits for a timer, so a single producer gets the latency of one sync.
+//! With `--sync always` every produce request asks for a flush and waits for it. Requests that
+//! arrive while a flush is running are all covered by the next one: the slower the disk, the more
+//! requests share a sync. Nothing waits for a timer, so a single producer gets the latency of one
+//! sync.
 //!
-//! Compaction has a thread of its own, the cleaner: it can take minutes, and a flush cannot wait.
+//! Compaction has its own thread, the cleaner: it can take minutes, and a flush cannot wait.
 //!
 //! Kafka counterpart: the tasks `kafka-log-flusher`, `kafka-recovery-point-checkpoint` and
 //! `kafka-log-retention` of `LogManager.java`, on its scheduler; `LogCleaner.java` for
@@ -47,14 +48,14 @@ const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
 /// `log.cleaner.dedupe.buffer.size`: 64 MiB of keys.
 const CLEANER_KEYS_MAX: usize = 2 << 20;
 
-/// What other threads ask of the upkeep thread.
-pub struct Upkeep {
-    /// Full if a flush is asked for already.
+/// Lets other threads ask a maintenance thread to flush or to stop.
+pub struct Maintenance {
+    /// Holds one message, so it is full if a flush was requested already.
     wanted: SyncSender<()>,
     must_stop: AtomicBool,
 }
 
-impl Upkeep {
+impl Maintenance {
     /// Asks for a flush of everything appended so far.
     pub fn flush_soon(&self) {
         let _ = self.wanted.try_send(());
@@ -64,7 +65,7 @@ impl Upkeep {
         self.must_stop.load(Ordering::Relaxed)
     }
 
-    /// Waits until a flush is asked for, at most for `time`. None if the thread has to end.
+    /// Waits up to `time`. Returns true if a flush was requested, none if the thread must stop.
     fn next(&self, wanted: &Receiver<()>, time: Duration) -> Option<bool> {
         let is_asked = wanted.recv_timeout(time).is_ok();
         (!self.must_stop()).then_some(is_asked)
@@ -72,49 +73,49 @@ impl Upkeep {
 }
 
 /// The running thread.
-pub struct UpkeepThread {
-    /// The handle for connections.
-    pub upkeep: Arc<Upkeep>,
+pub struct MaintenanceThread {
+    /// The handle that other threads use.
+    pub handle: Arc<Maintenance>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl UpkeepThread {
+impl MaintenanceThread {
     /// Starts a thread that calls [`flush_and_delete`] or [`clean`].
     pub fn start(
         name: &str,
         broker: &Arc<Broker>,
-        run: impl FnOnce(&Upkeep, &Receiver<()>, &Broker) + Send + 'static,
-    ) -> io::Result<UpkeepThread> {
+        run: impl FnOnce(&Maintenance, &Receiver<()>, &Broker) + Send + 'static,
+    ) -> io::Result<MaintenanceThread> {
         let (sender, receiver) = sync_channel(1);
-        let upkeep = Arc::new(Upkeep { wanted: sender, must_stop: AtomicBool::new(false) });
-        let (own, broker) = (Arc::clone(&upkeep), Arc::clone(broker));
+        let handle = Arc::new(Maintenance { wanted: sender, must_stop: AtomicBool::new(false) });
+        let (own, broker) = (Arc::clone(&handle), Arc::clone(broker));
         let thread = std::thread::Builder::new().name(name.to_owned());
         let thread = thread.spawn(move || run(&own, &receiver, &broker))?;
-        Ok(UpkeepThread { upkeep, thread: Some(thread) })
+        Ok(MaintenanceThread { handle, thread: Some(thread) })
     }
 }
 
-impl Drop for UpkeepThread {
-    /// Waits for the flush that may be running.
+impl Drop for MaintenanceThread {
+    /// Stops the thread, and waits for a flush that is running.
     fn drop(&mut self) {
-        self.upkeep.must_stop.store(true, Ordering::Relaxed);
-        self.upkeep.flush_soon();
+        self.handle.must_stop.store(true, Ordering::Relaxed);
+        self.handle.flush_soon();
         if let Some(thread) = self.thread.take() {
-            // Its panic was printed, and there is nothing to add.
+            // If the thread panicked, the panic hook has printed why.
             let _ = thread.join();
         }
     }
 }
 
 /// Flushes and deletes until it is told to stop.
-pub fn flush_and_delete(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
+pub fn flush_and_delete(handle: &Maintenance, wanted: &Receiver<()>, broker: &Broker) {
     let topics = &broker.topics;
     let [mut flushed, mut checkpoint, mut retention] = [Instant::now(); 3];
-    while let Some(is_asked) = upkeep.next(wanted, topics.flush_interval()) {
+    while let Some(is_asked) = handle.next(wanted, topics.flush_interval()) {
         if is_asked {
             report("flush", topics.flush(Log::needs_flush));
         }
-        // A producer may ask all the time; the rest must get its turn.
+        // Producers may request flushes without a pause; checkpoints and retention must run too.
         if is_asked && flushed.elapsed() < topics.flush_interval() {
             continue;
         }
@@ -142,27 +143,27 @@ pub fn flush_and_delete(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker)
     }
 }
 
-/// Looks every `backoff` for something to compact, until it is told to stop.
-pub fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: Duration) {
-    // Two keyed hashes of 64 bits: nobody outside can make two keys meet in both.
+/// Compacts the logs that need it, every `backoff`, until it is told to stop.
+pub fn clean(handle: &Maintenance, wanted: &Receiver<()>, broker: &Broker, backoff: Duration) {
+    // Two randomly keyed hashes of 64 bits: no client can construct two keys that collide in both.
     let states = [RandomState::new(), RandomState::new()];
     let hash = |key: &[u8]| {
         let [high, low] = states.each_ref().map(|state| u128::from(state.hash_one(key)));
         high << 64 | low
     };
-    let must_stop = || upkeep.must_stop();
+    let must_stop = || handle.must_stop();
     let limits = Limits { hash: &hash, keys_max: CLEANER_KEYS_MAX, must_stop: &must_stop };
-    while upkeep.next(wanted, backoff).is_some() {
+    while handle.next(wanted, backoff).is_some() {
         let now = now_ms();
         let compact = |it: &Partition| it.compact(now, &limits).map(drop);
         let compacted = broker.topics.each_partition(compact);
-        if !upkeep.must_stop() {
+        if !handle.must_stop() {
             report("compact", compacted);
         }
     }
 }
 
-/// Logs what failed. The partition concerned refuses appends from then on, with the same reason.
+/// Logs a failure. After a failed flush the partition refuses appends until the next start.
 fn report(what: &str, result: io::Result<()>) {
     if let Err(error) = result {
         tracing::error!("cannot {what}: {error}");
@@ -182,9 +183,9 @@ mod tests {
     use minikit::storage::{Disk, SimulatedDisk};
     use std::sync::OnceLock;
 
-    /// As with `--sync always` under load, where nothing else would ever be done.
+    /// Under load `--sync always` requests flushes without a pause.
     #[test]
-    fn a_flush_that_is_asked_for_all_the_time_leaves_time_for_the_rest() {
+    fn constant_flush_requests_do_not_starve_checkpoints() {
         let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
         let config = LogConfig { flush_ms: 1, ..LogConfig::default() };
         let (topics, _) = Topics::open(Arc::clone(&disk), config, || [3; 16]).unwrap();
@@ -200,10 +201,10 @@ mod tests {
         });
 
         assert!(topic.partitions[0].append(&batch::EXAMPLE).is_ok());
-        let upkeep = UpkeepThread::start("upkeep", &broker, flush_and_delete).unwrap();
+        let thread = MaintenanceThread::start("maintenance", &broker, flush_and_delete).unwrap();
         let asks = Instant::now();
         while topic.partitions[0].recovery_point() == 0 && asks.elapsed().as_secs() < 20 {
-            upkeep.upkeep.flush_soon();
+            thread.handle.flush_soon();
         }
         assert_eq!(topic.partitions[0].recovery_point(), 3);
     }
