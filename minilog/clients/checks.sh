@@ -3,10 +3,10 @@
 failures=0
 number=0
 held=()
-# Topics are never removed, so every run has names of its own.
+# Topics are never deleted, so every run uses new names.
 run=$$-$RANDOM
 
-# behavior NUMBER: begins this number of BEHAVIORS.md, with the name of a new topic in $topic.
+# behavior NUMBER: starts this behavior of BEHAVIORS.md, with the name of a new topic in $topic.
 behavior() {
     finish_behavior
     number=$1 ok=true topic=b$1-$run
@@ -35,7 +35,7 @@ eventually() {
     wrong "$*" "still not true after ten seconds" "true"
 }
 
-# Prints the result; the exit status of the whole check.
+# Prints the result. Fails if a behavior has failed.
 finish_checks() {
     finish_behavior
     echo "  $1: ${#held[@]} held: ${held[*]}"

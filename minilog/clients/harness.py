@@ -1,7 +1,7 @@
 """The base of the checks in Python: registering behaviors, comparing, waiting.
 
-A behavior is a function with its number in BEHAVIORS.md. It is given the broker's address and the
-name of a topic that does not exist yet:
+A behavior is a function with its number in BEHAVIORS.md. It gets the broker's address and the name
+of a topic that does not exist yet:
 
     @behavior(3)
     def order(broker, topic):
@@ -13,12 +13,12 @@ import time
 import traceback
 
 BEHAVIORS = {}
-# A topic whose every batch is a segment of its own, and whose sealed segments are compacted at once.
+# Configuration of a topic in which each batch is a segment, and sealed segments are compacted soon.
 COMPACTED = {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"}
-# What is sent to it, and the offsets that are left: the latest record of each key.
+# The records sent to it, and the offsets that compaction leaves: the latest record of each key.
 UPDATES = [(b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"b", None), (b"c", b"1")]
 LATEST = [2, 3, 4]
-# Topics are never removed, so every run has names of its own.
+# Topics are never deleted, so every run uses new names.
 RUN = f"{os.getpid()}-{time.time_ns() % 100000}"
 
 
@@ -34,7 +34,7 @@ def behavior(number):
 
 
 def run(label, broker):
-    """Runs every behavior; prints failures, returns the exit status."""
+    """Runs every behavior. Prints failures and returns the exit status."""
     failed = []
     for number, function in sorted(BEHAVIORS.items()):
         try:
@@ -55,7 +55,7 @@ def equal(got, want):
 
 
 def eventually(condition):
-    """Waits until the condition holds; fails if it has not after 90 seconds."""
+    """Waits until the condition holds. Fails after 90 seconds."""
     deadline = time.monotonic() + 90
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-# Sourced: where Kafka 4.3.0 is, and how to run a class of it.
+# Sourced by scripts: locates Kafka 4.3.0 and runs its classes.
 #
 # $KAFKA_HOME names an unpacked download. Without it, `kafka_prepare` fetches the published jars from
 # Maven Central into $KAFKA_CACHE, 55 MB.
@@ -6,11 +6,11 @@
 kafka_libs=${KAFKA_HOME:+$KAFKA_HOME/libs}
 kafka_libs=${kafka_libs:-$KAFKA_CACHE/libs}
 
-# What runs for seconds does not need the second compiler: a tool takes 2.1 s in place of 3.4.
+# Short-lived tools do not need the second JIT compiler: without it one takes 2.1 s instead of 3.4.
 kafka_options=(-Xmx512M -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
     -Dlog4j2.configurationFile="$here/log4j2.properties")
 
-# Makes sure that the jars are there.
+# Makes sure that the jars exist.
 kafka_prepare() {
     source "$here/need.sh"
     need java "get it with: apt-get install openjdk-17-jre-headless" || return 1
@@ -25,8 +25,8 @@ kafka_prepare() {
         -DincludeScope=runtime "-DoutputDirectory=$KAFKA_CACHE/libs"
 }
 
-# kafka_class CLASS ARGUMENT...: becomes a Java process that runs it. In a subshell, so that `&` gives
-# the process id of Java.
+# kafka_class CLASS ARGUMENT...: runs the class. The subshell becomes the Java process, so that after
+# `&` its process id is in `$!`.
 kafka_class() (
     exec java "${kafka_options[@]}" -cp "$kafka_libs/*" "$@"
 )

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""A proxy that loses responses, for clients that cannot be given a connection of our own.
+"""A proxy that drops responses, for clients whose connections a test cannot replace.
 
     lossy.py BROKER_HOST BROKER_PORT NUMBER...
 
-It prints the port that it listens on. The response to the NUMBERth Produce request, counted from 1,
-is dropped with its connection: the broker has appended the batch, and the client cannot know. Then
-it prints "lost". It ends with its standard input.
+It prints the port that it listens on. It drops the response to the NUMBERth Produce request,
+counted from 1, closes the connection, and prints "lost": the broker has appended the batch, but
+the client cannot know. The proxy ends when its standard input ends.
 
 A broker tells its clients the address to connect to. In every version of every response the port
-follows the host as four bytes, so the proxy writes its own over them without decoding anything.
+follows the host as four bytes, so the proxy can replace it with its own without decoding.
 """
 
 import socket
@@ -77,7 +77,7 @@ class Lossy:
 
 
 def frames(source):
-    """The frames that arrive, each with its size in front, until the connection ends."""
+    """The frames that arrive, each prefixed with its size, until the connection ends."""
     stream = source.makefile("rb")
     try:
         while len(size := stream.read(4)) == 4:
@@ -87,7 +87,7 @@ def frames(source):
 
 
 def send(to, frame):
-    """Sends a frame. Returns false if the connection has ended."""
+    """Sends a frame. Returns False if the connection has ended."""
     try:
         to.sendall(frame)
         return True
@@ -96,7 +96,7 @@ def send(to, frame):
 
 
 def close(*sockets):
-    """Ends connections, also for a thread that reads from them."""
+    """Ends connections, even while another thread reads from them."""
     for it in sockets:
         try:
             it.shutdown(socket.SHUT_RDWR)

@@ -3,8 +3,8 @@
 
     python3 messages.py $KAFKA_HOME/libs/kafka-clients-4.3.0.jar > ../tests/wire/kafka_4_3_0.txt
 
-tests/wire compares the output with the tables of src/wire. One line per field: name, type, versions,
-and where they apply the first version that may be null, the tag and the default.
+tests/wire compares the output with the tables of src/wire. Each line describes a field: name, type,
+versions, and optionally the first version in which it may be null, its tag and its default.
 """
 
 import json
@@ -12,7 +12,7 @@ import re
 import sys
 import zipfile
 
-# The requests of the broker, by number.
+# The requests that the broker serves, by key.
 APIS = """Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
 Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups ApiVersions CreateTopics DeleteTopics
 DeleteRecords InitProducerId OffsetForLeaderEpoch DescribeConfigs DescribeLogDirs CreatePartitions DeleteGroups
@@ -20,7 +20,7 @@ IncrementalAlterConfigs OffsetDelete DescribeCluster""".split()
 
 # Version 6 of InitProducerId is not stable.
 NEWEST = {"InitProducerId": 5}
-# Defaults that a field has without being told.
+# Implicit defaults.
 EMPTY = {"null", "false", "0", ""}
 
 
@@ -60,7 +60,7 @@ def main(jar):
                 first, last = versions(message["validVersions"])
                 newest = NEWEST.get(api, first if last is None else last)
                 flexible = message["flexibleVersions"]
-                # No version is: the first one that is would be the next.
+                # No version is flexible: print the number after the newest one.
                 flexible = f"{newest + 1}+" if flexible == "none" else flexible
                 print(f"{message['name']} key {message['apiKey']} {first}-{newest} flexible {flexible}")
                 structs = {it["name"]: it["fields"] for it in message.get("commonStructs", [])}

@@ -1,6 +1,6 @@
 # Sourced by the `prepare` scripts.
 
-# need TOOL HOW: fails, saying how to get it, unless the tool is installed.
+# need TOOL HOW: fails and says how to install the tool if it is missing.
 need() {
     command -v "$1" >/dev/null && return
     echo "$1 is missing; $2" >&2

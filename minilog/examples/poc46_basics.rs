@@ -1,10 +1,10 @@
-//! POC 46: in which order does a consumer get what was produced?
+//! POC 46: in which order does a consumer get records?
 //!
 //! `cargo run --release -p minilog --example poc46_basics`
 //!
-//! Six orders of three customers go to a topic with three partitions, twice: without keys to see
-//! the problem, with keys to see the cure. Then one partition is read again from the middle.
-//! `--against HOST:PORT` does the same with a Kafka.
+//! Six events of three customers go to a topic with three partitions, twice: without keys to show
+//! the problem, with keys to show the solution. Then the topic is read again from offset 2.
+//! `--against HOST:PORT` does the same with Kafka.
 
 mod common;
 
@@ -42,7 +42,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
     }
     producer.flush()?;
     // ANCHOR_END: spread
-    text += "Spread over three partitions, read one partition after the other\n\n";
+    text += "Spread over three partitions, read one partition after another\n\n";
     text += &show(&read(broker, "poc46-spread", 0)?);
 
     broker.fresh_topic("poc46-keyed", PARTITIONS)?;
@@ -56,19 +56,19 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
     text += "\nWith the customer as key\n\n";
     text += &show(&read(broker, "poc46-keyed", 0)?);
 
-    text += "\nWhat the broker acknowledged, a batch a line\n\n";
+    text += "\nWhat the broker acknowledged, one batch per line\n\n";
     deliveries.sort_by_key(|it| it.partition);
     for it in &deliveries {
         let (partition, base_offset, count) = (it.partition, it.base_offset, it.count);
         text += &format!("partition {partition} from offset {base_offset}: {count} records\n");
     }
 
-    text += "\nReading does not remove: the keyed topic again, from offset 2 on\n\n";
+    text += "\nReading removes nothing: the keyed topic again, from offset 2 on\n\n";
     text += &show(&read(broker, "poc46-keyed", 2)?);
     Ok(text)
 }
 
-/// Everything in a topic from `offset` on, partition by partition.
+/// Reads a topic from `offset` on, partition by partition.
 fn read(broker: &Broker, topic: &str, offset: i64) -> Result<Vec<ConsumerRecord>, ClientError> {
     // ANCHOR: read
     let mut all = Vec::new();

@@ -1,10 +1,10 @@
-//! POC 47: who reads what, when a consumer joins a group, and when one dies?
+//! POC 47: which consumer reads which records when one joins a group, and when one leaves?
 //!
 //! `cargo run --release -p minilog --example poc47_groups`
 //!
-//! Two consumers of one group read a topic with four partitions. They are polled in turns on one
-//! thread, so that every step of the rebalance can be seen. The second one commits nothing and
-//! leaves: its records are read twice. `--against HOST:PORT` does the same with a Kafka.
+//! Two consumers of one group read a topic with four partitions. One thread polls them in turn, so
+//! that every step of the rebalance is visible. The second one leaves without a commit, so its
+//! records are read twice. `--against HOST:PORT` does the same with Kafka.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), ClientError> {
 fn run(broker: &Broker) -> Result<String, ClientError> {
     let mut text = String::new();
     broker.fresh_topic(TOPIC, PARTITIONS)?;
-    // A group of an earlier run would go on where that one stopped.
+    // Use a new group in each run: an old one would continue where the last run stopped.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_nanos());
     let group = format!("poc47-{now}");
     let (mut seen, mut again) = (BTreeMap::new(), 0);
@@ -80,7 +80,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
     Ok(text)
 }
 
-/// One record into each partition.
+/// Sends one record to each partition.
 fn produce(broker: &Broker, round: u8) -> Result<(), ClientError> {
     let mut producer = Producer::connect(&broker.address, ProducerOptions::default())?;
     for partition in 0..PARTITIONS {
@@ -100,13 +100,13 @@ fn join(broker: &Broker, group: &str, name: &str) -> Result<Consumer, ClientErro
     Ok(consumer)
 }
 
-/// Adds records to those seen; returns how many were in there.
+/// Adds records to those seen. Returns the number of records that had been seen before.
 fn count(seen: &mut BTreeMap<(i32, i64), ()>, records: &[ConsumerRecord]) -> usize {
     let known = records.iter().filter(|it| seen.insert((it.partition, it.offset), ()).is_some());
     known.count()
 }
 
-/// The partitions of a consumer, as `0123`.
+/// The partitions of a consumer, like `0123`.
 fn owned(consumer: &Consumer) -> String {
     consumer.positions.keys().map(|(_, partition)| partition.to_string()).collect()
 }

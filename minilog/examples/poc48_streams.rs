@@ -1,11 +1,11 @@
-//! POC 48: what does a stream processor count, when it dies between its output and its commit?
+//! POC 48: what does a stream processor count if it dies between its output and its commit?
 //!
 //! `cargo run --release -p minilog --example poc48_streams`
 //!
-//! A word count as Kafka Streams does it: it reads lines in a group, keeps its counts in memory,
-//! and writes each change to a compacted topic, from which the next instance restores them. The
-//! first instance dies after writing and before committing. `--against HOST:PORT` does the same
-//! with a Kafka.
+//! A word count like that of Kafka Streams: it reads lines in a group, keeps its counts in memory,
+//! and writes each change to a compacted topic, from which the next instance restores the counts.
+//! The first instance dies after it has written and before it commits. `--against HOST:PORT` does
+//! the same with Kafka.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
             producer.send(LINES, Some(0), None, Some(line.as_bytes()))?;
         }
         producer.flush()?;
-        // A group of an earlier run would go on where that one stopped.
+        // Use a new group in each run: an old one would continue where the last run stopped.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_nanos());
         let group = format!("poc48-{now}");
 
@@ -63,20 +63,20 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Commit {
     AfterOutput,
-    /// The process dies before it would.
+    /// The process dies before the commit.
     Never,
 }
 
-/// The processor: its state, and how to come back to it.
+/// The processor and its state, which can be restored from the changelog.
 struct WordCount {
-    /// By word: the count, and the offset after the line that changed it last.
+    /// For each word its count, and the offset after the line that changed it last.
     counts: BTreeMap<String, (u64, i64)>,
     remembers_offsets: bool,
 }
 
 impl WordCount {
     // ANCHOR: restore
-    /// The state that the changelog has: the last record of each word.
+    /// Restores the state from the changelog: the last record of each word.
     fn restore(broker: &Broker, remembers_offsets: bool) -> Result<WordCount, ClientError> {
         let mut counts = BTreeMap::new();
         let mut consumer = Consumer::connect(&broker.address, ConsumerOptions::default())?;

@@ -1,10 +1,10 @@
-//! POC 49, first half: is a record in the log twice, when its producer had to send it again?
+//! POC 49, first half: is a record in the log twice if its producer had to send it again?
 //!
 //! `cargo run --release -p minilog --example poc49_idempotence`
 //!
-//! A producer whose connection breaks cannot know if its batch was appended, so it sends it again.
-//! Here every batch is sent by hand, byte for byte as a producer would, to see each answer.
-//! `--against HOST:PORT` asks a Kafka.
+//! A producer whose connection breaks cannot know whether its batch was appended, so it sends the
+//! batch again. This program sends each batch explicitly, with the same bytes as a producer, to
+//! show each response. `--against HOST:PORT` does the same with Kafka.
 
 mod common;
 
@@ -75,7 +75,7 @@ fn batch(batcher: &mut Batcher, value: &str) -> Bytes {
     batcher.take(TOPIC, 0).expect("it has a record").0
 }
 
-/// Sends a batch. Returns what the broker answers: an offset or an error.
+/// Sends a batch. Returns the broker's answer: an offset or an error.
 fn send(cluster: &mut Cluster, batch: &Bytes) -> Result<String, ClientError> {
     let records = Some(Records::Bytes(batch.clone()));
     let partition = PartitionProduceData { index: 0, records };

@@ -1,10 +1,10 @@
-//! POC 50: what do batches cost and save, for the producer, the disk and the consumer?
+//! POC 50: how do batches affect the producer, the disk and the consumer?
 //!
 //! `cargo run --release -p minilog --example poc50_tuning`
 //!
-//! The same 10,000 records of 100 bytes with other settings. Requests and bytes are the same in
-//! every run, so a test compares them; `-- --times` adds records per second, which are those of the
-//! machine. `--against HOST:PORT` does the same with a Kafka.
+//! Sends the same 10,000 records of 100 bytes with different settings. Requests and bytes are the
+//! same in every run, so a test compares them; `-- --times` adds records per second, which depend
+//! on the machine. `--against HOST:PORT` does the same with Kafka.
 
 mod common;
 
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const TOPIC: &str = "poc50-tuning";
 const RECORDS: usize = 10_000;
 const VALUE: [u8; 100] = [b'x'; 100];
-/// Longer than a run: only the size of a batch decides when it leaves.
+/// Longer than a run: only the size of a batch decides when it is sent.
 const LONG: Duration = Duration::from_secs(60);
 
 fn main() -> Result<(), ClientError> {
@@ -80,7 +80,7 @@ fn run(broker: &Broker, has_times: bool) -> Result<String, ClientError> {
     Ok(text + &monitor(broker)?)
 }
 
-/// What to look at in production: how far a group is behind.
+/// Prints the number to monitor in production: the lag of a group.
 fn monitor(broker: &Broker) -> Result<String, ClientError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_nanos());
     let group = format!("poc50-{now}");
@@ -109,7 +109,7 @@ fn monitor(broker: &Broker) -> Result<String, ClientError> {
 /// The size of the topic's segments.
 fn bytes_on_disk(broker: &Broker) -> Result<i64, ClientError> {
     let mut cluster = Cluster::connect(&broker.address, "poc50")?;
-    // With `acks` 0 the producer does not know when its records are in the log.
+    // With `acks` 0 the producer does not know when its records are in the log, so wait for them.
     while cluster.offset_at(TOPIC, 0, LATEST)? < RECORDS as i64 {
         thread::sleep(Duration::from_millis(10));
     }

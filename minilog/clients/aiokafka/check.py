@@ -27,7 +27,7 @@ def asynchronous(function):
 
 
 async def eventually(condition):
-    """Waits until the condition holds; fails when it has not after ten seconds."""
+    """Waits until the condition holds. Fails after ten seconds."""
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
@@ -41,7 +41,7 @@ async def create(broker, topic, partitions, configs=None):
 
 
 async def read(broker, topic, count):
-    """So many records of partition 0, from its beginning."""
+    """Reads this number of records of partition 0, from its beginning."""
     reader = AIOKafkaConsumer(bootstrap_servers=broker)
     await reader.start()
     reader.assign([TopicPartition(topic, 0)])
@@ -52,7 +52,7 @@ async def read(broker, topic, count):
 
 
 async def member(broker, topic, **options):
-    """A running member of the group that is called like the topic."""
+    """A running member of the group named like the topic."""
     settings = {
         "group_id": topic,
         "auto_offset_reset": "earliest",
@@ -66,7 +66,7 @@ async def member(broker, topic, **options):
 
 
 def is_shared(members, count):
-    """True if the members have `count` partitions in all, each at least one."""
+    """True if each member has a partition, and all together have `count`."""
     parts = [it.assignment() for it in members]
     return all(parts) and sum(map(len, parts)) == len(set.union(*map(set, parts))) == count
 

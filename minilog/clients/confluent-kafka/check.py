@@ -1,4 +1,4 @@
-"""confluent-kafka against the broker at HOST PORT: librdkafka of today, and its administration."""
+"""confluent-kafka against the broker at HOST PORT: a current librdkafka and its admin client."""
 
 import os
 import sys
@@ -185,7 +185,7 @@ def lost_responses(broker, topic):
 
 
 def member(broker, topic, **options):
-    """A member of the group that is called like the topic."""
+    """A member of the group named like the topic."""
     names = {name.replace("_", "."): value for name, value in options.items()}
     settings = {
         "bootstrap.servers": broker,
@@ -201,7 +201,7 @@ def member(broker, topic, **options):
 
 
 def share(members, count):
-    """Polls until the members have `count` partitions in all, each at least one."""
+    """Polls until each member has a partition, and all together have `count`."""
 
     def is_shared():
         for it in members:

@@ -31,7 +31,7 @@ func check(holds bool, format string, values ...any) {
 
 func must(err error) { check(err == nil, "%v", err) }
 
-// eventually waits until the condition holds; fails when it has not after ten seconds.
+// eventually waits until the condition holds. It fails after ten seconds.
 func eventually(condition func() bool) {
 	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
 		check(time.Now().Before(end), "still not true after ten seconds")
@@ -44,7 +44,7 @@ func client(options ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// member joins the group that is called like the topic.
+// member joins the group named like the topic.
 func member(topic string, options ...kgo.Opt) *kgo.Client {
 	return client(append([]kgo.Opt{
 		kgo.ConsumerGroup(topic),
@@ -203,7 +203,7 @@ func compaction(topic string) {
 	check(fmt.Sprint(values) == "[2 3 4]", "left are %v", values)
 }
 
-// A lossy connection drops the first response after `armed` was set, and breaks.
+// A lossy connection drops the first response after `armed` is set, and closes.
 type lossy struct {
 	net.Conn
 	armed *atomic.Bool
@@ -240,7 +240,7 @@ func idempotence(topic string) {
 	check(fmt.Sprint(values) == "[0 1 2 3 4 5 6 7 8 9]", "in the log are %v", values)
 }
 
-// Its default is cooperative-sticky.
+// The default of franz-go is cooperative-sticky.
 func cooperative(topic string) {
 	create(topic, 4)
 	own := client()

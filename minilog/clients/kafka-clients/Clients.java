@@ -61,7 +61,7 @@ class Clients {
         if (!got.equals(want)) throw new AssertionError("got " + got + ", want " + want);
     }
 
-    // Waits until the condition holds; fails when it has not after twenty seconds.
+    // Waits until the condition holds. Fails after twenty seconds.
     static void eventually(BooleanSupplier condition) {
         for (long end = System.nanoTime() + 20_000_000_000L; !condition.getAsBoolean();) {
             if (System.nanoTime() > end) throw new AssertionError("not true after 20 s");
@@ -94,7 +94,7 @@ class Clients {
         return new KafkaConsumer<>(properties(options), deserializer, deserializer);
     }
 
-    // So many records of partition 0, from its beginning.
+    // Reads this number of records of partition 0, from its beginning.
     static List<ConsumerRecord<String, String>> read(String topic, int count) {
         List<ConsumerRecord<String, String>> records = new ArrayList<>();
         try (KafkaConsumer<String, String> consumer = consumer("auto.offset.reset", "earliest")) {
@@ -162,7 +162,7 @@ class Clients {
         equal(read(topic, 3).stream().map(it -> it.offset()).toList(), List.of(2L, 3L, 4L));
     }
 
-    // The proxy loses the responses to the fourth and to the ninth Produce request.
+    // The proxy drops the responses to the fourth and to the ninth Produce request.
     static void lostResponses(String topic) throws Exception {
         List<String> command = List.of(System.getProperty("lossy"), host, port, "4", "9");
         Process proxy = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -1,4 +1,4 @@
-"""kafka-python against the broker at HOST PORT: pure Python, with encoders and decoders of its own."""
+"""kafka-python against the broker at HOST PORT: pure Python, with its own encoders and decoders."""
 
 import itertools
 import os
@@ -200,14 +200,14 @@ def create(broker, topic, partitions, replicas=1):
     finally:
         admin.close()
 
-    # Kafka answers before its metadata has the topic, and a group that forms meanwhile stays empty.
+    # Kafka answers before its metadata has the topic. A group that forms before gets no partitions.
     reader = KafkaConsumer(bootstrap_servers=broker)
     eventually(lambda: len(reader.partitions_for_topic(topic) or ()) == partitions)
     reader.close()
 
 
 def member(broker, topic, **options):
-    """A member of the group that is called like the topic."""
+    """A member of the group named like the topic."""
     settings = {
         "group_id": topic,
         "auto_offset_reset": "earliest",
@@ -219,11 +219,11 @@ def member(broker, topic, **options):
 
 
 def share(members, count):
-    """Polls until the members have `count` partitions in all, each at least one."""
+    """Polls until each member has a partition, and all together have `count`."""
 
     def is_shared():
         for it in members:
-            # A poll that ends in the middle of a join may never go on with it (kafka-python 3.0.12).
+            # A poll that ends in the middle of a join may never complete it (kafka-python 3.0.12).
             it.poll(timeout_ms=500)
         parts = [it.assignment() for it in members]
         return all(parts) and sum(map(len, parts)) == len(set.union(*parts)) == count
@@ -240,7 +240,7 @@ def group_of_two(broker, topic):
     share([first, second], 4)
     equal(len(first.assignment()), 2)
 
-    # Behavior 21: the one that is left gets everything.
+    # Behavior 21: the remaining member gets all partitions.
     second.close()
     share([first], 4)
     first.close()
@@ -287,7 +287,7 @@ def static_member(broker, topic):
     second = member(broker, topic, group_instance_id="two")
     share([first, second], 2)
     before = first.assignment(), second.assignment()
-    # It restarts: a static member that closes does not leave.
+    # The member restarts: a static member does not leave its group when it closes.
     second.close()
     second = member(broker, topic, group_instance_id="two")
     share([first, second], 2)

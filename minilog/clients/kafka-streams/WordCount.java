@@ -44,8 +44,8 @@ class WordCount {
         try (KafkaStreams first = start()) {
             await(Map.of("to", 2L, "be", 2L, "or", 1L, "not", 1L));
         }
-        // The second one has an empty state directory: it reads the counts from the changelog, and
-        // goes on at the committed offset.
+        // The second instance has an empty state directory: it restores the counts from the
+        // changelog, and continues at the committed offset.
         send("that is not the question");
         try (KafkaStreams second = start()) {
             await(Map.of("to", 2L, "not", 2L, "question", 1L));
@@ -86,7 +86,7 @@ class WordCount {
         properties.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         properties.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         properties.put("auto.offset.reset", "earliest");
-        // Streams does not leave its group when it is closed: the next one waits for this.
+        // Streams does not leave its group when it is closed, so the next instance waits for this.
         properties.put("session.timeout.ms", 6000);
         properties.put("heartbeat.interval.ms", 1000);
 

@@ -17,7 +17,7 @@ function equal(got, want) {
   if (left !== right) throw new Error(`got ${left}, want ${right}`);
 }
 
-// Waits until the condition holds; fails when it has not after ten seconds.
+// Waits until the condition holds. Fails after ten seconds.
 async function eventually(condition) {
   const end = Date.now() + 10000;
   while (!(await condition())) {
@@ -48,7 +48,7 @@ async function produce(topic, count) {
   await producer.disconnect();
 }
 
-// A running member of the group that is called like the topic. It takes `limit` records.
+// A running member of the group named like the topic. It takes `limit` records.
 async function member(topic, limit) {
   const consumer = kafka.consumer({
     groupId: topic,
@@ -88,7 +88,7 @@ async function send(topic, messages, { client = kafka, idempotent = false, befor
   return offsets;
 }
 
-// So many records of a topic, from its beginning.
+// Reads this number of records of a topic, from its beginning.
 async function read(topic, count) {
   const consumer = kafka.consumer({ groupId: `${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
   const records = [];
@@ -104,8 +104,8 @@ async function read(topic, count) {
   return records.slice(0, count);
 }
 
-// lz4js says in its header that blocks depend on each other, which Kafka refuses. These frames have
-// one block, so they can say the opposite: another bit, and another checksum of the header.
+// The headers of lz4js say that blocks depend on each other, which Kafka refuses. These frames have
+// only one block, so we can clear that bit and replace the checksum of the header.
 const independentLz4 = {
   compress: (bytes) => {
     const frame = lz4.compress(bytes);
@@ -116,14 +116,14 @@ const independentLz4 = {
   decompress: lz4.decompress,
 };
 
-// The interface that kafkajs asks for, of a package with two functions.
+// Adapts a package with two functions to the interface that kafkajs expects.
 const codec = ({ compress, decompress }) => () => ({
   compress: async (encoder) => Buffer.from(compress(encoder.buffer)),
   decompress: async (buffer) => Buffer.from(decompress(buffer)),
 });
 
 const behaviors = {
-  // kafkajs has gzip; the other codecs are packages that it is given.
+  // kafkajs has gzip built in; other codecs must be registered.
   5: async function compression(topic) {
     await zstd.init();
     CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
@@ -156,7 +156,7 @@ const behaviors = {
       equal(topics[0].partitions.length, 3);
       const refused = [[topic, 1], [`${topic}-2`, 2]].map(async ([topic, replicationFactor]) => {
         const created = admin.createTopics({ topics: [{ topic, replicationFactor }] });
-        // That a topic exists is no error in kafkajs, but false.
+        // If the topic exists, kafkajs returns false instead of an error.
         return created.catch((error) => (error.errors || [error])[0].type);
       });
       equal(await Promise.all(refused), [false, 'INVALID_REPLICATION_FACTOR']);
@@ -168,7 +168,7 @@ const behaviors = {
   14: async function compaction(topic) {
     const configs = { 'cleanup.policy': 'compact', 'segment.ms': '1', 'min.cleanable.dirty.ratio': '0.01' };
     await create(topic, 1, Object.entries(configs).map(([name, value]) => ({ name, value })));
-    // Every batch is a segment of its own.
+    // Each batch becomes a segment.
     const before = () => new Promise((resolve) => setTimeout(resolve, 3));
     const messages = ['a', 'b', 'a', 'b', 'c'].map((key, index) => ({ key, value: `${index}` }));
     await send(topic, messages, { before });

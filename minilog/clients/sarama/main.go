@@ -1,4 +1,4 @@
-// sarama against the broker at HOST PORT: Go, with the versions of requests of a chosen release.
+// sarama against the broker at HOST PORT: Go, with the request versions of a configured release.
 package main
 
 import (
@@ -29,7 +29,7 @@ func check(holds bool, format string, values ...any) {
 
 func must(err error) { check(err == nil, "%v", err) }
 
-// eventually waits until the condition holds; fails when it has not after ten seconds.
+// eventually waits until the condition holds. It fails after ten seconds.
 func eventually(condition func() bool) {
 	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
 		check(time.Now().Before(end), "still not true after ten seconds")
@@ -56,7 +56,7 @@ type member struct {
 	stop       func()
 }
 
-// join starts a member of the group that is called like the topic. It takes `limit` records.
+// join starts a member of the group named like the topic. It takes `limit` records.
 func join(topic string, limit int) *member {
 	group, err := sarama.NewConsumerGroup(brokers, topic, config())
 	must(err)
@@ -244,7 +244,7 @@ func compaction(topic string) {
 	}
 }
 
-// A lossy connection drops the first response after `armed` was set, and breaks.
+// A lossy connection drops the first response after `armed` is set, and closes.
 type lossy struct {
 	net.Conn
 	armed *atomic.Bool

@@ -1,4 +1,4 @@
-//! What every POC begins with: a broker of its own, or the address after `--against`.
+//! The start of every POC: its own broker, or the one at the address after `--against`.
 
 use clap::Parser;
 use minikit::harness::Scratch;
@@ -49,7 +49,7 @@ impl Broker {
         Broker { address, _data: Some(data) }
     }
 
-    /// Creates a topic; one of an earlier run is deleted.
+    /// Creates a topic. Deletes the one of an earlier run first.
     pub fn fresh_topic(&self, name: &str, partitions: i32) -> Result<Cluster, ClientError> {
         let mut cluster = Cluster::connect(&self.address, "poc")?;
         match admin::delete_topic(&mut cluster, name) {
@@ -68,8 +68,8 @@ impl Broker {
     }
 }
 
-/// Compares the output with the recorded one; `UPDATE_GOLDEN=1` records it anew. The page of the
-/// POC includes that file.
+/// Compares the output with the recorded one, which the page of the POC includes. `UPDATE_GOLDEN=1`
+/// updates the recording.
 #[cfg(test)]
 pub fn assert_recorded(name: &str, output: &str) {
     let path = format!("{}/examples/{name}.txt", env!("CARGO_MANIFEST_DIR"));

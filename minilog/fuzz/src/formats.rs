@@ -1,4 +1,4 @@
-//! The files of a data directory, each by itself.
+//! The formats of the files in a data directory, one at a time.
 
 use minilog::engine::log::index::SparseIndex;
 use minilog::format::batch::{self, BatchHeader};
@@ -9,10 +9,10 @@ use minilog::format::properties::{Meta, parse_topic_id};
 use minilog::format::record::records;
 use minilog::format::{names, snapshot};
 
-/// More than this is not decompressed.
+/// The limit for decompression.
 const LENGTH_MAX: usize = 1 << 20;
 
-/// Decodes the bytes as every kind of file.
+/// Decodes the bytes as each kind of file.
 pub fn check(input: &[u8]) {
     if let Ok(header) = BatchHeader::read(input) {
         let _ = batch::check(input);

@@ -1,7 +1,7 @@
-//! A log that opens from files of any content.
+//! Recovery of a log from files with any content.
 //!
-//! The input is a list of files: a byte that chooses the name, two bytes of length, the content.
-//! Part of the batches get a valid checksum, or the fuzzer would never get past it.
+//! The input is a list of files: a byte that chooses the name, two bytes of length, and the
+//! content. Some files get valid checksums, or the fuzzer would never get past the check.
 
 use minikit::storage::{Disk, SimulatedDisk};
 use minilog::engine::log::config::LogConfig;
@@ -33,7 +33,7 @@ pub fn check(input: &[u8]) {
     disk.create_dir(DIRECTORY).expect("the disk is empty");
     write_files(&disk, input);
 
-    // A recovery point is a promise about the files, so it is not part of the input.
+    // A recovery point above 0 would promise that the files are intact, so it is not fuzzed.
     let start = Start { log_start_offset: i64::from(flags & 7), ..Start::default() };
     let Ok((mut log, _)) = open(&disk, start) else { return };
     read_all(&log);
@@ -68,7 +68,7 @@ fn write_files(disk: &SimulatedDisk, mut input: &[u8]) {
     }
 }
 
-/// Gives every batch its version and its checksum.
+/// Gives every batch a valid version and checksum.
 fn seal_batches(mut bytes: &mut [u8]) {
     while let Ok(header) = BatchHeader::read(bytes) {
         let Some(size) = header.size().filter(|size| *size <= bytes.len()) else { return };
@@ -79,7 +79,7 @@ fn seal_batches(mut bytes: &mut [u8]) {
     }
 }
 
-/// Offsets ascend, and the end is reached.
+/// Reads the log to its end, and checks that offsets ascend.
 fn read_all(log: &Log) {
     let mut offset = log.log_start_offset;
     while let Ok(Some(slice)) = log.read(offset, 1, log.next_offset) {
