@@ -15,6 +15,7 @@
 //! The engine stores bytes. It knows no types, columns or SQL.
 //!
 //! * **A row is a byte string.** The caller encodes and decodes it. NULLs are the caller's.
+//!   It fits a page: [`LongValues`](engine::LongValues) stores what is longer, and the row where.
 //! * **An index key is a byte string whose order is the order of the index.** The caller encodes
 //!   columns so that `memcmp` sorts them ("memcomparable"), descending columns and NULLs included.
 //!   No encoded key may be a proper prefix of another key of the same index, because the engine

@@ -4,7 +4,8 @@
 #![cfg(not(loom))]
 
 use minibtree::engine::{
-    Changed, Database, Direction, Error, Heap, Index, Isolation, KeyRange, Options, Result,
+    Changed, Database, Direction, Error, Heap, Index, Isolation, KeyRange, LongValues, Options,
+    Result,
 };
 use minibtree::format::{RelationId, Tid};
 use minikit::storage::{SimulatedDisk, every_cut};
@@ -285,4 +286,91 @@ fn bucket_splits_survive_every_cut() {
     );
     let cuts = cuts.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(cuts > 30_000, "{cuts} cuts");
+}
+
+/// A value; the first one needs two overflow pages.
+fn long(version: u8) -> Vec<u8> {
+    let length = if version == 1 { 8_200 } else { 90 };
+    (0..length).map(|at: u32| version.wrapping_add((at % 251) as u8)).collect()
+}
+
+/// The rows, with the first piece of each value and its length.
+fn long_rows(database: &Database, heap: &Heap) -> Result<Vec<(Tid, Tid, usize)>> {
+    let mut transaction = database.begin(Isolation::ReadCommitted);
+    let (mut rows, mut scan) = (Vec::new(), heap.scan(transaction.snapshot()));
+    while let Some(row) = scan.next()? {
+        let (first, length) = row.bytes.split_first_chunk().expect("a TID");
+        let length = u16::from_le_bytes(length.try_into().expect("two bytes"));
+        rows.push((row.tid, Tid::from_bytes(*first), length.into()));
+    }
+    Ok(rows)
+}
+
+/// Deletes the row and its value, and inserts another one.
+fn replace_long(store: &mut Store, version: u8) -> Result<()> {
+    let heap = store.database.heap(HEAP)?;
+    let mut transaction = store.database.begin(Isolation::ReadCommitted);
+    for (tid, first, _) in long_rows(&store.database, &heap)? {
+        heap.delete(&mut transaction, tid)?;
+        LongValues::of(&heap).delete(&mut transaction, first)?;
+    }
+    let value = long(version);
+    let first = LongValues::of(&heap).insert(&mut transaction, &value)?.to_bytes();
+    let length = (value.len() as u16).to_le_bytes();
+    heap.insert(&mut transaction, &[&first[..], &length].concat())?;
+    store.rows = Rows::from([(vec![version], value)]);
+    store.model.committing = Some(store.rows.clone());
+    transaction.commit()?;
+    store.model.acknowledged = store.model.committing.take();
+    Ok(())
+}
+
+/// The value of the row is that of a version that was committed, before a vacuum and after it.
+fn check_long(disk: &SimulatedDisk, model: &Model) -> std::result::Result<(), String> {
+    let Some(acknowledged) = &model.acknowledged else { return Ok(()) };
+    for round in ["after recovery", "after a second crash"] {
+        let look = || -> Result<Vec<Vec<u8>>> {
+            let database = open(disk)?;
+            let heap = database.heap(HEAP)?;
+            let mut found = Vec::new();
+            for _ in ["before a vacuum", "after it"] {
+                for (_, first, length) in long_rows(&database, &heap)? {
+                    found.push(LongValues::of(&heap).fetch(first, length)?);
+                }
+                database.vacuum(&heap, &[])?;
+            }
+            Ok(found)
+        };
+        let found = look().map_err(|error| format!("{round}: {error}"))?;
+        let mut possible = [Some(acknowledged), model.committing.as_ref()].into_iter().flatten();
+        if !possible.any(|rows| rows.values().chain(rows.values()).eq(found.iter())) {
+            return Err(format!("{round}: {} values, not what was committed", found.len()));
+        }
+        disk.crash();
+    }
+    Ok(())
+}
+
+#[test]
+fn long_values_survive_every_cut() {
+    let cuts = every_cut(
+        4,
+        |disk, model: &mut Model| {
+            workload(disk, model, |store| {
+                let mut transaction = store.database.begin(Isolation::ReadCommitted);
+                let heap = Heap::create(&mut transaction, HEAP)?;
+                transaction.commit()?;
+                store.model.acknowledged = Some(Rows::new());
+
+                replace_long(store, 1)?;
+                replace_long(store, 2)?;
+                // The value of the next row goes where that of the first one was.
+                store.database.vacuum(&heap, &[])?;
+                replace_long(store, 3)
+            })
+        },
+        check_long,
+    );
+    let cuts = cuts.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(cuts > 10_000, "{cuts} cuts");
 }

@@ -6,6 +6,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.sql.Timestamp;
 import java.sql.Types;
+import java.util.Arrays;
 
 /** JDBC: text first, binary after five executions, batches, portals fetched in portions. */
 public class Check {
@@ -26,11 +27,12 @@ public class Check {
         try (Connection connection = DriverManager.getConnection(url, "postgres", password);
                 Statement statement = connection.createStatement()) {
             check("valid", connection.isValid(5));
-            statement.execute("drop table if exists jdbc");
+            statement.execute("drop table if exists jdbc, jdbc_long");
             statement.execute(
                     "create table jdbc "
                             + "(i int primary key, b bool, l int8, s varchar(20), m timestamp)");
             values(connection);
+            longValues(connection);
             batch(connection);
             check("count", count(statement) == 102);
             portions(connection);
@@ -82,6 +84,27 @@ public class Check {
             try (ResultSet rows = statement.executeQuery()) {
                 check("null", rows.next() && rows.getString(3) == null && rows.wasNull());
             }
+        }
+    }
+
+    private static void longValues(Connection connection) throws SQLException {
+        String text = "line\n".repeat(200_000);
+        byte[] bytes = new byte[20_000_000];
+        Arrays.fill(bytes, (byte) 7);
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("create table jdbc_long (s text, b bytea)");
+            String insert = "insert into jdbc_long values (?, ?)";
+            try (PreparedStatement inserted = connection.prepareStatement(insert)) {
+                inserted.setString(1, text);
+                inserted.setBytes(2, bytes);
+                check("insert", inserted.executeUpdate() == 1);
+            }
+            try (ResultSet rows = statement.executeQuery("select s, b from jdbc_long")) {
+                check("one row", rows.next());
+                check("long text", rows.getString(1).equals(text));
+                check("long bytes", Arrays.equals(rows.getBytes(2), bytes));
+            }
+            statement.execute("drop table jdbc_long");
         }
     }
 

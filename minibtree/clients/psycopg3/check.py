@@ -53,6 +53,19 @@ with connection.transaction(), connection.cursor("named") as cursor:
     assert cursor.fetchone() == (1,) and cursor.fetchmany(3) == [(2,), (3,), (4,)]
     assert [i for i, in cursor][:2] == [5, 6]
 
+# Values of 1 MB and 20 MB, which no page holds.
+execute("drop table if exists long3")
+execute("create table long3 (s text, b bytea)")
+LONG = ("tab\tand line\n" * 80_000, bytes(range(256)) * 80_000)
+execute("insert into long3 values (%s, %b)", LONG)
+for binary in (False, True):
+    cursor = connection.cursor(binary=binary)
+    assert cursor.execute("select * from long3").fetchall() == [LONG]
+with connection.cursor().copy("copy long3 (s) from stdin") as copy:
+    copy.write_row((LONG[0],))
+assert execute("select count(*) from long3 where s = %s", (LONG[0],)).fetchone() == (2,)
+execute("drop table long3")
+
 try:
     with connection.transaction():
         execute("delete from psycopg3")

@@ -25,4 +25,4 @@
 pub mod cost;
 mod statistics;
 
-pub use statistics::ColumnStatistics;
+pub use statistics::{ColumnStatistics, shortened};

@@ -183,6 +183,23 @@ fn correlation(sorted: &[(u64, &Value)]) -> f64 {
     (n * products - sum * sum) / (n * squares - sum * sum)
 }
 
+/// A row of a sample without the ends of long values: a sample of them does not fit in memory.
+/// PostgreSQL leaves out values of more than 1 kB (`WIDTH_THRESHOLD`).
+pub fn shortened(mut row: Vec<Value>) -> Vec<Value> {
+    const BYTES: usize = 1_024;
+
+    for value in &mut row {
+        match value {
+            Value::Text(text) if text.len() > BYTES => {
+                *text = text[..text.floor_char_boundary(BYTES)].to_owned();
+            }
+            Value::Bytes(bytes) if bytes.len() > BYTES => *bytes = bytes[..BYTES].to_vec(),
+            _ => {}
+        }
+    }
+    row
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Rows of a plan have the columns of all tables of a FROM clause, most of them NULL. One of
-//! [`minibtree_types::values::row`] is shorter, but is read with the types of its columns.
+//! `minibtree/row` is shorter, but is read with the types of its columns.
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;

@@ -25,7 +25,7 @@ use super::heap::vacuum;
 use super::pool::Pool;
 use super::txn::System;
 use super::wal::{Wal, record};
-use super::{Error, Heap, Index, Isolation, Result, Transaction};
+use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction};
 use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, RelationId};
 use minikit::storage::Disk;
@@ -116,7 +116,7 @@ impl Database {
     /// The numbers of the caller's relations, those of uncommitted transactions included.
     pub fn relations(&self) -> Vec<RelationId> {
         let mut ids = self.system.pool.relation_ids();
-        ids.retain(|id| *id != RelationId::SYSTEM);
+        ids.retain(|id| *id != RelationId::SYSTEM && id.owner() == *id);
         ids
     }
 
@@ -129,7 +129,8 @@ impl Database {
     /// relations that the catalog names: a crash leaves the files of uncommitted `CREATE` and
     /// committed `DROP` behind.
     pub fn remove_orphans(&self, is_used: impl Fn(RelationId) -> bool) -> Result<()> {
-        let mut orphans = self.relations().into_iter().filter(|id| !is_used(*id));
+        let ids = self.system.pool.relation_ids().into_iter();
+        let mut orphans = ids.filter(|id| *id != RelationId::SYSTEM && !is_used(id.owner()));
         orphans.try_for_each(|id| self.system.pool.drop_relation(id))
     }
 
@@ -180,8 +181,9 @@ impl Database {
         bytes >= self.options.checkpoint_wal_bytes
     }
 
-    /// Removes the dead versions of a heap and the index entries that point to them. `indexes` are
-    /// all indexes of the heap. The caller's lock on the heap keeps out a second vacuum.
+    /// Removes the dead versions of a heap, the index entries that point to them, and their long
+    /// values. `indexes` are all indexes of the heap. The caller's lock on the heap keeps out a
+    /// second vacuum.
     pub fn vacuum(&self, heap: &Heap, indexes: &[Index]) -> Result<Vacuumed> {
         let dead = vacuum::collect_dead(heap)?;
         let mut index_entries = 0;
@@ -193,6 +195,11 @@ impl Database {
             }
         }
         vacuum::free(heap, &dead)?;
+
+        // No index leads to overflow pages.
+        if let Some(pieces) = LongValues::of(heap).pieces() {
+            vacuum::free(&pieces, &vacuum::collect_dead(&pieces)?)?;
+        }
         Ok(Vacuumed { pages: heap.pages(), rows: dead.len(), index_entries })
     }
 }

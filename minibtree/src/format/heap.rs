@@ -10,6 +10,20 @@
 //!
 //! PostgreSQL's `HeapTupleHeaderData` (`htup_details.h`) has the same fields. It has no hint bits
 //! here: our commit log is a bitmap that is cheap to look at, so reading never dirties a page.
+//!
+//! A value that would make its row longer than a page is cut into pieces, which are the rows of
+//! another heap, that of the overflow pages. Each piece names the next:
+//!
+//! ```
+//! use minibtree::format::heap::Piece;
+//!
+//! let bytes = [&[0, 0, 0, 4, 0, 1][..], b"the data"].concat();
+//! assert_eq!(
+//!     Piece::explain(&bytes).to_string(),
+//!     "0000  00 00 00 04 00 01        next  (4,1)       the next piece, or (0,0)\n\
+//!      0006  74 68 65 20 64 61 74 61  data  \"the data\"  bytes of the value\n",
+//! );
+//! ```
 
 use super::{Tid, Xid};
 
@@ -22,6 +36,14 @@ minikit::layout! {
         20..26 next:    [u8; 6] => show_tid, "the newer version, if flag bit 1 is set";
         26..27 flags:   u8 => show_flags, "bit 0 heap-only, bit 1 updated, bit 2 key updated";
         tail 27.. row,  "what the caller inserted";
+    }
+}
+
+minikit::layout! {
+    /// A piece of a long value.
+    pub struct Piece = 6 bytes, LittleEndian {
+        0..6  next: [u8; 6] => show_tid, "the next piece, or (0,0)";
+        tail 6.. data, "bytes of the value";
     }
 }
 

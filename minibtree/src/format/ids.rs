@@ -24,6 +24,18 @@ impl RelationId {
     pub const SYSTEM: RelationId = RelationId(0);
     /// The first number that the engine hands out. Smaller ones are for the caller's catalog.
     pub const FIRST_ALLOCATED: RelationId = RelationId(16_384);
+    /// The bit that makes the number of a heap that of its overflow pages.
+    const OVERFLOW: u32 = 1 << 31;
+
+    /// The relation with the overflow pages of this heap.
+    pub fn overflow(self) -> RelationId {
+        RelationId(self.0 | RelationId::OVERFLOW)
+    }
+
+    /// The heap that has these overflow pages; another relation itself.
+    pub fn owner(self) -> RelationId {
+        RelationId(self.0 & !RelationId::OVERFLOW)
+    }
 }
 
 impl fmt::Display for RelationId {

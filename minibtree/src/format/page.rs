@@ -84,6 +84,8 @@ pub enum PageKind {
     Btree = 3,
     /// A bucket of a hash index, or its first page.
     Hash = 4,
+    /// Pieces of long values.
+    Overflow = 5,
 }
 
 /// Flag of [`PageHeader::flags`]: every row of the page is seen by every snapshot.
@@ -214,6 +216,7 @@ fn show_kind(kind: u8) -> String {
         2 => "heap".into(),
         3 => "btree".into(),
         4 => "hash".into(),
+        5 => "overflow".into(),
         other => format!("unknown {other}"),
     }
 }

@@ -48,8 +48,14 @@ impl<'a> Connection<'a> {
             Ok(()) => Ok(()),
             Err(Broken::Stream(error)) => Err(error),
             Err(Broken::Protocol(error)) => {
+                let is_too_long = error.code == code::PROGRAM_LIMIT_EXCEEDED;
                 self.replies.error(&error.severity(Severity::Fatal));
-                self.stream.write_all(self.replies.bytes())
+                self.stream.write_all(self.replies.bytes())?;
+
+                // A client that is still sending would lose the error in a reset.
+                self.stream.set_read_timeout(is_too_long.then_some(Duration::from_secs(1)))?;
+                while is_too_long && self.stream.read(&mut [0; READ_BYTES])? > 0 {}
+                Ok(())
             }
         }
     }
@@ -124,6 +130,10 @@ impl<'a> Connection<'a> {
         let handled = input.len() - rest.len();
         self.input = input;
         self.input.drain(..handled);
+        if self.input.is_empty() {
+            // A long message took more than the next one will need.
+            self.input.shrink_to(READ_BYTES);
+        }
         Ok(Next::Message)
     }
 

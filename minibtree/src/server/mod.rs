@@ -13,21 +13,18 @@
 //!
 //! PostgreSQL's `postmaster.c` (a process per client) and `checkpointer.c`.
 
-mod cancel;
 mod connection;
 mod inspect;
-mod passwords;
 
 use crate::engine::{Database, Options as EngineOptions};
 use crate::sql::Shared;
 use crate::wire::{Replies, Severity, SqlError, code};
-use cancel::CancelKeys;
 use connection::Connection;
+use minibtree_auth::{CancelKeys, Passwords};
 use minikit::connections::Connections;
 use minikit::server::Shutdown;
 use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, PerConnection};
 use minikit::storage::DataDir;
-use passwords::Passwords;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;

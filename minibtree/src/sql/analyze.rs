@@ -5,10 +5,10 @@
 
 use super::catalog::Table;
 use super::plan::TableStatistics;
-use super::values::{Type, Value, row};
+use super::values::{Type, Value};
 use crate::engine::{Interrupt, Snapshot};
 use crate::wire::Result;
-use minibtree_estimate::ColumnStatistics;
+use minibtree_estimate::{ColumnStatistics, shortened};
 use std::sync::Arc;
 
 /// Rows of the sample.
@@ -31,7 +31,7 @@ pub fn analyze(
         interrupt.check()?;
         count += 1;
         if sample.len() < SAMPLE {
-            sample.push((count, row::decode(&table.types, found.bytes)?));
+            sample.push((count, shortened(table.decode(found.bytes)?)));
             continue;
         }
         state ^= state << 13;
@@ -39,7 +39,7 @@ pub fn analyze(
         state ^= state << 17;
         let at = (state % count) as usize;
         if at < SAMPLE {
-            sample[at] = (count, row::decode(&table.types, found.bytes)?);
+            sample[at] = (count, shortened(table.decode(found.bytes)?));
         }
     }
     let column = |(position, base): (usize, &Type)| {

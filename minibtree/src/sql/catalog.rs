@@ -38,9 +38,12 @@
 //! finds it. One that comes later waits for the lock. PostgreSQL's `pg_class`, `pg_attribute`,
 //! `pg_index`; its caches are told what to forget (`inval.c`), ours are thrown away whole.
 
+use super::row::{self, Pointer};
 use super::statement::parse_expression;
-use super::values::{ColumnType, Type, Value, key, row};
-use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Transaction};
+use super::values::{ColumnType, Type, Value, key};
+use crate::engine::{
+    Database, Error, Heap, Index, LongValues, Result as EngineResult, Snapshot, Transaction,
+};
 use crate::format::{RelationId, Tid};
 use crate::wire::{Result, SqlError, code};
 use Type::{Bool, Int2, Int4, Int8, Text};
@@ -152,6 +155,27 @@ impl Table {
         self.columns.iter().any(|column| column.name == name)
     }
 
+    /// The values of a row of the heap.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<Value>> {
+        let mut values = vec![Value::Null; self.types.len()];
+        self.decode_into(bytes, |_| true, &mut values)?;
+        Ok(values)
+    }
+
+    /// Reads the columns of a row that are needed into `values`, which holds NULLs. A long value
+    /// that is not needed costs nothing.
+    pub fn decode_into(
+        &self,
+        bytes: &[u8],
+        is_needed: impl Fn(usize) -> bool,
+        values: &mut [Value],
+    ) -> Result<()> {
+        let load = |Pointer { first, length }| {
+            Ok(LongValues::of(&self.heap).fetch(Tid::from_bytes(first), length as usize)?)
+        };
+        row::decode_into(&self.types, bytes, is_needed, load, values)
+    }
+
     /// The key of a row in an index. `computed` are the values of the index's expressions.
     pub fn key_of(&self, index: &TableIndex, values: &[Value], computed: &[Value]) -> Vec<u8> {
         // Six more bytes: the index appends a TID.
@@ -255,6 +279,15 @@ impl TableIndex {
         self.is_key()
             && self.columns.len() == columns.len()
             && self.columns.iter().all(|it| columns.contains(&it.position))
+    }
+
+    /// What the engine reports about an entry of it.
+    pub fn entry_error(&self, error: Error) -> SqlError {
+        let Error::TooLarge { size, limit } = error else { return error.into() };
+        let method = if self.index.is_hash() { "hash" } else { "btree version 4" };
+        let what = format!("index row size {size} exceeds {method} maximum {limit}");
+        let error = error!(PROGRAM_LIMIT_EXCEEDED, "{what} for index \"{}\"", self.name);
+        error.hint("Values larger than 1/3 of a buffer page cannot be indexed.")
     }
 
     /// Positions of the columns that it is sorted by.

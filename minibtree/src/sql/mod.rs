@@ -28,6 +28,7 @@ pub mod session;
 mod shared;
 mod tree;
 
+use minibtree_row as row;
 pub use minibtree_statement as statement;
 pub use minibtree_types::values::{ColumnType, Type, Value, compare};
 pub use session::{Next, Session};

@@ -14,7 +14,8 @@
 //! PostgreSQL's `sequence.c` logs 32 numbers at once in the same way (`SEQ_LOG_VALS`), but loses
 //! none in a restart without a crash.
 
-use super::values::{Type, Value, row};
+use super::row;
+use super::values::{Type, Value};
 use crate::engine::{Database, Isolation};
 use crate::format::RelationId;
 use crate::wire::{Result, SqlError, code};

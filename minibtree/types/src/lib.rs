@@ -3,12 +3,12 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`error`](mod@error) | an error with its SQLSTATE |
-//! | [`values`] | types and values: as text, in binary, in rows and in keys |
+//! | [`values`] | types and values: as text, in binary and in keys |
 //! | [`functions`] | functions, operators, casts and aggregates |
 //!
 //! This crate knows values, not tables, pages or clients. minibtree's binder looks up a function
-//! by the types of its arguments, the executor calls it, and the engine stores the bytes of
-//! [`values::row`] and sorts those of [`values::key`].
+//! by the types of its arguments, the executor calls it, and the engine sorts the bytes of
+//! [`values::key`].
 //!
 //! ```
 //! use minibtree_types::values::Type;

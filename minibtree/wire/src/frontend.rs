@@ -24,7 +24,8 @@ use minibtree_types::error;
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
 const STARTUP_MAX: usize = 10_000;
-/// The longest message, in bytes. The longest legitimate one is a generated multi-row INSERT.
+/// The longest message, in bytes: a value of 64 MB, or a generated multi-row INSERT. What looks
+/// longer than PostgreSQL's 1 GB is no message.
 const MESSAGE_MAX: usize = 64 << 20;
 
 /// Version 3.0 of the protocol.
@@ -156,13 +157,17 @@ pub fn decode_startup(bytes: &[u8]) -> Result<Option<(Startup, usize)>> {
 /// arrive.
 ///
 /// # Errors
-/// `08P01` for bytes that are no message, after which nothing can be read from this client, and
-/// `22021` for text that is not UTF-8.
+/// `08P01` for bytes that are no message and `54000` for a message that is too long, after which
+/// nothing can be read from this client, and `22021` for text that is not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>> {
     let (Some(letter), Some(length)) = (bytes.first(), be_u32(bytes, 1)) else { return Ok(None) };
     let length = length as usize;
-    if !(4..=MESSAGE_MAX).contains(&length) {
+    if !(4..=1 << 30).contains(&length) {
         return Err(violation("invalid message length"));
+    }
+    if length > MESSAGE_MAX {
+        let text = format!("a message of {length} bytes is longer than {MESSAGE_MAX} bytes");
+        return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, text));
     }
     let Some(body) = bytes.get(5..1 + length) else { return Ok(None) };
 

@@ -26,14 +26,18 @@
 //! Those who wait for one row form a queue ([`LockKey::Row`]), so that a commit wakes one of them
 //! and not all.
 //!
-//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Not here: values longer than a page, a
-//! durable free-space map (pages with room are found again by the next vacuum), and the map of
-//! all-visible pages is in memory and filled as pages are read.
+//! A value that would make its row longer than a page is in [`mod@overflow`] pages.
+//!
+//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Not here: a durable free-space map (pages
+//! with room are found again by the next vacuum), and the map of all-visible pages is in memory
+//! and filled as pages are read.
 
+mod overflow;
 mod page;
 mod scan;
 pub(super) mod vacuum;
 
+pub use overflow::LongValues;
 pub use scan::{HeapScan, Row};
 
 use super::pool::{PageMut, PageRef, Relation};

@@ -87,7 +87,8 @@ pub fn root_of(page: &PageBytes, block: u32, slot: u16) -> u16 {
 /// Adds a version. Returns its slot, or `None` if the page has no room.
 pub fn add(page: &mut PageMut, header: &TupleHeader, row: &[u8]) -> Option<u16> {
     if PageHeader::kind.get(&page[..]) == PageKind::New as u8 {
-        page.initialize(PageKind::Heap, 0);
+        let is_overflow = page.relation() == page.relation().overflow();
+        page.initialize(if is_overflow { PageKind::Overflow } else { PageKind::Heap }, 0);
     }
     let lower = PageHeader::lower.get(&page[..]);
     let upper = PageHeader::upper.get(&page[..]);

@@ -142,8 +142,12 @@ impl Pool {
         Ok(relation)
     }
 
-    /// Removes a relation, its pages and its file. Who still has it reads what it was.
+    /// Removes a relation, its pages and its file, and its overflow pages. Who still has it reads
+    /// what it was.
     pub fn drop_relation(&self, id: RelationId) -> Result<()> {
+        if id != id.overflow() {
+            self.drop_relation(id.overflow())?;
+        }
         let Some(relation) = self.relations.write().remove(&id) else { return Ok(()) };
         relation.is_dropped.store(true, Ordering::Release);
         for (number, frame) in self.frames.iter().enumerate() {

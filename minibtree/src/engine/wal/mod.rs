@@ -28,20 +28,22 @@
 //! the copy of a record of about 150 bytes.
 
 pub mod record;
-mod segments;
 
 use super::{Error, Result};
 use crate::format::Lsn;
+use crate::format::wal::RecordHeader;
+use minibtree_segments::Segments;
 use minikit::storage::Disk;
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use minikit::sync::{Condvar, Mutex};
 use record::RecordBuilder;
-use segments::Segments;
 use std::sync::Arc;
 
 /// A buffer longer than this is flushed without a commit, so that a large transaction does not
 /// keep its whole log in memory.
 const BUFFER_MAX: usize = 8 << 20;
+/// Longer records do not exist: a larger length is not a record.
+const RECORD_MAX: usize = 64 << 20;
 
 /// The log. All methods may be called by many threads.
 pub struct Wal {
@@ -92,12 +94,12 @@ impl Wal {
     pub fn recover(&self, mut apply: impl FnMut(&[u8], Lsn) -> Result<()>) -> Result<()> {
         let mut segments = self.segments.lock();
         let mut end = self.buffer.lock().redo;
-        while let Some(record) = segments.read(end)? {
+        while let Some(record) = read(&mut segments, end)? {
             end.0 += record.len() as u64;
             apply(&record, end)?;
         }
 
-        segments.erase_from(end)?;
+        segments.erase_from(end.0)?;
         self.buffer.lock().start = end;
         self.durable.store(end.0, Ordering::Release);
         Ok(())
@@ -143,7 +145,7 @@ impl Wal {
             std::mem::swap(&mut bytes, &mut buffer.bytes);
             buffer.start = end;
             drop(buffer);
-            let written = self.segments.lock().write(start, &bytes);
+            let written = self.segments.lock().write(start.0, &bytes);
 
             buffer = self.buffer.lock();
             buffer.is_flushing = false;
@@ -175,7 +177,7 @@ impl Wal {
 
     /// Uses the segments before `redo` again. The control file must name `redo` durably.
     pub fn recycle_before(&self, redo: Lsn) -> Result<()> {
-        self.segments.lock().recycle_before(redo)
+        Ok(self.segments.lock().recycle_before(redo.0)?)
     }
 
     /// Bytes appended since the last checkpoint began.
@@ -183,4 +185,19 @@ impl Wal {
         let buffer = self.buffer.lock();
         buffer.end().0 - buffer.redo.0
     }
+}
+
+/// Reads the record at a position. Returns `None` at the end of the log.
+fn read(segments: &mut Segments, position: Lsn) -> Result<Option<Vec<u8>>> {
+    let mut record = vec![0; RecordHeader::SIZE];
+    segments.read(position.0, &mut record)?;
+    let length = RecordHeader::length.get(&record) as usize;
+    let is_possible = (RecordHeader::SIZE..RECORD_MAX).contains(&length);
+    if !is_possible || RecordHeader::lsn.get(&record) != position.0 {
+        return Ok(None);
+    }
+
+    record.resize(length, 0);
+    segments.read(position.0, &mut record)?;
+    Ok(record::is_intact(&record, position).then_some(record))
 }

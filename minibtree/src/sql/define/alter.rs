@@ -20,7 +20,7 @@ use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{folded, table_name};
-use crate::sql::values::{Value, row};
+use crate::sql::values::Value;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use sqlparser::ast::{self, AlterTableOperation, DropBehavior, TableConstraint};
 use std::sync::Arc;
@@ -231,7 +231,7 @@ fn rewrite(
     let write = insert_write(&mut binder, current.table(&table.name)?, &kept)?;
     let mut insertion = Insertion::new(write, Vec::new(), context.clone());
     while let Some(found) = rows.next()? {
-        let old = row::decode(&table.types, found.bytes)?;
+        let old = table.decode(found.bytes)?;
         let value = |at: &Option<usize>| at.map_or(Value::Null, |it| old[it].clone());
         let values = columns.iter().map(|(_, at)| value(at)).collect();
         insertion.insert(values, editor.transaction).map_err(|error| match error.code {

@@ -6,7 +6,7 @@ use crate::sql::bind::{self, Binder, insert_write, target_columns, undefined_col
 use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{folded, table_name};
-use crate::sql::values::{Value, row};
+use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub fn add_check(
     let bound = write.checks.iter().filter(|it| it.0 == name);
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     while let Some(found) = rows.next()? {
-        let values = row::decode(&table.types, found.bytes)?;
+        let values = table.decode(found.bytes)?;
         for (_, condition) in bound.clone() {
             if evaluate(condition, context, &values)? == Value::Bool(false) {
                 let text = format!("check constraint \"{name}\" of relation \"{}\"", table.name);
@@ -109,7 +109,7 @@ pub fn add_foreign_key(
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     let parents = [(key, parent)];
     while let Some(found) = rows.next()? {
-        let values = row::decode(&table.types, found.bytes)?;
+        let values = table.decode(found.bytes)?;
         check_foreign_keys(table, &parents, &values, editor.transaction)?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::sql::execute::{Context, evaluate};
 use crate::sql::functions::Call;
 use crate::sql::statement::{folded, table_name};
 use crate::sql::tree::{Computed, Expr};
-use crate::sql::values::{Type, Value, row};
+use crate::sql::values::{Type, Value};
 use crate::wire::{Replies, Result, SqlError, code};
 use minibtree_pg_catalog::expression_name;
 use sqlparser::ast::{self, TableConstraint};
@@ -260,7 +260,7 @@ fn add(
     let mut values = vec![Value::Null; table.types.len()];
     while let Some(found) = rows.next()? {
         needed.iter().for_each(|it| values[*it] = Value::Null);
-        row::decode_into(&table.types, found.bytes, |it| needed.contains(&it), &mut values)?;
+        table.decode_into(found.bytes, |it| needed.contains(&it), &mut values)?;
         let Some(computed) = values_of(computed, &values)? else { continue };
         let has_null = check_nulls(table, new, &values, &computed)?;
         let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
@@ -274,10 +274,11 @@ fn add(
     let built = new.index.build(editor.transaction, new.is_unique, entries);
     built.map_err(|error| match error {
         Error::UniqueViolation { existing } => duplicate(table, new, computed, existing),
-        error => error.into(),
+        error => new.entry_error(error),
     })?;
     for (key, tid, payload) in with_nulls {
-        new.index.insert(editor.transaction, &key, tid, &payload)?;
+        let inserted = new.index.insert(editor.transaction, &key, tid, &payload);
+        inserted.map_err(|error| new.entry_error(error))?;
     }
     Ok(())
 }
@@ -326,7 +327,7 @@ fn duplicate(
     let key = || {
         let mut bytes = Vec::new();
         table.heap.fetch_version(tid, &mut bytes).ok().filter(|it| *it)?;
-        let row = row::decode(&table.types, &bytes).ok()?;
+        let row = table.decode(&bytes).ok()?;
         let computed = values_of(computed, &row).ok()??;
         Some(table.index_key_text(index, &row, &computed))
     };

@@ -14,7 +14,7 @@ use crate::engine::{
 use crate::format::Tid;
 use crate::sql::catalog::{ForeignKey, Table, TableIndex};
 use crate::sql::plan::Modify;
-use crate::sql::values::{Value, compare, row};
+use crate::sql::values::{Value, compare};
 use crate::wire::{Result, SqlError, code};
 
 /// The values of a row that needs a parent.
@@ -105,7 +105,7 @@ fn lock_parent(
     while let Some(entry) = entries.next()? {
         let root = entry.tid;
         let Some(tid) = parent.heap.fetch(root, &snapshot, &mut bytes)? else { continue };
-        let has_key = parent.key_of(index, &row::decode(&parent.types, &bytes)?, &[]) == key;
+        let has_key = parent.key_of(index, &parent.decode(&bytes)?, &[]) == key;
         if has_key && lock_newest(&parent.heap, tid, transaction)? {
             return Ok(true);
         }
@@ -186,7 +186,7 @@ fn has_row(
     let Some(index) = index else {
         let mut rows = table.heap.scan(snapshot);
         while let Some(found) = rows.next()? {
-            if is_meant(&row::decode(&table.types, found.bytes)?) {
+            if is_meant(&table.decode(found.bytes)?) {
                 return Ok(true);
             }
         }
@@ -203,7 +203,7 @@ fn has_row(
     while let Some(entry) = entries.next()? {
         let tid = entry.tid;
         if table.heap.fetch(tid, &snapshot, &mut bytes)?.is_some()
-            && is_meant(&row::decode(&table.types, &bytes)?)
+            && is_meant(&table.decode(&bytes)?)
         {
             return Ok(true);
         }

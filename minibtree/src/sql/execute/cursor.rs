@@ -10,6 +10,7 @@ use crate::engine::Transaction;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Plan;
 use crate::sql::tree::{Operation, Write};
+use crate::sql::values::Value;
 use crate::wire::Result;
 use minibtree_explain::Measured;
 use std::rc::Rc;
@@ -80,6 +81,8 @@ impl Cursor {
 /// Rows that are gathered before they are inserted, as in PostgreSQL's `copyfrom.c`: a page is then
 /// latched and logged once for all rows that it gets.
 const GATHERED_ROWS: usize = 1_000;
+/// Bytes that they may take before they are inserted.
+const GATHERED_BYTES: usize = 1 << 20;
 
 /// Rows that come without a plan: COPY.
 pub struct Insertion {
@@ -88,6 +91,7 @@ pub struct Insertion {
     /// The foreign keys of the table, with the tables that they refer to.
     parents: Vec<(ForeignKey, Arc<Table>)>,
     gathered: Vec<Row>,
+    gathered_bytes: usize,
 }
 
 impl Insertion {
@@ -96,7 +100,7 @@ impl Insertion {
         parents: Vec<(ForeignKey, Arc<Table>)>,
         context: Context,
     ) -> Insertion {
-        Insertion { write, context, parents, gathered: Vec::new() }
+        Insertion { write, context, parents, gathered: Vec::new(), gathered_bytes: 0 }
     }
 
     /// Adds a row. `values` has those of the columns that are given; the others get their defaults.
@@ -110,8 +114,10 @@ impl Insertion {
             }
         }
         check_row(&self.write, &self.context, &values)?;
+        self.gathered_bytes += values.iter().map(Value::memory).sum::<usize>();
         self.gathered.push(values);
-        if self.gathered.len() < GATHERED_ROWS { Ok(()) } else { self.flush(transaction) }
+        let has_room = self.gathered.len() < GATHERED_ROWS && self.gathered_bytes < GATHERED_BYTES;
+        if has_room { Ok(()) } else { self.flush(transaction) }
     }
 
     /// Inserts the rows that were gathered.
@@ -119,6 +125,7 @@ impl Insertion {
     /// # Errors
     /// `23503`, `23505`.
     pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
+        self.gathered_bytes = 0;
         insert_rows(&self.write, &self.context, &self.gathered, transaction)?;
         for values in self.gathered.drain(..) {
             check_foreign_keys(&self.write.table, &self.parents, &values, transaction)?;

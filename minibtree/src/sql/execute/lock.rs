@@ -9,7 +9,6 @@ use super::open::{Rows, limits};
 use super::scan::{tid_of, tid_value};
 use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
-use crate::sql::values::row;
 use crate::wire::{Result, SqlError, code};
 
 /// Rows that are locked as they are returned.
@@ -77,7 +76,7 @@ fn lock_row(
                     if !table.heap.fetch_version(newest, &mut bytes)? {
                         return Ok(None);
                     }
-                    let values = row::decode(&table.types, &bytes)?;
+                    let values = table.decode(&bytes)?;
                     row[*start..position].clone_from_slice(&values);
                     row[position] = tid_value(newest);
                     has_changed = true;

@@ -20,12 +20,13 @@ use super::evaluate::{evaluate, is_met};
 use super::open::open;
 use super::scan::{tid_of, tid_value};
 use super::{constraint, context};
-use crate::engine::{Changed, Error, LockMode, LockWait, Transaction};
+use crate::engine::{Changed, Error, Heap, LockMode, LockWait, LongValues, Transaction};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::Modify;
+use crate::sql::row::{self, Pointer};
 use crate::sql::tree::{Conflict, Expr, Operation, Write};
-use crate::sql::values::{Value, row};
+use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use std::collections::HashSet;
 
@@ -168,7 +169,7 @@ fn conflict_update(
         }
     }
     table.heap.fetch_version(tid, &mut bytes)?;
-    let old = row::decode(&table.types, &bytes)?;
+    let old = table.decode(&bytes)?;
     let mut joined = with_tid(old.clone(), tid);
     joined.extend_from_slice(excluded);
     joined.push(Value::Null);
@@ -226,17 +227,51 @@ pub fn insert_rows(
     transaction: &mut Transaction,
 ) -> Result<Vec<Tid>> {
     let table = &*write.table;
-    let encoded = rows.iter().map(|values| {
-        let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
-        row::encode(&table.types, values, &mut bytes);
-        bytes
-    });
-    let encoded: Vec<Vec<u8>> = encoded.collect();
+    let mut store = |_, value: &[u8]| insert_long(table, value, transaction);
+    let encoded = rows.iter().map(|values| encode(table, values, &mut store));
+    let encoded = encoded.collect::<Result<Vec<_>>>()?;
     let tids = table.heap.insert_many(transaction, &encoded)?;
     for (values, tid) in rows.iter().zip(&tids) {
         insert_entries(write, context, values, *tid, transaction)?;
     }
     Ok(tids)
+}
+
+/// The bytes of a row. If they do not fit a page, `store` gets its longest values.
+fn encode(
+    table: &Table,
+    values: &[Value],
+    store: impl FnMut(usize, &[u8]) -> Result<Pointer>,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
+    row::encode(&table.types, values, &mut bytes);
+    if bytes.len() <= Heap::ROW_MAX {
+        return Ok(bytes);
+    }
+    row::split(&table.types, &bytes, Heap::ROW_MAX, store)
+}
+
+fn insert_long(table: &Table, value: &[u8], transaction: &mut Transaction) -> Result<Pointer> {
+    let first = LongValues::of(&table.heap).insert(transaction, value)?.to_bytes();
+    Ok(Pointer { first, length: value.len() as u32 })
+}
+
+/// The long values that a version points to, by their columns.
+fn long_values(table: &Table, tid: Tid) -> Result<Vec<(usize, Pointer)>> {
+    let mut bytes = Vec::new();
+    if !LongValues::of(&table.heap).exist() || !table.heap.fetch_version(tid, &mut bytes)? {
+        return Ok(Vec::new());
+    }
+    row::pointers(&table.types, &bytes)
+}
+
+fn delete_long(
+    table: &Table,
+    values: impl IntoIterator<Item = Pointer>,
+    transaction: &mut Transaction,
+) -> Result<()> {
+    let mut firsts = values.into_iter().map(|it| Tid::from_bytes(it.first));
+    Ok(firsts.try_for_each(|it| LongValues::of(&table.heap).delete(transaction, it))?)
 }
 
 /// NOT NULL and CHECK.
@@ -324,7 +359,7 @@ fn insert_entries(
                 let detail = format!("Key {key} already exists.");
                 SqlError::new(code::UNIQUE_VIOLATION, text).detail(detail)
             }
-            error => error.into(),
+            error => index.entry_error(error),
         })?;
     }
     Ok(())
@@ -347,7 +382,14 @@ fn change(
         let tid = tid_of(&joined[count]);
         let old = joined[..count].to_vec();
         let (outcome, new) = match is_delete {
-            true => (table.heap.delete(transaction, tid)?, None),
+            true => {
+                let long = long_values(table, tid)?;
+                let deleted = table.heap.delete(transaction, tid)?;
+                if let Changed::Done { .. } = deleted {
+                    delete_long(table, long.into_iter().map(|it| it.1), transaction)?;
+                }
+                (deleted, None)
+            }
             false => {
                 let new = updated(&write.values, context, &joined, &old)?;
                 check_row(write, context, &new)?;
@@ -375,7 +417,7 @@ fn change(
                 if !table.heap.fetch_version(newest, &mut bytes)? {
                     return Ok(None);
                 }
-                let values = row::decode(&table.types, &bytes)?;
+                let values = table.decode(&bytes)?;
                 joined[..count].clone_from_slice(&values);
                 joined[count] = tid_value(newest);
                 if !is_met(&plan.filter, context, &joined)? {
@@ -386,7 +428,8 @@ fn change(
     }
 }
 
-/// Adds a version of a row, with its index entries.
+/// Adds a version of a row, with its index entries. Long values that stay the same stay where they
+/// are.
 fn write_version(
     write: &Write,
     context: &Context,
@@ -395,8 +438,16 @@ fn write_version(
     (old, new): (&[Value], &[Value]),
 ) -> Result<Changed> {
     let table = &*write.table;
-    let mut bytes = Vec::new();
-    row::encode(&table.types, new, &mut bytes);
+    let (mut left, mut added) = (long_values(table, tid)?, Vec::new());
+    let bytes = encode(table, new, |column, value| {
+        let at = left.iter().position(|it| it.0 == column);
+        if let Some(at) = at.filter(|_| is_identical(&old[column], &new[column])) {
+            return Ok(left.swap_remove(at).1);
+        }
+        let pointer = insert_long(table, value, transaction)?;
+        added.push(pointer);
+        Ok(pointer)
+    })?;
     let is_same = |index: &TableIndex| {
         let key = index.columns.iter().filter(|it| it.expression().is_none());
         key.map(|it| it.position)
@@ -409,6 +460,10 @@ fn write_version(
     let keys_unchanged = table.indexes.iter().all(is_same)
         && write.computed.iter().flat_map(|it| it.exprs()).all(is_placed);
     let changed = table.heap.update(transaction, tid, &bytes, keys_unchanged)?;
+    match changed {
+        Changed::Done { .. } => delete_long(table, left.into_iter().map(|it| it.1), transaction)?,
+        Changed::Updated { .. } | Changed::Deleted => delete_long(table, added, transaction)?,
+    }
     if let Changed::Done { tid, needs_index_entries: true } = changed {
         insert_entries(write, context, new, tid, transaction)?;
     }

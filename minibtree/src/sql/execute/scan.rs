@@ -11,8 +11,9 @@ use crate::engine::{Direction, HeapScan, KeyRange, buffer_usage};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
+use crate::sql::row;
 use crate::sql::tree::SetFunction;
-use crate::sql::values::{Type, Value, array, key, row};
+use crate::sql::values::{Type, Value, array, key};
 use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
 use std::time::Instant;
@@ -34,7 +35,7 @@ pub fn tid_of(value: &Value) -> Tid {
 fn filled(scanned: &Scanned, tid: Tid, bytes: &[u8]) -> Result<Row> {
     let mut values = vec![Value::Null; scanned.width];
     let columns = &mut values[scanned.start..];
-    row::decode_into(&scanned.table.types, bytes, |it| scanned.needed[it], columns)?;
+    scanned.table.decode_into(bytes, |it| scanned.needed[it], columns)?;
     if scanned.needs_tid {
         columns[scanned.needed.len()] = tid_value(tid);
     }

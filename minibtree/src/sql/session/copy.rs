@@ -22,8 +22,8 @@ use crate::wire::{Result, SqlError, code};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The longest line in bytes: more than a row that fits a page needs with every byte escaped.
-const LINE_MAX: usize = 1 << 16;
+/// The longest line in bytes: that of the longest message. PostgreSQL's is 1 GB.
+const LINE_MAX: usize = 64 << 20;
 
 /// A COPY that is going on.
 pub struct CopyIn {

@@ -6,14 +6,13 @@
 //! | `value.rs` | values, and which of two comes first |
 //! | `text.rs`, `binary.rs` | values as clients write and read them |
 //! | `numeric.rs`, `datetime.rs`, `array.rs` | decimal arithmetic, the calendar, lists |
-//! | `row.rs`, `key.rs` | values as the bytes that the engine stores and sorts |
+//! | `key.rs` | values as the bytes that the engine sorts |
 
 pub mod array;
 mod binary;
 pub mod datetime;
 pub mod key;
 pub mod numeric;
-pub mod row;
 mod text;
 mod types;
 mod value;

@@ -10,8 +10,9 @@
 //!
 //! PostgreSQL's `auth.c` and `pg_authid`; there, `pg_hba.conf` chooses the method by address.
 
-use crate::wire::Result;
-use crate::wire::scram::{Exchange, Verifier};
+use minibtree_types::error;
+use minibtree_types::error::Result;
+use minibtree_wire::scram::{Exchange, Verifier};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};

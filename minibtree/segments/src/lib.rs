@@ -20,12 +20,25 @@
 //! PostgreSQL fills each new segment with 16 MB of zeros (`wal_init_zero`). `fallocate` would save
 //! nothing: what it allocates is marked as unwritten, and the first sync of each part of it writes
 //! the journal.
+//!
+//! ```
+//! use minibtree_segments::Segments;
+//! use minikit::storage::{Disk, SimulatedDisk};
+//! use std::sync::Arc;
+//!
+//! let disk = Arc::new(SimulatedDisk::new(1));
+//! let mut segments = Segments::open(Arc::clone(&disk) as Arc<dyn Disk>, 1 << 10)?;
+//! segments.write(1_020, b"a record")?; // four bytes in segment 0, four in segment 1
+//! assert_eq!(disk.list("wal")?, ["0000000000000000", "0000000000000001"]);
+//! let mut record = [0; 8];
+//! segments.read(1_020, &mut record)?;
+//! assert_eq!(&record, b"a record");
+//! # std::io::Result::Ok(())
+//! ```
 
-use crate::engine::Result;
-use crate::format::Lsn;
-use crate::format::wal::RecordHeader;
 use minikit::storage::{Disk, DiskFile};
 use std::collections::BTreeSet;
+use std::io::Result;
 use std::sync::Arc;
 
 const DIRECTORY: &str = "wal";
@@ -33,9 +46,8 @@ const DIRECTORY: &str = "wal";
 const GROWTH: u64 = 1 << 20;
 /// Segments that are kept in advance at least: PostgreSQL's `min_wal_size` of 80 MB.
 const SPARE_MIN: u64 = 5;
-/// Longer records do not exist: a larger length is not a record.
-const RECORD_MAX: usize = 64 << 20;
 
+/// The segments of a log. A position is a byte of it, counted from its beginning.
 pub struct Segments {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
@@ -65,7 +77,7 @@ impl Segments {
     }
 
     /// Writes bytes at a position and makes them durable.
-    pub fn write(&mut self, mut position: Lsn, mut bytes: &[u8]) -> Result<()> {
+    pub fn write(&mut self, mut position: u64, mut bytes: &[u8]) -> Result<()> {
         let segment_bytes = self.segment_bytes;
         while !bytes.is_empty() {
             let (number, offset) = self.place(position);
@@ -84,29 +96,31 @@ impl Segments {
             }
             segment.file.sync()?;
             bytes = &bytes[length..];
-            position.0 += length as u64;
+            position += length as u64;
         }
         Ok(())
     }
 
-    /// Reads the record at `position`. Returns `None` at the end of the log.
-    pub fn read(&mut self, position: Lsn) -> Result<Option<Vec<u8>>> {
-        let mut record = vec![0; RecordHeader::SIZE];
-        self.read_bytes(position, &mut record)?;
-        let length = RecordHeader::length.get(&record) as usize;
-        let is_possible = (RecordHeader::SIZE..RECORD_MAX).contains(&length);
-        if !is_possible || RecordHeader::lsn.get(&record) != position.0 {
-            return Ok(None);
+    /// Fills `bytes` from `position` on. What no file has stays zeros.
+    pub fn read(&mut self, mut position: u64, mut bytes: &mut [u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let (number, offset) = self.place(position);
+            let length = bytes.len().min((self.segment_bytes - offset) as usize);
+            let (part, rest) = bytes.split_at_mut(length);
+            if self.existing.contains(&number) {
+                let segment = self.segment(number)?;
+                let there = (length as u64).min(segment.length.saturating_sub(offset));
+                segment.file.read_exact_at(&mut part[..there as usize], offset)?;
+            }
+            bytes = rest;
+            position += length as u64;
         }
-
-        record.resize(length, 0);
-        self.read_bytes(position, &mut record)?;
-        Ok(super::record::is_intact(&record, position).then_some(record))
+        Ok(())
     }
 
     /// Removes everything from `end` on. Otherwise a record that a crash left behind the end could
     /// become valid again: the log grows until it touches it.
-    pub fn erase_from(&mut self, end: Lsn) -> Result<()> {
+    pub fn erase_from(&mut self, end: u64) -> Result<()> {
         let (last, offset) = self.place(end);
         for number in self.existing.split_off(&(last + 1)) {
             self.disk.remove(&name(number))?;
@@ -121,7 +135,7 @@ impl Segments {
     }
 
     /// Uses the segments before `redo` again, or removes them.
-    pub fn recycle_before(&mut self, redo: Lsn) -> Result<()> {
+    pub fn recycle_before(&mut self, redo: u64) -> Result<()> {
         let (first, _) = self.place(redo);
         let kept = self.existing.split_off(&first);
         let old = std::mem::replace(&mut self.existing, kept);
@@ -140,25 +154,8 @@ impl Segments {
     }
 
     /// The number of the segment of a position, and the offset within it.
-    fn place(&self, position: Lsn) -> (u64, u64) {
-        (position.0 / self.segment_bytes, position.0 % self.segment_bytes)
-    }
-
-    /// Fills `bytes` from `position` on. What no file has stays zeros.
-    fn read_bytes(&mut self, mut position: Lsn, mut bytes: &mut [u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let (number, offset) = self.place(position);
-            let length = bytes.len().min((self.segment_bytes - offset) as usize);
-            let (part, rest) = bytes.split_at_mut(length);
-            if self.existing.contains(&number) {
-                let segment = self.segment(number)?;
-                let there = (length as u64).min(segment.length.saturating_sub(offset));
-                segment.file.read_exact_at(&mut part[..there as usize], offset)?;
-            }
-            bytes = rest;
-            position.0 += length as u64;
-        }
-        Ok(())
+    fn place(&self, position: u64) -> (u64, u64) {
+        (position / self.segment_bytes, position % self.segment_bytes)
     }
 
     /// The file of a segment, created if it is missing.

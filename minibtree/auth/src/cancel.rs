@@ -9,7 +9,7 @@
 //! PostgreSQL sends SIGINT to the process (`SendCancelRequest`, `procsignal.c`); here a flag is set
 //! that waits and loops look at.
 
-use crate::engine::Interrupt;
+use minibtree_locks::Interrupt;
 use minikit::sync::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;

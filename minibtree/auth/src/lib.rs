@@ -1,0 +1,12 @@
+//! Who a client is: its password before the session begins, and its key to cancel what it executes.
+//!
+//! | module | what it is | PostgreSQL's |
+//! |---|---|---|
+//! | `passwords.rs` | the password file, and exchanges that prove a password | `auth.c` |
+//! | `cancel.rs` | numbers with a secret, each of which stops a statement | `procsignal.c` |
+
+mod cancel;
+mod passwords;
+
+pub use cancel::{CancelKey, CancelKeys};
+pub use passwords::Passwords;
