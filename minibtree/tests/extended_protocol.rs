@@ -72,6 +72,21 @@ fn an_error_skips_to_sync_and_undoes_the_pipeline() {
     assert_eq!(letters(&mut session, &count), "12CZ");
 }
 
+/// What it frees is free before the statements around it commit, so it must be alone.
+#[test]
+fn vacuum_is_refused_with_other_statements() {
+    let mut session = session();
+    let query = Message::Query("select 1; vacuum t");
+    assert_eq!(letters(&mut session, &[query]), "TDCEZ");
+    assert_eq!(letters(&mut session, &[Message::Query("vacuum t; select 1")]), "EZ");
+    let alone = [parse("vacuum t"), bind(&[]), execute(0)];
+    let select = [parse("select 1"), bind(&[]), execute(0)];
+    let sync = [Message::Sync];
+    assert_eq!(letters(&mut session, &[&alone[..], &select, &sync].concat()), "12C12DCZ");
+    assert_eq!(letters(&mut session, &[&select[..], &alone, &sync].concat()), "12DC12EZ");
+    assert_eq!(letters(&mut session, &[&alone[..], &sync].concat()), "12CZ");
+}
+
 #[test]
 fn describe_tells_inferred_types_and_no_data() {
     let mut session = session();

@@ -8,7 +8,7 @@
 //! PostgreSQL's `commands/vacuum.c`, which commits after each table; these locks last until the
 //! statement ends.
 
-use super::{Session, State};
+use super::Session;
 use crate::engine::{LockMode, LockWait};
 use crate::sql::analyze::analyze;
 use crate::sql::catalog::Table;
@@ -39,10 +39,13 @@ pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
 /// Removes dead rows from tables, from all tables if none is named.
 ///
 /// # Errors
-/// `25001` in a block; `42P01`.
+/// `25001` in a block, or with other statements in one Query or before one Sync; `42P01`.
 pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Result<()> {
-    if let State::Block(_) = session.state {
+    if session.is_in_block() {
         return Err(error!(ACTIVE_SQL_TRANSACTION, "VACUUM cannot run inside a transaction block"));
+    }
+    if session.is_pipeline {
+        return Err(error!(ACTIVE_SQL_TRANSACTION, "VACUUM cannot be executed within a pipeline"));
     }
     each_table(session, &vacuum.tables, |session, table| {
         // The lock of the heap keeps out a second vacuum.

@@ -113,8 +113,10 @@ pub struct Session {
     savepoints: Vec<(String, Savepoint, (Settings, Option<Around>))>,
     /// The deadline of the statement.
     armed: Option<Armed>,
-    /// A Query with several statements is executed: they are a block as far as cursors go.
+    /// A Query with several statements is executed: a block as far as cursors and VACUUM go.
     is_batch: bool,
+    /// An Execute is done and its transaction goes on until Sync: one like it.
+    is_pipeline: bool,
 }
 
 enum State {
@@ -155,6 +157,7 @@ impl Session {
             savepoints: Vec::new(),
             armed: None,
             is_batch: false,
+            is_pipeline: false,
         }
     }
 
@@ -165,6 +168,11 @@ impl Session {
             State::Block(_) => TransactionStatus::InBlock,
             State::Failed(_) => TransactionStatus::Failed,
         }
+    }
+
+    /// Returns true if what a statement does lasts only if later statements let it.
+    fn is_in_block(&self) -> bool {
+        self.is_batch || matches!(self.state, State::Block(_))
     }
 
     /// How long the client may now be silent: `idle_in_transaction_session_timeout`.
@@ -256,6 +264,7 @@ impl Session {
         let is_query = matches!(self.work, Some(Work::Query { .. }));
         self.work = None;
         self.copy = None;
+        self.is_batch = false;
         if self.disarm() && error.code == code::QUERY_CANCELED {
             out.error(&error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
         } else {
@@ -307,6 +316,7 @@ impl Session {
     }
 
     fn sync(&mut self, out: &mut Replies) -> Next {
+        self.is_pipeline = false;
         if let State::Implicit(_) = self.state
             && let Err(error) = self.commit()
         {
@@ -599,6 +609,7 @@ impl Session {
             return Ok(Next::Flush);
         }
         if is_done || left == Some(0) {
+            self.is_pipeline = !matches!(self.state, State::Idle);
             self.disarm();
             if !is_done {
                 out.portal_suspended();

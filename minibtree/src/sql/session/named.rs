@@ -11,8 +11,8 @@
 //!
 //! PostgreSQL's `portalcmds.c` and `prepare.c`. Cursors go forward only and end with their block.
 
+use super::Session;
 use super::portal::{Portal, Prepared, Running};
-use super::{Session, State};
 use crate::engine::Transaction;
 use crate::sql::bind::{self, Binder};
 use crate::sql::statement::{Fetch, Statement, column_type, folded, table_name};
@@ -65,7 +65,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(SqlError::unsupported("a cursor that is BINARY, SCROLL or WITH HOLD"));
     };
     let name = names.iter().map(folded).collect::<String>();
-    if !matches!(session.state, State::Block(_)) && !session.is_batch {
+    if !session.is_in_block() && !session.is_pipeline {
         let text = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
     }
