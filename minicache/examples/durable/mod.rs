@@ -41,10 +41,7 @@ fn open(directory: &Path, options: Options) -> io::Result<WriteBehind> {
 fn work(behind: &WriteBehind, database: &mut Postgres, mut count: impl FnMut(usize)) {
     let worked = behind.work(|batch| {
         count(batch.len());
-        database.write(batch).map_err(|(failure, why)| {
-            eprintln!("{failure:?}: {why}");
-            failure
-        })
+        database.write(batch)
     });
     worked.expect("the journal can be written");
 }

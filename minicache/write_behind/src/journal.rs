@@ -17,7 +17,7 @@
 //!
 //! The first record that is cut or damaged ends the file. An append that a crash interrupts leaves
 //! such a record, and nothing after it was acknowledged. Redis does this with its append-only file
-//! (`aof-load-truncated`). Such a file is kept with the ending `.damaged`, if a disk has done it.
+//! (`aof-load-truncated`). A file that a disk has damaged is kept, as `….damaged-1` and so on.
 
 use crate::queue::{Operation, Queue};
 use minikit::storage::{Disk, DiskFile};
@@ -43,15 +43,17 @@ pub struct Journal {
 impl Journal {
     /// Opens the journal of a directory, or begins one. Its operations are put into the queue.
     pub fn open(disk: Arc<dyn Disk>, queue: &mut Queue) -> io::Result<Journal> {
-        let mut bytes = Vec::new();
-        if disk.list("")?.iter().any(|it| it == NAME) {
+        let (mut bytes, names) = (Vec::new(), disk.list("")?);
+        if names.iter().any(|it| it == NAME) {
             let file = disk.open_to_read(NAME)?;
             bytes.resize(file.len()? as usize, 0);
             file.read_exact_at(&mut bytes, 0)?;
         }
         let ignored = replay(&bytes, queue);
         if ignored > 0 {
-            replace(&*disk, "write-behind.journal.damaged", &bytes)?;
+            let damaged = (1..).map(|number| format!("{NAME}.damaged-{number}"));
+            let free = damaged.into_iter().find(|it| !names.contains(it)).expect("one is free");
+            replace(&*disk, &free, &bytes)?;
         }
         let records = snapshot(queue);
         let (file, length) = (replace(&*disk, NAME, &records)?, records.len() as u64);

@@ -17,22 +17,25 @@
 //! connection that breaks before `commit` was sent leaves a transaction that is rolled back. One
 //! that breaks after it leaves a transaction that has already locked all its rows. The next batch
 //! has the same keys, since none of them counts as written, and waits for those locks. A put that
-//! is executed again finds its own number. A higher one is of another server: the put is rejected.
+//! is executed again finds its own number. A higher one is of another server: the put is rejected,
+//! and so is a delete that leaves a row.
 //!
 //! No counterpart in Redis; Hazelcast's `GenericMapStore` makes such statements.
 
 use crate::queue::{Failure, Operation};
 use postgres::types::private::BytesMut;
-use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Config, Error, NoTls, Transaction};
+use postgres::types::{IsNull, ToSql, Type, accepts, to_sql_checked};
+use postgres::{Client, Config, Error, NoTls, Transaction, error::SqlState};
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long the database may be silent before the connection counts as broken.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Ends a statement earlier than that, so that a retry does not wait for its locks.
-const STATEMENT_TIMEOUT: &str = "set statement_timeout = '8s'";
+/// Ends a statement earlier than that, so that a retry does not wait for its locks. One that waits
+/// for a lock of others ends even earlier, with another error: it is not slow.
+const STATEMENT_TIMEOUT: &str = "set statement_timeout = '8s'; set lock_timeout = '7s'";
+/// How often in a row a statement for one key may time out, before it is rejected.
+const TIMEOUTS_MAX: u32 = 5;
 
 /// A database, and the tables that keys belong to.
 pub struct Postgres {
@@ -40,6 +43,8 @@ pub struct Postgres {
     /// Prefixes of keys, each with its table.
     tables: Vec<(Vec<u8>, String)>,
     client: Option<Client>,
+    /// How often in a row the statement for one key has timed out.
+    timeouts: u32,
 }
 
 /// Bytes as the value of a column of text or bytes. Both have them as they are.
@@ -49,17 +54,13 @@ struct Raw<'a>(&'a [u8]);
 impl ToSql for Raw<'_> {
     fn to_sql(
         &self,
-        _: &Type,
+        column: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        out.extend_from_slice(self.0);
-        Ok(IsNull::No)
+        self.0.to_sql(column, out)
     }
 
-    fn accepts(column: &Type) -> bool {
-        [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::BYTEA].contains(column)
-    }
-
+    accepts!(TEXT, VARCHAR, BPCHAR, BYTEA);
     to_sql_checked!();
 }
 
@@ -72,34 +73,43 @@ impl Postgres {
     pub fn new(url: &str, tables: Vec<(Vec<u8>, String)>) -> Result<Postgres, Error> {
         let mut config: Config = url.parse()?;
         config.connect_timeout(PATIENCE).tcp_user_timeout(PATIENCE).keepalives_idle(PATIENCE);
-        Ok(Postgres { config, tables, client: None })
+        Ok(Postgres { config, tables, client: None, timeouts: 0 })
     }
 
     /// Writes a batch in one transaction. Connects first if the last one has failed.
     ///
     /// # Errors
-    /// What the queue is to do, and why.
-    pub fn write(&mut self, batch: &[Operation]) -> Result<(), (Failure, String)> {
-        let is_bound =
-            |it: &Operation| self.tables.iter().any(|(prefix, _)| it.key.starts_with(prefix));
-        if !batch.iter().all(is_bound) {
-            return Err((Failure::Rejected, "no table for this key".to_owned()));
-        }
-        let is_newest = self.transact(batch).map_err(|error| {
-            let failure = failure(&error);
-            if failure == Failure::Unavailable {
-                self.client = None;
+    /// What the queue is to do. The log says why.
+    pub fn write(&mut self, batch: &[Operation]) -> Result<(), Failure> {
+        let result = self.transact(batch);
+        let slow = Some(&SqlState::QUERY_CANCELED);
+        let is_slow = batch.len() == 1 && result.as_ref().is_err_and(|it| it.code() == slow);
+        self.timeouts = if is_slow { self.timeouts % TIMEOUTS_MAX + 1 } else { 0 };
+
+        let (is_rejected, why) = match result {
+            Ok(None) => return Ok(()),
+            Ok(Some(why)) => (true, why.to_owned()),
+            Err(error) => {
+                // The text of the error alone is "db error".
+                let source = error.source().map_or(String::new(), |it| format!(": {it}"));
+                let is_rejected = self.timeouts == TIMEOUTS_MAX || is_rejected(&error);
+                (is_rejected, format!("{error}{source}"))
             }
-            // The text of the error alone is "db error".
-            let source = error.source().map_or(String::new(), |it| format!(": {it}"));
-            (failure, format!("{error}{source}"))
-        })?;
-        let why = "the row has a higher number: only one server may write to a table";
-        if is_newest { Ok(()) } else { Err((Failure::Rejected, why.to_owned())) }
+        };
+        if !is_rejected {
+            self.client = None;
+            tracing::warn!("write-behind: {why}");
+            return Err(Failure::Unavailable);
+        }
+        // The queue looks for the one that is at fault.
+        if let [one] = batch {
+            tracing::error!("write-behind: {} is rejected: {why}", one.key.escape_ascii());
+        }
+        Err(Failure::Rejected)
     }
 
-    /// Returns false, and writes nothing, if a row has a higher number.
-    fn transact(&mut self, batch: &[Operation]) -> Result<bool, Error> {
+    /// Returns why the batch is rejected, if it is. Then nothing is written.
+    fn transact(&mut self, batch: &[Operation]) -> Result<Option<&'static str>, Error> {
         let client = match &mut self.client {
             Some(client) => client,
             empty => {
@@ -109,29 +119,30 @@ impl Postgres {
             }
         };
         let mut transaction = client.transaction()?;
-        let mut is_newest = true;
+        let (mut is_newest, mut unbound) = (true, batch.len());
         for (prefix, table) in &self.tables {
             let operations = batch.iter().filter(|it| it.key.starts_with(prefix));
             let (puts, deletes) = operations.partition::<Vec<_>, _>(|it| it.value.is_some());
             is_newest &= upsert(&mut transaction, table, &puts)?;
-            delete(&mut transaction, table, &deletes)?;
+            is_newest &= delete(&mut transaction, table, &deletes)?;
+            unbound -= puts.len() + deletes.len();
         }
-        if is_newest {
-            transaction.commit()?; // otherwise dropping it rolls it back
+
+        // Dropping a transaction rolls it back.
+        match (unbound, is_newest) {
+            (0, true) => transaction.commit().map(|()| None),
+            (0, false) => Ok(Some("the row has a higher number: one server writes to a table")),
+            _ => Ok(Some("no table for this key")),
         }
-        Ok(is_newest)
     }
 }
 
 /// A row that violates a constraint or does not fit will not do better the next time. A table that
 /// is missing may be there then.
-fn failure(error: &Error) -> Failure {
-    match error.code().and_then(|state| state.code().get(..2)) {
-        // Data exception, integrity constraint violation, program limit exceeded, raised by a
-        // trigger.
-        Some("22" | "23" | "54" | "P0") => Failure::Rejected,
-        _ => Failure::Unavailable,
-    }
+fn is_rejected(error: &Error) -> bool {
+    let class = error.code().and_then(|state| state.code().get(..2));
+    // Data exception, integrity constraint violation, program limit exceeded, raised by a trigger.
+    matches!(class, Some("22" | "23" | "54" | "P0"))
 }
 
 // ANCHOR: upsert
@@ -144,13 +155,12 @@ fn upsert(to: &mut Transaction<'_>, table: &str, puts: &[&Operation]) -> Result<
         (Raw(&it.key), Raw(value), it.sequence as i64)
     });
     let columns = columns.collect::<Vec<_>>();
-    let mut rows = String::new();
-    let mut parameters = Vec::<&(dyn ToSql + Sync)>::new();
-    for (key, value, sequence) in &columns {
-        let (comma, at) = (if rows.is_empty() { "" } else { ", " }, parameters.len());
-        let _ = write!(rows, "{comma}(${}, ${}, ${})", at + 1, at + 2, at + 3);
-        parameters.extend([key as &(dyn ToSql + Sync), value, sequence]);
-    }
+    let parameters = columns
+        .iter()
+        .flat_map(|(key, value, sequence)| [key as &(dyn ToSql + Sync), value, sequence]);
+    let parameters = parameters.collect::<Vec<_>>();
+    let row = |at: usize| format!("(${}, ${}, ${})", 3 * at + 1, 3 * at + 2, 3 * at + 3);
+    let rows = (0..puts.len()).map(row).collect::<Vec<_>>().join(", ");
 
     let sql = format!(
         "insert into {table} (key, value, sequence) values {rows} on conflict (key) do update \
@@ -161,10 +171,15 @@ fn upsert(to: &mut Transaction<'_>, table: &str, puts: &[&Operation]) -> Result<
 }
 // ANCHOR_END: upsert
 
-fn delete(to: &mut Transaction<'_>, table: &str, deletes: &[&Operation]) -> Result<(), Error> {
+/// Returns false if a row has a higher number.
+fn delete(to: &mut Transaction<'_>, table: &str, deletes: &[&Operation]) -> Result<bool, Error> {
     for Operation { key, sequence, .. } in deletes {
         let sql = format!("delete from {table} where key = $1 and sequence < $2");
-        to.execute(&sql, &[&Raw(key), &(*sequence as i64)])?;
+        let deleted = to.execute(&sql, &[&Raw(key), &(*sequence as i64)])?;
+        let sql = format!("select 1 from {table} where key = $1");
+        if deleted == 0 && to.query_opt(&sql, &[&Raw(key)])?.is_some() {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }

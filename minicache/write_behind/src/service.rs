@@ -36,7 +36,7 @@ impl Bound {
 mod threads {
     use super::Bound;
     use crate::postgres::Postgres;
-    use crate::{Failure, Operation, Options, WriteBehind};
+    use crate::{Options, WriteBehind};
     use minikit::storage::DataDir;
     use std::thread::{Builder, JoinHandle};
     use std::time::{SystemTime, UNIX_EPOCH};
@@ -70,21 +70,19 @@ mod threads {
 
         let data = DataDir::lock(folder)?;
         // Higher than the numbers of a journal that was lost.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let sequence = since.as_micros() as u64;
-        let queue = WriteBehind::open(Arc::new(data.disk()), Options::default(), sequence)?;
+        let now_us = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64;
+        let queue = WriteBehind::open(Arc::new(data.disk()), Options::default(), now_us)?;
         let (ignored, queue) = (queue.ignored(), Arc::new(queue));
         if ignored > 0 {
-            tracing::warn!("{ignored} bytes are ignored, see write-behind.journal.damaged");
+            tracing::warn!("{ignored} bytes are ignored, see write-behind.journal.damaged-*");
         }
 
         let (journal, worker) = (Arc::clone(&queue), Arc::clone(&queue));
         let thread = |name: &str| Builder::new().name(name.to_owned());
         let threads = vec![
             thread("minicache-journal").spawn(move || end_if_failed(journal.keep_journal()))?,
-            thread("minicache-behind").spawn(move || {
-                end_if_failed(worker.work(|batch| write(&mut database, batch)));
-            })?,
+            thread("minicache-behind")
+                .spawn(move || end_if_failed(worker.work(|batch| database.write(batch))))?,
         ];
         let bound = Bound { prefixes, queue: Arc::clone(&queue) };
         Ok((bound, Threads { queue, threads, _data: data }))
@@ -94,23 +92,8 @@ mod threads {
     fn is_binding(pair: &[String], words: &[String]) -> bool {
         let [prefix, table] = pair else { return false };
         let is_letter = |it: char| it.is_ascii_alphanumeric() || "_.".contains(it);
-        let is_name =
-            table.chars().all(is_letter) && !table.starts_with(|it: char| it.is_numeric());
+        let is_name = table.chars().all(is_letter) && !table.starts_with(char::is_numeric);
         is_name && words.chunks(2).filter(|it| prefix.starts_with(&it[0])).count() == 1
-    }
-
-    fn write(database: &mut Postgres, batch: &[Operation]) -> Result<(), Failure> {
-        database.write(batch).map_err(|(failure, why)| {
-            match (failure, batch) {
-                (Failure::Unavailable, _) => tracing::warn!("write-behind: {why}"),
-                (Failure::Rejected, [one]) => {
-                    tracing::error!("write-behind: {} is rejected: {why}", one.key.escape_ascii());
-                }
-                // The queue looks for the one that is at fault.
-                (Failure::Rejected, _) => {}
-            }
-            failure
-        })
     }
 
     /// A journal that failed has lost nothing acknowledged, and can promise nothing any more.
