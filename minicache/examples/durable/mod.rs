@@ -76,7 +76,7 @@ pub fn measured(backend: &str) -> io::Result<String> {
     let times_us = timed(&mut |key, sequence| {
         let value = Some(b"value".as_slice().into());
         let operation = Operation { key: key.as_bytes().into(), value, sequence };
-        database.write(&[operation]).map_err(|(_, why)| io::Error::other(why))
+        database.write(&[operation]).map_err(|it| io::Error::other(format!("{it:?}")))
     })?;
     add("write-through", COUNT, COUNT, times_us, 0);
 

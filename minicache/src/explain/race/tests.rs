@@ -2,10 +2,9 @@
 //!
 //! FIFO, LRU, Clock, SIEVE and Belady are deterministic, so the counts are equal. For S3-FIFO and
 //! W-TinyLFU the paper leaves sizes open, and a sketch and a ghost of fingerprints are approximate:
-//! they are within a percentage point on the Zipf and scan traces. On the loops S3-FIFO is within
-//! 1.2, because there it matters which keys fill which queue before the first eviction, and
-//! W-TinyLFU within 3.5: libCacheSim halves its counters less often. With its period we miss as it
-//! does on the loops, and 11 points more on the OLTP trace at 15,000 keys.
+//! they are within a percentage point, or better. S3-FIFO is better on a loop that nearly fits,
+//! because our cache fills the main queue first, and W-TinyLFU on the scans, because a candidate
+//! needs two uses more than the key that it replaces.
 
 use super::*;
 use crate::commands::advise::ghosts::Ghosts;
@@ -13,17 +12,22 @@ use crate::conf::Config;
 use crate::engine::eviction::observer::{Event, SAMPLED, Stored};
 use crate::engine::eviction::order::naive::Naive;
 
-/// A trace, a size, and libCacheSim's miss ratios: FIFO, LRU, Clock, SIEVE, S3-FIFO, W-TinyLFU,
-/// Belady.
-type Row = (&'static str, usize, [f64; 7]);
+/// A size and libCacheSim's miss ratios: FIFO, LRU, Clock, SIEVE, S3-FIFO, W-TinyLFU, Belady.
+type Row = (usize, [f64; 7]);
 
-const ZIPF: [Row; 1] =
-    [("zipf", 1_000, [0.535552, 0.494241, 0.482787, 0.398443, 0.401364, 0.395105, 0.335448])];
-const SCAN: [Row; 1] =
-    [("scan", 1_000, [0.695371, 0.671835, 0.666313, 0.603023, 0.600553, 0.600639, 0.557155])];
+const ZIPF: [Row; 3] = [
+    (100, [0.749887, 0.710400, 0.697831, 0.586319, 0.588973, 0.592228, 0.528886]),
+    (1_000, [0.535552, 0.494241, 0.482787, 0.398443, 0.401364, 0.395105, 0.335448]),
+    (10_000, [0.300010, 0.264085, 0.255838, 0.219541, 0.216842, 0.211183, 0.152321]),
+];
+const SCAN: [Row; 3] = [
+    (100, [0.833334, 0.807361, 0.799170, 0.723373, 0.725215, 0.730702, 0.685275]),
+    (1_000, [0.695371, 0.671835, 0.666313, 0.603023, 0.600553, 0.600639, 0.557155]),
+    (10_000, [0.584864, 0.557970, 0.551701, 0.495743, 0.487268, 0.495041, 0.438178]),
+];
 const LOOP: [Row; 2] = [
-    ("loop", 5_000, [1.0, 1.0, 1.0, 1.0, 0.554500, 0.512438, 0.505]),
-    ("loop", 9_000, [1.0, 1.0, 1.0, 1.0, 0.353775, 0.119584, 0.109]),
+    (5_000, [1.0, 1.0, 1.0, 1.0, 0.554500, 0.512438, 0.505]),
+    (9_000, [1.0, 1.0, 1.0, 1.0, 0.353775, 0.119584, 0.109]),
 ];
 
 const ALGORITHMS: [Algorithm; 5] = [
@@ -34,23 +38,22 @@ const ALGORITHMS: [Algorithm; 5] = [
     Algorithm::TinyLfu,
 ];
 
-fn compare(rows: &[Row]) {
-    let mut wrong = Vec::new();
-    for (name, size, expected) in rows {
-        let trace = Trace::named(name).expect("the trace exists");
+fn compare(name: &str, rows: &[Row]) {
+    let (mut wrong, trace) = (Vec::new(), Trace::named(name).expect("the trace exists"));
+    for (size, expected) in rows {
         let fifo = misses(&trace.keys, *size, Box::new(Fifo::default()));
         let orders = ALGORITHMS.map(|it| misses(&trace.keys, *size, it.order()));
         let found =
             [fifo].into_iter().chain(orders).chain([minicache_race::belady(&trace.keys, *size)]);
         for (lane, (found, expected)) in found.zip(expected).enumerate() {
             let ratio = found as f64 / trace.keys.len() as f64;
-            let may_differ = match (lane, size) {
-                (4, 9_000) => 0.012,
-                (5, 5_000 | 9_000) => 0.035,
-                (4 | 5, _) => 0.01,
-                _ => 0.000_000_51,
+            let difference = ratio - expected;
+            let is_right = match (lane, name, size) {
+                (4, "loop", 9_000) | (5, "scan", 10_000) => difference < 0.0,
+                (4 | 5, ..) => difference.abs() <= 0.01,
+                _ => difference.abs() < 0.000_000_51,
             };
-            if (ratio - expected).abs() > may_differ {
+            if !is_right {
                 wrong.push(format!("{name} {size} lane {lane}: {ratio:.6}, expected {expected}"));
             }
         }
@@ -60,17 +63,17 @@ fn compare(rows: &[Row]) {
 
 #[test]
 fn misses_on_a_zipf_trace() {
-    compare(&ZIPF);
+    compare("zipf", &ZIPF);
 }
 
 #[test]
 fn misses_on_a_trace_with_scans() {
-    compare(&SCAN);
+    compare("scan", &SCAN);
 }
 
 #[test]
 fn misses_on_a_loop() {
-    compare(&LOOP);
+    compare("loop", &LOOP);
 }
 
 /// The number in the head of `order/naive.rs`.
@@ -138,7 +141,7 @@ fn advice_is_a_race_on_the_sample() {
 /// From the sample of a whole server the advice is within a percentage point of the race.
 #[test]
 fn advice_is_near_the_race_on_the_whole_trace() {
-    let (keys, size) = (minicache_race::zipf(7).take(500_000).collect::<Vec<u64>>(), 5_000);
+    let (keys, size) = (minicache_race::zipf(7).take(500_000).collect::<Vec<u64>>(), 10_000);
     let mut advice = ghosts();
     let missed = advise(&keys, size, &mut advice);
     for ghost in &advice.ghosts {

@@ -18,7 +18,7 @@
 //! # Difference from the paper
 //!
 //! The paper gives the queues a capacity. Here memory limits the cache and the number of keys
-//! varies, so the small queue is a tenth of the keys that there are.
+//! varies, so the small queue is a tenth of the keys that there are. The main queue fills first.
 
 use super::{Nodes, Order, ghost::Ghost, list::List};
 
@@ -83,9 +83,8 @@ impl S3Fifo {
 
 impl<N: Nodes> Order<N> for S3Fifo {
     fn inserted(&mut self, nodes: &mut N, slot: u32, hash: u64) {
-        // Until the first eviction the ghost is empty, and the two queues fill in proportion.
-        let small_is_full = self.small.len() * SMALL_PART > self.len();
-        if self.ghost.forget(hash) || (!self.has_evicted && small_is_full) {
+        // Until the first eviction no key has to show that it is worth its place.
+        if self.ghost.forget(hash) || !self.has_evicted {
             self.push_main(nodes, slot, 0);
         } else {
             nodes.set_bits(slot, 0);
@@ -115,5 +114,34 @@ impl<N: Nodes> Order<N> for S3Fifo {
 
     fn moved(&mut self, nodes: &mut N, _old: u32, new: u32) {
         self.queue(nodes.bits(new)).moved(nodes, new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{drawn, play};
+    use super::*;
+    use crate::engine::hashing;
+
+    #[test]
+    fn the_example_of_the_head() {
+        let mut order = S3Fifo { has_evicted: true, ..S3Fifo::default() };
+        let mut remember = |key: char| order.ghost.remember(hashing::hasher().hash_one(key), 4);
+        ['a', 'x'].into_iter().for_each(&mut remember);
+        let mark = |bits: u32| ["", "*", "*2"][(bits & USES) as usize];
+        let mut cache = play(order, 5, "abcdecc");
+        assert_eq!(drawn(&cache, |it| &it.small, mark), "e d c*2 b");
+        assert_eq!(drawn(&cache, |it| &it.main, mark), "a");
+
+        assert_eq!(cache.request('x'), Some('b'), "not used");
+        assert_eq!(drawn(&cache, |it| &it.main, mark), "x a", "the ghost knew it");
+        assert_eq!(cache.request('f'), Some('d'), "c was used twice");
+        assert_eq!(drawn(&cache, |it| &it.small, mark), "f e");
+        assert_eq!(drawn(&cache, |it| &it.main, mark), "c x a");
+
+        assert_eq!(cache.request('a'), None);
+        let evicted = [0, 1, 2].map(|_| cache.evict().map(|(key, ())| key));
+        assert_eq!(evicted, ['e', 'f', 'x'].map(Some), "a goes round once more");
+        assert_eq!(drawn(&cache, |it| &it.main, mark), "a c");
     }
 }

@@ -5,7 +5,7 @@
 //! hash      chooses four counters, of different words
 //! record    increments the least of the four, and those that equal it
 //! estimate  the least of the four: others may share some of the counters, hardly all
-//! halve     after 16 recordings per word, all counters: what was popular long ago fades
+//! halve     after 10 recordings per key, all counters: what was popular long ago fades
 //! ```
 //!
 //! From G. Einziger, R. Friedman, B. Manes, "TinyLFU: a highly efficient cache admission policy",
@@ -15,12 +15,13 @@
 /// Counters of four bits in a word.
 const PER_WORD: u32 = 16;
 const COUNTER_MAX: u64 = 15;
-/// Recordings per word between two halvings.
-const SAMPLE: usize = 16;
+/// Recordings per key of the cache between two halvings, as in Caffeine.
+const SAMPLE: usize = 10;
 
 #[derive(Default)]
 pub struct Sketch {
     words: Vec<u64>,
+    keys: usize,
     recorded: usize,
 }
 
@@ -29,28 +30,24 @@ impl Sketch {
     /// loses what was counted, because the words do not say for which keys they count. That happens
     /// while a cache fills, when nothing is evicted.
     pub fn reserve(&mut self, keys: usize) {
+        self.keys = keys;
         if keys > self.words.len() {
             self.words = vec![0; (keys + keys / 4).max(8)];
             self.recorded = 0;
         }
     }
 
-    /// Counts a use.
+    /// Counts a use; [`reserve`](Self::reserve) comes first.
     pub fn record(&mut self, hash: u64) {
-        if self.words.is_empty() {
-            return;
-        }
         let least = self.estimate(hash);
-        if least < COUNTER_MAX {
-            for (word, shift) in self.places(hash) {
-                // Raising only the least ones keeps the others from being too high for more keys.
-                if self.words[word] >> shift & COUNTER_MAX == least {
-                    self.words[word] += 1 << shift;
-                }
+        for (word, shift) in self.places(hash) {
+            // Raising only the least ones keeps the others from being too high for more keys.
+            if least < COUNTER_MAX && self.words[word] >> shift & COUNTER_MAX == least {
+                self.words[word] += 1 << shift;
             }
         }
         self.recorded += 1;
-        if self.recorded >= SAMPLE * self.words.len() {
+        if self.recorded >= SAMPLE * self.keys {
             self.halve();
         }
     }

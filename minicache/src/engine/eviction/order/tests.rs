@@ -6,6 +6,8 @@ use crate::commands::advise::cache::{Cache, Slots};
 use crate::engine::rng::Rng;
 use std::collections::HashSet;
 
+mod models;
+
 /// Requests keys of one letter, each in turn.
 pub(super) fn play<O: Order<Slots<char, ()>>>(
     order: O,
