@@ -13,7 +13,7 @@
 //!
 //! PostgreSQL's `analyze.c` and `selfuncs.c`.
 
-use minibtree_types::functions::casts::position_of;
+use minibtree_functions::casts::position_of;
 use minibtree_types::values::{Type, Value, compare, key};
 use std::cmp::Ordering;
 use std::collections::HashMap;

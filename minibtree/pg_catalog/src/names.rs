@@ -12,7 +12,7 @@ use crate::relations::{Relation, relations};
 use minibtree_statement::pretty;
 use minibtree_types::error;
 use minibtree_types::error::Result;
-use minibtree_types::functions::quoted;
+use minibtree_functions::quoted;
 use minibtree_types::values::Type;
 
 /// The schemas.

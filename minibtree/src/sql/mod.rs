@@ -34,4 +34,5 @@ pub use minibtree_types::values::{ColumnType, Type, Value, compare};
 pub use session::{Next, Session};
 pub use shared::Shared;
 
-use minibtree_types::{functions, values};
+use minibtree_functions as functions;
+use minibtree_types::values;

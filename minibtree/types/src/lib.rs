@@ -1,13 +1,12 @@
-//! PostgreSQL's types: what a column can hold, and what can be done with it (`utils/adt` there).
+//! PostgreSQL's types: what a column can hold (`utils/adt` there).
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`error`](mod@error) | an error with its SQLSTATE |
 //! | [`values`] | types and values: as text, in binary and in keys |
-//! | [`functions`] | functions, operators, casts and aggregates |
 //!
-//! This crate knows values, not tables, pages or clients. minibtree's binder looks up a function
-//! by the types of its arguments, the executor calls it, and the engine sorts the bytes of
+//! This crate knows values, not tables, pages or clients. Functions and operators on them are in
+//! `minibtree/functions`; the engine sorts the bytes of
 //! [`values::key`].
 //!
 //! ```
@@ -25,5 +24,4 @@
 #[macro_use]
 pub mod error;
 
-pub mod functions;
 pub mod values;

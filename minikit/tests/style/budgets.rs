@@ -33,14 +33,16 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
     Budget { name, heart, evening, src }
 }
 
-const BUDGETS: [Budget; 34] = [
+const BUDGETS: [Budget; 36] = [
     budget("minilog", 5_000, 3_500, 14_000),
     budget("minilog/mapped", 0, 0, 65),
     budget("minilog/purgatory", 0, 0, 250),
     budget("minibtree", 6_350, 4_000, 20_960),
     budget("minibtree/auth", 0, 0, 150),
+    budget("minibtree/datetime", 0, 0, 1_260),
     budget("minibtree/estimate", 0, 0, 400),
     budget("minibtree/explain", 0, 0, 545),
+    budget("minibtree/functions", 0, 0, 3_080),
     budget("minibtree/locks", 0, 0, 500),
     budget("minibtree/pg_catalog", 0, 0, 1_000),
     budget("minibtree/row", 0, 0, 300),
@@ -48,7 +50,7 @@ const BUDGETS: [Budget; 34] = [
     budget("minibtree/settings", 0, 0, 220),
     budget("minibtree/spill", 0, 0, 800),
     budget("minibtree/statement", 0, 0, 640),
-    budget("minibtree/types", 0, 0, 3_270),
+    budget("minibtree/types", 0, 0, 1_630),
     budget("minibtree/wire", 0, 0, 740),
     budget("minicache", 9_300, 3_500, 27_880),
     budget("minicache/aof", 0, 0, 970),

@@ -9,63 +9,65 @@ use super::from;
 use super::level::{Binder, Typed};
 use super::select::{self, direction};
 use crate::sql::functions::casts::Context;
-use crate::sql::functions::{Found, aggregates, find, is_function};
+use crate::sql::functions::{Found, aggregates, find, is_function, is_variadic};
 use crate::sql::statement::folded;
 use crate::sql::tree::{AggregateCall, Expr, Subquery, SubqueryKind, Window};
-use crate::sql::values::{Type, Value};
+use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 
 /// Binds the expressions that are calls in another form.
 pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
-    use ast::Expr::{Ceil, Extract, Floor, Function, Position, Substring, Trim};
+    use ast::Expr::*;
 
     match expr {
         Function(call) => function(binder, call),
         Extract { field, syntax: _, expr } => {
             let field = field.to_string().to_lowercase().replace('\'', "");
-            let field = Typed::new(Expr::Constant(Value::Text(field), Type::Text), Type::Text);
-            let value = expression(binder, expr)?;
-            named(binder, "extract", vec![field, value])
+            let field = ast::Expr::value(ast::Value::SingleQuotedString(field));
+            named_of(binder, "extract", [&field, expr])
         }
         Ceil { expr: inner, field } | Floor { expr: inner, field } => {
             let is_plain = ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime);
             if *field != is_plain {
                 return Err(unsupported(expr));
             }
-            let inner = expression(binder, inner)?;
-            named(binder, if matches!(expr, Ceil { .. }) { "ceil" } else { "floor" }, vec![inner])
+            named_of(binder, if matches!(expr, Ceil { .. }) { "ceil" } else { "floor" }, [&**inner])
         }
-        Position { expr, r#in } => {
-            let (part, whole) = (expression(binder, expr)?, expression(binder, r#in)?);
-            named(binder, "position", vec![whole, part])
+        Position { expr, r#in } => named_of(binder, "position", [&**r#in, expr]),
+        Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+            let required = [&**expr, overlay_what, overlay_from].into_iter();
+            named_of(binder, "overlay", required.chain(overlay_for.as_deref()))
         }
         Substring { expr: inner, substring_from, substring_for, special: _, shorthand: _ } => {
-            let mut arguments = vec![expression(binder, inner)?];
-            let one = || Typed::new(Expr::Constant(Value::Int(1), Type::Int4), Type::Int4);
-            match substring_from {
-                Some(from) => arguments.push(expression(binder, from)?),
-                None => arguments.push(one()),
-            }
-            if let Some(length) = substring_for {
-                arguments.push(expression(binder, length)?);
-            }
-            named(binder, "substring", arguments)
+            let first = ast::Expr::value(ast::Value::Number("1".to_owned(), false));
+            let from = substring_from.as_deref().unwrap_or(&first);
+            let required = [&**inner, from].into_iter();
+            named_of(binder, "substring", required.chain(substring_for.as_deref()))
         }
         Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
-            let mut arguments = vec![expression(binder, inner)?];
-            if let Some(what) = trim_what {
-                arguments.push(expression(binder, what)?);
-            }
             let name = match trim_where {
                 None | Some(ast::TrimWhereField::Both) => "btrim",
                 Some(ast::TrimWhereField::Leading) => "ltrim",
                 Some(ast::TrimWhereField::Trailing) => "rtrim",
             };
-            named(binder, name, arguments)
+            named_of(binder, name, [&**inner].into_iter().chain(trim_what.as_deref()))
+        }
+        AtTimeZone { timestamp, time_zone } => {
+            named_of(binder, "timezone", [&**time_zone, timestamp])
         }
         _ => Err(unsupported(expr)),
     }
+}
+
+/// A function of these expressions.
+fn named_of<'a>(
+    binder: &mut Binder,
+    name: &str,
+    exprs: impl IntoIterator<Item = &'a ast::Expr>,
+) -> Result<Typed> {
+    let arguments = exprs.into_iter().map(|it| expression(binder, it)).collect::<Result<_, _>>()?;
+    named(binder, name, arguments)
 }
 
 /// `current_timestamp` and its kin.
@@ -158,7 +160,7 @@ fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typ
             Ok(Typed { expr: Expr::Extreme(all, name == "greatest", is_padded), column_type })
         }
         ("nullif", [_, _]) => null_if(binder, arguments),
-        ("concat", [_, ..]) => concatenated(binder, arguments),
+        _ if is_variadic(name) => variadic(binder, name, arguments),
         _ => named(binder, name, arguments),
     }
 }
@@ -186,7 +188,8 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
     };
     let mut bound = Vec::with_capacity(arguments.len());
     for (index, argument) in arguments.into_iter().enumerate() {
-        bound.push(implicit(binder, argument, row.arguments[index])?);
+        let to = row.arguments.get(index).unwrap_or(&Type::Text);
+        bound.push(implicit(binder, argument, *to)?);
     }
     Ok(Typed::new(Expr::Call(row, bound), row.result))
 }
@@ -229,25 +232,19 @@ fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     Ok(Typed { expr: Expr::NullIf(Box::new(test), value), column_type })
 }
 
-/// `concat`: NULLs are left out.
-fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
-    let mut whole: Option<Typed> = None;
+/// A function of any number of arguments, which it takes as text.
+fn variadic(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
+    let mut texts = Vec::new();
     for argument in arguments {
         let from = argument.base();
         // A boolean is `t` here, and `true` in a cast.
         if from == Type::Bool {
-            return Err(SqlError::unsupported("concat of a boolean"));
+            return Err(unsupported!("{name} of a boolean"));
         }
         let text = coerce(binder, argument, Type::Text, Context::Explicit)?;
-        let text = text.ok_or_else(|| no_function("concat", &[from]))?;
-        let empty = Expr::Constant(Value::Text(String::new()), Type::Text);
-        let text = Typed::new(Expr::Coalesce(vec![text, empty]), Type::Text);
-        whole = Some(match whole {
-            None => text,
-            Some(before) => operator(binder, "||", vec![before, text])?,
-        });
+        texts.push(Typed::new(text.ok_or_else(|| no_function(name, &[from]))?, Type::Text));
     }
-    Ok(whole.expect("at least one argument"))
+    named(binder, name, texts)
 }
 
 fn aggregate(

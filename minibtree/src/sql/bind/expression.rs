@@ -44,9 +44,9 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
             Ok(Typed::new(Expr::Not(Box::new(boolean(binder, expr, "NOT")?)), Type::Bool))
         }
         UnaryOp { op: UnaryOperator::Minus, expr } => negative(binder, expr),
-        UnaryOp { op: UnaryOperator::Plus, expr } => {
+        UnaryOp { op, expr } => {
             let inner = expression(binder, expr)?;
-            operator(binder, "+", vec![inner])
+            operator(binder, &op.to_string(), vec![inner])
         }
         BinaryOp { left, op, right } => binary(binder, left, op, right),
         In { expr, target, negated: is_negated, global: false } => {
@@ -537,9 +537,10 @@ fn like(
     pattern: &ast::Expr,
     escape: Option<&ast::Expr>,
 ) -> Result<Typed> {
+    let (value, mut pattern) = (expression(binder, expr)?, expression(binder, pattern)?);
     if let Some(escape) = escape {
-        return Err(unsupported!("ESCAPE {escape}"));
+        let escape = expression(binder, escape)?;
+        pattern = calls::named(binder, "like_escape", vec![pattern, escape])?;
     }
-    let operands = vec![expression(binder, expr)?, expression(binder, pattern)?];
-    operator(binder, name, operands)
+    operator(binder, name, vec![value, pattern])
 }

@@ -497,6 +497,8 @@ fn named_by(expr: &ast::Expr) -> Option<(String, bool)> {
         Ceil { .. } => good("ceil"),
         Floor { .. } => good("floor"),
         Position { .. } => good("position"),
+        Overlay { .. } => good("overlay"),
+        AtTimeZone { .. } => good("timezone"),
         Substring { shorthand: true, .. } => good("substr"),
         Substring { .. } => good("substring"),
         Trim { trim_where, .. } => good(match trim_where {

@@ -173,7 +173,7 @@ fn overflow() -> SqlError {
 }
 
 /// The position of the first digit of base 10,000, and that digit.
-fn first(number: &BigDecimal) -> (i64, u16) {
+pub fn first(number: &BigDecimal) -> (i64, u16) {
     let (whole, scale) = number.as_bigint_and_exponent();
     if whole.is_zero() {
         return (0, 0);

@@ -9,6 +9,7 @@
 
 use super::{Type, Value, array, datetime, numeric};
 use crate::error::{Result, SqlError, code};
+use minibtree_datetime::{date_text, timestamp_text};
 use std::io::Write;
 
 /// Reads a value.
@@ -46,6 +47,12 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
         }
         Type::Numeric => numeric::parse(trimmed)?.map(Value::from).ok_or_else(malformed)?,
         Type::Text | Type::Varchar | Type::Bpchar | Type::Unknown => Value::Text(text.to_owned()),
+        // `\101` is a byte.
+        Type::Char if text.starts_with('\\') && text.len() == 4 => match bytes_of(text)?[..] {
+            [0] => Value::Text(String::new()),
+            [byte] if byte.is_ascii() => Value::Text(char::from(byte).to_string()),
+            _ => return Err(unsupported!("the \"char\" {text}")),
+        },
         Type::Char => Value::Text(text.chars().take(1).collect()),
         it if it.element().is_some() => {
             let is_array = text.starts_with('{') && text.ends_with('}');
@@ -84,10 +91,10 @@ pub fn print(base: Type, value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\\x");
             bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
         }
-        Value::Date(days) => write!(out, "{}", datetime::date_text(*days)),
+        Value::Date(days) => write!(out, "{}", date_text(*days)),
         Value::Timestamp(us) => {
             let zone = if base == Type::TimestampTz { "+00" } else { "" };
-            write!(out, "{}", datetime::timestamp_text(*us, zone))
+            write!(out, "{}", timestamp_text(*us, zone))
         }
         Value::Uuid(bytes) => bytes.iter().enumerate().try_for_each(|(index, byte)| {
             let dash = if [4, 6, 8, 10].contains(&index) { "-" } else { "" };
@@ -155,8 +162,8 @@ pub fn float_text(scientific: &str, digits_max: i32) -> String {
 }
 
 fn bytes_of(text: &str) -> Result<Vec<u8>> {
-    let malformed = |text: String| SqlError::new(code::INVALID_TEXT_REPRESENTATION, text);
     if let Some(digits) = text.strip_prefix("\\x") {
+        let malformed = |text: String| SqlError::new(code::INVALID_PARAMETER_VALUE, text);
         let digits: Vec<u8> = digits.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
         if digits.len() % 2 == 1 {
             return Err(malformed("invalid hexadecimal data: odd number of digits".into()));
@@ -177,7 +184,10 @@ fn bytes_of(text: &str) -> Result<Vec<u8>> {
             (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
                 (after, push(bytes, (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
             }
-            (b'\\', _) => return Err(malformed("invalid input syntax for type bytea".into())),
+            (b'\\', _) => {
+                let text = "invalid input syntax for type bytea";
+                return Err(SqlError::new(code::INVALID_TEXT_REPRESENTATION, text));
+            }
             (byte, after) => (after, push(bytes, *byte)),
         };
     }

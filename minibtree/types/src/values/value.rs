@@ -4,6 +4,7 @@
 //! zero one float, and NaN equals itself. That is what GROUP BY and unique keys need.
 
 use bigdecimal::BigDecimal;
+use minibtree_datetime::DAY_US;
 use std::cmp::Ordering;
 
 /// A float with PostgreSQL's order: NaN equals itself and is greater than all others.
@@ -86,8 +87,14 @@ impl Ord for Float {
     }
 }
 
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
+/// A day as a moment. Days go on after moments have ended; infinity is after both.
+fn moment_of(days: i32) -> i128 {
+    match days {
+        i32::MAX => i64::MAX.into(),
+        i32::MIN => i64::MIN.into(),
+        days => (i128::from(days) * i128::from(DAY_US)).min(i128::from(i64::MAX) - 1),
+    }
+}
 
 /// Compares two values of comparable types, neither of them NULL. `padded`: trailing spaces do not
 /// count, as for `char(n)`.
@@ -103,8 +110,8 @@ pub fn compare(left: &Value, right: &Value, padded: bool) -> Ordering {
         (Value::Float(left), Value::Float(right)) => left.cmp(right),
         (Value::Numeric(left), Value::Numeric(right)) => left.cmp(right),
         (Value::Date(left), Value::Date(right)) => left.cmp(right),
-        (Value::Date(left), Value::Timestamp(right)) => (i64::from(*left) * DAY_US).cmp(right),
-        (Value::Timestamp(left), Value::Date(right)) => left.cmp(&(i64::from(*right) * DAY_US)),
+        (Value::Date(left), Value::Timestamp(right)) => moment_of(*left).cmp(&(*right).into()),
+        (Value::Timestamp(left), Value::Date(right)) => i128::from(*left).cmp(&moment_of(*right)),
         (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
         (Value::Uuid(left), Value::Uuid(right)) => left.cmp(right),
         _ => unreachable!("only values of comparable types are compared"),

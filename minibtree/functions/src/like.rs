@@ -8,7 +8,8 @@
 //! between two of them matched once, matching it later cannot help. So the time is at most the
 //! product of the lengths. PostgreSQL's `like_match.c` recurses.
 
-use crate::error::Result;
+use minibtree_types::error;
+use minibtree_types::error::Result;
 
 enum Part {
     Any,
@@ -62,6 +63,37 @@ fn parts(pattern: &str, escape: Option<char>) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
+/// A pattern with another escape character as one whose escape is the backslash. Without one, each
+/// backslash stands for itself. PostgreSQL's `like_escape`.
+///
+/// # Errors
+/// `22025` if it is more than one character.
+pub fn with_backslash(pattern: &str, escape: &str) -> Result<String> {
+    let mut characters = escape.chars();
+    let escape = characters.next();
+    if characters.next().is_some() {
+        let hint = "Escape string must be empty or one character.";
+        return Err(error!(INVALID_ESCAPE_SEQUENCE, "invalid escape string").hint(hint));
+    }
+    if escape == Some('\\') {
+        return Ok(pattern.to_owned());
+    }
+    let (mut escaped, mut is_after) = (String::new(), false);
+    for character in pattern.chars() {
+        if Some(character) == escape && !is_after {
+            escaped.push('\\');
+            is_after = true;
+            continue;
+        }
+        if character == '\\' && !is_after {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        is_after = false;
+    }
+    Ok(escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +115,8 @@ mod tests {
         ] {
             assert_eq!(is_like(text, pattern, Some('\\'), false), Ok(wanted), "{text} {pattern}");
         }
+        assert_eq!(with_backslash("a#%\\", "#"), Ok("a\\%\\\\".to_owned()));
+        assert_eq!(with_backslash("a\\%", ""), Ok("a\\\\%".to_owned()));
         assert_eq!(is_like("a", "\\", Some('\\'), false).expect_err("no end").code, "22025");
         assert_eq!(is_like("ABC", "a%", None, true), Ok(true));
     }

@@ -1,10 +1,12 @@
 //! Functions of text. Positions count characters, from 1 on.
 
-use super::numbers::integer;
-use super::table::{Function, function};
-use crate::error::{Result, SqlError, code};
-use crate::values::{Type, Value};
+use crate::catalog::quoted;
+use crate::numbers::integer;
+use crate::table::{Function, function};
 use Type::*;
+use minibtree_types::error;
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::values::{Type, Value};
 
 /// The text in a value.
 pub fn text(value: &Value) -> &str {
@@ -51,9 +53,6 @@ pub fn rows() -> Vec<Function> {
         }),
         function("strpos", &[Text, Text], Int4, |v| Ok(position(text(&v[0]), text(&v[1])))),
         function("position", &[Text, Text], Int4, |v| Ok(position(text(&v[0]), text(&v[1])))),
-        function("ascii", &[Text], Int4, |v| {
-            Ok(Value::Int(text(&v[0]).chars().next().map_or(0, |it| i64::from(u32::from(it)))))
-        }),
         function("starts_with", &[Text, Text], Bool, |v| {
             Ok(Value::Bool(text(&v[0]).starts_with(text(&v[1]))))
         }),
@@ -61,13 +60,23 @@ pub fn rows() -> Vec<Function> {
         function("pg_advisory_unlock_all", &[], Text, |_| some("")),
         function("split_part", &[Text, Text, Int4], Text, split_part),
         function("octet_length", &[Text], Int4, |v| Ok(Value::Int(text(&v[0]).len() as i64))),
-        function("octet_length", &[Bytea], Int4, bytes_length),
-        function("length", &[Bytea], Int4, bytes_length),
+        function("octet_length", &[Bpchar], Int4, |v| Ok(Value::Int(text(&v[0]).len() as i64))),
+        function("bit_length", &[Text], Int4, |v| Ok(Value::Int(8 * text(&v[0]).len() as i64))),
+        function("overlay", &[Text, Text, Int4], Text, |v| {
+            overlay(v, text(&v[1]).chars().count() as i64)
+        }),
+        function("overlay", &[Text, Text, Int4, Int4], Text, |v| overlay(v, integer(&v[3]))),
         function("lpad", &[Text, Int4], Text, |v| pad(&v[0], &v[1], " ", true)),
         function("rpad", &[Text, Int4], Text, |v| pad(&v[0], &v[1], " ", false)),
         function("lpad", &[Text, Int4, Text], Text, |v| pad(&v[0], &v[1], text(&v[2]), true)),
         function("rpad", &[Text, Int4, Text], Text, |v| pad(&v[0], &v[1], text(&v[2]), false)),
     ];
+    rows.extend(of_characters());
+    // A pattern is one of PostgreSQL's regular expressions, which match other parts than ours.
+    rows.extend([
+        function("substring", &[Text, Text], Text, |_| Err(no_patterns())),
+        function("substring", &[Text, Text, Text], Text, |_| Err(no_patterns())),
+    ]);
     for name in ["substr", "substring"] {
         rows.push(function(name, &[Text, Int4], Text, |v| substring(v, i64::MAX)));
         rows.push(function(name, &[Text, Int4, Int4], Text, |v| substring(v, integer(&v[2]))));
@@ -80,18 +89,46 @@ pub fn rows() -> Vec<Function> {
             Ok(Value::Int(text(&v[0]).trim_end_matches(' ').chars().count() as i64))
         }));
     }
-    rows.extend([
+    rows.extend(trims());
+    rows
+}
+
+fn trims() -> [Function; 6] {
+    [
         function("btrim", &[Text], Text, |v| some(trimmed(&v[0], " ", true, true))),
         function("ltrim", &[Text], Text, |v| some(trimmed(&v[0], " ", true, false))),
         function("rtrim", &[Text], Text, |v| some(trimmed(&v[0], " ", false, true))),
         function("btrim", &[Text, Text], Text, |v| some(trimmed(&v[0], text(&v[1]), true, true))),
         function("ltrim", &[Text, Text], Text, |v| some(trimmed(&v[0], text(&v[1]), true, false))),
         function("rtrim", &[Text, Text], Text, |v| some(trimmed(&v[0], text(&v[1]), false, true))),
-    ]);
-    rows
+    ]
 }
 
-fn bounded(text: String) -> Result<Value> {
+fn no_patterns() -> SqlError {
+    SqlError::unsupported("substring by a regular expression")
+}
+
+/// Functions of single characters, and of quotes.
+fn of_characters() -> [Function; 8] {
+    [
+        function("ascii", &[Text], Int4, |v| {
+            Ok(Value::Int(text(&v[0]).chars().next().map_or(0, |it| i64::from(u32::from(it)))))
+        }),
+        function("initcap", &[Text], Text, |v| some(initcap(text(&v[0])))),
+        function("translate", &[Text, Text, Text], Text, translate),
+        function("chr", &[Int4], Text, |v| character(integer(&v[0]))),
+        function("to_hex", &[Int4], Text, |v| some(format!("{:x}", integer(&v[0]) as i32))),
+        function("to_hex", &[Int8], Text, |v| some(format!("{:x}", integer(&v[0])))),
+        function("quote_ident", &[Text], Text, |v| some(quoted(text(&v[0])))),
+        function("quote_literal", &[Text], Text, |v| some(quoted_literal(text(&v[0])))),
+    ]
+}
+
+/// A text as a value.
+///
+/// # Errors
+/// `54000` if it is too long.
+pub fn bounded(text: String) -> Result<Value> {
     if text.len() > LENGTH_MAX { Err(too_long()) } else { some(text) }
 }
 
@@ -114,23 +151,84 @@ fn position(text: &str, part: &str) -> Value {
     Value::Int(text.find(part).map_or(0, |at| text[..at].chars().count() as i64 + 1))
 }
 
-fn bytes_length(values: &[Value]) -> Result<Value> {
-    match &values[0] {
-        Value::Bytes(bytes) => Ok(Value::Int(bytes.len() as i64)),
-        _ => unreachable!("the argument is a byte string"),
-    }
-}
-
-/// The characters from `start` to before `start + length`; positions before 1 are empty.
-fn substring(values: &[Value], length: i64) -> Result<Value> {
+/// How many positions come before `start`, and how many there are from there to before
+/// `start + length`; positions before 1 are empty.
+///
+/// # Errors
+/// `22011` for a negative length.
+pub fn span(start: i64, length: i64) -> Result<(usize, usize)> {
     if length < 0 {
         return Err(SqlError::new("22011", "negative substring length not allowed"));
     }
-    let start = integer(&values[1]);
     let end = start.saturating_add(length);
     let skipped = (start - 1).max(0);
-    let count = (end - 1 - skipped).max(0) as usize;
-    some(text(&values[0]).chars().skip(skipped as usize).take(count).collect::<String>())
+    Ok((skipped as usize, (end - 1 - skipped).max(0) as usize))
+}
+
+fn substring(values: &[Value], length: i64) -> Result<Value> {
+    let (skipped, count) = span(integer(&values[1]), length)?;
+    some(text(&values[0]).chars().skip(skipped).take(count).collect::<String>())
+}
+
+/// How many positions are before those that OVERLAY replaces, and where it goes on.
+///
+/// # Errors
+/// `22011` if it begins before the first position.
+pub fn around(start: i64, length: i64) -> Result<(usize, usize)> {
+    if start <= 0 {
+        return Err(SqlError::new("22011", "negative substring length not allowed"));
+    }
+    Ok(((start - 1) as usize, (start - 1 + length).max(0) as usize))
+}
+
+fn overlay(values: &[Value], length: i64) -> Result<Value> {
+    let (before, after) = around(integer(&values[2]), length)?;
+    let characters = || text(&values[0]).chars();
+    let new = text(&values[1]).chars();
+    bounded(characters().take(before).chain(new).chain(characters().skip(after)).collect())
+}
+
+/// Letters that follow no letter or digit in upper case, all others in lower case.
+fn initcap(text: &str) -> String {
+    let mut is_inside = false;
+    let cased = text.chars().map(|it| {
+        let cased = if is_inside { it.to_ascii_lowercase() } else { it.to_ascii_uppercase() };
+        is_inside = it.is_ascii_alphanumeric();
+        cased
+    });
+    cased.collect()
+}
+
+/// Each character of the second argument is replaced by its counterpart in the third, or left out.
+fn translate(values: &[Value]) -> Result<Value> {
+    let from: Vec<char> = text(&values[1]).chars().collect();
+    let to: Vec<char> = text(&values[2]).chars().collect();
+    let translated =
+        text(&values[0]).chars().filter_map(|it| match from.iter().position(|from| *from == it) {
+            None => Some(it),
+            Some(at) => to.get(at).copied(),
+        });
+    some(translated.collect::<String>())
+}
+
+fn character(number: i64) -> Result<Value> {
+    match u32::try_from(number) {
+        Ok(0) => Err(error!(PROGRAM_LIMIT_EXCEEDED, "null character not permitted")),
+        Err(_) => Err(error!(PROGRAM_LIMIT_EXCEEDED, "character number must be positive")),
+        Ok(number) => match char::from_u32(number) {
+            Some(character) => some(character),
+            None => {
+                let text = "requested character too large for encoding";
+                Err(error!(PROGRAM_LIMIT_EXCEEDED, "{text}: {number}"))
+            }
+        },
+    }
+}
+
+/// A text as a literal; one with a backslash as an escape string.
+pub fn quoted_literal(text: &str) -> String {
+    let escape = if text.contains('\\') { "E" } else { "" };
+    format!("{escape}'{}'", text.replace('\'', "''").replace('\\', "\\\\"))
 }
 
 fn split_part(values: &[Value]) -> Result<Value> {

@@ -9,10 +9,12 @@
 //!
 //! PostgreSQL's `pg_cast`.
 
-use crate::error::Result;
-use crate::values::{Category, Type, Value, array, datetime, numeric};
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
+use minibtree_datetime::{date_of_timestamp, timestamp_of_date};
+use minibtree_types::error;
+use minibtree_types::error::Result;
+use minibtree_types::values::{Category, Type, Value, array, numeric};
 
 /// When a cast happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,10 +127,12 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
             return to.parse(&text);
         }
         (Value::Date(days), Timestamp | TimestampTz) => {
-            let us = datetime::timestamp_of_date(days);
-            Value::Timestamp(us.ok_or_else(|| to.out_of_range())?)
+            let us = timestamp_of_date(days);
+            Value::Timestamp(us.ok_or_else(|| {
+                error!(DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")
+            })?)
         }
-        (Value::Timestamp(us), Date) => Value::Date(datetime::date_of_timestamp(us)),
+        (Value::Timestamp(us), Date) => Value::Date(date_of_timestamp(us)),
         (Value::Bool(on), Text | Varchar | Bpchar) => {
             Value::Text(if on { "true" } else { "false" }.to_owned())
         }

@@ -4,13 +4,16 @@
 //! where the wider type does. PostgreSQL's `pg_operator.dat`, of which this is what the POCs, psql
 //! and pgbench use.
 
-use super::like::is_like;
-use super::numbers::{float, float4, integer, number, numeric};
-use super::strings::text;
-use super::table::{Function, function};
-use crate::error::{Result, SqlError, code};
-use crate::values::{Type, Value, compare, datetime, numeric as decimal};
+use crate::bytes::bytes;
+use crate::like::{is_like, with_backslash};
+use crate::numbers::{float, float4, integer, number, numeric};
+use crate::strings::text;
+use crate::table::{Function, function};
 use Type::*;
+use minibtree_datetime::add_days;
+use minibtree_types::error;
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::values::{Type, Value, compare, numeric as decimal};
 use regex::{Regex, RegexBuilder};
 use std::cell::RefCell;
 use std::cmp::Ordering::{self, Equal, Greater, Less};
@@ -138,12 +141,22 @@ fn others() -> Vec<Function> {
         function("+", &[Int4, Date], Date, |v| date_plus(&v[1], integer(&v[0]))),
         function("-", &[Date, Int4], Date, |v| date_plus(&v[0], -integer(&v[1]))),
         function("-", &[Date, Date], Int4, |v| match v {
+            [Value::Date(i32::MIN | i32::MAX), _] | [_, Value::Date(i32::MIN | i32::MAX)] => {
+                Err(error!(DATETIME_FIELD_OVERFLOW, "cannot subtract infinite dates"))
+            }
             [Value::Date(left), Value::Date(right)] => {
                 Ok(Value::Int(i64::from(*left) - i64::from(*right)))
             }
             _ => unreachable!("two days"),
         }),
     ];
+    rows.extend([
+        function("like_escape", &[Text, Text], Text, |v| {
+            with_backslash(text(&v[0]), text(&v[1])).map(Value::Text)
+        }),
+        function("~~", &[Bytea, Bytea], Bool, |v| like_bytes(v, true)),
+        function("!~~", &[Bytea, Bytea], Bool, |v| like_bytes(v, false)),
+    ]);
     // A char(n) is matched with its trailing spaces, a name and a varchar as text.
     for base in [Text, Bpchar, Name] {
         rows.extend([
@@ -220,12 +233,29 @@ fn integers() -> Vec<Function> {
         function("-", &[Int2], Int2, |v| in_range(Int2, integer(&v[0]).checked_neg())),
         function("-", &[Int4], Int4, |v| in_range(Int4, integer(&v[0]).checked_neg())),
         function("-", &[Int8], Int8, |v| in_range(Int8, integer(&v[0]).checked_neg())),
-        function("&", &[Int4, Int4], Int4, |v| Ok(Value::Int(integer(&v[0]) & integer(&v[1])))),
-        function("&", &[Int8, Int8], Int8, |v| Ok(Value::Int(integer(&v[0]) & integer(&v[1])))),
-        function("|", &[Int4, Int4], Int4, |v| Ok(Value::Int(integer(&v[0]) | integer(&v[1])))),
-        function("|", &[Int8, Int8], Int8, |v| Ok(Value::Int(integer(&v[0]) | integer(&v[1])))),
+        function("<<", &[Int2, Int4], Int2, |v| {
+            shifted(v, |a, b| (a as i32).wrapping_shl(b) as i16)
+        }),
+        function("<<", &[Int4, Int4], Int4, |v| shifted(v, |a, b| (a as i32).wrapping_shl(b))),
+        function("<<", &[Int8, Int4], Int8, |v| shifted(v, i64::wrapping_shl)),
+        function(">>", &[Int2, Int4], Int2, |v| shifted(v, |a, b| (a as i32).wrapping_shr(b))),
+        function(">>", &[Int4, Int4], Int4, |v| shifted(v, |a, b| (a as i32).wrapping_shr(b))),
+        function(">>", &[Int8, Int4], Int8, |v| shifted(v, i64::wrapping_shr)),
     ]);
+    for base in TYPES {
+        rows.extend([
+            function("&", &[base, base], base, |v| Ok(Value::Int(integer(&v[0]) & integer(&v[1])))),
+            function("|", &[base, base], base, |v| Ok(Value::Int(integer(&v[0]) | integer(&v[1])))),
+            function("#", &[base, base], base, |v| Ok(Value::Int(integer(&v[0]) ^ integer(&v[1])))),
+            function("~", &[base], base, |v| Ok(Value::Int(!integer(&v[0])))),
+        ]);
+    }
     rows
+}
+
+/// A shift counts modulo the bits of the number, as the processor does.
+fn shifted<T: Into<i64>>(values: &[Value], shift: impl Fn(i64, u32) -> T) -> Result<Value> {
+    Ok(Value::Int(shift(integer(&values[0]), integer(&values[1]) as u32).into()))
 }
 
 /// An integer of a type.
@@ -254,13 +284,20 @@ fn quotient(values: &[Value]) -> Result<f64> {
 
 fn date_plus(date: &Value, days: i64) -> Result<Value> {
     let Value::Date(date) = date else { unreachable!("a day") };
-    datetime::add_days(*date, days)
+    add_days(*date, days)
         .map(Value::Date)
         .ok_or_else(|| SqlError::new(code::DATETIME_FIELD_OVERFLOW, "date out of range"))
 }
 
 fn like(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value> {
     let is_like = is_like(text(&values[0]), text(&values[1]), Some('\\'), ignore_case)?;
+    Ok(Value::Bool(is_like == wanted))
+}
+
+/// A byte is as good as a character.
+fn like_bytes(values: &[Value], wanted: bool) -> Result<Value> {
+    let characters = |value| bytes(value).iter().map(|byte| char::from(*byte)).collect::<String>();
+    let is_like = is_like(&characters(&values[0]), &characters(&values[1]), Some('\\'), false)?;
     Ok(Value::Bool(is_like == wanted))
 }
 

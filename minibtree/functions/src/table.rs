@@ -3,10 +3,10 @@
 //! PostgreSQL's `pg_proc`, `pg_operator`, and `func_select_candidate` in `parse_func.c`, whose
 //! steps are numbered here as in its documentation ("Operator Type Resolution").
 
-use super::casts::is_implicit;
-use super::{catalog, dates, numbers, operators, strings};
-use crate::error::Result;
-use crate::values::{Category, Type, Value};
+use crate::casts::is_implicit;
+use crate::{bytes, catalog, dates, floats, numbers, operators, strings, variadic};
+use minibtree_types::error::Result;
+use minibtree_types::values::{Category, Type, Value};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -20,6 +20,8 @@ pub struct Function {
     pub result: Type,
     /// Is called with NULLs. Others return NULL for a NULL without being called.
     pub takes_nulls: bool,
+    /// Takes more arguments of the type of the last one.
+    pub is_variadic: bool,
     /// How it is called.
     pub call: Call,
 }
@@ -89,13 +91,21 @@ pub fn function(
     call: fn(&[Value]) -> Result<Value>,
 ) -> Function {
     let (arguments, call) = (arguments.to_vec(), Call::Pure(call));
-    Function { name, arguments, result, takes_nulls: false, call }
+    Function { name, arguments, result, takes_nulls: false, is_variadic: false, call }
 }
 
 static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| {
     let mut table = HashMap::<&str, Vec<Function>>::new();
-    let rows =
-        [operators::rows(), numbers::rows(), strings::rows(), dates::rows(), catalog::rows()];
+    let rows = [
+        operators::rows(),
+        numbers::rows(),
+        floats::rows(),
+        strings::rows(),
+        bytes::rows(),
+        dates::rows(),
+        catalog::rows(),
+        variadic::rows(),
+    ];
     for row in rows.into_iter().flatten() {
         table.entry(row.name).or_default().push(row);
     }
@@ -120,10 +130,16 @@ pub fn is_function(name: &str) -> bool {
 /// The function of this name for arguments of these types.
 pub fn find(name: &str, types: &[Type]) -> Found {
     let Some(rows) = TABLE.get(name) else { return Found::None };
-    match rows.iter().find(|row| row.arguments == types) {
+    let takes_rest = |row: &&Function| row.is_variadic && row.arguments.len() <= types.len();
+    match rows.iter().find(|row| row.arguments == types || takes_rest(row)) {
         Some(row) => Found::One(row),
         None => select(rows.iter().filter(|row| row.takes(types)).collect(), types),
     }
+}
+
+/// Returns true for the name of a function that takes any number of texts.
+pub fn is_variadic(name: &str) -> bool {
+    TABLE.get(name).is_some_and(|rows| rows[0].is_variadic)
 }
 
 /// The operator of this name. `types` are those of one or two operands.

@@ -7,11 +7,12 @@
 //! NULLs do not count. The state of a sum of integers has 128 bits, as PostgreSQL's has
 //! (`int8_avg_accum`), so that it cannot overflow before the result does.
 
-use super::casts::is_implicit;
-use crate::error::{Result, SqlError, code};
-use crate::values::{Type, Value, compare, numeric};
+use crate::casts::is_implicit;
+use crate::moments::{Moments, OF_ONE, OF_TWO, Statistic};
 use Type::*;
 use bigdecimal::{BigDecimal, Zero};
+use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::values::{Type, Value, compare, numeric};
 
 /// What an aggregate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,14 @@ pub enum Kind {
     BoolOr,
     /// `string_agg(x, separator)`
     StringAgg,
+    /// `bit_and(x)`
+    BitAnd,
+    /// `bit_or(x)`
+    BitOr,
+    /// `bit_xor(x)`
+    BitXor,
+    /// `stddev(x)`, `corr(y, x)` and so on.
+    Statistic(Statistic),
 }
 
 /// An aggregate for arguments of certain types.
@@ -48,7 +57,7 @@ pub struct Aggregate {
 }
 
 /// The names of all aggregates that we have.
-const NAMES: [(&str, Kind); 9] = [
+const NAMES: [(&str, Kind); 12] = [
     ("count", Kind::Count),
     ("sum", Kind::Sum),
     ("avg", Kind::Average),
@@ -58,16 +67,24 @@ const NAMES: [(&str, Kind); 9] = [
     ("every", Kind::BoolAnd),
     ("bool_or", Kind::BoolOr),
     ("string_agg", Kind::StringAgg),
+    ("bit_and", Kind::BitAnd),
+    ("bit_or", Kind::BitOr),
+    ("bit_xor", Kind::BitXor),
 ];
 
 /// Returns true if it is the name of an aggregate.
 pub fn is_aggregate(name: &str) -> bool {
-    NAMES.iter().any(|it| it.0 == name)
+    named(name).is_some()
+}
+
+fn named(name: &str) -> Option<(&'static str, Kind)> {
+    let statistics = OF_ONE.iter().chain(&OF_TWO).map(|it| (it.0, Kind::Statistic(it.1)));
+    NAMES.into_iter().chain(statistics).find(|it| it.0 == name)
 }
 
 /// The aggregate of this name for arguments of these types; none are those of `count(*)`.
 pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
-    let (name, kind) = *NAMES.iter().find(|it| it.0 == name)?;
+    let (name, kind) = named(name)?;
     let row = |arguments: &[Type], result| {
         Some(Aggregate { name, kind, arguments: arguments.to_vec(), result })
     };
@@ -89,6 +106,19 @@ pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
                 | Timestamp | TimestampTz),
             ],
         ) => row(types, *base),
+        (Kind::BitAnd | Kind::BitOr | Kind::BitXor, [base]) if base.is_integer() => {
+            row(types, *base)
+        }
+        (Kind::Statistic(_), [base]) if is_of_one(name) => match base {
+            Int2 | Int4 | Int8 | Numeric => row(types, Numeric),
+            Float4 | Float8 => row(&[Float8], Float8),
+            _ => None,
+        },
+        (Kind::Statistic(statistic), [y, x]) if !is_of_one(name) => {
+            let result = if statistic == Statistic::RegrCount { Int8 } else { Float8 };
+            let fits = [y, x].iter().all(|it| is_implicit(**it, Float8));
+            if fits { row(&[Float8, Float8], result) } else { None }
+        }
         (Kind::BoolAnd | Kind::BoolOr, [base]) if is_implicit(*base, Bool) => row(&[Bool], Bool),
         (Kind::StringAgg, [base, separator])
             if is_implicit(*base, Text) && is_implicit(*separator, Text) =>
@@ -97,6 +127,10 @@ pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
         }
         _ => None,
     }
+}
+
+fn is_of_one(name: &str) -> bool {
+    OF_ONE.iter().any(|it| it.0 == name)
 }
 
 /// An aggregate on its way.
@@ -112,8 +146,12 @@ pub enum State {
     Floats(f64, i64),
     /// The smallest, the greatest, or all of them.
     Best(Value),
+    /// The bits so far.
+    Bits(Option<i64>),
     /// Strings so far, with separators between them.
     Text(Option<String>),
+    /// What statistics are computed of.
+    Moments(Moments),
 }
 
 impl State {
@@ -125,6 +163,8 @@ impl State {
             (Kind::Sum | Kind::Average, Some(Float4 | Float8)) => State::Floats(0.0, 0),
             (Kind::Sum | Kind::Average, _) => State::Integers(0, 0),
             (Kind::StringAgg, _) => State::Text(None),
+            (Kind::BitAnd | Kind::BitOr | Kind::BitXor, _) => State::Bits(None),
+            (Kind::Statistic(_), _) => State::Moments(Moments::start(&aggregate.arguments)),
             _ => State::Best(Value::Null),
         }
     }
@@ -157,6 +197,16 @@ impl State {
                 }
                 (*sum, *count) = (next, *count + 1);
             }
+            (State::Bits(bits), Some(Value::Int(number))) => {
+                *bits = Some(match (*bits, aggregate.kind) {
+                    (None, _) => *number,
+                    (Some(bits), Kind::BitAnd) => bits & number,
+                    (Some(bits), Kind::BitOr) => bits | number,
+                    (Some(bits), _) => bits ^ number,
+                });
+            }
+            (State::Moments(_), _) if arguments.iter().any(Value::is_null) => {}
+            (State::Moments(moments), _) => moments.add(arguments)?,
             (State::Best(best), Some(value)) => {
                 let is_padded = aggregate.arguments[0] == Bpchar;
                 let is_better = best.is_null()
@@ -204,6 +254,11 @@ impl State {
             State::Floats(sum, number) if is_average => (sum / number as f64).into(),
             State::Floats(sum, _) => sum.into(),
             State::Best(best) => best,
+            State::Bits(bits) => bits.map_or(Value::Null, Value::Int),
+            State::Moments(moments) => match aggregate.kind {
+                Kind::Statistic(statistic) => moments.finish(statistic)?,
+                _ => unreachable!("moments are those of a statistic"),
+            },
             State::Text(texts) => texts.map_or(Value::Null, Value::Text),
         })
     }

@@ -8,13 +8,13 @@
 //! Some ask the catalog, or another part of the database, which this crate does not know; they are
 //! a [`Call::System`] here. PostgreSQL's `ruleutils.c`, `format_type.c` and `dbsize.c`.
 
-use super::numbers::integer;
-use super::strings::{some, text};
-use super::table::{Call, CatalogCall, Function, SystemCall, function};
-use crate::error::Result;
-use crate::values::{ColumnType, Type, Value, array};
+use crate::numbers::integer;
+use crate::strings::{some, text};
+use crate::table::{Call, CatalogCall, Function, SystemCall, function};
 use CatalogCall::*;
 use Type::*;
+use minibtree_types::error::Result;
+use minibtree_types::values::{ColumnType, Type, Value, array};
 
 /// What `version()` returns; drivers read the number.
 const VERSION: &str = concat!("PostgreSQL 15.0 (minibtree ", env!("CARGO_PKG_VERSION"), ")");
