@@ -116,7 +116,7 @@ impl Moments {
                     Value::Numeric(number) => (**number).clone(),
                     _ => unreachable!("the argument is a number"),
                 };
-                *squares = numeric::add(squares, &numeric::multiply(&number, &number)?);
+                *squares = numeric::add(squares, &product(&number, &number));
                 *sum = numeric::add(sum, &number);
                 *count += 1;
                 Ok(())
@@ -149,14 +149,11 @@ impl Moments {
                 }
                 // N * sum(x^2) - sum(x)^2, over N^2 or N * (N - 1)
                 let rows = BigDecimal::from(*count);
-                let spread = numeric::add(
-                    &numeric::multiply(&rows, squares)?,
-                    &-numeric::multiply(sum, sum)?,
-                );
+                let spread = numeric::add(&product(&rows, squares), &-product(sum, sum));
                 if !spread.is_positive() {
                     return Ok(BigDecimal::from(0).into());
                 }
-                let divisor = numeric::multiply(&rows, &divisor.into())?;
+                let divisor = product(&rows, &divisor.into());
                 let variance = numeric::divide(&spread, &divisor)?;
                 Ok(match statistic {
                     StddevPop | StddevSamp => {
@@ -168,6 +165,13 @@ impl Moments {
             }
         }
     }
+}
+
+/// A product with all of its digits, more of them than a numeric may have.
+fn product(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
+    let (left, left_scale) = left.as_bigint_and_exponent();
+    let (right, right_scale) = right.as_bigint_and_exponent();
+    BigDecimal::new(left * right, left_scale + right_scale)
 }
 
 impl Floats {

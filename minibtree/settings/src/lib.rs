@@ -26,30 +26,31 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Settings that change nothing here, with their defaults. Any value is accepted and shown.
-const FREE: [(&str, &str); 8] = [
-    ("application_name", ""),
-    ("client_min_messages", "notice"),
-    ("extra_float_digits", "1"),
-    ("jit", "on"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("search_path", "\"$user\", public"),
-    ("random_page_cost", "4"),
-    ("seq_page_cost", "1"),
-];
+const FREE: &str = " application_name= client_min_messages=notice default_toast_compression=pglz \
+    escape_string_warning=on force_parallel_mode=off geqo=on geqo_threshold=12 jit=on \
+    jit_above_cost=100000 maintenance_work_mem=64MB max_parallel_workers_per_gather=0 \
+    min_parallel_table_scan_size=8MB parallel_leader_participation=on parallel_setup_cost=1000 \
+    parallel_tuple_cost=0.1 random_page_cost=4 seq_page_cost=1 ";
 
 /// Settings with one value, in the forms in which clients write it.
-const FIXED: [(&str, &[&str]); 12] = [
+const FIXED: [(&str, &[&str]); 17] = [
     ("bytea_output", &["hex"]),
     ("client_encoding", &["UTF8", "utf8", "UTF-8", "utf-8", "unicode"]),
     ("datestyle", &["ISO, MDY", "iso, mdy", "ISO", "iso", "ISO,MDY"]),
     ("default_transaction_read_only", &["off", "false"]),
+    // Fewer digits would be other numbers.
+    ("extra_float_digits", &["1", "2", "3"]),
     ("integer_datetimes", &["on"]),
     ("intervalstyle", &["postgres"]),
+    ("lc_numeric", &["C"]),
     ("row_security", &["on", "off"]),
+    ("search_path", &["\"$user\", public", "$user, public", "public"]),
     ("server_encoding", &["UTF8"]),
     ("server_version", &["15.0"]),
     ("standard_conforming_strings", &["on", "true"]),
     ("synchronous_commit", &["on"]),
+    ("transaction_deferrable", &["off", "false"]),
+    ("transaction_read_only", &["off", "false"]),
     ("timezone", &["UTC", "utc", "Etc/UTC", "GMT", "0"]),
 ];
 
@@ -100,13 +101,17 @@ impl Settings {
     /// `42704` for a name that is none, `0A000` for a value that we do not have.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let name = name.to_lowercase();
+        if value.eq_ignore_ascii_case("default") {
+            self.show(&name)?;
+            self.reset(Some(&name));
+            return Ok(());
+        }
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             self.isolation = Some(isolation(value)?);
             return Ok(());
         }
-        if let Some((name, default, least, units)) = NUMBERS.iter().find(|it| it.0 == name) {
-            let number = if value == "default" { Some(*default) } else { number(value, units) };
-            let text = match number {
+        if let Some((name, _, least, units)) = NUMBERS.iter().find(|it| it.0 == name) {
+            let text = match number(value, units) {
                 Some(number) if number >= *least => {
                     self.numbers.insert(*name, number);
                     return Ok(());
@@ -120,32 +125,25 @@ impl Settings {
             };
             return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
         }
-        if FREE.iter().any(|it| it.0 == name) {
+        if free(&name).is_some() {
             self.values.insert(name, value.to_owned());
             return Ok(());
         }
-        if let Some((_, values)) = FIXED.iter().find(|it| it.0 == name) {
-            return match values.contains(&value) {
-                true => Ok(()),
-                false => Err(unsupported!("{name} = {value}")),
-            };
-        }
-        match name.starts_with(PLANNER) {
-            true if ["on", "true"].contains(&value) => Ok(()),
-            true => Err(unsupported!("{name} = {value}")),
-            false => Err(unrecognized(&name)),
-        }
+        let values = match FIXED.iter().find(|it| it.0 == name) {
+            Some((_, values)) => *values,
+            None if name.starts_with(PLANNER) => &["on", "true"],
+            None => return Err(unrecognized(&name)),
+        };
+        if values.contains(&value) { Ok(()) } else { Err(unsupported!("{name} = {value}")) }
     }
 
     /// RESET; all of them without a name.
     pub fn reset(&mut self, name: Option<&str>) {
-        match name {
-            None => *self = Settings::default(),
-            Some(name) => {
-                let name = name.to_lowercase();
-                self.values.remove(&name);
-                self.numbers.remove(&*name);
-            }
+        let Some(name) = name.map(str::to_lowercase) else { return *self = Settings::default() };
+        self.values.remove(&name);
+        self.numbers.remove(&*name);
+        if name == "default_transaction_isolation" {
+            self.isolation = None;
         }
     }
 
@@ -176,12 +174,16 @@ impl Settings {
             return Ok(text.unwrap_or("0".to_owned()));
         }
         let set = self.values.get(&name).map(String::as_str);
-        let free = || FREE.iter().find(|it| it.0 == name).map(|it| it.1);
         let fixed = || FIXED.iter().find(|it| it.0 == name).map(|it| it.1[0]);
         let planner = || name.starts_with(PLANNER).then_some("on");
-        let value = set.or_else(free).or_else(fixed).or_else(planner);
+        let value = set.or_else(|| free(&name)).or_else(fixed).or_else(planner);
         value.map(str::to_owned).ok_or_else(|| unrecognized(&name))
     }
+}
+
+/// The default of a setting that is free.
+fn free(name: &str) -> Option<&'static str> {
+    FREE.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// `100`, `'100ms'` or `'2min'` in the smallest unit.

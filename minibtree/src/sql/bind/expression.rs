@@ -140,8 +140,11 @@ fn in_array(
 /// `x COLLATE name`. There is one collation, which has these names.
 fn collated(binder: &mut Binder, expr: &ast::Expr, name: &ast::ObjectName) -> Result<Typed> {
     let text = name.to_string().to_lowercase().replace('"', "");
+    // The catalog shows these expressions, and would leave the name out.
+    let shown = ["check constraints", "index predicates", "index expressions"];
+    let is_shown = shown.contains(&binder.level().clause);
     match text.strip_prefix("pg_catalog.").unwrap_or(&text) {
-        "default" | "c" => expression(binder, expr),
+        "default" | "c" if !is_shown => expression(binder, expr),
         _ => Err(unsupported!("the collation {name}")),
     }
 }

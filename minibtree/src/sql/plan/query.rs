@@ -26,7 +26,7 @@ use crate::sql::tree::{
     Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
 };
 use crate::sql::values::{Type, Value};
-use crate::wire::{Field, Result};
+use crate::wire::{Field, Result, SqlError};
 use minibtree_estimate::cost::{self, Cost};
 use sqlparser::ast;
 use std::cell::Cell;
@@ -57,6 +57,10 @@ pub fn plan(
     let (plan, columns) = match statement {
         ast::Statement::Query(query) => {
             let bound = bind::query(&mut binder, query, None)?;
+            // To a client its rows would look like those of no query.
+            if bound.columns.is_empty() {
+                return Err(SqlError::unsupported("a query without columns"));
+            }
             (planner.top_query(&bound), bound.columns)
         }
         ast::Statement::Insert(insert) => planner.modification(bind::insert(&mut binder, insert)?),
