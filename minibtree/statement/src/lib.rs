@@ -40,6 +40,9 @@ const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 /// The most tokens between two commas of a statement.
 const RUN_MAX: usize = 2_000;
 
+/// Commands of PostgreSQL that are neither `sqlparser`'s nor ours.
+const UNREAD: [&str; 4] = ["cluster", "do", "reassign", "reindex"];
+
 /// A statement.
 #[derive(Clone, Debug)]
 pub enum Statement {
@@ -123,6 +126,9 @@ fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
         if words.accept(verb) {
             return fetch(words, is_move).map(Statement::Fetch);
         }
+    }
+    if let Some(verb) = UNREAD.iter().find(|it| words.accept(it)) {
+        return Err(SqlError::unsupported(verb.to_uppercase()));
     }
     if words.accept("analyze") {
         words.accept("verbose");
@@ -247,6 +253,8 @@ fn copy_from(mut words: Words<'_>) -> Result<CopyFrom> {
             }
         }
         words.expect(&Token::RParen)?;
+    } else if ["binary", "csv", "delimiter", "freeze", "null"].iter().any(|it| words.accept(it)) {
+        return Err(SqlError::unsupported("this COPY option"));
     }
     words.end()?;
     Ok(CopyFrom { table, columns })
@@ -446,6 +454,8 @@ mod tests {
             "copy t to stdout",
             "copy (select 1) to stdout",
             "copy t from stdin with (format csv)",
+            "copy t from stdin csv",
+            "reindex table t",
             "vacuum full t",
             "vacuum (parallel 2) t",
             "vacuum pg_catalog.pg_class",
