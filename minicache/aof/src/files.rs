@@ -1,14 +1,14 @@
-//! The files: appending to the last one, and exchanging the others for a shorter one.
+//! The files: appends to the last one, and replaces the others by a shorter one.
 //!
 //! ```text
-//! base 1, increment 1      BGREWRITEAOF: from here on into increment 2
+//! base 1, increment 1      BGREWRITEAOF: later changes go to increment 2
 //! base 1, increments 1 2   another process loads base 1 and increment 1, and writes base 2
-//! base 2, increment 2      one rename of the manifest; then the old files are removed
+//! base 2, increment 2      a rename replaces the manifest; then the old files are removed
 //! ```
 //!
-//! Bytes are kept until they are synced. If a write or a sync fails, all of them are written again
-//! at their place: after a failed sync Linux takes the pages for clean although they are lost, so
-//! a second sync alone would succeed and write nothing. Redis only syncs again.
+//! Bytes stay in memory until they are synced. If a write or a sync fails, all of them are written
+//! again at the same offset. After a failed sync Linux marks the pages as clean although they are
+//! lost, so a second sync alone would succeed without writing anything. Redis only syncs again.
 
 use crate::log::Log;
 use crate::manifest::{File, Manifest, create};
@@ -24,19 +24,19 @@ pub struct Files {
     disk: Box<dyn Disk>,
     manifest: Manifest,
     file: Box<dyn DiskFile>,
-    /// Where the unsynced bytes begin in the file.
+    /// The offset in the file at which the unsynced bytes begin.
     synced: u64,
-    /// The bytes after that, and how many of them are written.
+    /// The unsynced bytes. `written` of them are written.
     pub unsynced: Vec<u8>,
     written: usize,
-    /// Bytes of all other files.
+    /// The size of all other files, in bytes.
     before: u64,
 }
 
-/// Passes the commands of some files to `apply`, and says what was found in the last one.
+/// Passes the commands of some files to `apply`. Returns the ends of the last file.
 ///
 /// # Errors
-/// The file and the offset of what cannot be loaded. Only the last file may end in a command.
+/// The file, the offset and the reason. Only the last file may end in the middle of a command.
 pub fn load<'a>(
     disk: &dyn Disk,
     names: impl Iterator<Item = &'a str>,
@@ -45,22 +45,22 @@ pub fn load<'a>(
     let mut last: Option<(&str, Read)> = None;
     for name in names {
         if let Some((name, Read { end, .. })) = last.as_ref().filter(|(_, it)| it.end < it.len) {
-            return Err(format!("{name}: byte {end}: it ends in the middle of a command"));
+            return Err(format!("{name}: byte {end}: the file ends in the middle of a command"));
         }
         let file = disk.open_to_read(name).map_err(|error| error.to_string())?;
-        apply(&[&b"SELECT"[..], b"0"])?; // where every file begins
+        apply(&[&b"SELECT"[..], b"0"])?; // every file starts with database 0
         last = Some((name, read(&*file, &mut apply).map_err(|why| format!("{name}: {why}"))?));
     }
     Ok(last.map_or(Read { end: 0, len: 0 }, |(_, read)| read))
 }
 
 impl Files {
-    /// Passes the commands of all files to `apply`, and goes on with the last file. Returns the
-    /// files and the number of bytes of an unfinished command that were cut off, which
-    /// `may_be_cut` allows.
+    /// Passes the commands of all files to `apply`, and opens the last file for appending. An
+    /// unfinished command at the end is cut off if `may_be_cut`. Also returns the number of bytes
+    /// that were cut off.
     ///
     /// # Errors
-    /// Why they cannot be loaded: the file, the offset and what is wrong there.
+    /// The file, the offset and the reason why it cannot be loaded.
     pub fn open(
         disk: Box<dyn Disk>,
         name: &str,
@@ -105,12 +105,12 @@ impl Files {
         Ok(())
     }
 
-    /// Bytes of all files.
+    /// Returns the size of all files in bytes.
     pub fn size(&self) -> u64 {
         self.before + self.synced + self.written as u64
     }
 
-    /// Writes what is not written yet.
+    /// Writes the bytes that are not written yet.
     pub fn write(&mut self) -> io::Result<()> {
         let offset = self.synced + self.written as u64;
         let written = self.file.write_all_at(&self.unsynced[self.written..], offset);
@@ -118,14 +118,14 @@ impl Files {
         written
     }
 
-    /// Syncs what is written.
+    /// Syncs the written bytes.
     pub fn sync(&mut self) -> io::Result<()> {
         self.file.sync().inspect_err(|_| self.written = 0)?;
         self.forget();
         Ok(())
     }
 
-    /// Forgets what is written: it is synced, or nobody asks for that.
+    /// Drops the written bytes, after a sync or if no sync is required.
     pub fn forget(&mut self) {
         self.synced += self.written as u64;
         self.unsynced.drain(..self.written);
@@ -133,8 +133,8 @@ impl Files {
         self.written = 0;
     }
 
-    /// Begins a new file. Returns the position in the log up to which the others have it, the
-    /// complete files, and the base to be made of them.
+    /// Begins a new incremental file. Returns the position in the log up to which the other files
+    /// are complete, these files, and the name of the base that will replace them.
     pub fn rotate(&mut self, log: &Log) -> io::Result<(u64, Vec<File>, File)> {
         let position = log.take(&mut self.unsynced, Duration::ZERO, true);
         self.write()?;
@@ -147,7 +147,7 @@ impl Files {
         Ok((position, complete, self.manifest.next("base")))
     }
 
-    /// Puts a base, which has another name until now, in the place of the files it was made of.
+    /// Replaces the files that a new base was made of. `written` is its temporary name.
     pub fn replace(&mut self, complete: &[File], written: &str, base: File) -> io::Result<()> {
         self.disk.rename(written, &base.name)?;
         let mut manifest = self.manifest.clone();
@@ -172,15 +172,15 @@ fn begin(disk: &dyn Disk, manifest: &mut Manifest) -> io::Result<Box<dyn DiskFil
     Ok(file)
 }
 
-/// Removes the files of this name that a crash has left and the manifest does not list.
+/// Removes files that a crash has left and the manifest does not list.
 fn remove_others(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     for name in disk.list("")? {
         let rest = name.strip_prefix(&manifest.name).and_then(|rest| rest.strip_prefix('.'));
         let is_ours = |rest: &str| rest.ends_with(".base.aof") || rest.ends_with(".incr.aof");
         if rest.is_some_and(is_ours) && !manifest.files().any(|file| file.name == name) {
-            // A crash leaves no commands before there is a manifest: that was lost.
+            // A crash cannot leave commands without a manifest, so the manifest was lost.
             if manifest.files().next().is_none() && disk.open_to_read(&name)?.len()? > 0 {
-                let why = "no manifest lists it: restore that, or move the file away";
+                let why = "no manifest lists it: restore the manifest, or move the file away";
                 return Err(io::Error::other(format!("{name}: {why}")));
             }
             disk.remove(&name)?;

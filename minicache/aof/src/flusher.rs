@@ -1,8 +1,8 @@
 //! The thread that writes the files, and the process that rewrites them.
 //!
 //! ```text
-//! cores    append to the log, answer         thread    take all there is, write, sync, publish
-//!          or wait until it is published               wake the connections that wait
+//! cores    append to the log, reply          thread    take all changes, write, sync, publish
+//!          or wait for the publication                wake the waiting connections
 //! ```
 //!
 //! The counterparts in Redis are `flushAppendOnlyFile` and `rewriteAppendOnlyFileBackground`
@@ -19,27 +19,27 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{io, path::PathBuf};
 
-/// How long the thread waits for commands before it looks at the clock and at the rewrite.
+/// How long the thread waits for commands before it checks the clock and the rewrite.
 const POLL: Duration = Duration::from_millis(100);
-/// How long it lets commands gather if no reply waits for them. `kill -9` loses that much.
+/// How long commands are collected if no reply waits for them. `kill -9` can lose that much.
 const GATHER: Duration = Duration::from_millis(5);
 /// How often `everysec` syncs.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// What the thread asks of the server.
+/// What the thread needs from the server.
 pub trait Server: Send + 'static {
-    /// The log that its commands are appended to.
+    /// Returns the log of the server's changes.
     fn log(&self) -> &Log;
-    /// The parameters in force.
+    /// Returns the current parameters.
     fn parameters(&self) -> Parameters;
-    /// Refuses commands that write, or accepts them again.
+    /// Makes the server refuse write commands, or accept them again.
     fn set_failed(&self, failed: bool);
-    /// The start of the command line of the process that rewrites. It is followed by the folder,
-    /// the name of the new base and those of the files to make it of.
+    /// Returns the start of the command line of the rewriting process. The thread appends the
+    /// folder, the name of the new base and the names of the files to make it of.
     fn rewriter(&self) -> Command;
 }
 
-/// The parameters that the thread obeys.
+/// The parameters of the thread.
 pub struct Parameters {
     /// `appendfsync`.
     pub policy: AppendFsync,
@@ -49,7 +49,7 @@ pub struct Parameters {
     pub rewrite_min_size: u64,
 }
 
-/// A running thread. Dropping it writes and syncs what is left.
+/// The running thread. Dropping it writes and syncs the remaining changes.
 pub struct Flusher {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -64,7 +64,7 @@ struct Task<S> {
     rewrite: Option<Rewrite>,
 }
 
-/// A rewrite in progress: its process, what that reads and what it writes.
+/// A rewrite in progress: its process, the files it reads and the base it writes.
 struct Rewrite {
     child: Child,
     complete: Vec<File>,
@@ -89,7 +89,7 @@ impl Flusher {
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // A panic of the thread has been printed.
+        // A panic of the thread has already been printed.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -112,7 +112,7 @@ impl<S: Server> Task<S> {
         }
     }
 
-    /// Writes what was taken, syncs if it is time to, and wakes the connections that wait.
+    /// Writes the taken changes, syncs if it is due, and wakes waiting connections.
     fn save(&mut self, policy: AppendFsync, position: u64, stopping: bool) {
         let (log, files) = (self.server.log(), &mut self.files);
         let soon = stopping || self.failed || log.is_waited_for();
@@ -138,7 +138,7 @@ impl<S: Server> Task<S> {
 
         match outcome {
             Ok(()) if files.unsynced.is_empty() => {
-                // Before the flag: a client that was refused may write once it is cleared.
+                // Publish first: after the flag is cleared, a client that was refused may write.
                 log.publish(position);
                 self.set_failed(None);
             }
@@ -154,7 +154,7 @@ impl<S: Server> Task<S> {
         }
     }
 
-    /// Lets commands that write be refused while the file cannot be written.
+    /// Makes the server refuse write commands while the file cannot be written.
     fn set_failed(&mut self, error: Option<&io::Error>) {
         if error.is_some() == self.failed {
             return;
@@ -170,7 +170,7 @@ impl<S: Server> Task<S> {
         self.server.set_failed(self.failed);
     }
 
-    /// Begins a rewrite that is asked for or due, and ends one whose process has ended.
+    /// Begins a rewrite that is requested or due, and completes one whose process has ended.
     fn step_rewrite(&mut self, stopping: bool) {
         let Some(rewrite) = &mut self.rewrite else {
             if !stopping && !self.failed && self.wants_rewrite() {
@@ -182,7 +182,7 @@ impl<S: Server> Task<S> {
             return;
         };
         if stopping {
-            // It has ended by itself, or is ended; what it wrote is removed at the next start.
+            // Kill it if it still runs. The next start removes its file.
             let _ = rewrite.child.kill().and_then(|()| rewrite.child.wait());
             return;
         }
@@ -197,7 +197,7 @@ impl<S: Server> Task<S> {
         self.end_rewrite(ended);
     }
 
-    /// Returns true if a rewrite is asked for, or the files have grown enough.
+    /// Returns true if a rewrite is requested, or the files have grown enough.
     fn wants_rewrite(&self) -> bool {
         let (log, parameters) = (self.server.log(), self.server.parameters());
         let percent = u128::from(parameters.rewrite_percentage);
@@ -230,14 +230,14 @@ impl<S: Server> Task<S> {
         let log = self.server.log();
         log.rewrites.fetch_add(1, Ordering::Relaxed);
         log.last_rewrite_failed.store(ended.is_err(), Ordering::Relaxed);
-        // After a failure too: the next attempt is at twice the size, not at once.
+        // Also after a failure, so that the next attempt comes after more growth, not at once.
         log.base_size.store(self.files.size(), Ordering::Relaxed);
         log.rewriting.store(false, Ordering::Relaxed);
     }
 }
 
-/// The name of a base while a process writes it, which may outlive a server that is killed: then it
-/// must not write over the base of the next server.
+/// Returns the temporary name of a base. It contains the process id, because the rewriting process
+/// may outlive a killed server and must not overwrite the base of the next server.
 fn unfinished(base: &File) -> String {
     format!("{}.{}.base.aof", base.name, process::id())
 }

@@ -1,24 +1,24 @@
-//! The append-only file: what it takes to restart with the keys of before (`aof.c` in Redis).
+//! The append-only file, from which a restarted server restores its keys (`aof.c` in Redis).
 //!
 //! ```text
 //! appendonlydir/appendonly.aof.manifest      file appendonly.aof.2.base.aof seq 2 type b
 //!                                            file appendonly.aof.2.incr.aof seq 2 type i
-//! appendonlydir/appendonly.aof.2.base.aof    the keys when it was written, as commands
-//! appendonlydir/appendonly.aof.2.incr.aof    what has been changed since
+//! appendonlydir/appendonly.aof.2.base.aof    the keys at the time of the rewrite, as commands
+//! appendonlydir/appendonly.aof.2.incr.aof    the changes since then
 //! ```
 //!
-//! The files are those of Redis 7 with `aof-use-rdb-preamble no`; each of the two servers loads
-//! what the other has written. This crate knows files and the bytes of commands, not keys:
+//! The format is that of Redis 7 with `aof-use-rdb-preamble no`; each of the two servers loads the
+//! other's files. This crate handles files and the bytes of commands, not keys:
 //!
-//! * [`log`]: what the cores append, in the order in which they made changes, and how replies wait.
-//! * [`manifest`]: which files there are. [`reader`]: the commands in one.
-//! * [`files`]: appends, syncs, and exchanges the files for shorter ones.
-//! * `flusher`: the thread that does it (feature `server`).
+//! * [`log`]: the changes of all cores in order, and the replies that wait for them.
+//! * [`manifest`]: the list of files. [`reader`]: the commands in a file.
+//! * [`files`]: appends, syncs, and replaces files by shorter ones.
+//! * `flusher`: the thread that writes (feature `server`).
 //!
 //! **Rewrite without fork.** Redis forks, and the child writes the keys as they were at that
-//! moment. Here a rewrite begins a new incremental file, so all files before it are complete, and
-//! another process loads those and writes their keys as the new base. No lock is held and no page
-//! copied; the process takes as much memory as the keys do.
+//! moment. Here a rewrite begins a new incremental file, so all earlier files are complete. Another
+//! process loads these and writes their keys as the new base. No lock is held and no page copied,
+//! but the process takes as much memory as the keys.
 
 pub mod files;
 #[cfg(feature = "server")]
@@ -36,12 +36,12 @@ pub enum AppendFsync {
     Always,
     /// Once a second.
     EverySec,
-    /// When the system likes.
+    /// Never explicitly; the operating system decides.
     No,
 }
 
 impl AppendFsync {
-    /// The value of this name; every unknown name means `No`.
+    /// Parses a name; every unknown name means `No`.
     pub fn named(name: &[u8]) -> AppendFsync {
         match name {
             b"always" => AppendFsync::Always,

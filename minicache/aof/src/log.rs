@@ -1,21 +1,21 @@
-//! What was changed, as commands, on its way to the file (`alsoPropagate` in `server.c`,
+//! The changes, as commands, on their way to the file (`alsoPropagate` in `server.c`,
 //! `feedAppendOnlyFile` in `aof.c`).
 //!
-//! A keyspace collects what its commands did in a [`Unit`] and appends it to the one [`Log`] before
-//! it unlocks its shards. So the log has the changes of a key in the order in which they were made,
-//! whichever cores made them, and a transaction, whose shards stay locked, as a whole:
+//! A keyspace collects the changes of its commands in a [`Unit`], and appends it to the [`Log`]
+//! before it unlocks its shards. So the log has the changes of a key in the order in which they
+//! were made, on whichever cores, and a transaction, whose shards stay locked, as a whole:
 //!
 //! ```text
 //! core 0: lock shard 2, INCR a, append INCR a, unlock
 //! core 1:                                              lock shard 2, SPOP s, append SREM s x, …
 //! ```
 //!
-//! The lock of the log is taken after those of shards, for the time of a copy.
+//! The log is locked after the shards, only for the time of a copy.
 //!
-//! **Who waits for the disk?** With `appendfsync always` replies wait until what their core saw is
-//! synced, and the core serves others meanwhile: one sync for all that came during the one before.
-//! Otherwise they wait only while a sync takes longer than [`LATE_MS`], as in Redis, or
-//! [`UNSYNCED_MAX`] bytes wait.
+//! **Which replies wait for the disk?** With `appendfsync always`, replies wait until all changes
+//! so far are synced, and the core serves other clients meanwhile. One sync covers all changes that
+//! arrived during the previous one. Otherwise replies wait only if a sync takes longer than
+//! [`LATE_MS`], as in Redis, or if more than [`UNSYNCED_MAX`] bytes are unsynced.
 
 use crate::AppendFsync;
 use minikit::sync::{Condvar, Mutex};
@@ -24,25 +24,25 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Milliseconds of one sync after which replies wait.
+/// If a sync takes longer than this, in milliseconds, replies wait.
 const LATE_MS: i64 = 2000;
-/// Bytes in memory from which replies wait.
+/// If more bytes than this are unsynced, replies wait.
 const UNSYNCED_MAX: u64 = 64 << 20;
 
-/// What the cores and the thread that writes the file share.
+/// The state that the cores share with the thread that writes the file.
 #[derive(Default)]
 pub struct Log {
     /// True if changes are logged.
     pub on: AtomicBool,
     tail: Mutex<Tail>,
     filled: Condvar,
-    /// Bytes ever appended, and how many of them are as safe as `appendfsync` asks for.
+    /// The bytes ever appended, and how many of them are as durable as `appendfsync` requires.
     end: AtomicU64,
     durable: AtomicU64,
-    /// Unix milliseconds since when a write or sync has been in progress; 0 if none is.
+    /// The start of the current write or sync, in Unix milliseconds; 0 if there is none.
     pub busy_since_ms: AtomicI64,
     waiting: Mutex<Vec<Waker>>,
-    /// Why the file could not be written; empty if it could.
+    /// The last error when writing the file.
     pub failure: Mutex<String>,
     /// Set by `BGREWRITEAOF`, until the rewrite has ended.
     pub rewriting: AtomicBool,
@@ -64,23 +64,23 @@ struct Tail {
     db: Option<usize>,
 }
 
-/// What the commands of one keyspace did since its shards were locked.
+/// The changes of one keyspace since its shards were locked.
 #[derive(Default)]
 pub struct Unit {
     bytes: Vec<u8>,
     /// The databases of the first and of the last command.
     databases: Option<(usize, usize)>,
-    /// The place and the number of the commands that take effect together.
+    /// The offset and the number of the commands that take effect together.
     start: usize,
     commands: usize,
-    /// True if the running command has logged something else in its place.
+    /// True if the running command has logged other commands instead of itself.
     rewritten: bool,
-    /// The changes that its core had counted when a command last ended.
+    /// The change counter of the core at the end of the last command.
     changes: u64,
 }
 
 impl Unit {
-    /// Apart, so that a server without the file does not carry this along for each batch.
+    /// Boxed and out of line, so that a server without the file does not pay for it in each batch.
     #[cold]
     fn new(changes: &AtomicU64) -> Box<Unit> {
         Box::new(Unit { changes: changes.load(Ordering::Relaxed), ..Unit::default() })
@@ -96,20 +96,20 @@ impl Unit {
         self.commands += 1;
     }
 
-    /// Adds a command in place of the one that runs.
+    /// Adds a command instead of the running one.
     pub fn rewrite(&mut self, db: usize, args: &[&[u8]]) {
         self.push(db, args.iter().copied());
         self.rewritten = true;
     }
 
-    /// Ends a command. Returns true if it is to be logged as it was sent: it has changed something,
-    /// since its core has counted other `changes` than before, and was not rewritten.
+    /// Ends a command. Returns true if it must be logged as it was sent: it has changed something,
+    /// as the counter `changes` shows, and was not rewritten.
     pub fn end_command(&mut self, changes: u64) -> bool {
         let changed = std::mem::replace(&mut self.changes, changes) != changes;
         !take(&mut self.rewritten) && changed
     }
 
-    /// Ends what takes effect together: several commands become a transaction.
+    /// Ends a group of changes. Several commands become a transaction.
     pub fn end(&mut self) {
         if self.commands > 1 {
             self.bytes.splice(self.start..self.start, *b"*1\r\n$5\r\nMULTI\r\n");
@@ -125,13 +125,13 @@ impl Log {
         self.on.load(Ordering::Relaxed)
     }
 
-    /// A unit for a keyspace of a core that has counted `changes`; `None` if nothing is logged.
+    /// Creates a unit for a core with the counter `changes`; `None` if nothing is logged.
     #[inline]
     pub fn unit(&self, changes: &AtomicU64) -> Option<Box<Unit>> {
         if self.is_on() { Some(Unit::new(changes)) } else { None }
     }
 
-    /// Moves a unit to the end of the log. The shards of its keys are locked.
+    /// Moves a unit to the end of the log. The shards of its keys must be locked.
     pub fn append(&self, unit: &mut Unit) {
         let Some((first, last)) = unit.databases.take() else { return };
         let mut tail = self.tail.lock();
@@ -172,7 +172,7 @@ impl Log {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// The position that replies must wait for before they are sent, if they must.
+    /// Returns the position that replies must wait for, if they must wait.
     pub fn awaited(&self, policy: AppendFsync, now_ms: i64) -> Option<u64> {
         let end = self.end.load(Ordering::Relaxed);
         let unsynced = end.saturating_sub(self.durable.load(Ordering::Acquire));
@@ -182,9 +182,9 @@ impl Log {
         (unsynced > 0 && waits).then_some(end)
     }
 
-    /// Ready once the log is durable up to `position`.
+    /// Returns `Ready` if the log is durable up to `position`.
     pub fn poll_durable(&self, position: u64, context: &Context<'_>) -> Poll<()> {
-        // Under the lock: what is published after this look finds the waker.
+        // Check under the lock, so that a later `publish` finds the waker.
         let mut waiting = self.waiting.lock();
         if self.durable.load(Ordering::Acquire) >= position {
             return Poll::Ready(());
@@ -198,7 +198,7 @@ impl Log {
         !self.waiting.lock().is_empty()
     }
 
-    /// Publishes the position up to which the log is durable, and wakes the connections.
+    /// Stores the position up to which the log is durable, and wakes the waiting connections.
     pub fn publish(&self, position: u64) {
         self.durable.store(position, Ordering::Release);
         let waiting = take(&mut *self.waiting.lock());

@@ -7,34 +7,34 @@
 //! file appendonly.aof.3.incr.aof seq 3 type h     not loaded: Redis is about to remove it
 //! ```
 //!
-//! A new manifest takes the place of the old one by a rename, so a crash leaves either the old list
-//! with the old files or the new list with the new ones. Names that need quotes are refused.
+//! A rename replaces the old manifest, so a crash leaves either the old list with the old files or
+//! the new list with the new files. Names that need quotes are refused.
 
 use minikit::storage::{Disk, DiskFile};
 use std::io;
 
-/// The files that are loaded.
+/// The list of files to load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// `appendfilename`, which all names begin with.
     pub name: String,
-    /// The keys at some time.
+    /// The keys at the time of the last rewrite.
     pub base: Option<File>,
-    /// What was changed since, the oldest first.
+    /// The changes since then, the oldest file first.
     pub increments: Vec<File>,
 }
 
 /// A file of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its name in the folder.
+    /// The name in the folder.
     pub name: String,
-    /// Its number among those of its kind.
+    /// The number among the files of its kind.
     pub seq: u64,
 }
 
 impl Manifest {
-    /// Reads the manifest on a disk; an empty one if there is none.
+    /// Reads the manifest from a disk. Returns an empty one if the file does not exist.
     pub fn load(disk: &dyn Disk, name: &str) -> Result<Manifest, String> {
         let mut manifest = Manifest { name: name.to_string(), ..Manifest::default() };
         let path = format!("{name}.manifest");
@@ -70,19 +70,19 @@ impl Manifest {
         Some(())
     }
 
-    /// All files, in the order in which they are loaded.
+    /// Returns all files, in the order in which they are loaded.
     pub fn files(&self) -> impl Iterator<Item = &File> {
         self.base.iter().chain(&self.increments)
     }
 
-    /// The next file of a kind: `base` or `incr`.
+    /// Returns the next file of a kind: `base` or `incr`.
     pub fn next(&self, kind: &str) -> File {
         let last = if kind == "base" { &self.base } else { &self.increments.last().cloned() };
         let seq = 1 + last.as_ref().map_or(0, |file| file.seq);
         File { name: format!("{}.{seq}.{kind}.aof", self.name), seq }
     }
 
-    /// Puts this manifest in the place of the old one. The files that it names are durable.
+    /// Replaces the manifest on the disk. The files that it names must be durable.
     pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
         let line = |(file, kind): (&File, &str)| {
             format!("file {} seq {} type {kind}\n", file.name, file.seq)
@@ -99,7 +99,7 @@ impl Manifest {
     }
 }
 
-/// Creates an empty file, in the place of one that a crash has left.
+/// Creates an empty file, and replaces one that a crash has left.
 pub fn create(disk: &dyn Disk, name: &str) -> io::Result<Box<dyn DiskFile>> {
     if disk.list("")?.iter().any(|known| known == name) {
         disk.remove(name)?;

@@ -1,44 +1,44 @@
-//! The commands in a file, one after the other (`loadSingleAppendOnlyFile` in `aof.c`).
+//! Reads the commands of a file (`loadSingleAppendOnlyFile` in `aof.c`).
 //!
 //! ```text
-//! *3 $3 SET $1 a $1 1       handed out
-//! *1 $5 MULTI               handed out; what follows takes effect with EXEC
+//! *3 $3 SET $1 a $1 1       passed to `apply`
+//! *1 $5 MULTI               passed to `apply`, which queues commands until EXEC
 //! *2 $4 INCR $1 a
-//! *1 $4 EX                  the file ends: the log ends before MULTI, and the rest is cut off
+//! *1 $4 EX                  the file ends here: everything from MULTI on is cut off
 //! ```
 //!
-//! Commands after `MULTI` are queued one by one, as those of a client: a damaged `EXEC` is refused,
-//! where otherwise all that follows would pass for an unfinished transaction.
+//! Commands after `MULTI` are passed on one by one, like those of a client, so a damaged `EXEC` is
+//! an error. Otherwise everything after it would be taken for an unfinished transaction.
 //!
-//! A command that is cut off at the end is what a crash leaves, even if the file system put zeros
-//! after it. Anything else that is not a command is damage, and is refused with its offset.
+//! A crash leaves a command that is cut off at the end, possibly followed by zeros from the file
+//! system. Anything else that is not a command is damage: an error with its offset.
 
 use minikit::storage::DiskFile;
 use std::ops::Range;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
-/// Arguments of a command, and bytes of an argument, at most.
+/// The most arguments of a command, and the most bytes of an argument.
 const LENGTH_MAX: usize = 1 << 31;
-/// How a snapshot begins.
+/// The start of an RDB snapshot.
 const RDB: &[u8] = b"REDIS";
 
-/// What was found in a file.
+/// The ends of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Read {
-    /// The end of the last whole command, or of the last whole transaction.
+    /// The end of the last complete command or transaction.
     pub end: u64,
     /// The end of the file.
     pub len: u64,
 }
 
-/// A command, by the places of its arguments, and its length; `None` if it is cut off.
+/// The ranges of a command's arguments, and its length; `None` if it is cut off.
 type Found = Option<(Vec<Range<usize>>, usize)>;
 
-/// Passes the commands of a file to `apply`, which executes those of a transaction after `EXEC`.
+/// Passes the commands of a file to `apply`, which must execute transactions at `EXEC`.
 ///
 /// # Errors
-/// The offset of what is no command, or what `apply` does not accept, and why.
+/// The offset of a damaged command, or of one that `apply` refuses, and the reason.
 pub fn read(
     file: &dyn DiskFile,
     mut apply: impl FnMut(&[&[u8]]) -> Result<(), String>,
@@ -71,7 +71,7 @@ pub fn read(
             Err(why) => return Err(failed(why.to_string())),
         }
 
-        // Twice what is there, so that a long command is not looked at too often.
+        // Double the buffer, so that a long command is not parsed too often.
         bytes.drain(..done);
         (offset, done) = (at, 0);
         let held = bytes.len();
@@ -85,8 +85,8 @@ pub fn read(
     }
 }
 
-/// The command at the start of some bytes. A line that begins with `#` is a comment, which counts
-/// as a command without arguments.
+/// Finds the command at the start of some bytes. A line that begins with `#` is a comment, which
+/// counts as a command without arguments.
 fn find(bytes: &[u8]) -> Result<Found, &'static str> {
     match bytes.first() {
         Some(b'*') => {}
@@ -119,7 +119,7 @@ fn find(bytes: &[u8]) -> Result<Found, &'static str> {
     Ok(Some((places, at)))
 }
 
-/// The number in the line at `at`, which begins with `mark`, and the offset after the line.
+/// Reads the number in the line at `at`, which begins with `mark`, and the offset after the line.
 fn number(bytes: &[u8], at: usize, mark: u8) -> Result<Option<(usize, usize)>, &'static str> {
     let line = &bytes[at..];
     if line.first().is_some_and(|byte| *byte != mark) {
@@ -138,8 +138,8 @@ fn number(bytes: &[u8], at: usize, mark: u8) -> Result<Option<(usize, usize)>, &
     }
 }
 
-/// Returns true if the rest of a file is the start of a command and then zeros: it was made longer
-/// before the crash, and its bytes were not written.
+/// Returns true if the rest of a file is the start of a command followed by zeros: the file system
+/// had extended the file, but not written the data, before the crash.
 fn is_blank_after_cut(file: &dyn DiskFile, at: u64, len: u64) -> bool {
     let mut rest = vec![0; usize::try_from(len - at).unwrap_or(0).min(CHUNK)];
     if (rest.len() as u64) < len - at || file.read_exact_at(&mut rest, at).is_err() {

@@ -1,17 +1,18 @@
-//! The optimum, for an algorithm that knows the future: evict the key that is needed last (L. A.
-//! Belady, "A study of replacement algorithms for a virtual-storage computer", 1966).
+//! The optimal algorithm, which knows the future: evict the key whose next use is furthest away (L.
+//! A. Belady, "A study of replacement algorithms for a virtual-storage computer", 1966).
 //!
 //! ```text
 //! a b c a b       two keys fit
-//! a b             c arrives: a is needed in one request, b in two, so b goes
+//! a b             c arrives: a is used in one request, b in two, so evict b
 //! a c             a hits
 //! ```
 //!
-//! No policy that must keep the requested key misses less. So this is the ceiling of every chart.
+//! No policy that must store every requested key misses less, so this is the upper bound of every
+//! chart.
 
 use std::collections::{BinaryHeap, HashMap};
 
-/// The fewest misses possible with a cache of `size` keys.
+/// Returns the smallest possible number of misses with a cache of `size` keys.
 pub fn misses(trace: &[u64], size: usize) -> usize {
     let next_use = next_uses(trace);
     let (mut cached, mut latest_first) = (HashMap::new(), BinaryHeap::new());
@@ -20,7 +21,7 @@ pub fn misses(trace: &[u64], size: usize) -> usize {
         if !cached.contains_key(key) {
             misses += 1;
             while cached.len() >= size {
-                // A key is in the heap once for each of its uses; only the last one counts.
+                // The heap has an item for each use of a key; only the newest one is valid.
                 let Some((next, victim)) = latest_first.pop() else { break };
                 if cached.get(&victim) == Some(&next) {
                     cached.remove(&victim);
@@ -33,7 +34,7 @@ pub fn misses(trace: &[u64], size: usize) -> usize {
     misses
 }
 
-/// For each request the position of the next request of its key; the length if there is none.
+/// Returns for each request the position of the next request of the same key, or the length.
 fn next_uses(trace: &[u64]) -> Vec<usize> {
     let (mut next, mut seen) = (vec![trace.len(); trace.len()], HashMap::new());
     for (at, key) in trace.iter().enumerate().rev() {

@@ -1,5 +1,5 @@
-//! A race of eviction policies: the traces, the optimum, and the report. The policies are the
-//! caller's (`minicache race`): each is a function that plays a trace and counts misses.
+//! Compares eviction policies: the traces, the optimum and the report. The caller (`minicache
+//! race`) passes the policies: functions that play a trace and count misses.
 //!
 //! ```
 //! use minicache_race::{Lane, Race, Trace, table};
@@ -11,12 +11,11 @@
 //! assert!(table(&[race]).contains("belady                 0.00    50.00"));
 //! ```
 //!
-//! * [`Trace`]: recorded traces, and generated ones that are the same everywhere.
-//! * [`belady`]: the fewest misses that any policy could have.
-//! * [`table`], [`json`], [`page`]: the outcome, for a terminal, a program and a browser.
+//! * [`Trace`]: recorded traces, and generated ones that are the same on every machine.
+//! * [`belady`]: the smallest possible number of misses.
+//! * [`table`], [`json`], [`page`]: the result for a terminal, a program and a browser.
 //!
-//! Redis has none of this; the counterpart is libCacheSim, whose counts the tests of minicache
-//! compare.
+//! Redis has no counterpart. The tests of minicache compare the counts with those of libCacheSim.
 
 mod belady;
 mod report;
@@ -26,29 +25,29 @@ pub use belady::misses as belady;
 pub use report::{json, page, table};
 pub use trace::{Trace, zipf};
 
-/// Counts the misses of a trace in a cache of some number of keys.
+/// A function that counts the misses of a trace, given the cache size in keys.
 pub type Misses<'a> = &'a dyn Fn(&[u64], usize) -> usize;
 
-/// The outcome of one trace.
+/// The result of one trace.
 pub struct Race {
     /// The name of the trace.
     pub trace: String,
-    /// Its length.
+    /// The number of requests.
     pub requests: usize,
-    /// Its different keys.
+    /// The number of distinct keys.
     pub keys: usize,
-    /// Sizes of the cache, in keys.
+    /// The cache sizes, in keys.
     pub sizes: Vec<usize>,
-    /// The policies, and the optimum as the last.
+    /// The results of the policies, and of the optimum as the last one.
     pub lanes: Vec<Lane>,
 }
 
-/// One policy.
+/// The result of one policy.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// Its name.
+    /// The name of the policy.
     pub policy: &'static str,
-    /// By cache size.
+    /// The number of misses by cache size.
     pub misses: Vec<usize>,
 }
 

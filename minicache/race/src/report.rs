@@ -1,17 +1,17 @@
-//! The outcome of races as a table, as JSON, and as a page with curves.
+//! Reports results as a table, as JSON, and as a page with curves.
 //!
 //! ```text
 //! policy                 1000    10000
 //! allkeys-sieve         60.16    78.05
 //! ```
 //!
-//! The page is one file without scripts: an SVG for each trace, the cache size on a logarithmic
-//! axis, a line for each policy, the optimum dashed.
+//! The page is one file without scripts: one SVG per trace, with the cache size on a logarithmic
+//! axis, a line per policy, and the optimum dashed.
 
 use super::{Lane, Race};
 use std::fmt::Write;
 
-/// A table for each trace.
+/// Returns a text table per trace.
 pub fn table(races: &[Race]) -> String {
     let mut out = String::new();
     for race in races {
@@ -32,7 +32,7 @@ pub fn table(races: &[Race]) -> String {
     out
 }
 
-/// An array of races, with miss counts.
+/// Returns a JSON array of races with miss counts.
 pub fn json(races: &[Race]) -> String {
     let races: Vec<String> = races.iter().map(json_race).collect();
     format!("[\n{}\n]\n", races.join(",\n"))
@@ -66,12 +66,12 @@ fn quoted(text: &str) -> String {
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 320.0;
 const MARGIN: f64 = 44.0;
-/// A color for each lane, in order.
+/// The colors of the lines, in order.
 const COLORS: [&str; 9] = [
     "#9e9e9e", "#bcaaa4", "#607d8b", "#1e88e5", "#00897b", "#e53935", "#8e24aa", "#fb8c00", "#000",
 ];
 
-/// The curves.
+/// Returns an HTML page with the curves.
 pub fn page(races: &[Race]) -> String {
     let charts: String = races.iter().map(chart).collect();
     format!(
@@ -126,7 +126,7 @@ impl Race {
         lane.misses.iter().map(move |misses| 1.0 - *misses as f64 / requests)
     }
 
-    /// The position of a cache size on the logarithmic axis.
+    /// Returns the position of a cache size on the logarithmic axis.
     fn x(&self, size: usize) -> f64 {
         let log = |size: &usize| (*size as f64).ln();
         let (from, to) =

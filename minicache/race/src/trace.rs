@@ -2,39 +2,39 @@
 //!
 //! ```text
 //! zipf        2,000,000 requests of 100,000 keys; key k is requested in proportion to 1 / (k + 1)
-//! scan        1,000,000 of such requests, and after every 10,000 a scan of 5,000 new keys
+//! scan        1,000,000 such requests, with a scan of 5,000 new keys after every 10,000
 //! loop        10,000 keys, one after the other, 100 times
 //! OLTP.lis    the format of the ARC paper: `first_page count …`, so many consecutive pages
-//! keys.txt    a key a line, any text
+//! keys.txt    one key per line, any text
 //! ```
 //!
-//! The generated ones are the same on every machine: integers, and floating-point additions and
-//! divisions, which IEEE 754 defines to the bit. OLTP.lis is from N. Megiddo, D. S. Modha, "ARC: A
+//! Generated traces are the same on every machine: they use integers, and floating-point additions
+//! and divisions, which IEEE 754 defines exactly. OLTP.lis is from N. Megiddo, D. S. Modha, "ARC: A
 //! Self-Tuning, Low Overhead Replacement Cache", FAST 2003.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
 
-/// Keys of the Zipf distribution.
+/// The number of keys of the Zipf distribution.
 const ZIPF_KEYS: usize = 100_000;
-/// A trace of a file has at most this many requests, 4 GiB in memory.
+/// The most requests of a recorded trace: 4 GiB in memory.
 const REQUESTS_MAX: usize = 1 << 29;
 
 /// A trace, in memory.
 pub struct Trace {
-    /// As the command line has it.
+    /// The name, as on the command line.
     pub name: String,
     /// The requested keys, in order.
     pub keys: Vec<u64>,
-    /// The number of different keys.
+    /// The number of distinct keys.
     pub distinct: usize,
 }
 
 impl Trace {
-    /// The trace that an argument of the command line names.
+    /// Returns the trace that a command line argument names.
     ///
     /// # Errors
-    /// If a file cannot be read, is not in its format, or has no key.
+    /// If the file cannot be read, has the wrong format, or has no keys.
     pub fn named(name: &str) -> Result<Trace, String> {
         let keys = match name {
             "zipf" => zipf(42).take(2_000_000).collect(),
@@ -50,7 +50,7 @@ impl Trace {
     }
 }
 
-/// Key numbers of a Zipf distribution with exponent 1.
+/// Generates key numbers of a Zipf distribution with exponent 1.
 pub fn zipf(seed: u64) -> impl Iterator<Item = u64> {
     let mut sums = Vec::with_capacity(ZIPF_KEYS);
     let mut sum = 0.0;
@@ -91,7 +91,7 @@ fn read(name: &str) -> Result<Vec<u64>, String> {
     if name.ends_with(".lis") { arc(lines) } else { plain(lines) }
 }
 
-/// `first_page count …`
+/// Reads lines of the form `first_page count …`.
 fn arc(lines: impl Iterator<Item = Result<Vec<u8>, String>>) -> Result<Vec<u64>, String> {
     let mut keys = Vec::new();
     for (number, line) in (1..).zip(lines) {
@@ -112,7 +112,7 @@ fn arc(lines: impl Iterator<Item = Result<Vec<u8>, String>>) -> Result<Vec<u64>,
     Ok(keys)
 }
 
-/// A key a line. The keys are numbered, the first one 0.
+/// Reads one key per line, and numbers the keys from 0.
 fn plain(lines: impl Iterator<Item = Result<Vec<u8>, String>>) -> Result<Vec<u64>, String> {
     let mut numbers = HashMap::new();
     let mut keys = Vec::new();
@@ -130,7 +130,7 @@ fn plain(lines: impl Iterator<Item = Result<Vec<u8>, String>>) -> Result<Vec<u64
 mod tests {
     use super::*;
 
-    /// The first keys that another implementation made, for libCacheSim.
+    /// The first keys of another implementation, which generated the trace for libCacheSim.
     #[test]
     fn the_zipf_trace_is_the_same_everywhere() {
         let first: Vec<u64> = zipf(42).take(10).collect();

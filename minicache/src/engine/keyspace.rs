@@ -1,4 +1,4 @@
-//! The keyspace as a command sees it: the shards it holds locked, and its keys in them.
+//! The keyspace as a command sees it: its locked shards, and the keys in them.
 //!
 //! # Locks
 //!
@@ -7,17 +7,17 @@
 //!
 //! ```text
 //! MSET a 1 b 2    a in shard 5, b in shard 2     lock 2, lock 5, run
-//! GET b           shard 2 is held already        run
-//! GET c           shard 7 is not held            unlock 2 and 5, lock 7, run
+//! GET b           shard 2 is locked already      run
+//! GET c           shard 7 is not locked          unlock 2 and 5, lock 7, run
 //! ```
 //!
-//! Locks are kept until a command needs others or the batch ends, so a pipeline on one shard locks
-//! once.
+//! Locks are kept until a command needs other shards or the batch ends, so a pipeline on one shard
+//! locks it once.
 //!
 //! # Reading and writing
 //!
 //! Reading a key does what Redis does in `lookupKey` (`db.c`): it removes a key whose TTL has
-//! passed, tells the eviction policy about the use, and counts a hit or a miss. After a command has
+//! passed, reports the use to the eviction policy, and counts a hit or a miss. After a command has
 //! changed a key, it calls [`Keyspace::changed`], which does what `signalModifiedKey` and
 //! `notifyKeyspaceEvent` do:
 //!
@@ -28,9 +28,9 @@
 //!
 //! # Difference from Redis
 //!
-//! Redis passes a `redisDb *` and a key object, and every function can reach every key. Here only
-//! keys of locked shards can be reached. For any other key a debug build panics, so a command whose
-//! key specs are wrong fails its first test.
+//! Redis passes a `redisDb *` and a key object, and every function can access every key. Here only
+//! keys of locked shards are accessible. For any other key a debug build panics, so a command with
+//! wrong key specs fails its first test.
 
 use super::blocking::{DbKey, WaiterCount};
 use super::eviction::observer::{Event, Observer, SAMPLED, hash_in};
@@ -49,8 +49,8 @@ use minicache_write_behind::service::Bound;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The parts of the cache that a keyspace works on: the keys, and everything that a change of a key
-/// is reported to.
+/// The parts of the cache that a keyspace uses: the shards, and the receivers of reports about
+/// changed keys.
 #[derive(Clone, Copy)]
 pub struct Parts<'c> {
     pub(crate) shards: &'c Shards,
@@ -66,31 +66,31 @@ pub struct Parts<'c> {
     pub tuning: &'c Tuning,
 }
 
-/// The keyspace under a set of locks; see the head of the file.
+/// The keyspace with a set of locked shards; the head of the file explains it.
 pub struct Keyspace<'c> {
-    /// The shards, and everything that a change is reported to.
+    /// The shards, and the receivers of reports.
     pub parts: Parts<'c>,
     pub(crate) db: usize,
     /// The time of this batch.
     pub now: Timestamp,
-    /// Returns nanoseconds; handed in, so that no code below the server reads a clock.
+    /// Returns nanoseconds. The server passes it, so that no code below reads a clock.
     pub clock: fn() -> u64,
     /// Keys that got a new list or sorted set while some client is blocked. The clients blocked on
     /// them are served after the command.
     pub ready_keys: Vec<DbKey>,
     /// Changes that client-side caches do not know of yet; `None` if there are none.
     pub changes: Option<Box<Changes>>,
-    /// What the commands did, for the append-only file; `None` if there is none.
+    /// The changes for the append-only file; `None` if it is off.
     pub unit: Option<Box<Unit>>,
-    /// True while that file is loaded: it says itself when keys expired.
+    /// True while that file is loaded, which contains the removals of expired keys.
     pub keeps_expired: bool,
     /// The keys that write-behind binds to tables; `None` if there are none.
     pub bound: Option<&'c Bound>,
     /// True if such keys have changed.
     pub wrote_behind: bool,
-    /// What sampled keys are shown to, if anything is.
+    /// Gets the events of sampled keys, if enabled.
     observer: Option<&'c dyn Observer>,
-    /// The set of locked shards, a bit for each.
+    /// The set of locked shards, one bit per shard.
     held: u64,
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
 }
@@ -113,7 +113,7 @@ pub struct Record {
 }
 
 impl<'c> Keyspace<'c> {
-    /// A keyspace without locks.
+    /// Creates a keyspace without locks.
     #[inline]
     pub fn new(parts: Parts<'c>, now: Timestamp) -> Keyspace<'c> {
         Keyspace {
@@ -135,12 +135,12 @@ impl<'c> Keyspace<'c> {
 
     // ---- locks ----
 
-    /// Makes a [`Key`]. Call it once per key and command.
+    /// Creates a [`Key`]. Call it once per key and command.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         self.parts.shards.key(bytes)
     }
 
-    /// Returns the set of the shards that these keys are in.
+    /// Returns the set of the shards of these keys.
     pub fn shards_of<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
         if self.parts.shards.len() == 1 {
             return 1;
@@ -154,8 +154,8 @@ impl<'c> Keyspace<'c> {
             return;
         }
 
-        // Adding a lower shard to those held would break the ascending order that rules out a
-        // deadlock, so all are released first.
+        // Locking a lower shard as well would violate the ascending order that prevents deadlocks,
+        // so release all shards first.
         if self.held != 0 {
             self.release();
         }
@@ -214,13 +214,13 @@ impl<'c> Keyspace<'c> {
             self.parts.shards.log.append(unit);
         }
         while let Some((index, locked)) = self.guards.pop() {
-            // The eviction loop reads this figure without the lock.
+            // The eviction loop reads the free bytes without the lock.
             self.parts.shards.note_free(index, &locked);
         }
         self.held = 0;
     }
 
-    /// The locked shards with their numbers.
+    /// Returns the locked shards with their numbers.
     pub fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
         self.guards.iter().map(|(index, locked)| (*index, &locked.shard))
     }
@@ -231,13 +231,13 @@ impl<'c> Keyspace<'c> {
 
     // ---- reading ----
 
-    /// Reads a key for a command: a use, and a hit or a miss (`lookupKeyRead`).
+    /// Reads a key for a command. Counts as a use, and as a hit or a miss (`lookupKeyRead`).
     pub fn read(&mut self, key: Key) -> Option<Value<'_>> {
         self.read_for(key, true)
     }
 
-    /// Reads a key for a command about the key itself, such as `TTL`: a hit or a miss, but not a
-    /// use (`LOOKUP_NOTOUCH`).
+    /// Reads a key for a command about the key itself, such as `TTL`. Counts as a hit or a miss,
+    /// but not as a use (`LOOKUP_NOTOUCH`).
     pub fn read_without_touch(&mut self, key: Key) -> Option<Value<'_>> {
         self.read_for(key, false)
     }
@@ -257,20 +257,20 @@ impl<'c> Keyspace<'c> {
         Some(self.guards[guard].1.shard.value(handle))
     }
 
-    /// The value of a key that this command has [read](Self::read) before. Takes `&self`, so that a
-    /// command can hold the values of several keys at once.
+    /// Returns the value of a key that this command has [read](Self::read) before. Takes `&self`,
+    /// so that a command can hold the values of several keys at once.
     pub fn seen(&self, key: Key) -> Option<Value<'_>> {
         let shard = &self.guards[self.guard_index(key.shard)].1.shard;
         shard.find(self.db, key.hash, key.bytes).map(|handle| shard.value(handle))
     }
 
-    /// The value of a key; neither a use nor a hit or miss.
+    /// Returns the value of a key without counting a use, a hit or a miss.
     pub fn peek(&mut self, key: Key) -> Option<Value<'_>> {
         let at = self.look_up(key, false)?;
         Some(self.guards[at.guard].1.shard.value(at.handle))
     }
 
-    /// Returns true if a key exists; neither a use nor a hit or miss.
+    /// Returns true if a key exists, without counting a use, a hit or a miss.
     pub fn exists(&mut self, key: Key) -> bool {
         self.look_up(key, false).is_some()
     }
@@ -288,7 +288,7 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Reads a string for a command that will write it: a use, but no hit or miss
+    /// Reads a string for a command that will write it. Counts as a use, but not as a hit or a miss
     /// (`lookupKeyWrite`).
     pub fn string_to_write(&mut self, key: Key) -> Result<Option<Str<'_>>, Error> {
         let Some(at) = self.look_up(key, true) else { return Ok(None) };
@@ -306,14 +306,14 @@ impl<'c> Keyspace<'c> {
 
     // ---- writing ----
 
-    /// The container under a key, for writing. Call [`changed`](Self::changed) afterwards.
+    /// Returns the container under a key, for writing. Call [`changed`](Self::changed) afterwards.
     pub fn get_mut<T: Container>(&mut self, key: Key) -> Result<Option<&mut T>, Error> {
         let Some(at) = self.look_up(key, true) else { return Ok(None) };
         let object = self.guards[at.guard].1.shard.object_mut(at.handle);
         object.and_then(T::of_mut).map(Some).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The container under a key, created if there is none. The caller must not leave it empty.
+    /// Returns the container under a key, created if missing. The caller must not leave it empty.
     pub fn get_or_create<T: Container>(&mut self, key: Key) -> Result<&mut T, Error> {
         let at = match self.look_up(key, true) {
             Some(at) => at,
@@ -323,7 +323,7 @@ impl<'c> Keyspace<'c> {
         object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The bytes of a string that grows or changes in place, created if there is none. A string
+    /// Returns the bytes of a string that grows or changes in place, created if missing. A string
     /// that is stored in its entry moves to the heap and stays there.
     pub fn text_mut(&mut self, key: Key) -> Result<&mut Vec<u8>, Error> {
         let at = match self.look_up(key, true) {
@@ -467,8 +467,8 @@ impl<'c> Keyspace<'c> {
 
     // ---- expiry ----
 
-    /// The deadline of a key in Unix milliseconds: `None` if the key does not exist, `Some(None)`
-    /// if it does not expire.
+    /// Returns the deadline of a key in Unix milliseconds: `None` if the key does not exist,
+    /// `Some(None)` if it does not expire.
     pub fn deadline(&mut self, key: Key) -> Option<Option<i64>> {
         let at = self.look_up(key, false)?;
         Some(self.guards[at.guard].1.shard.deadline(at.handle))
@@ -499,7 +499,7 @@ impl<'c> Keyspace<'c> {
         false
     }
 
-    /// Removes an expired key and reports it: to transactions, client-side caches and subscribers
+    /// Removes an expired key and reports it to transactions, client-side caches and subscribers
     /// (`deleteExpiredKeyAndPropagate`).
     fn remove_expired(&mut self, at: Location, db: usize) {
         let locked = &mut self.guards[at.guard].1;
@@ -528,14 +528,14 @@ impl<'c> Keyspace<'c> {
 
     // ---- reporting changes ----
 
-    /// Logs a command in place of the one that runs.
+    /// Logs a command instead of the running one.
     pub fn log(&mut self, args: &[&[u8]]) {
         if let Some(unit) = &mut self.unit {
             unit.rewrite(self.db, args);
         }
     }
 
-    /// Logs a deadline as a point in time: at a restart, the time that it counted from is over.
+    /// Logs a deadline as an absolute time, because a relative one would start anew at a restart.
     pub fn log_deadline(&mut self, key: Key, deadline: i64) {
         if let Some(unit) = &mut self.unit {
             let mut number = itoa::Buffer::new();
@@ -544,7 +544,7 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Ends what takes effect together in the append-only file.
+    /// Ends a group of changes that take effect together in the append-only file.
     #[inline]
     pub fn end_unit(&mut self) {
         if let Some(unit) = &mut self.unit {
@@ -582,7 +582,7 @@ impl<'c> Keyspace<'c> {
         self.parts.publish_event(class, self.db, event, key);
     }
 
-    /// Keeps a change for client-side caches until the command ends.
+    /// Collects a change for client-side caches until the command ends.
     #[cold]
     pub fn note_change(&mut self, change: Change) {
         self.changes.get_or_insert_default().push(change);
@@ -596,7 +596,7 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Shows an event to the observer if its key is sampled.
+    /// Passes an event to the observer if its key is sampled.
     #[inline]
     fn observe(&self, key: Key, event: impl FnOnce(&Shard) -> Event) {
         if let Some(observer) = self.observer {
@@ -621,7 +621,7 @@ impl<'c> Keyspace<'c> {
         self.locked(key).watched.watch(db, key.bytes, dirty);
     }
 
-    /// Ends a watch. A key that has expired meanwhile has changed.
+    /// Ends a watch. A key that has expired meanwhile counts as changed.
     pub fn unwatch(&mut self, db: usize, key: Key, dirty: &Dirty) {
         self.within(db, |keyspace| keyspace.exists(key));
         self.locked(key).watched.unwatch(db, key.bytes, dirty);
@@ -633,8 +633,8 @@ impl<'c> Keyspace<'c> {
             |(_, locked): &(usize, MutexGuard<'_, LockedShard>)| locked.watched.keys_of(db);
         let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
         for key in &watched {
-            // A lookup removes an expired key. One that expired in `other` must not seem to expire
-            // in `db` after the two are exchanged, so both are looked up before.
+            // A lookup removes an expired key. A key that expired in `other` must not seem to
+            // expire in `db` after the two are swapped, so look up both before.
             let key = self.key(key);
             let here = self.within(db, |keyspace| keyspace.exists(key));
             let there = other.is_some_and(|db| self.within(db, |keyspace| keyspace.exists(key)));
@@ -646,8 +646,8 @@ impl<'c> Keyspace<'c> {
 
     // ---- lookup ----
 
-    /// Passes a key's shard and entry to `look`, for `OBJECT` and `DEBUG`; neither a use nor a hit
-    /// or miss.
+    /// Passes a key's shard and entry to `look`, for `OBJECT` and `DEBUG`, without counting a use,
+    /// a hit or a miss.
     pub fn inspect<T>(&mut self, key: Key, look: impl FnOnce(&Shard, Handle) -> T) -> Option<T> {
         let at = self.look_up(key, false)?;
         Some(look(&self.guards[at.guard].1.shard, at.handle))
@@ -659,13 +659,13 @@ impl<'c> Keyspace<'c> {
         handle.map(|handle| Location { guard, handle })
     }
 
-    /// The position of the key's guard, and the key's entry if it exists and has not expired.
+    /// Returns the position of the key's guard, and its entry if it exists and has not expired.
     fn find(&mut self, key: Key, touch: bool) -> (usize, Option<Handle>) {
         let guard = self.guard_index(key.shard);
         let shard = &mut self.guards[guard].1.shard;
         let Some(handle) = shard.find(self.db, key.hash, key.bytes) else { return (guard, None) };
 
-        // An expired key must never be seen, even if the wheel has not come to it yet.
+        // An expired key must never be visible, even if the wheel has not removed it yet.
         if !shard.visit(handle, key.hash, self.now.ms, touch.then_some(&*self.parts.tuning.policy))
         {
             if self.keeps_expired {
@@ -702,7 +702,7 @@ impl<'c> Keyspace<'c> {
         &mut self.guards[index].1
     }
 
-    /// The position of a locked shard's guard: the number of locked shards below it.
+    /// Returns the position of a locked shard's guard: the number of locked shards below it.
     fn guard_index(&self, shard: usize) -> usize {
         debug_assert!(self.held & 1 << shard != 0, "the command did not declare this key");
         if self.guards.len() == 1 {
@@ -715,8 +715,8 @@ impl<'c> Keyspace<'c> {
 
 impl Drop for Keyspace<'_> {
     fn drop(&mut self) {
-        // Usually the batch has released its locks already. Invalidations are sent after that,
-        // because sending locks a client's mailbox and may wake another core.
+        // Usually the batch has released its locks already. Send invalidations afterwards, because
+        // sending locks a client's mailbox and may wake another core.
         if self.held != 0 {
             self.release();
         }
@@ -734,7 +734,7 @@ impl<'c> Parts<'c> {
         self.shards.observer.get().map(|observer| &**observer)
     }
 
-    /// Shows an event of a key that is gone to the observer, if it is sampled.
+    /// Passes an event of a removed key to the observer, if the key is sampled.
     fn observe_removal(&self, now_ms: i64, db: usize, key: &[u8], event: Event) {
         if let Some(observer) = self.observer() {
             let hash = self.shards.key(key).hash;

@@ -1,4 +1,4 @@
-//! The shards and their locks: everything that all cores share of the data.
+//! The shards and their locks: the data that all cores share.
 //!
 //! ```text
 //! core 0: connections ┐                           ┌ shard 0 [lock] keys whose hash begins 000…
@@ -8,20 +8,19 @@
 //!
 //! **Why locked shards and not owned ones.** In a shared-nothing design each core owns its shards,
 //! and a command for another core's key travels there as a message. A message and its answer cost
-//! two wake-ups; an uncontended lock costs about 20 ns. Processor time of two cores per command,
-//! nine reads to a write, half of the keys on the other core (`cargo bench -p benches --bench
-//! sharing`):
+//! two wake-ups; an uncontended lock costs about 20 ns. CPU time per command of two cores, nine
+//! reads per write, half of the keys on the other core (`cargo bench -p benches --bench sharing`):
 //!
 //! | commands in a pipeline | 1 | 16 | 64 |
 //! |---|---|---|---|
 //! | locked shards | 270 ns | 240 ns | 250 ns |
 //! | owned shards, one message a pipeline | 2,770 ns | 490 ns | 320 ns |
 //!
-//! Redis has one thread that executes and needs neither. With one thread we have one shard, and its
-//! lock is taken once for a whole batch of commands.
+//! Redis executes commands in one thread and needs neither. With one thread we have one shard, and
+//! lock it once for a whole batch of commands.
 //!
 //! **No deadlock.** Shards are locked in ascending order ([`super::keyspace`]). Registries of
-//! clients are locked after shards, one at a time, and never the other way round.
+//! clients are locked after shards, one at a time, and no shard is locked after a registry.
 
 use super::{
     eviction::observer::Observer, hashing, key::Key, lazy_free::LazyFree, rng::Rng,
@@ -39,7 +38,7 @@ const SLAB_FULL: u8 = 1;
 const BUSY: u8 = 2;
 const LOG_FAILED: u8 = 4;
 
-/// Sets of shards are the bits of a `u64`.
+/// The most shards: a set of shards is a `u64` bit mask.
 pub const SHARDS_MAX: usize = 64;
 
 pub struct LockedShard {
@@ -50,33 +49,33 @@ pub struct LockedShard {
 
 pub struct Shards {
     cells: Box<[Padded]>,
-    /// How far a hash is shifted to the right, after one bit, to leave the number of its shard.
+    /// The right shift of a hash, after a shift by one bit, that leaves the number of its shard.
     shift: u32,
     hasher: RandomState,
     seeds: AtomicU64,
     peak_memory: AtomicUsize,
     flags: AtomicU8,
-    /// Values that are removed but not freed yet.
+    /// Removed values that are not freed yet.
     pub lazy_free: LazyFree,
     /// Changes for the append-only file.
     pub log: Log,
-    /// Keys whose changes go to a database, if there are such.
+    /// The keys that write-behind binds to tables, if any.
     pub bound: OnceLock<Bound>,
-    /// Learns from the traffic while it is `observed`.
+    /// Gets a sample of the traffic while `observed` is true.
     pub observer: OnceLock<Arc<dyn Observer>>,
     pub observed: AtomicBool,
 }
 
-/// A lock on a cache line of its own, so that taking one does not slow down the next.
+/// A lock on its own cache lines, so that locking one shard does not slow down the next.
 #[repr(align(128))]
 struct Padded {
     cell: Mutex<LockedShard>,
-    /// The shard's slab bytes not in use, readable without the lock.
+    /// The free bytes of the shard's slab, readable without the lock.
     slab_free: AtomicUsize,
 }
 
 impl Shards {
-    /// Makes `count` empty shards of `databases` databases; a power of two up to [`SHARDS_MAX`].
+    /// Creates `count` empty shards (a power of two up to [`SHARDS_MAX`]) of `databases` databases.
     /// `seed` makes their random choices differ from those of other processes.
     pub fn new(count: usize, databases: usize, seed: i64) -> Shards {
         assert!(count.is_power_of_two() && count <= SHARDS_MAX, "{count} shards");
@@ -104,7 +103,7 @@ impl Shards {
         }
     }
 
-    /// A new random generator, different from all others of this process.
+    /// Creates a random generator, seeded differently from all others of this process.
     pub fn rng(&self) -> Rng {
         Rng::new(self.hasher.hash_one(self.seeds.fetch_add(1, Ordering::Relaxed)))
     }
@@ -114,15 +113,15 @@ impl Shards {
         self.cells.len()
     }
 
-    /// Hashes a key and finds its shard. Once per key and command.
+    /// Hashes a key and finds its shard. Called once per key and command.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         self.key_with_hash(bytes, hashing::hash_key(&self.hasher, bytes))
     }
 
-    /// The key of a hash that was computed before.
+    /// Returns a key whose hash was computed before.
     pub fn key_with_hash<'k>(&self, bytes: &'k [u8], hash: u64) -> Key<'k> {
-        // The shard is the top bits. Two shifts, because one shard means zero bits, and a shift by
-        // 64 is not defined.
+        // The top bits are the shard number. Two shifts, because with one shard there are zero
+        // bits, and a shift by 64 is undefined.
         Key { bytes, hash, shard: (hash >> 1 >> self.shift) as usize }
     }
 
@@ -131,7 +130,7 @@ impl Shards {
         self.cells[index].cell.lock()
     }
 
-    /// Publishes how much of a locked shard's slab is free, for readers without the lock.
+    /// Stores how much of a locked shard's slab is free, for readers without the lock.
     pub fn note_free(&self, index: usize, locked: &LockedShard) {
         let slab = locked.shard.slab();
         self.cells[index].slab_free.store(slab.free_bytes(), Ordering::Relaxed);
@@ -151,13 +150,13 @@ impl Shards {
         self.set_flag(BUSY, busy);
     }
 
-    /// Returns true if a script has paused between two changes. With a shard locked, the answer
-    /// stays true until it is unlocked.
+    /// Returns true if a script has paused between two changes. The result is stable while a shard
+    /// is locked.
     pub fn is_busy(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & BUSY != 0
     }
 
-    /// Records that the append-only file cannot be written, or can be again.
+    /// Records that the append-only file cannot be written, or can be written again.
     pub fn set_log_failed(&self, failed: bool) {
         self.set_flag(LOG_FAILED, failed);
     }
@@ -167,8 +166,8 @@ impl Shards {
     }
 
     /// Returns true if there is a reason to refuse some commands: [`is_full`](Self::is_full),
-    /// [`is_busy`](Self::is_busy) or [`has_log_failed`](Self::has_log_failed). Every command asks,
-    /// so it is one load.
+    /// [`is_busy`](Self::is_busy) or [`has_log_failed`](Self::has_log_failed). Every command calls
+    /// it, so it is a single load.
     #[inline]
     pub fn refuses_some(&self) -> bool {
         self.flags.load(Ordering::Relaxed) != 0
@@ -181,19 +180,20 @@ impl Shards {
         };
     }
 
-    /// Bytes of memory in use: what the allocator gave, less what is free in slabs.
+    /// Returns the bytes in use: allocated memory minus the free bytes of slabs.
     pub fn used_memory(&self) -> usize {
         let free: usize = self.cells.iter().map(|c| c.slab_free.load(Ordering::Relaxed)).sum();
         crate::raw::allocated().saturating_sub(free)
     }
 
-    /// Bytes of memory in use once all removed values are freed. `maxmemory` is compared with this;
-    /// otherwise a large value would evict other keys while it is being freed.
+    /// Returns the bytes that will be in use after all removed values are freed. This is compared
+    /// with `maxmemory`; otherwise keys would be evicted while a large removed value is still being
+    /// freed.
     pub fn lasting_memory(&self) -> usize {
         self.used_memory().saturating_sub(self.lazy_free.pending_bytes())
     }
 
-    /// The most memory in use at any call of this function.
+    /// Returns the largest memory use at any call of this function.
     pub fn peak_memory(&self) -> usize {
         let used = self.used_memory();
         self.peak_memory.fetch_max(used, Ordering::Relaxed).max(used)

@@ -1,4 +1,4 @@
-//! One key, its value and its deadline in one slot.
+//! The format of an entry: one key, its value and its deadline in one slot.
 //!
 //! Redis uses a dictionary entry, a key string, a value object and often a value string for one
 //! pair: with four pointers and three allocation headers, the 13 bytes of `SET foo_000001 bar` take
@@ -23,14 +23,14 @@
 //! | key | | always |
 //! | value | integer: 8; string: its length as above, then its bytes; object number: 4 | always |
 //!
-//! So a deadline usually costs 13 bytes, and only the keys that have one pay for it. `minicache
-//! explain entry` prints any entry with the same tables.
+//! So a deadline usually costs 13 bytes, and only keys with a deadline take them. `minicache
+//! explain entry` prints any entry with these tables.
 
 use minikit::layout;
 use minikit::layout::{Hexdump, Uint, hex};
 
 layout! {
-    /// What every entry begins with.
+    /// The start of every entry.
     pub struct Head = 4 bytes, LittleEndian {
         0..1  flags: u8 => describe_flags, "bits 0-1: kind of value; bits 2-3: form of deadline";
         1..4  clock: [u8; 3] => describe_clock, "eviction policy's bits; LRU: second of last use";
@@ -70,9 +70,9 @@ layout! {
 const LINKS: usize = Links::SIZE;
 /// Bytes before the links, or before the key length if there is no deadline.
 const HEAD: usize = Head::SIZE;
-/// Where the 5-byte deadlines count from: 2025-01-01T00:00:00Z in Unix milliseconds.
+/// The epoch of the 5-byte deadlines: 2025-01-01T00:00:00Z in Unix milliseconds.
 const NEAR_EPOCH_MS: i64 = 1_735_689_600_000;
-/// How far 5 bytes reach: 2^40 ms, almost 35 years.
+/// The range of the 5-byte deadlines: 2^40 ms, almost 35 years.
 const NEAR_REACH_MS: i64 = 1 << 40;
 /// The [`LongLength::mark`]; a smaller byte is the length itself.
 const LONG: u8 = 0xff;
@@ -89,12 +89,12 @@ const DEADLINE_MASK: u8 = 0b1100;
 /// The value part of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryValue<'a> {
-    /// A string that is the decimal form of this number, so that `INCR` need not parse it.
+    /// A string in the decimal form of a number, stored as the number for `INCR`.
     Int(i64),
-    /// A string, byte for byte.
+    /// The bytes of a string.
     Inline(&'a [u8]),
     /// The number of an object on the heap: a container, or a string that is too long for a shared
-    /// page or that grows in place.
+    /// page or grows in place.
     Object(u32),
 }
 
@@ -286,7 +286,7 @@ pub fn set_next(slot: &mut [u8], next: u32) {
     Links::next.put(&mut slot[HEAD..], next);
 }
 
-/// Returns the entry's bytes, each part with its meaning.
+/// Returns a dump of the entry's bytes that explains each part.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for explain and tests"))]
 pub fn explain(slot: &[u8]) -> Hexdump<'_> {
     let stored = value(slot);

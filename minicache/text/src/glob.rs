@@ -6,15 +6,16 @@
 //!
 //! h*llo     against "hello, hallo"           matches() walks:
 //! h         h                                h = h
-//! *         remember the star, and that the text is at 1
-//! llo       "ell" does not match: go back to the star, which takes one byte more. "llo" matches,
-//!           but text is left: go back again … until the last "llo" ends with the text
+//! *         remember the star, and the text position 1
+//! llo       "ell" does not match: back to the star, which takes one more byte. "llo" matches,
+//!           but text is left: back again … until the last "llo" ends with the text
 //! ```
 //!
-//! **Bounded work.** Only the last star is ever tried again. An earlier star need not take more,
-//! because that would only leave less text for the later one. So a pattern of p bytes and a text of
-//! t bytes cost at most p × t steps. The usual recursion takes exponential time for patterns such
-//! as `a*a*a*a*b`; Redis has the same bound since 6.2.13, by a flag that stops the outer stars.
+//! **Bounded work.** Only the last star is ever tried again. An earlier star need not take more
+//! bytes, because that would only leave less text for the later star. So a pattern of p bytes and a
+//! text of t bytes take at most p × t steps. The usual recursion takes exponential time for
+//! patterns such as `a*a*a*a*b`; Redis has the same bound since 6.2.13, with a flag that stops the
+//! outer stars.
 //!
 //! Details as in Redis: an unclosed class ends with the pattern, a range may be written backwards,
 //! bytes above 127 are negative in ranges, and only the empty pattern matches the empty text.
@@ -60,7 +61,7 @@ impl Glob<'_> {
             }
         }
 
-        // The text is used up; only stars match the rest of it, which is nothing.
+        // The text is consumed, and only stars match the empty rest.
         self.pattern[at..].iter().all(|byte| *byte == b'*')
     }
 
@@ -106,7 +107,7 @@ impl Glob<'_> {
         }
     }
 
-    /// Ranges order bytes as signed numbers, because Redis's `char` is one.
+    /// Ranges compare bytes as signed numbers, because `char` is signed in Redis.
     fn between(&self, first: u8, last: u8, byte: u8) -> bool {
         let (mut least, mut most) = (first as i8, last as i8);
         if least > most {
@@ -197,7 +198,7 @@ mod tests {
         assert!(!matches_any_case(b"[\\M]", b"m"));
     }
 
-    /// The textbook definition, exponential but plain, on every short pattern over a hostile
+    /// Compares with the recursive textbook definition, on every short pattern over a small
     /// alphabet.
     #[test]
     fn agrees_with_plain_recursion() {
@@ -224,7 +225,7 @@ mod tests {
         }
     }
 
-    /// Plain recursion would not finish this before the sun goes out.
+    /// Plain recursion would practically never finish.
     #[test]
     fn hostile_patterns_end() {
         let text = vec![b'a'; 20_000];

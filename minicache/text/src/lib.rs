@@ -1,4 +1,4 @@
-//! Texts as Redis reads and writes them.
+//! Text formats of Redis: glob patterns, quoted words and long doubles.
 //!
 //! ```
 //! use minicache_text::{glob, long_double::LongDouble, words};
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! * [`glob`]: the patterns of `KEYS` and `PSUBSCRIBE`.
-//! * [`words`]: a line as words, with quotes.
+//! * [`words`]: splits a line into words, with quotes.
 //! * [`long_double`]: the numbers of `INCRBYFLOAT`.
 //!
 //! The counterpart in Redis is `util.c`.

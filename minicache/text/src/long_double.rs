@@ -10,13 +10,12 @@
 //! long double  3.0999999999999999999132…  3.1
 //! ```
 //!
-//! `rustc_apfloat`, the software floats of the Rust compiler, reads and adds. This file adds which
-//! texts Redis accepts, and `%.17Lf`: the crate rounds ties up when it prints, and C rounds them to
-//! even. The sums in the test `sums_are_those_of_redis`, the three above among them, come from a
-//! real server.
+//! `rustc_apfloat`, the software floats of the Rust compiler, parses and adds numbers. This file
+//! implements which texts Redis accepts, and `%.17Lf`: when printing, the crate rounds ties up, and
+//! C rounds them to even. The sums in the test `sums_equal_those_of_redis` come from a real server.
 //!
-//! Usual sums take 1.5 µs. The largest numbers, near 1e4932, take 5 ms to print, because the crate
-//! divides by ten once per digit.
+//! A typical sum takes 1.5 µs. The largest numbers, near 1e4932, take 5 ms to print, because the
+//! crate divides by ten once per digit.
 //!
 //! The counterparts in Redis are `string2ld` and `ld2string` in `util.c`.
 
@@ -28,13 +27,13 @@ use rustc_apfloat::{Float, Round, Status};
 pub struct LongDouble(X87DoubleExtended);
 
 const DECIMALS: u32 = 17;
-/// Redis copies the text into a buffer of 5 KiB and refuses what does not fit.
+/// Redis copies the text into a buffer of 5 KiB and refuses longer texts.
 const TEXT_BYTES_MAX: usize = 5 * 1024 - 1;
 /// More digits than the largest number has (4,933), so that printing never rounds.
 const DIGITS_MAX: usize = 5000;
 
 impl LongDouble {
-    /// The number that a missing key counts as.
+    /// Zero, the value of a missing key.
     pub const ZERO: LongDouble = LongDouble(X87DoubleExtended::ZERO);
 
     /// Reads what `strtold` reads: decimals with or without fraction and exponent, hexadecimals
@@ -66,14 +65,14 @@ impl LongDouble {
         self.0.is_infinite()
     }
 
-    /// The sum, rounded once, to nearest with ties to even. `None` if it is not a finite number:
+    /// Returns the sum, rounded once, to nearest with ties to even. `None` if it is not finite:
     /// "increment would produce NaN or Infinity".
     pub fn plus(self, other: LongDouble) -> Option<LongDouble> {
         let sum = (self.0 + other.0).value;
         sum.is_finite().then_some(LongDouble(sum))
     }
 
-    /// What Redis stores and replies: at most 17 decimals, no trailing zeros, never `-0`.
+    /// Formats the number as Redis does: at most 17 decimals, no trailing zeros, never `-0`.
     pub fn to_text(self) -> String {
         if self.is_infinite() {
             return if self.0.is_negative() { "-inf".into() } else { "inf".into() };
@@ -87,7 +86,7 @@ impl LongDouble {
             return format!("{:DIGITS_MAX$.DIGITS_MAX$}", self.0);
         }
 
-        // 64 bits of mantissa times 57 of 10^17 fit into 128.
+        // 64 bits of mantissa times the 57 bits of 10^17 fit into 128 bits.
         let unit = 10u128.pow(DECIMALS);
         let units = divide_by_power(u128::from(bits as u64) * unit, power);
         let text = format!("{}.{:017}", units / unit, units % unit);
@@ -96,8 +95,8 @@ impl LongDouble {
     }
 }
 
-/// `value / 2^power` to the nearest integer, ties to even. `value` is less than 2^127 and `power`
-/// at least 1.
+/// Returns `value / 2^power`, rounded to the nearest integer, ties to even. `value` is less than
+/// 2^127 and `power` at least 1.
 fn divide_by_power(value: u128, power: i64) -> u128 {
     if power >= 128 {
         return 0;
@@ -118,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_of_redis() {
+    fn sums_equal_those_of_redis() {
         for (one, other, expected) in SUMS {
             assert_eq!(sum(one, other), *expected, "{one} + {other}");
         }
     }
 
-    /// What `SET k a` and `INCRBYFLOAT k b` gave on a Redis 7.0.15 for x86-64.
+    /// The results of `SET k a` and `INCRBYFLOAT k b` on a Redis 7.0.15 for x86-64.
     const SUMS: &[(&str, &str, &str)] = &[
         ("10.50", "0.1", "10.6"),
         ("5.0e3", "2.0e2", "5200"),

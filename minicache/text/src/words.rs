@@ -1,4 +1,4 @@
-//! Words and quotes: how a line of `redis.conf`, or an inline command, becomes a list of words.
+//! Splits a line of `redis.conf`, or an inline command, into words, and quotes words.
 //!
 //! ```text
 //! save 900 1            ->  [save] [900] [1]
@@ -7,8 +7,8 @@
 //! dir "/srv"x           ->  refused: a closing quote must end the word
 //! ```
 //!
-//! Between double quotes a backslash starts `\n \r \t \b \a` or `\xHH`; before any other byte it
-//! means that byte. Between single quotes it only escapes a single quote. Counterparts in Redis:
+//! In double quotes a backslash starts `\n \r \t \b \a` or `\xHH`; before any other byte it stands
+//! for that byte. In single quotes it only escapes a single quote. Counterparts in Redis:
 //! `sdssplitargs` and `sdscatrepr` in `sds.c`.
 
 /// Splits a line, which ends at a zero byte if it has one. Returns `None` if quotes are not
@@ -24,19 +24,19 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-/// The line without the spaces at its start.
+/// Returns the line without leading spaces.
 fn without_spaces(line: &[u8]) -> &[u8] {
     let spaces = line.iter().take_while(|byte| is_space(**byte)).count();
     &line[spaces..]
 }
 
-/// What C calls a space.
+/// Returns true for the spaces of C's `isspace`.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 9..=13)
 }
 
-/// The word at the start of `rest`, and the rest after it. A word may begin unquoted and end
-/// quoted.
+/// Returns the word at the start of `rest`, and the rest after it. A word may begin unquoted and
+/// end quoted.
 fn first_word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut word = Vec::new();
     while let Some((byte, after)) = rest.split_first() {
@@ -110,7 +110,7 @@ fn unescaped(byte: u8) -> u8 {
     }
 }
 
-/// `word` in double quotes, as [`split`] reads it.
+/// Returns `word` in double quotes, as [`split`] reads it.
 pub fn quoted(word: &[u8]) -> Vec<u8> {
     let mut text = vec![b'"'];
     for byte in word {
@@ -129,7 +129,7 @@ pub fn quoted(word: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Words with one space between.
+/// Joins words with a space.
 pub fn join<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut text = Vec::new();
     for (index, word) in words.into_iter().enumerate() {

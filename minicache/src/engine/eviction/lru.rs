@@ -1,4 +1,4 @@
-//! Least recently used: the 24 bits are the second of the last use.
+//! Least recently used: the 24 bits are the time of the last use, in seconds.
 //!
 //! The clock wraps around after 2^24 seconds, 194 days. Idle times are differences modulo 2^24, so
 //! they stay right across the wrap:
@@ -18,12 +18,12 @@ use crate::engine::rng::Rng;
 
 const CLOCK_MASK: i64 = (1 << 24) - 1;
 
-/// `allkeys-lru` and `volatile-lru`. The policies that do not look at the bits keep them this way
-/// too, for `OBJECT IDLETIME`.
+/// `allkeys-lru` and `volatile-lru`. Policies that do not use the bits keep them this way too, for
+/// `OBJECT IDLETIME`.
 pub struct Lru;
 
 impl Lru {
-    /// Milliseconds since a key with these bits was last used, to the second.
+    /// Returns the milliseconds since the last use of a key with these bits, to the second.
     pub fn idle_ms(bits: u32, now_ms: i64) -> u64 {
         let seconds = (clock(now_ms) - i64::from(bits)) & CLOCK_MASK;
         seconds as u64 * 1000

@@ -2,18 +2,18 @@
 //!
 //! # When it runs
 //!
-//! Before every command, if `maxmemory` is set and exceeded, while the caller holds no shard lock;
-//! and in the background, a few hundred keys at a time, for a limit that `CONFIG SET` lowered while
-//! no command arrives.
+//! Before every command, if `maxmemory` is set and exceeded; the caller must hold no shard lock.
+//! Also in the background, a few hundred keys at a time, in case `CONFIG SET` lowers the limit and
+//! no command follows.
 //!
-//! # Which key goes
+//! # Which key is evicted?
 //!
-//! The policy decides; `maxmemory-policy` selects it. There are two kinds. [`order`] has those that
-//! keep all keys in an order and know the next victim (`allkeys-sieve`, `allkeys-s3fifo`, …); Redis
-//! has none of them. [`policy`] has Redis's own. Redis does not keep its keys in eviction order: an
-//! exact LRU list costs two pointers per key and a list move per read. It samples five keys per
-//! eviction and keeps the best candidates of earlier samples in a pool of sixteen. We do the same;
-//! [`pool`] is that pool, and every shard has one.
+//! The policy decides; `maxmemory-policy` selects it. There are two kinds. The policies in
+//! [`order`] keep all keys in an order and so know the next victim (`allkeys-sieve`,
+//! `allkeys-s3fifo`, …); Redis has none of these. The policies in [`policy`] are Redis's own. Redis
+//! does not keep its keys in eviction order: an exact LRU list costs two pointers per key and a
+//! list move per read. It samples five keys per eviction, and keeps the best candidates of earlier
+//! samples in a pool of sixteen. We do the same: every shard has a [`pool`].
 //!
 //! # Example
 //!
@@ -24,16 +24,16 @@
 //! pool      a d c e b          coldest last
 //! evict     b                  the pool keeps a d c e for the next eviction
 //! sample    f 1 s, g 20 s, …   nothing colder than e
-//! evict     e                  no sample after the first had to find it again
+//! evict     e                  found by the first sample, kept in the pool
 //! ```
 //!
-//! The golden script `eviction_pool_remembers` replays it; there is one more script for each of the
-//! eight policies (`tests/golden/eviction`).
+//! The golden script `eviction_pool_remembers` replays it. `tests/golden/eviction` also has a
+//! script for each of the eight Redis policies.
 //!
 //! # What sampling costs
 //!
 //! Miss ratios on the OLTP trace of the ARC paper (Megiddo and Modha, FAST 2003; 914,145 requests
-//! in one hour), entries of 1 KiB, beside an exact LRU that holds the same number of keys:
+//! in one hour), entries of 1 KiB, compared with an exact LRU of the same number of keys:
 //!
 //! | keys in memory | exact LRU | `allkeys-lru` | with 10 samples | `allkeys-lfu` |
 //! |---|---|---|---|---|
@@ -42,15 +42,15 @@
 //! | 14,941 | 0.354 | 0.357 | 0.355 | 0.358 |
 //!
 //! (`zstd -dc OLTP.lis.zst | cargo run --release -p benches --bin miss_ratio -- 1000 5000 15000`.)
-//! So five samples and the pool miss at most 0.5 percentage points more than an exact list does,
-//! and ten samples at most 0.2. The LFU runs held up to 12 keys fewer.
+//! So five samples and the pool miss at most 0.5 percentage points more than an exact list, and ten
+//! samples at most 0.2. The LFU runs held up to 12 keys fewer.
 //!
 //! # Differences from Redis (`performEvictions` in `evict.c`)
 //!
-//! - Redis stops after a time that `maxmemory-eviction-tenacity` sets and continues in a timer. The
-//!   loop here runs until memory is within the limit.
+//! - Redis stops after the time that `maxmemory-eviction-tenacity` allows, and continues in a
+//!   timer. The loop here runs until memory is within the limit.
 //! - Redis has one pool. Here each shard has its own, and the loop visits the shards in turn, so
-//!   the key that goes is the coldest candidate of one shard, not of all.
+//!   the evicted key is the coldest candidate of one shard, not of all.
 
 pub(crate) mod lfu;
 pub(crate) mod lru;
@@ -79,7 +79,7 @@ pub struct EvictedKey {
 }
 
 /// Evicts keys until memory use is at most `maxmemory`, and passes each to `publish`, which informs
-/// subscribers and caches of clients.
+/// subscribers and client-side caches.
 ///
 /// The caller must hold no shard lock: shards are locked one at a time, starting after
 /// `next_shard`, so that no single shard is drained. No lock is held while `publish` runs.
@@ -100,7 +100,7 @@ pub fn evict_until_below_limit(
 }
 
 /// Evicts one key, from the first shard after `next_shard` that has an eligible one. Returns `None`
-/// if no shard has. The caller must hold no shard lock.
+/// if no shard has one, or the policy is `noeviction`. The caller must hold no shard lock.
 pub fn evict_one(
     shards: &Shards,
     tuning: &Tuning,
@@ -122,7 +122,7 @@ pub fn evict_one(
         let mut locked = shards.lock(*next_shard);
         let (evicted, object) = evict_from(&mut locked, &sampling)?;
 
-        // Under the lock, or a later change of the key could come before this in the log.
+        // Under the lock; otherwise a later change of the key could precede this in the log.
         shards.log.append_removal(evicted.db, &evicted.key);
 
         // Freeing a large value can take milliseconds; with lazyfree another thread does it.
@@ -130,12 +130,12 @@ pub fn evict_one(
             shards.lazy_free.object(object, tuning.lazyfree_lazy_eviction);
         }
 
-        // The loop reads how much memory is in use without a lock, so this shard's share of it has
-        // to be brought up to date before the lock is released.
+        // The loop reads memory use without a lock, so update this shard's share of it before
+        // releasing the lock.
         shards.note_free(*next_shard, &locked);
 
-        // The caller publishes events and invalidations, after this lock is released: publishing
-        // takes the locks of the registries and wakes other cores, and the shard would wait for it.
+        // The caller publishes events and invalidations after this lock is released. Publishing
+        // locks the registries and wakes other cores, which would keep this shard locked too long.
         Some(evicted)
     })
 }

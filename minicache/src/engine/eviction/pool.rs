@@ -6,13 +6,13 @@
 //! offer f 1 s, g 20 s                             f a d c g e
 //! ```
 //!
-//! A sample of five finds the coldest key of a million once in 200,000 evictions. The pool keeps
-//! the coldest of all keys sampled so far, so that a cold key need not be sampled again.
-//! Counterpart in Redis: `evictionPoolPopulate` in `evict.c`.
+//! A sample of five finds the coldest of a million keys once in 200,000 evictions. The pool keeps
+//! the coldest of all keys sampled so far, so a cold key need not be sampled again. Counterpart in
+//! Redis: `evictionPoolPopulate` in `evict.c`.
 //!
 //! **Invariants**
 //! 1. At most [`POOL_SIZE`] candidates, in order of coldness, the coldest last.
-//! 2. No key is in it twice.
+//! 2. No key is in the pool twice.
 
 /// The number of candidates kept, as in Redis (`EVPOOL_SIZE`).
 const POOL_SIZE: usize = 16;
@@ -23,7 +23,7 @@ const POOL_SIZE: usize = 16;
 pub struct Candidate {
     pub db: usize,
     pub key: Box<[u8]>,
-    /// How cold the policy found it when it was sampled.
+    /// The coldness by the policy, at the time of the sample.
     pub coldness: u64,
 }
 
@@ -60,8 +60,7 @@ impl Pool {
         &self.coldest_last
     }
 
-    /// Drops all candidates; for a change of policy, because each measures coldness in its own
-    /// unit.
+    /// Drops all candidates, for a change of policy: each policy has its own unit of coldness.
     pub fn clear(&mut self) {
         self.coldest_last.clear();
     }

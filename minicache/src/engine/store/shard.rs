@@ -10,12 +10,12 @@
 //! stores the slot's handle under the hash of `k`, and the wheel links the slot into the list of
 //! keys that expire in about ten seconds. `GET k` reads one bucket of the table, then the slot.
 //!
-//! A shard knows no clients, commands or replies, and the caller passes the time. Counterpart in
-//! Redis: `db.c`, with the two dictionaries of a `redisDb`. There the deadlines are a second
+//! A shard does not know clients, commands or replies, and the caller passes the time. Counterpart
+//! in Redis: `db.c`, with the two dictionaries of a `redisDb`. There the deadlines are a second
 //! dictionary of the same keys; here a deadline is part of the entry.
 //!
 //! **Invariants**
-//! 1. Every handle in a table names a slot, stored under the hash of that slot's key.
+//! 1. Every handle in a table is a slot in use, stored under the hash of that slot's key.
 //! 2. An entry is in its database's wheel if and only if it has a deadline.
 //! 3. If the shard keeps an order, every entry is in it ([`KeyOrder`]).
 //! 4. An object belongs to exactly one entry. Between commands no container is empty.
@@ -83,7 +83,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// An empty shard. All shards of a cache share one hasher.
+    /// Creates an empty shard. All shards of a cache share one hasher.
     pub fn new(databases: usize, hasher: RandomState, seed: u64) -> Shard {
         Shard {
             contents: Contents::new(databases),
@@ -99,35 +99,35 @@ impl Shard {
         &self.contents.slab
     }
 
-    /// Keys of a database in this shard.
+    /// Returns the number of keys of a database in this shard.
     pub fn len(&self, db: usize) -> usize {
         self.contents.databases[db].table.len()
     }
 
-    /// Keys of a database in this shard that have a deadline.
+    /// Returns the number of keys with a deadline of a database in this shard.
     pub fn volatile_len(&self, db: usize) -> usize {
         self.contents.databases[db].wheel.len()
     }
 
-    /// Bytes and buckets of a database's index.
+    /// Returns the bytes and buckets of a database's index.
     pub fn index_size(&self, db: usize) -> (usize, usize) {
         let table = &self.contents.databases[db].table;
         (table.bytes(), table.buckets())
     }
 
-    /// Keys of a database in each level of the expiry wheel, counted up to `most` per level.
+    /// Counts the keys of a database in each level of the expiry wheel, up to `most` per level.
     pub fn wheel_levels(&self, db: usize, most: usize) -> [usize; LEVELS] {
         self.contents.databases[db].wheel.by_level(&self.contents.slab, most)
     }
 
-    /// The handle of a key, expired or not.
+    /// Finds the handle of a key, even if the key has expired.
     pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<Handle> {
         self.contents.databases[db]
             .table
             .find(hash, |handle| entry::has_key(self.contents.slab.slot(handle), key))
     }
 
-    /// The entry that a key with this hash probably has. Reads its bucket only.
+    /// Returns the entry that probably belongs to this hash. Reads only the bucket.
     pub fn candidate(&self, db: usize, hash: u64) -> Option<Handle> {
         self.contents.databases[db].table.candidate(hash)
     }
@@ -144,7 +144,7 @@ impl Shard {
         }
     }
 
-    /// The object of an entry, or `None` if the value is in the entry itself.
+    /// Returns the object of an entry, or `None` if the value is in the entry itself.
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
         match entry::value(self.contents.slab.slot(handle)) {
             EntryValue::Object(id) => self.contents.objects[id as usize].as_mut(),
@@ -157,7 +157,7 @@ impl Shard {
         entry::set_int(self.contents.slab.slot_mut(handle), number)
     }
 
-    /// The deadline of an entry in Unix milliseconds.
+    /// Returns the deadline of an entry in Unix milliseconds.
     pub fn deadline(&self, handle: Handle) -> Option<i64> {
         entry::deadline(self.contents.slab.slot(handle))
     }
@@ -166,7 +166,7 @@ impl Shard {
         entry::clock(self.contents.slab.slot(handle))
     }
 
-    /// Replaces the policy's bits, unless they are the order's.
+    /// Replaces the policy's bits, unless the order uses them.
     pub fn set_clock(&mut self, handle: Handle, bits: u32) {
         if self.order.algorithm().is_none() {
             entry::set_clock(self.contents.slab.slot_mut(handle), bits);
@@ -174,7 +174,7 @@ impl Shard {
     }
 
     /// Returns true if an entry, whose key has this hash, has not expired. With a policy, also
-    /// records a use of it.
+    /// records a use.
     pub fn visit(
         &mut self,
         handle: Handle,
@@ -195,13 +195,13 @@ impl Shard {
         true
     }
 
-    /// Bytes of an entry's slot, of its object, and its share of the index.
+    /// Returns the bytes of an entry's slot, its object, and its share of the index.
     pub fn footprint(&self, handle: Handle) -> usize {
         const INDEX_SHARE: usize = 9;
         self.contents.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
     }
 
-    /// What an entry takes, and how long.
+    /// Returns the memory and the deadline of an entry, for the observer.
     pub fn stored(&self, handle: Handle) -> Stored {
         Stored { bytes: self.footprint(handle) as u32, deadline: self.deadline(handle) }
     }
@@ -243,8 +243,8 @@ impl Shard {
         fresh: NewValue<'_>,
         life: Lifetime,
     ) -> Handle {
-        // The fast path: same length, no deadline before or after. A text that may be a number goes
-        // the other way, because it could be stored as a number.
+        // The fast path: same length, no deadline before or after. Not for a text that may be a
+        // number, which the entry would store as a number.
         if let (NewValue::Text(bytes), None) = (&fresh, life.deadline)
             && !may_be_number(bytes)
             && entry::overwrite(self.contents.slab.slot_mut(handle), bytes)
@@ -262,8 +262,8 @@ impl Shard {
         let slot = self.contents.slab.slot_mut(handle);
         let wheel = &mut self.contents.databases[db].wheel;
 
-        // The entry must leave the wheel before its deadline changes and join it again after that:
-        // the wheel reads the deadline in the entry to find the list.
+        // Remove the entry from the wheel before the deadline changes and insert it afterwards: the
+        // wheel reads the deadline in the entry to find the list.
         if let (Some(deadline), true) = (life.deadline, entry::deadline_fits(slot, life.deadline)) {
             wheel.remove(&mut self.contents.slab, handle);
             entry::set_deadline(self.contents.slab.slot_mut(handle), deadline);
@@ -288,7 +288,7 @@ impl Shard {
             _ => None,
         };
 
-        // The slot is freed last: wheel and table read the entry to find their reference to it.
+        // Free the slot last: the wheel and the table read the entry to find their reference to it.
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let Database { table, wheel } = &mut databases[db];
         if entry::has_deadline(slab.slot(handle)) {
@@ -300,19 +300,18 @@ impl Shard {
         object
     }
 
-    /// Takes out all keys of all databases, in constant time.
+    /// Removes all keys of all databases and returns them, in constant time.
     pub fn clear_all(&mut self) -> Contents {
         let databases = self.contents.databases.len();
         self.order = KeyOrder::new(self.order.algorithm());
         std::mem::replace(&mut self.contents, Contents::new(databases))
     }
 
-    /// Takes out all keys of one database.
+    /// Removes all keys of one database and returns them.
     ///
-    /// All databases of a shard have their entries in the same pages. We do the cheaper of two
-    /// things: move the keys of the other databases to new pages, or remove this database's keys
-    /// one by one. Either costs about 100 ns a key. With an order the others stay in place and in
-    /// order.
+    /// All databases of a shard share the same pages. We do the cheaper of two things: move the
+    /// keys of the other databases to new pages, or remove this database's keys one by one. Either
+    /// costs about 100 ns a key. If there is an order, the other keys stay in it.
     pub fn clear(&mut self, db: usize, now_ms: i64) -> Contents {
         let (keys, all) = (self.len(db), self.contents.keys());
         if all - keys > keys || (all > keys && self.order.algorithm().is_some()) {
@@ -343,7 +342,7 @@ impl Shard {
         }
     }
 
-    /// Removes the keys of a database from pages that other databases use too.
+    /// Removes the keys of a database from pages that it shares with other databases.
     fn clear_one_by_one(&mut self, db: usize) -> Contents {
         let database = std::mem::take(&mut self.contents.databases[db]);
         let mut objects = Vec::new();
@@ -361,7 +360,7 @@ impl Shard {
         self.contents.databases.swap(one, other);
     }
 
-    /// The handles of the keys of a database: all of them, or a bucket at a time.
+    /// Returns the index of a database, to visit all its keys or a bucket at a time.
     pub fn table(&self, db: usize) -> &Table {
         &self.contents.databases[db].table
     }
@@ -376,8 +375,8 @@ impl Shard {
         Some(some[self.rng.below(some.len())])
     }
 
-    /// The next expired entry of a database, or `None` if there is none or `budget` is used up: the
-    /// number of entries that may be moved within the wheel to find it.
+    /// Returns the next expired entry of a database, if there is one. Moves at most `budget`
+    /// entries within the wheel to find it.
     pub fn next_due(&mut self, db: usize, now_ms: i64, budget: &mut usize) -> Option<Handle> {
         self.contents.databases[db].wheel.advance(&mut self.contents.slab, now_ms, budget)
     }
@@ -394,14 +393,14 @@ impl Shard {
         }
     }
 
-    /// The deadlines of a few random keys that have one.
+    /// Returns the deadlines of a few random keys that have one.
     pub fn sample_deadlines(&mut self, db: usize) -> Vec<i64> {
         const KEYS: usize = 20;
         let sampled = self.sample(db, true, KEYS);
         sampled.into_iter().filter_map(|handle| self.deadline(handle)).collect()
     }
 
-    /// The handle of an eviction candidate, or `None` if its key was deleted or, with
+    /// Returns the handle of an eviction candidate, or `None` if its key was deleted or, with
     /// `volatile_only`, has no deadline any more.
     pub fn find_eligible(&self, candidate: &Candidate, volatile_only: bool) -> Option<Handle> {
         let hash = hash_key(&self.hasher, &candidate.key);
@@ -410,9 +409,9 @@ impl Shard {
         })
     }
 
-    /// Empties one nearly empty page by moving its entries to other pages, so that its memory can
-    /// serve another class. Returns false if there is no such page. At most a quarter of a page
-    /// moves, which takes some hundred microseconds at worst.
+    /// Empties a nearly empty page by moving its entries to other pages, so that another class can
+    /// use its memory. Returns false if there is no such page. At most a quarter of a page moves,
+    /// which takes a few hundred microseconds at worst.
     pub fn compact(&mut self) -> bool {
         let start = self.rng.next_u64();
         let Some((page, handles)) = self.contents.slab.begin_emptying(start) else { return false };
@@ -448,7 +447,7 @@ impl Shard {
         new
     }
 
-    /// The database of an entry. The entry does not say it; the index that has its handle does.
+    /// Returns the database of an entry. It is not stored, so this searches the indexes.
     fn database_of(&self, handle: Handle) -> usize {
         let hash = hash_key(&self.hasher, self.key(handle));
         let owner = |database: &Database| database.table.find(hash, |id| id == handle).is_some();
@@ -456,15 +455,16 @@ impl Shard {
         owner.expect("every entry is in the index of a database")
     }
 
-    /// The entry that the order evicts next, and its database. Returns `None` if there is no order.
+    /// Returns the entry that the order evicts next, and its database, or `None` if there is no
+    /// order.
     pub fn victim(&mut self) -> Option<(usize, Handle)> {
         let handle = self.order.victim(&mut self.contents.slab)?;
         Some((self.database_of(handle), handle))
     }
 
-    /// Keeps the keys in another order from now on, or in none. The coldest key, as the policy
-    /// before it ranks them, becomes the oldest. Every entry moves to a slot with or without links,
-    /// which takes at most 400 ns (a million keys).
+    /// Changes the order of the keys, or removes it. The coldest key by the previous policy becomes
+    /// the oldest. Entries move to slots with or without links: at most 400 ns each (a million
+    /// keys).
     pub fn set_order(&mut self, wanted: Option<Algorithm>, before: &dyn Policy, now_ms: i64) {
         if self.order.algorithm() == wanted {
             return;
@@ -492,7 +492,8 @@ impl Shard {
         }
     }
 
-    /// Up to `samples` random keys of a database; with `volatile_only`, only keys with a deadline.
+    /// Returns up to `samples` random keys of a database; with `volatile_only`, only keys with a
+    /// deadline.
     fn sample(&mut self, db: usize, volatile_only: bool, samples: usize) -> Vec<Handle> {
         let Database { table, wheel } = &self.contents.databases[db];
         let mut sampled = Vec::new();
@@ -501,7 +502,8 @@ impl Shard {
         }
 
         // A bucket holds five to twelve keys, so one bucket is usually enough. If few keys have
-        // deadlines, many buckets may have none of them; after eight we ask the wheel instead.
+        // deadlines, many buckets have no such key; after eight buckets we sample the wheel
+        // instead.
         const BUCKETS_MAX: usize = 8;
         for _ in 0..BUCKETS_MAX {
             if sampled.len() >= samples {
@@ -526,7 +528,7 @@ impl Shard {
         sampled
     }
 
-    /// Converts a value to the form in which its entry holds it.
+    /// Converts a value to the form in which its entry stores it.
     fn store<'a>(
         &mut self,
         key: &[u8],
@@ -551,7 +553,7 @@ impl Shard {
         }
     }
 
-    /// Writes an entry again: in its slot if it fits there, else in another one.
+    /// Rewrites an entry, in its slot if it fits, otherwise in another one.
     fn rewrite(
         &mut self,
         db: usize,
@@ -594,7 +596,7 @@ impl Shard {
             self.contents.objects[id as usize] = Some(object);
             return id;
         }
-        // An eighth in advance. A `Vec` doubles, which leaves up to half of this memory unused.
+        // Grow by an eighth. A `Vec` would double, and leave up to half of the memory unused.
         let objects = &mut self.contents.objects;
         if objects.len() == objects.capacity() {
             objects.reserve_exact(objects.len() / 8 + 8);

@@ -1,13 +1,13 @@
 //! Memory for entries: pages cut into slots of equal size, addressed by 32 bits.
 //!
 //! A general allocator adds a header of 8 bytes and rounds up to 16, and every pointer takes 8
-//! bytes. Entries are small and many, so they have an allocator of their own (memcached's idea,
-//! `slabs.c`):
+//! bytes. Entries are small and numerous, so they have their own allocator (the idea is
+//! memcached's, `slabs.c`):
 //!
 //! ```text
 //! page 0, class 24:  [entry][entry][ free ][entry] ...      2730 slots of 24 bytes
 //! page 1, class 1056: [entry       ][entry       ] ...        62 slots of 1056 bytes
-//! handle 0x2003 = page 1 (the upper 19 bits), 3 * 8 bytes into it (the lower 13)
+//! handle 0x2084 = page 1 (the upper 19 bits), 132 * 8 bytes into it (the lower 13): slot 1
 //! ```
 //!
 //! **Invariants**
@@ -19,10 +19,10 @@
 //!
 //! # What it costs
 //!
-//! A page is kept as long as one entry is in it, even if no entry of its class is ever added again.
-//! But only the index and the wheel hold handles, so entries can move: [`Slab::begin_emptying`]
-//! selects a page worth emptying, and the shard moves its entries to other pages, one page per
-//! round. Redis needs help from its allocator for that (`defrag.c`).
+//! A page is kept as long as it has one entry, even if no entry of its class is ever added again.
+//! But only the index, the wheel and the order hold handles, so entries can move:
+//! [`Slab::begin_emptying`] selects a page worth emptying, and the shard moves its entries to other
+//! pages, one page per round. Redis needs the help of its allocator for this (`defrag.c`).
 
 use std::collections::BTreeMap;
 
@@ -67,10 +67,10 @@ const CLASSES: [u16; 88] = {
 /// The address of a slot: page number and offset in 32 bits.
 pub type Handle = u32;
 
-/// Totals over the pages of one class.
+/// The totals of the pages of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassUse {
-    /// Bytes of a slot; 0 for pages that hold one large entry each.
+    /// Bytes per slot; 0 for pages with one large entry each.
     pub slot_bytes: usize,
     pub pages: usize,
     pub slots: usize,
@@ -97,7 +97,7 @@ struct Page {
     /// The offset of the first free slot, in granules. Each free slot begins with the offset of the
     /// next, so the list of free slots takes no memory of its own.
     free: u16,
-    /// The offset, in granules, from which on no slot was ever used.
+    /// The offset, in granules, of the first slot that was never used.
     fresh: u16,
 }
 
@@ -133,7 +133,7 @@ impl Page {
         self.free = offset;
     }
 
-    /// The free slot after a free slot.
+    /// Returns the next free slot after a free slot.
     fn next_free(&self, offset: u16) -> u16 {
         let at = usize::from(offset) * GRANULE;
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
@@ -148,8 +148,8 @@ pub struct Slab {
     /// For each class, the pages that may have a free slot. [`Slab::take`] uses the last one and
     /// drops those that turn out to be full or freed.
     partial: Vec<Vec<u32>>,
-    /// The page that became empty last. It is kept, so that a key that is set and deleted again and
-    /// again does not allocate a page each time.
+    /// The page that became empty last. It is kept, so that a key that is repeatedly set and
+    /// deleted does not allocate a page each time.
     spare: Option<u32>,
     free_bytes: usize,
 }
@@ -159,19 +159,19 @@ impl Slab {
         Slab { partial: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }
 
-    /// Returns true if 30 of the 32 GiB that one shard can address are in use. The rest is more
-    /// than the commands of one batch can take, so it is enough to ask once per batch.
+    /// Returns true if 30 of the 32 GiB that one shard can address are in use. The commands of one
+    /// batch cannot use up the rest, so a check per batch is enough.
     pub fn is_full(&self) -> bool {
         const RESERVE: usize = PAGES_MAX / 16;
         self.pages.len() - self.freed.len() >= PAGES_MAX - RESERVE
     }
 
-    /// Bytes of pages that no entry uses.
+    /// Returns the bytes of pages that no entry uses.
     pub fn free_bytes(&self) -> usize {
         self.free_bytes
     }
 
-    /// The number of slots in use. Looks at every page.
+    /// Returns the number of slots in use. Visits every page.
     pub fn used(&self) -> usize {
         self.pages.iter().map(|page| usize::from(page.used.max(u16::from(page.class == OWN)))).sum()
     }
@@ -180,7 +180,7 @@ impl Slab {
         self.pages.iter().map(|page| page.bytes.len()).sum()
     }
 
-    /// What the pages are used for, the smallest slots first. Looks at every page.
+    /// Returns the totals by class, the smallest slots first. Visits every page.
     pub fn usage(&self) -> Vec<ClassUse> {
         let mut classes = BTreeMap::<usize, ClassUse>::new();
         for page in self.pages.iter().filter(|page| page.class != FREED) {
@@ -192,8 +192,8 @@ impl Slab {
         classes.into_values().collect()
     }
 
-    /// Returns true if it is worth looking for pages to empty: more than a quarter of the memory is
-    /// free, and more than 1 MiB.
+    /// Returns true if emptying pages is worthwhile: more than a quarter of the memory is free, and
+    /// more than 1 MiB.
     pub fn is_fragmented(&self) -> bool {
         const WORTH_EMPTYING: usize = 16 * PAGE;
         self.free_bytes > WORTH_EMPTYING && self.free_bytes * 4 > self.pages.len() * PAGE
@@ -232,7 +232,7 @@ impl Slab {
         }
     }
 
-    /// The bytes of a slot: the entry, and the rest up to the class's size.
+    /// Returns the bytes of a slot: the entry, and the rest up to the slot size of its class.
     #[inline]
     pub fn slot(&self, handle: Handle) -> &[u8] {
         let (number, offset) = split(handle);
@@ -249,7 +249,7 @@ impl Slab {
         &mut page.bytes[at..at + page.slot as usize]
     }
 
-    /// Returns true if an entry of `size` bytes needs a slot of this one's class, so that it can be
+    /// Returns true if an entry of `size` bytes needs a slot of the same class, and so can be
     /// rewritten in place.
     pub fn fits(&self, handle: Handle, size: usize) -> bool {
         let page = &self.pages[split(handle).0];
@@ -296,7 +296,7 @@ impl Slab {
             })
     }
 
-    /// The handles of a page's entries: the slots ever used that are not in the list of free ones.
+    /// Returns the handles of a page's entries: all slots that were ever used and are not free.
     fn used_slots(&self, number: u32) -> Vec<Handle> {
         let page = &self.pages[number as usize];
         let step = page.slot as usize / GRANULE;
@@ -312,7 +312,7 @@ impl Slab {
             .collect()
     }
 
-    /// Returns a page of a class that has a free slot; allocates one if there is none.
+    /// Returns a page of a class with a free slot, and allocates one if necessary.
     fn partial_page(&mut self, class: usize) -> u32 {
         while let Some(number) = self.partial[class].last() {
             // The page may have become full, or been freed and used again for another class.
@@ -347,7 +347,7 @@ impl Slab {
         (self.pages.len() - 1) as u32
     }
 
-    /// Keeps an empty page, and frees the one that was kept before if it is still empty.
+    /// Keeps an empty page as the spare, and frees the previous spare if it is still empty.
     fn keep_as_spare(&mut self, number: u32) {
         let Some(before) = self.spare.replace(number) else { return };
         let page = &self.pages[before as usize];
@@ -368,12 +368,12 @@ impl Slab {
     }
 }
 
-/// The page number of a handle, and the offset in granules.
+/// Returns the page number of a handle, and the offset in granules.
 fn split(handle: Handle) -> (usize, u16) {
     ((handle >> OFFSET_BITS) as usize, (handle & ((1 << OFFSET_BITS) - 1)) as u16)
 }
 
-/// The class whose slots are the smallest that hold `size` bytes; the inverse of [`CLASSES`].
+/// Returns the class with the smallest slots that hold `size` bytes; the inverse of [`CLASSES`].
 fn class_of(size: usize) -> usize {
     match size {
         0..=128 => size.max(1).div_ceil(8) - 1,
