@@ -1,6 +1,5 @@
 //! Functions of text. Positions count characters, from 1 on.
 
-use crate::catalog::quoted;
 use crate::numbers::integer;
 use crate::table::{Function, function};
 use Type::*;
@@ -109,7 +108,7 @@ fn no_patterns() -> SqlError {
 }
 
 /// Functions of single characters, and of quotes.
-fn of_characters() -> [Function; 8] {
+fn of_characters() -> [Function; 7] {
     [
         function("ascii", &[Text], Int4, |v| {
             Ok(Value::Int(text(&v[0]).chars().next().map_or(0, |it| i64::from(u32::from(it)))))
@@ -119,7 +118,6 @@ fn of_characters() -> [Function; 8] {
         function("chr", &[Int4], Text, |v| character(integer(&v[0]))),
         function("to_hex", &[Int4], Text, |v| some(format!("{:x}", integer(&v[0]) as i32))),
         function("to_hex", &[Int8], Text, |v| some(format!("{:x}", integer(&v[0])))),
-        function("quote_ident", &[Text], Text, |v| some(quoted(text(&v[0])))),
         function("quote_literal", &[Text], Text, |v| some(quoted_literal(text(&v[0])))),
     ]
 }

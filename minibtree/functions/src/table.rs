@@ -234,6 +234,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_two_rows_take_the_same_arguments() {
+        for (name, rows) in TABLE.iter() {
+            for (index, row) in rows.iter().enumerate() {
+                let is_same = |it: &Function| it.arguments == row.arguments;
+                assert!(!rows[..index].iter().any(is_same), "{name} {:?}", row.arguments);
+            }
+        }
+    }
+
+    #[test]
     fn operators_are_found_as_postgresql_finds_them() {
         use Type::*;
 
