@@ -16,7 +16,7 @@ pub fn text(value: &Value) -> &str {
 }
 
 /// The longest text that a function makes, in bytes.
-const LENGTH_MAX: usize = 16 << 20;
+pub const LENGTH_MAX: usize = 16 << 20;
 
 /// A text as a value.
 pub fn some(text: impl Into<String>) -> Result<Value> {
@@ -130,7 +130,8 @@ pub fn bounded(text: String) -> Result<Value> {
     if text.len() > LENGTH_MAX { Err(too_long()) } else { some(text) }
 }
 
-fn too_long() -> SqlError {
+/// The error for a text that would be longer.
+pub fn too_long() -> SqlError {
     SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, "requested length too large")
 }
 

@@ -9,7 +9,7 @@
 //! PostgreSQL's `text_format` and `concat_internal` in `varlena.c`.
 
 use crate::catalog::quoted;
-use crate::strings::{bounded, quoted_literal, text};
+use crate::strings::{LENGTH_MAX, bounded, quoted_literal, text, too_long};
 use crate::table::{Function, function};
 use Type::*;
 use minibtree_types::error;
@@ -92,7 +92,11 @@ impl Specifiers<'_> {
             }
         };
         let width = width.unwrap_or(0);
-        Ok(if is_left { format!("{value:<width$}") } else { format!("{value:>width$}") })
+        if width > LENGTH_MAX {
+            return Err(too_long());
+        }
+        let blanks = " ".repeat(width.saturating_sub(value.chars().count()));
+        Ok(if is_left { value + &blanks } else { blanks + &value })
     }
 
     fn accept(&mut self, wanted: char) -> bool {
@@ -183,6 +187,9 @@ mod tests {
         ] {
             assert_eq!(formatted(format, &texts(arguments)).as_deref(), Ok(wanted));
         }
+        let wide = formatted("%70000s", &texts(&["1"])).expect("short enough");
+        assert_eq!(wide.len(), 70_000);
+        assert_eq!(formatted("%2000000000s", &texts(&["1"])).expect_err("long").code, "54000");
         for format in ["%", "%x", "%s %s", "%0$s", "%*1s"] {
             let error = formatted(format, &texts(&["1"])).expect_err(format);
             assert_eq!(error.code, code::INVALID_PARAMETER_VALUE, "{format}");
