@@ -18,7 +18,8 @@
 //! # Difference from the paper
 //!
 //! The paper gives the queues a capacity. Here memory limits the cache and the number of keys
-//! varies, so the small queue is a tenth of the keys that there are. The main queue fills first.
+//! varies, so the small queue is a tenth of the keys that there are. While the cache fills, the
+//! first tenth of the keys moves there from main.
 
 use super::{Nodes, Order, ghost::Ghost, list::List};
 
@@ -48,9 +49,9 @@ impl S3Fifo {
         if bits & IN_MAIN == 0 { &mut self.small } else { &mut self.main }
     }
 
-    fn push_main(&mut self, nodes: &mut impl Nodes, slot: u32, uses: u32) {
-        nodes.set_bits(slot, IN_MAIN | uses);
-        self.main.push_newest(nodes, slot);
+    fn push(&mut self, nodes: &mut impl Nodes, slot: u32, bits: u32) {
+        nodes.set_bits(slot, bits);
+        self.queue(bits).push_newest(nodes, slot);
     }
 
     /// The oldest key of main that was not used since its last round.
@@ -76,19 +77,19 @@ impl S3Fifo {
                 return Some(slot);
             }
             self.small.unlink(nodes, slot);
-            self.push_main(nodes, slot, 0);
+            self.push(nodes, slot, IN_MAIN);
         }
     }
 }
 
 impl<N: Nodes> Order<N> for S3Fifo {
     fn inserted(&mut self, nodes: &mut N, slot: u32, hash: u64) {
-        // Until the first eviction no key has to show that it is worth its place.
-        if self.ghost.forget(hash) || !self.has_evicted {
-            self.push_main(nodes, slot, 0);
-        } else {
-            nodes.set_bits(slot, 0);
-            self.small.push_newest(nodes, slot);
+        let to_main = self.ghost.forget(hash) || !self.has_evicted;
+        self.push(nodes, slot, if to_main { IN_MAIN } else { 0 });
+        if !self.has_evicted && self.small.len() < self.len() / SMALL_PART {
+            let oldest = self.main.oldest().expect("main has most of the keys");
+            self.main.unlink(nodes, oldest);
+            self.push(nodes, oldest, nodes.bits(oldest) & USES);
         }
     }
 
@@ -105,11 +106,9 @@ impl<N: Nodes> Order<N> for S3Fifo {
 
     fn victim(&mut self, nodes: &mut N) -> Option<u32> {
         self.has_evicted = true;
-        if self.small.len() * SMALL_PART >= self.len() {
-            self.small_victim(nodes).or_else(|| self.main_victim(nodes))
-        } else {
-            self.main_victim(nodes)
-        }
+        let small_is_full = self.small.len() * SMALL_PART >= self.len();
+        let victim = if small_is_full { self.small_victim(nodes) } else { None };
+        victim.or_else(|| self.main_victim(nodes))
     }
 
     fn moved(&mut self, nodes: &mut N, _old: u32, new: u32) {

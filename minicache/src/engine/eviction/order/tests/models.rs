@@ -61,13 +61,15 @@ impl Model for S3FifoModel {
             return (true, None);
         }
 
-        let is_filling = self.uses.len() < self.capacity && self.evictions == 0;
+        let is_filling = self.evictions == 0 && self.uses.len() < self.capacity;
+        let small_is_full = self.small.len() == self.capacity / 10;
         let evicted = (self.uses.len() == self.capacity).then(|| self.evict());
         evicted.map(|evicted| self.uses.remove(&evicted));
         let reach = self.capacity - self.capacity / 10;
         let since = self.ghost.remove(&key);
         let is_known = since.is_some_and(|since| self.evictions - since <= reach);
-        if is_known || is_filling { &mut self.main } else { &mut self.small }.push_back(key);
+        if is_known || (is_filling && small_is_full) { &mut self.main } else { &mut self.small }
+            .push_back(key);
         self.uses.insert(key, 0);
         (false, evicted)
     }
