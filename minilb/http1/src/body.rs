@@ -40,35 +40,19 @@ enum State {
     Chunk(Chunk),
 }
 
-/// Where in a chunk the next byte belongs.
+/// Where in a chunk the next byte belongs. `TrailerStart` is for the first byte of a trailer line,
+/// or the CR of the empty line that ends the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunk {
-    Size {
-        size: u64,
-        digits: u32,
-    },
-    Extension {
-        size: u64,
-        bytes: u32,
-    },
-    SizeLf {
-        size: u64,
-    },
-    Data {
-        left: u64,
-    },
+    Size { size: u64, digits: u32 },
+    Extension { size: u64, bytes: u32 },
+    SizeLf { size: u64 },
+    Data { left: u64 },
     DataCr,
     DataLf,
-    /// The first byte of a trailer line, or the CR of the empty line that ends the body.
-    TrailerStart {
-        bytes: u32,
-    },
-    Trailer {
-        bytes: u32,
-    },
-    TrailerLf {
-        bytes: u32,
-    },
+    TrailerStart { bytes: u32 },
+    Trailer { bytes: u32 },
+    TrailerLf { bytes: u32 },
     EndLf,
 }
 

@@ -68,7 +68,8 @@ impl<C> Pooled<C> {
 /// Idle connections, oldest first.
 #[derive(Debug)]
 pub struct Pool<C> {
-    limits: PoolLimits,
+    /// Of the current configuration.
+    pub limits: PoolLimits,
     idle: Vec<(Pooled<C>, u64)>,
 }
 

@@ -20,7 +20,7 @@ use super::http::service::{
     Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService, Retry, Route,
 };
 use super::limits::{Counted, Zones};
-use super::phases::Phases;
+use super::phases::{Entry, Phases};
 use super::resolver::find_upstream;
 use super::statistics::{CoreCounts, Writing};
 use super::tls::{UpstreamTls, of_site, of_upstream};
@@ -438,19 +438,18 @@ impl HttpService for Nginx<'_> {
         let found = site.and_then(|it| it.servers.find(servers, request.host()));
         context.server = found.unwrap_or(context.server);
         // The first pattern that matches is why this server was found, if no exact name was.
-        let patterns = servers[context.server].names.iter().filter_map(|it| match it {
-            ServerName::Pattern(pattern) if pattern.has_groups() => Some(pattern),
-            _ => None,
-        });
-        for pattern in patterns {
-            if context.state.capture(pattern, request.host()) {
+        for name in &servers[context.server].names {
+            if let ServerName::Pattern(pattern) = name
+                && pattern.has_groups()
+                && context.state.capture(pattern, request.host())
+            {
                 break;
             }
         }
         let phases = Phases { nginx: self, exchange, client };
         match client.transport {
             Transport::PlainAtTlsPort => phases.recover(497, context).await,
-            _ => phases.process(context).await,
+            _ => phases.enter(Entry::Server, context).await,
         }
     }
 

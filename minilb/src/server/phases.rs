@@ -41,8 +41,8 @@ pub(super) struct Phases<'a> {
 
 /// Where a request enters the phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// The steps of the server.
+pub(super) enum Entry {
+    /// The steps of the server: of a new request.
     Server,
     /// The steps of a location that is known.
     Location,
@@ -54,11 +54,6 @@ const COUNT_KEY_MAX: usize = 255;
 const RATE_KEY_MAX: usize = 65_535;
 
 impl Phases<'_> {
-    /// Decides about a new request, whose path and server are known.
-    pub(super) async fn process(&self, context: &mut RequestContext) -> Decision {
-        self.enter(Entry::Server, context).await
-    }
-
     /// Decides about a request that has failed.
     pub(super) async fn recover(&self, status: u16, context: &mut RequestContext) -> Decision {
         match self.error_page(status, context) {
@@ -67,7 +62,8 @@ impl Phases<'_> {
         }
     }
 
-    async fn enter(&self, mut entry: Entry, context: &mut RequestContext) -> Decision {
+    /// Decides about a request, whose path and server are known.
+    pub(super) async fn enter(&self, mut entry: Entry, context: &mut RequestContext) -> Decision {
         // Each error page takes one of the changes that a request has, so this ends.
         loop {
             let status = match self.phases(entry, context).await {
@@ -161,10 +157,7 @@ impl Phases<'_> {
             Flow::Return(Return { status, text: None }) if *status >= 400 => {
                 Err(context.state.error_status.unwrap_or(*status))
             }
-            Flow::Return(text) => {
-                let answer = self.return_answer(text, context);
-                Ok(Some(Decision::Answer(answer)))
-            }
+            Flow::Return(text) => Ok(Some(Decision::Answer(self.return_answer(text, context)))),
         }
     }
 
@@ -284,17 +277,13 @@ impl Phases<'_> {
         }
 
         context.state.is_limited = true;
-        match refused {
-            Some(status) => {
-                let peer = &self.client.peer;
-                tracing::error!("limiting requests or connections, client: {peer}");
-                Err(status)
-            }
-            None => {
-                context.counted.borrow_mut().append(&mut counted);
-                Ok(())
-            }
+        if let Some(status) = refused {
+            let peer = &self.client.peer;
+            tracing::error!("limiting requests or connections, client: {peer}");
+            return Err(status);
         }
+        context.counted.borrow_mut().append(&mut counted);
+        Ok(())
     }
 
     /// What follows a failure: an answer, or another entry into the phases.

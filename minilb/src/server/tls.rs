@@ -273,6 +273,12 @@ fn trusted(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     certificates.map_err(|it| format!("cannot load certificate \"{}\": {it}", file.display()))
 }
 
+impl PartialEq for UpstreamTls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
+    }
+}
+
 impl UpstreamTls {
     /// For servers that are called `host`, which may have a port.
     pub fn new(config: &Arc<ClientConfig>, settings: &Settings, host: &str) -> UpstreamTls {

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `connect` | a new connection, with the windows of RFC 9113: 65,535 bytes each |
 //! | `get STREAM PATH`, `post STREAM PATH` | a request; `post` leaves the stream open |
+//! | `host STREAM NAME` | a request for `/ok` of `:authority` a, with a header `host` |
+//! | `burst COUNT` | opens streams for `/late`, answered when some were refused |
 //! | `bytes STREAM COUNT` | reads frames until so much of the response body has come |
 //! | `end STREAM` | reads frames until the stream has ended |
 //! | `window STREAM COUNT` | lets the proxy send more; stream 0 is the connection |
@@ -16,7 +18,8 @@
 //! | `server reads` | the server begins to read the body of `/take` |
 //! | `server cut` | waits until the server has lost the connection of a request for `/stall` |
 //!
-//! The server answers `/ok` and `/big` at once, `/take` after the body, and `/stall` never.
+//! The server answers `/ok` and `/big` at once, `/late` when it is told to, `/take` after the body,
+//! `/half` with a part of its body, and `/stall` never.
 
 use super::http::{http_conf, proxy};
 use super::start;
@@ -40,6 +43,8 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// The limit of streams at a time.
+const STREAMS_MAX: usize = 128;
 /// The window that each stream and the connection begin with.
 const WINDOW: usize = 65_535;
 /// The longest frame that needs no agreement.
@@ -75,19 +80,28 @@ impl Backend {
         let head = read(&mut client, b"\r\n\r\n")?;
         let body = match head.split(' ').nth(1) {
             Some("/ok") => b"ok".to_vec(),
+            Some("/late") => {
+                wait_until("the server may answer", || self.reads.load(Relaxed));
+                b"late".to_vec()
+            }
             Some("/big") => vec![b'x'; 1 << 20],
             Some("/take") => {
                 wait_until("the server may read", || self.reads.load(Relaxed));
                 read(&mut client, b"\r\n0\r\n\r\n")?;
                 b"taken".to_vec()
             }
-            _ => {
+            path => {
+                if path == Some("/half") {
+                    write!(client, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
+                }
                 while matches!(client.read(&mut [0; 1024]), Ok(1..)) {}
                 self.cut.fetch_add(1, Relaxed);
                 return Ok(());
             }
         };
-        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+        // The second header is none of HTTP/2, and none that HTTP/1.1 knows.
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nProxy-Connection: close\r\n\
+                    Content-Length:";
         write!(client, "{head} {}\r\n\r\n", body.len())?;
         client.write_all(&body)
     }
@@ -140,8 +154,10 @@ impl Lab {
         let stream = |index: usize| number(index) as u32;
         match words[0] {
             "connect" => self.connect(),
-            "get" => self.request(stream(1), "GET", words[2]),
-            "post" => self.request(stream(1), "POST", words[2]),
+            "get" => self.request(stream(1), "GET", words[2], None),
+            "post" => self.request(stream(1), "POST", words[2], None),
+            "host" => self.request(stream(1), "GET", "/ok", Some(words[2])),
+            "burst" => return self.burst(number(1)),
             "bytes" => return self.read_until(stream(1), |it| it.bytes >= number(2)),
             "end" => return self.read_until(stream(1), |it| it.end.is_some()),
             "window" => self.send(WINDOW_UPDATE, 0, stream(1), &(number(2) as u32).to_be_bytes()),
@@ -167,8 +183,8 @@ impl Lab {
         self.client.write_all(&frame).expect("the connection is open");
     }
 
-    fn request(&mut self, stream: u32, method: &str, path: &str) {
-        let frame = headers(stream, method, path);
+    fn request(&mut self, stream: u32, method: &str, path: &str, host: Option<&str>) {
+        let frame = headers(stream, method, path, host);
         self.client.write_all(&frame).expect("the connection is open");
         self.streams.insert(stream, Seen::new());
     }
@@ -247,10 +263,31 @@ impl Lab {
         }
     }
 
+    fn burst(&mut self, count: usize) -> String {
+        let streams = (0..count as u32).map(|it| 2 * it + 1);
+        let frames = streams.clone().flat_map(|it| headers(it, "GET", "/late", None));
+        self.client.write_all(&frames.collect::<Vec<_>>()).expect("the connection is open");
+        self.streams.extend(streams.map(|it| (it, Seen::new())));
+        loop {
+            let mut ends = BTreeMap::new();
+            for end in self.streams.values().filter_map(|it| it.end.clone()) {
+                *ends.entry(end).or_insert(0) += 1;
+            }
+            let ended = ends.values().sum::<usize>();
+            if ended == count {
+                return ends.iter().map(|(end, it)| format!("{it} streams: {end}\n")).collect();
+            }
+            if ended >= count - STREAMS_MAX {
+                self.backend.reads.store(true, Relaxed);
+            }
+            assert!(self.read_frame(), "no more frames");
+        }
+    }
+
     fn rapid(&mut self, count: usize, path: &str) -> String {
         let both = |stream| {
             let cancel = frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
-            [headers(stream, "GET", path), cancel].concat()
+            [headers(stream, "GET", path, None), cancel].concat()
         };
         let frames = (0..count as u32).flat_map(|it| both(2 * it + 1)).collect::<Vec<_>>();
         // The proxy may close before it has all of them.
@@ -275,11 +312,13 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A request without body, or the head of one with a body if the method is POST.
-fn headers(stream: u32, method: &str, path: &str) -> Vec<u8> {
+fn headers(stream: u32, method: &str, path: &str, host: Option<&str>) -> Vec<u8> {
     let fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "a")];
+    let fields = fields.into_iter().chain(host.map(|it| ("host", it)));
     // Literals without a table: a zero, then name and value, each after its length.
     let text = |it: &str| [&[it.len() as u8], it.as_bytes()].concat();
     let block = fields.map(|(name, value)| [vec![0], text(name), text(value)].concat());
+    let block = block.collect::<Vec<_>>();
     let end = if method == "GET" { END_STREAM } else { 0 };
     frame(HEADERS, END_HEADERS | end, stream, &block.concat())
 }

@@ -24,7 +24,8 @@ use crate::engine::pool::{Pool, Pooled};
 use crate::engine::upstream::Attempts;
 use crate::server::clock::Clock;
 use crate::server::forward::CoreBuffer;
-use crate::server::tls::ServerStream;
+use crate::server::tls::{ServerStream, UpstreamTls};
+use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::Exchange;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -51,6 +52,10 @@ pub struct Workspace<C> {
     pub done: Done,
 }
 
+/// Those of an upstream. Each kind of TLS has its own: a server that one location trusts without
+/// asking may be nobody's for another one, and after a reload.
+type Pools = Vec<(Option<UpstreamTls>, Pool<ServerStream>)>;
+
 /// What belongs to one core.
 pub struct HttpCore<C> {
     /// For reads of all connections.
@@ -60,8 +65,8 @@ pub struct HttpCore<C> {
     /// The time since the start.
     pub clock: Clock,
     stock: RefCell<Vec<Box<Workspace<C>>>>,
-    /// By [`pool_id`].
-    pools: RefCell<Vec<Option<Pool<ServerStream>>>>,
+    /// By the number of the upstream.
+    pools: RefCell<Vec<Pools>>,
     connections: Cell<u64>,
     /// Added for the next connection: the number of cores.
     stride: u64,
@@ -117,16 +122,13 @@ impl<C: Default> HttpCore<C> {
     }
 
     /// Takes an idle connection to a server that has not closed it.
-    pub fn take_connection(
-        &self,
-        route: &Route,
-        lease: &crate::server::upstream::Lease,
-    ) -> Option<Pooled<ServerStream>> {
+    pub fn take_connection(&self, route: &Route, lease: &Lease) -> Option<Pooled<ServerStream>> {
         if route.pool.capacity == 0 {
             return None;
         }
         let mut pools = self.pools.borrow_mut();
-        let pool = pools.get_mut(pool_id(route))?.as_mut()?;
+        let mut pools = pools.get_mut(route.upstream.id())?.iter_mut();
+        let (_, pool) = pools.find(|it| it.0 == route.tls)?;
         loop {
             let mut pooled = pool.take(lease.id())?;
             if is_quiet(&mut pooled.connection) {
@@ -141,11 +143,16 @@ impl<C: Default> HttpCore<C> {
             return;
         }
         let mut pools = self.pools.borrow_mut();
-        let id = pool_id(route);
+        let id = route.upstream.id();
         if pools.len() <= id {
-            pools.resize_with(id + 1, || None);
+            pools.resize_with(id + 1, Vec::new);
         }
-        let pool = pools[id].get_or_insert_with(|| Pool::new(route.pool));
+        let index = pools[id].iter().position(|it| it.0 == route.tls).unwrap_or_else(|| {
+            pools[id].push((route.tls.clone(), Pool::new(route.pool)));
+            pools[id].len() - 1
+        });
+        let pool = &mut pools[id][index].1;
+        pool.limits = route.pool;
         drop(pool.put(pooled, self.clock.now_ms()));
     }
 
@@ -153,15 +160,12 @@ impl<C: Default> HttpCore<C> {
     /// second.
     pub fn expire_connections(&self) {
         let now_ms = self.clock.now_ms();
-        for pool in self.pools.borrow_mut().iter_mut().flatten() {
-            pool.expire(now_ms, is_quiet);
+        for pools in self.pools.borrow_mut().iter_mut() {
+            pools.iter_mut().for_each(|it| it.1.expire(now_ms, is_quiet));
+            // After a reload others with TLS take their place.
+            pools.retain(|it| it.0.is_none() || !it.1.is_empty());
         }
     }
-}
-
-/// An upstream has a pool for plain connections, and one for those with TLS.
-fn pool_id(route: &Route) -> usize {
-    route.upstream.id() * 2 + usize::from(route.tls.is_some())
 }
 
 /// Returns true if an idle connection is open and has sent nothing. Costs no system call unless
@@ -176,4 +180,73 @@ fn is_quiet(connection: &mut ServerStream) -> bool {
 /// Milliseconds since 1970.
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::http::Settings;
+    use crate::engine::peer::PeerParams;
+    use crate::engine::pool::PoolLimits;
+    use crate::engine::upstream::{ServerConfig, UpstreamConfig};
+    use crate::server::http::route::Retry;
+    use crate::server::tls::of_upstream;
+    use crate::server::upstream::SharedUpstream;
+    use crate::wire::http1::exchange::BodyLimits;
+    use minikit::sync::Arc;
+    use std::time::Duration;
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn a_connection_is_for_routes_with_the_same_tls_and_limits_follow_the_configuration() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let server = ServerConfig {
+            name: "a".to_owned(),
+            address: address.to_string().as_str().into(),
+            params: PeerParams::default(),
+            backup: false,
+            resolve: false,
+        };
+        let upstream = Arc::new(SharedUpstream::new("a", &UpstreamConfig::new(vec![server])));
+        let tls = || {
+            let config = of_upstream(&Settings::default()).expect("no certificates to read");
+            Some(UpstreamTls::new(&config, &Settings::default(), "a.example"))
+        };
+        let route = |tls, capacity| Route {
+            upstream: Arc::clone(&upstream),
+            tls,
+            pool: PoolLimits { capacity, ..PoolLimits::default() },
+            connect_timeout: Duration::MAX,
+            send_timeout: Duration::MAX,
+            read_timeout: Duration::MAX,
+            response_head_max: 4096,
+            body: BodyLimits::default(),
+            retry: Retry::default(),
+        };
+        let (clock, mut attempts) = (Clock::new(), Attempts::default());
+        let lease = Lease::pick(&upstream, &mut attempts, clock, None).expect("one server");
+        let core = HttpCore::<()>::new(clock, 0, 1);
+        let put = async |route: &Route| {
+            let stream = TcpStream::connect(address).await.expect("it listens");
+            let pooled = Pooled::new(lease.id(), ServerStream::Plain(stream), 0);
+            core.put_connection(route, pooled);
+        };
+        let takes = |route: &Route| core.take_connection(route, &lease).is_some();
+
+        // Two locations, or one before and after a reload: only one may verify the certificate.
+        let routes = [route(tls(), 2), route(tls(), 2), route(None, 2)];
+        for index in 0..3 {
+            put(&routes[index]).await;
+            let taken = routes.each_ref().map(takes);
+            assert_eq!(taken.iter().position(|it| *it), Some(index));
+            assert_eq!(taken.iter().filter(|it| **it).count(), 1);
+        }
+
+        // A reload from `keepalive 2` to `keepalive 1`.
+        let smaller = route(None, 1);
+        put(&smaller).await;
+        put(&smaller).await;
+        assert!(takes(&smaller) && !takes(&smaller));
+    }
 }

@@ -23,7 +23,7 @@
 //! send 64 KiB of body per stream that nobody has taken                       it waits
 //! send heads of 32 KiB in any number of CONTINUATION frames                  431, or GOAWAY
 //! open and reset streams faster than their tasks end: twice 128 of them      GOAWAY
-//! have 20 resets of ours, and 20 streams that it reset unseen                GOAWAY
+//! have 128 resets of ours, and 20 streams that it reset unseen               GOAWAY
 //! ```
 //!
 //! Capacity is given back when the exchange takes the bytes, which it does only while its buffer
@@ -44,7 +44,6 @@ use http::header::{
 };
 use http::{Method, Request, Response, StatusCode};
 use minikit::server::Shutdown;
-use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -82,24 +81,24 @@ pub async fn serve(
         .max_send_buffer_size(WINDOW_BYTES as usize)
         .max_concurrent_reset_streams(RESETS_MAX)
         .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(Some(RESETS_MAX))
+        .max_local_error_reset_streams(Some(STREAMS_MAX as usize))
         .reset_stream_duration(Duration::from_secs(1));
     let handshake = tokio::time::timeout(idle, builder.handshake::<_, Bytes>(io));
     let Ok(Ok(mut connection)) = handshake.await else { return };
 
-    let tasks = Rc::new(Cell::new(0));
+    // Each stream has a share of it until its task has ended.
+    let tasks = Rc::new(());
     let mut requested = pin!(shutdown.requested());
     let (mut requests, mut is_ending) = (0, false);
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
             () = tokio::time::sleep(idle) => {
-                // One more round for a client that does not answer the GOAWAY.
-                if is_ending && tasks.get() == 0 {
-                    return;
-                }
-                if tasks.get() == 0 {
-                    end(&mut connection, &mut is_ending);
+                match (Rc::strong_count(&tasks), is_ending) {
+                    // One more round for a client that does not answer the GOAWAY.
+                    (1, true) => return,
+                    (1, false) => end(&mut connection, &mut is_ending),
+                    _ => {}
                 }
                 continue;
             }
@@ -109,13 +108,13 @@ pub async fn serve(
             }
         };
         let Some(Ok((request, respond))) = accepted else { return };
-        if tasks.get() >= TASKS_MAX {
+        if Rc::strong_count(&tasks) > TASKS_MAX {
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             continue;
         }
 
         requests += 1;
-        start(Http2Stream::new(request, respond, TaskCount::new(&tasks)), requests);
+        start(Http2Stream::new(request, respond, Rc::clone(&tasks)), requests);
         if requests >= requests_max {
             end(&mut connection, &mut is_ending);
         }
@@ -129,22 +128,6 @@ fn end<T: Endpoint>(connection: &mut Connection<T, Bytes>, is_ending: &mut bool)
     }
 }
 
-/// Counts a task until it is dropped.
-struct TaskCount(Rc<Cell<usize>>);
-
-impl TaskCount {
-    fn new(tasks: &Rc<Cell<usize>>) -> TaskCount {
-        tasks.set(tasks.get() + 1);
-        TaskCount(Rc::clone(tasks))
-    }
-}
-
-impl Drop for TaskCount {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
 /// A stream, as a connection that carries one exchange of HTTP/1.1.
 pub struct Http2Stream {
     /// Of the request, not yet read.
@@ -155,7 +138,7 @@ pub struct Http2Stream {
     encoder: Encoder,
     is_head: bool,
     output: Output,
-    _task: TaskCount,
+    _task: Rc<()>,
 }
 
 /// The state of the response.
@@ -169,7 +152,7 @@ enum Output {
 }
 
 impl Http2Stream {
-    fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, task: TaskCount) -> Self {
+    fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, task: Rc<()>) -> Self {
         let (parts, body) = request.into_parts();
         let has_length = parts.headers.contains_key(CONTENT_LENGTH);
         let framing = match body.is_end_stream() {
@@ -235,8 +218,8 @@ fn request_head(parts: &http::request::Parts, framing: Framing) -> Vec<u8> {
     }
     for (name, value) in &parts.headers {
         let is_left_out = match *name {
-            // `:authority` is what counts.
-            HOST => parts.uri.authority().is_some(),
+            // Another one than `:authority` is a second `Host`, which is refused.
+            HOST => parts.uri.authority().is_some_and(|it| it.as_str() == value),
             CONTENT_LENGTH => framing == Framing::None,
             COOKIE | EXPECT => true,
             _ => false,
@@ -263,7 +246,10 @@ fn response_of(head: &ResponseHead) -> Result<Response<()>, http::Error> {
     let mut headers = HeaderMap::new();
     for header in head.end_to_end() {
         let name = HeaderName::from_bytes(header.name)?;
-        headers.append(name, HeaderValue::from_bytes(header.value)?);
+        // Not known in HTTP/1.1 and passed on there; `h2` refuses a response that has it.
+        if name != "proxy-connection" {
+            headers.append(name, HeaderValue::from_bytes(header.value)?);
+        }
     }
     if let ResponseFraming::Framed(Framing::Length(length))
     | ResponseFraming::Omitted(Some(length)) = head.framing()

@@ -132,7 +132,7 @@ pub(super) async fn forward<S: HttpService, IO: Endpoint>(
     route: &Route,
 ) -> Result<Forwarded, Ended> {
     let earlier = workspace.done.attempts.len();
-    Proxy { connection, route, earlier }.forward(workspace).await
+    Proxy { connection, route, earlier, started_ms: 0, explains: false }.forward(workspace).await
 }
 
 /// A request on its way.
@@ -141,6 +141,10 @@ struct Proxy<'a, 'b, S: HttpService, IO> {
     route: &'a Route,
     /// Attempts before an error page has led here.
     earlier: usize,
+    /// When the first attempt could begin.
+    started_ms: u64,
+    /// The client is told why.
+    explains: bool,
 }
 
 impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
@@ -160,12 +164,12 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         // Of the servers that an error page leads to, none was tried.
         attempts.clear(self.connection.core.next_random());
         service.balance_key(exchange, client, context, attempts.key());
-        let explains = service.explains(exchange, context);
+        self.explains = service.explains(exchange, context);
+        self.started_ms = self.connection.core.clock.now_ms();
 
-        let started_ms = self.connection.core.clock.now_ms();
         loop {
             let Workspace { attempts, done, .. } = &mut *workspace;
-            let explained = explains.then_some(&mut done.explained);
+            let explained = self.explains.then_some(&mut done.explained);
             let clock = self.connection.core.clock;
             let Some(mut lease) = Lease::pick(&self.route.upstream, attempts, clock, explained)
             else {
@@ -197,18 +201,8 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             }
 
             // For a status it was decided when the status was seen.
-            let elapsed_ms = self.connection.core.clock.now_ms() - started_ms;
-            let decision = match failure {
-                Failure::Status(_) => Ok(()),
-                _ => self.begin_retry(workspace, failure, is_sent, elapsed_ms),
-            };
-            if explains {
-                workspace.done.explained.push(match decision {
-                    Ok(()) => format!("retried: {}", failure.reason()),
-                    Err(reason) => format!("{}; not retried: {reason}", failure.reason()),
-                });
-            }
-            if decision.is_err() {
+            let is_decided = matches!(failure, Failure::Status(_));
+            if !is_decided && !self.begin_retry(workspace, failure, is_sent) {
                 return Ok(Forwarded::Failed(failure.status()));
             }
         }
@@ -324,11 +318,11 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                 let scratch = &self.connection.core.scratch;
                 match poll_read(cx, connection, scratch, &mut exchange.from_upstream) {
                     Poll::Ready(Ok(1..)) => {
-                        match exchange.parse_response(self.route.response_head_max) {
-                            Ok(true) => return Poll::Ready(Ok(())),
-                            Ok(false) => progress = true,
-                            Err(_) => return Poll::Ready(Err(Failure::InvalidHeader)),
+                        let parsed = exchange.parse_response(self.route.response_head_max);
+                        if parsed.map_err(|_| Failure::InvalidHeader)? {
+                            return Poll::Ready(Ok(()));
                         }
+                        progress = true;
                     }
                     Poll::Ready(_) => return Poll::Ready(Err(Failure::Error)),
                     Poll::Pending => {}
@@ -376,16 +370,25 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         let flushed = Pin::new(&mut upstream.pooled.connection).poll_flush(cx);
         upstream.is_write_broken |= matches!(flushed, Poll::Ready(Err(_)));
 
+        Ok(self.poll_client(cx, exchange)? || progress)
+    }
+
+    /// Reads more of the client, and notices if it goes away. Returns true if something has come.
+    fn poll_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<bool, Failure> {
         // What comes after the body is the next request, and waits within a limit.
-        if exchange.wants_client() || exchange.from_client.len() < BUFFER_BYTES {
-            let into = &mut exchange.from_client;
-            match poll_read(cx, &mut self.connection.stream, &self.connection.core.scratch, into) {
-                Poll::Ready(Ok(1..)) => progress = true,
-                Poll::Ready(_) => return Err(Failure::Client),
-                Poll::Pending => {}
-            }
+        if !exchange.wants_client() && exchange.from_client.len() >= BUFFER_BYTES {
+            return Ok(false);
         }
-        Ok(progress)
+        let (stream, into) = (&mut self.connection.stream, &mut exchange.from_client);
+        match poll_read(cx, stream, &self.connection.core.scratch, into) {
+            Poll::Ready(Ok(1..)) => Ok(true),
+            Poll::Ready(_) => Err(Failure::Client),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// Passes the response on, from its head to its end, and keeps the server's connection if it
@@ -534,45 +537,56 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                 }
 
                 if progress {
-                    let to_client = !exchange.to_client.is_empty();
-                    let waits = if to_client {
-                        self.connection.limits.send
-                    } else {
-                        self.route.read_timeout
+                    let waits = match exchange.to_client.is_empty() {
+                        true => self.route.read_timeout,
+                        false => self.connection.limits.send,
                     };
                     self.connection.deadline.set(waits);
-                } else {
-                    return self.connection.deadline.poll(cx).map(|()| Err(Ended::Cut));
+                    continue;
                 }
+                // A client that has gone must not hold a server that has nothing to say.
+                while self.poll_client(cx, exchange).map_err(|_| Ended::ByClient)? {}
+                return self.connection.deadline.poll(cx).map(|()| Err(Ended::Cut));
             }
         })
         .await
     }
 
     /// The status of the response if it counts as a failure and another server can be tried.
-    fn is_next_status(&self, workspace: &Workspace<S::Context>, is_sent: bool) -> Option<u16> {
+    fn is_next_status(&self, workspace: &mut Workspace<S::Context>, is_sent: bool) -> Option<u16> {
         let status = workspace.exchange.response.status();
-        if !self.route.retry.statuses.contains(&status) {
-            return None;
-        }
-        let elapsed_ms = self.connection.core.clock.now_ms() - self.connection.client.began_ms;
-        let decision = self.begin_retry(workspace, Failure::Status(status), is_sent, elapsed_ms);
-        decision.is_ok().then_some(status)
+        let is_failure = self.route.retry.statuses.contains(&status);
+        let is_next = is_failure && self.begin_retry(workspace, Failure::Status(status), is_sent);
+        is_next.then_some(status)
     }
 
-    /// Another attempt is to follow this failure, which may cost a retry of the budget.
-    ///
-    /// # Errors
-    /// If it must not; the error says why.
+    /// Decides and explains if another attempt follows this failure. Returns true if so, which may
+    /// cost a retry of the budget.
     fn begin_retry(
+        &self,
+        workspace: &mut Workspace<S::Context>,
+        failure: Failure,
+        is_sent: bool,
+    ) -> bool {
+        let decision = self.check_retry(workspace, failure, is_sent);
+        if self.explains {
+            workspace.done.explained.push(match decision {
+                Ok(()) => format!("retried: {}", failure.reason()),
+                Err(reason) => format!("{}; not retried: {reason}", failure.reason()),
+            });
+        }
+        decision.is_ok()
+    }
+
+    fn check_retry(
         &self,
         workspace: &Workspace<S::Context>,
         failure: Failure,
         is_sent: bool,
-        elapsed_ms: u64,
     ) -> Result<(), &'static str> {
         let Workspace { exchange, attempts, .. } = workspace;
         let retry = &self.route.retry;
+        let elapsed_ms = self.connection.core.clock.now_ms() - self.started_ms;
         if !exchange.is_replayable() {
             return Err("the body is no longer held");
         }
