@@ -213,10 +213,8 @@ impl<S: Server> Task<S> {
         let (position, complete, base) = self.files.rotate(self.server.log())?;
         self.server.log().publish(position);
         let mut command = self.server.rewriter();
-        command
-            .arg(&self.folder)
-            .arg(unfinished(&base))
-            .args(complete.iter().map(|file| &file.name));
+        command.arg(&self.folder).arg(unfinished(&base));
+        command.args(complete.iter().map(|file| &file.name));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         tracing::info!("Background append only file rewriting started by pid {}", child.id());
         Ok(Rewrite { child, complete, base })

@@ -41,7 +41,7 @@ pub struct Log {
     durable: AtomicU64,
     /// The start of the current write or sync, in Unix milliseconds; 0 if there is none.
     pub busy_since_ms: AtomicI64,
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Vec<(u64, Waker)>>,
     /// The last error when writing the file.
     pub failure: Mutex<String>,
     /// Set by `BGREWRITEAOF`, until the rewrite has ended.
@@ -186,11 +186,13 @@ impl Log {
     pub fn poll_durable(&self, position: u64, context: &Context<'_>) -> Poll<()> {
         // Check under the lock, so that a later `publish` finds the waker.
         let mut waiting = self.waiting.lock();
-        if self.durable.load(Ordering::Acquire) >= position {
-            return Poll::Ready(());
+        let durable = self.durable.load(Ordering::Acquire);
+        if durable < position {
+            waiting.push((position, context.waker().clone()));
+            return Poll::Pending;
         }
-        waiting.push(context.waker().clone());
-        Poll::Pending
+        waiting.extract_if(.., |it| it.0 <= durable).for_each(|it| it.1.wake());
+        Poll::Ready(())
     }
 
     /// Returns true if replies wait.
@@ -198,11 +200,12 @@ impl Log {
         !self.waiting.lock().is_empty()
     }
 
-    /// Stores the position up to which the log is durable, and wakes the waiting connections.
+    /// Stores the position up to which the log is durable, and wakes a connection that waits. That
+    /// wakes the others: from its core it takes no system call. If it ended, the next round does.
     pub fn publish(&self, position: u64) {
         self.durable.store(position, Ordering::Release);
-        let waiting = take(&mut *self.waiting.lock());
-        waiting.into_iter().for_each(Waker::wake);
+        let mut waiting = self.waiting.lock();
+        waiting.extract_if(.., |it| it.0 <= position).take(1).for_each(|it| it.1.wake());
     }
 }
 
