@@ -41,6 +41,8 @@ pub struct IndexScan {
     pub selectivity: f64,
     /// Operators of the conditions that are bounds.
     pub bounds: f64,
+    /// Times that the index is entered: once for each value of a list.
+    pub scans: f64,
     /// Operators of the others.
     pub operators: f64,
     /// How much the order of the index is that of the rows.
@@ -53,14 +55,18 @@ impl IndexScan {
     /// What reading the entries costs, and before the first one (`btcostestimate` and
     /// `hashcostestimate`).
     pub fn entries(&self) -> Cost {
-        let fetched = (self.tuples * self.selectivity).round().max(1.0);
-        let index_pages = (self.selectivity * self.index_pages).ceil().max(1.0);
+        let fetched = (self.tuples * self.selectivity / self.scans).round().max(1.0) * self.scans;
+        let index_pages = (self.selectivity / self.scans * self.index_pages).ceil().max(1.0);
+        // What one scan has read the next one finds in memory.
+        let all = index_pages * self.scans;
+        let index_pages = if self.scans > 1.0 { pages_fetched(all, self.index_pages) } else { all };
         // The way down: a comparison for each halving, and some work for each page.
         let halvings = if self.tuples > 1.0 { self.tuples.log2().ceil() } else { 0.0 };
         let descent =
             self.height.map_or(0.0, |it| halvings * OPERATOR + (it + 1.0) * 50.0 * OPERATOR);
-        let total =
-            index_pages * RANDOM_PAGE + fetched * (INDEX_TUPLE + self.bounds * OPERATOR) + descent;
+        let total = index_pages * RANDOM_PAGE
+            + fetched * (INDEX_TUPLE + self.bounds * OPERATOR)
+            + descent * self.scans;
         Cost { startup: descent, total, rows: fetched, width: 0.0 }
     }
 

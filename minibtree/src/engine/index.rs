@@ -17,13 +17,14 @@
 //!
 //! [`Database::index`]: super::Database::index
 
-use super::access::{Conflict, Direction, ENTRY_MAX, IndexFile, KeyRange};
+use super::access::{Conflict, Direction, ENTRY_MAX, IndexFile};
 use super::btree::{self, IndexScan, NaiveSearch, NodeSummary};
 use super::hash::{self, BucketSummary, Directory};
 use super::heap::Heap;
 use super::txn::System;
 use super::{Error, Result, Snapshot, Transaction};
 use crate::format::{PageHeader, PageKind, RelationId, Tid};
+use minibtree_key_range::KeyRange;
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -38,13 +38,14 @@ mod pool;
 mod txn;
 mod wal;
 
-pub use access::{Direction, IndexEntry, KeyRange};
+pub use access::{Direction, IndexEntry};
 pub use btree::{IndexScan, NaiveSearch, NodeSummary};
 pub use database::{Database, Options, Vacuumed};
 pub use error::{Error, Result};
 pub use hash::BucketSummary;
 pub use heap::{Changed, Heap, HeapScan, LongValues, Row};
 pub use index::Index;
+pub use minibtree_key_range::KeyRange;
 pub use pool::buffer_usage;
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
 pub use wal::Wal;

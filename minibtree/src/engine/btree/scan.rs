@@ -17,9 +17,10 @@
 use super::node::{self, SearchKey};
 use super::search::read_leaf;
 use crate::engine::access::IndexFile;
-use crate::engine::access::{Direction, ENTRY_MAX, Found, IndexEntry, KeyRange};
+use crate::engine::access::{Direction, ENTRY_MAX, Found, IndexEntry};
 use crate::engine::{Error, Result, Snapshot};
 use crate::format::{PageBytes, Tid};
+use minibtree_key_range::KeyRange;
 use std::sync::Arc;
 
 /// A scan of an index.

@@ -6,7 +6,7 @@
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
-use super::open::{Rows, given};
+use super::open::Rows;
 use crate::engine::{Direction, HeapScan, KeyRange, buffer_usage};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
@@ -16,6 +16,7 @@ use crate::sql::tree::SetFunction;
 use crate::sql::values::{Type, Value, array, key};
 use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The TID of a row as a value.
@@ -63,11 +64,12 @@ pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<B
         unreachable!("an index scan")
     };
     let definition = &scanned.table.indexes[*index];
-    let range = key_range(&scanned.table, definition, bounds, &context, outer)?;
-    let Some(range) = range else { return Ok(given(Vec::new())) };
+    let mut ranges = key_ranges(&scanned.table, definition, bounds, &context, outer)?;
     let direction = if *is_backward { Direction::Backward } else { Direction::Forward };
-    let snapshot = context.execution.snapshot.clone();
-    let mut entries = definition.index.scan(snapshot, range, direction);
+    if *is_backward {
+        ranges.reverse();
+    }
+    let (mut ranges, mut entries) = (ranges.into_iter(), None);
     let (outer, mut bytes) = (outer.to_vec(), Vec::new());
 
     Ok(Box::new(move || {
@@ -77,7 +79,16 @@ pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<B
         let (heap, snapshot) = (&scanned.table.heap, &context.execution.snapshot);
         loop {
             context.execution.interrupt.check()?;
-            let Some(entry) = entries.next()? else { return Ok(None) };
+            let Some(current) = &mut entries else {
+                let Some(range) = ranges.next() else { return Ok(None) };
+                let index = &scanned.table.indexes[*index].index;
+                entries = Some(index.scan(Arc::clone(snapshot), range, direction));
+                continue;
+            };
+            let Some(entry) = current.next()? else {
+                entries = None;
+                continue;
+            };
             let mut row = if *is_only && heap.is_all_visible(entry.tid) {
                 covered(scanned, &scanned.table.indexes[*index], entry.key, entry.payload)?
             } else {
@@ -132,7 +143,7 @@ pub fn bitmap_of(node: &Node, context: &Context) -> Result<Vec<Tid>> {
     let (mut tids, mut count) = (Vec::new(), 0);
     if let Kind::BitmapIndexScan { scanned, index, bounds, .. } = &node.kind {
         let definition = &scanned.table.indexes[*index];
-        if let Some(range) = key_range(&scanned.table, definition, bounds, context, &[])? {
+        for range in key_ranges(&scanned.table, definition, bounds, context, &[])? {
             let snapshot = context.execution.snapshot.clone();
             let mut entries = definition.index.scan(snapshot, range, Direction::Forward);
             while let Some(entry) = entries.next()? {
@@ -181,33 +192,43 @@ fn covered(scanned: &Scanned, index: &TableIndex, mut key: &[u8], payload: &[u8]
     Ok(values)
 }
 
-/// The part of an index within bounds; `None` if no row can be in it.
-fn key_range(
+/// The parts of an index within bounds, in its order. None of them meets another.
+fn key_ranges(
     table: &Table,
     index: &TableIndex,
     bounds: &Bounds,
     context: &Context,
     outer: &[Value],
-) -> Result<Option<KeyRange>> {
-    let mut prefix = Vec::new();
-    for (expr, column) in bounds.equal.iter().zip(&index.columns) {
-        let value = evaluate(expr, context, outer)?;
-        if !matches!(place(&value, table.type_of(index, column)), Place::Within) {
-            return Ok(None);
+) -> Result<Vec<KeyRange>> {
+    // What keys begin with: each combination of values for the first columns.
+    let mut prefixes = vec![Vec::new()];
+    for (exprs, column) in bounds.equal.iter().zip(&index.columns) {
+        let (order, shorter) = (table.order_of(index, column), std::mem::take(&mut prefixes));
+        for expr in exprs {
+            let value = evaluate(expr, context, outer)?;
+            if matches!(place(&value, order.base), Place::Within) {
+                for mut prefix in shorter.iter().cloned() {
+                    key::append(order, &value, &mut prefix);
+                    prefixes.push(prefix);
+                }
+            }
         }
-        key::append(table.order_of(index, column), &value, &mut prefix);
     }
-    let mut range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
-    let Some(column) = index.columns.get(bounds.equal.len()) else { return Ok(Some(range)) };
+    prefixes.sort_unstable();
+    prefixes.dedup();
+
+    let mut limits = Vec::new();
     for (bound, is_lower) in [(&bounds.lower, true), (&bounds.upper, false)] {
         let Some((expr, included)) = bound else { continue };
-        let bound = (evaluate(expr, context, outer)?, *included, is_lower);
-        match bounded(table.order_of(index, column), &prefix, bound, range) {
-            None => return Ok(None),
-            Some(smaller) => range = smaller,
-        }
+        limits.push((evaluate(expr, context, outer)?, *included, is_lower));
     }
-    Ok(Some(range))
+    let order = index.columns.get(bounds.equal.len()).map(|it| table.order_of(index, it));
+    let range = |prefix: Vec<u8>| {
+        let all = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
+        let Some(order) = order else { return Some(all) };
+        limits.iter().try_fold(all, |range, limit| bounded(order, &prefix, limit, range))
+    };
+    Ok(prefixes.into_iter().filter_map(range).collect())
 }
 
 /// Where a value is beside the values that a column can have.
@@ -233,18 +254,18 @@ fn place(value: &Value, base: Type) -> Place {
 fn bounded(
     order: key::Order,
     prefix: &[u8],
-    (value, included, is_lower): (Value, bool, bool),
+    (value, included, is_lower): &(Value, bool, bool),
     range: KeyRange,
 ) -> Option<KeyRange> {
-    match (place(&value, order.base), is_lower) {
+    match (place(value, order.base), *is_lower) {
         (Place::Null, _) | (Place::Above, true) | (Place::Below, false) => return None,
         (Place::Below, true) | (Place::Above, false) => return Some(range),
         (Place::Within, _) => {}
     }
     let mut key = prefix.to_vec();
-    key::append(order, &value, &mut key);
+    key::append(order, value, &mut key);
     // In a descending column the large values come first.
-    Some(match (is_lower != order.descending, included) {
+    Some(match (*is_lower != order.descending, *included) {
         (true, true) => range.at_least(&key),
         (true, false) => range.after(&key),
         (false, true) => range.up_to(&key),

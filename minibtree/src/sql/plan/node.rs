@@ -44,8 +44,8 @@ pub struct Scanned {
 /// The part of an index that is read: equal to values in its first columns, then a range of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// Values of the first columns.
-    pub equal: Vec<Expr>,
+    /// Values of the first columns; several: any of them will do.
+    pub equal: Vec<Vec<Expr>>,
     /// The least value of the next column, and whether it is included.
     pub lower: Option<(Expr, bool)>,
     /// The greatest value of the next column, and whether it is included.

@@ -6,7 +6,7 @@
 //! bounds   equal: [1], lower: 5 excluded      c = 2 is a filter: b is not fixed
 //! ```
 //!
-//! A hash index is a way only if its column equals something.
+//! A hash index is a way only if its column equals something, and `a IN (1, 2)` are two look-ups.
 //!
 //! PostgreSQL's `indxpath.c`.
 
@@ -75,7 +75,7 @@ impl Wanted<'_> {
     /// Reads the table page by page.
     pub fn seq_scan(&self, conditions: &[Expr]) -> Path {
         let rows = self.rows_of(conditions);
-        let operators = conditions.len() as f64;
+        let operators = operators(conditions);
         let cost = cost::seq_scan(self.pages, self.rows, operators, rows, self.bytes());
         let filter = Expr::all(conditions.to_vec());
         Path { cost, kind: Kind::SeqScan { scanned: self.scanned(), filter } }
@@ -116,7 +116,7 @@ impl Wanted<'_> {
             .collect();
 
         let is_only = !is_hash && !self.needs_tid && self.covers(definition);
-        let operators = rest.len() as f64;
+        let operators = operators(&rest);
         let scan = IndexScan { is_only, operators, ..self.entries(index, &bounds, &bounding) };
         let unknown = rest.iter().filter(|it| predicate != Some(it)).cloned();
         let filtered = self.known.all(&unknown.collect::<Vec<_>>());
@@ -140,7 +140,9 @@ impl Wanted<'_> {
         let mut found = bounding.to_vec();
         let predicate = self.computed.get(index).and_then(|it| it.predicate.clone());
         found.extend(predicate.filter(|it| !bounding.contains(it)));
-        let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
+        let scans = bounds.equal.iter().map(|it| it.len() as f64).product();
+        let is_whole = bounds.equal.len() == definition.columns.len();
+        let is_one = definition.is_unique && is_whole && scans == 1.0;
         let one = 1.0 / self.rows.max(1.0);
         let height = || f64::from(definition.index.height().unwrap_or(1).saturating_sub(1));
         IndexScan {
@@ -150,6 +152,7 @@ impl Wanted<'_> {
             height: (!is_hash).then(height),
             selectivity: if is_one { one } else { self.known.all(&found) },
             bounds: bounding.len() as f64,
+            scans,
             operators: 0.0,
             correlation: if is_hash { 0.0 } else { self.correlation(definition) },
             is_only: false,
@@ -159,7 +162,7 @@ impl Wanted<'_> {
     /// Reads the rows that one or several indexes lead to in the order of their pages.
     pub fn bitmap_scan(&self, conditions: &[Expr]) -> Option<Path> {
         let bitmap = self.best_bitmap(conditions, conditions)?;
-        let cost = self.cost_of(&bitmap, conditions.len());
+        let cost = self.cost_of(&bitmap, conditions);
         let cost = Cost { rows: self.rows_of(conditions), width: self.bytes(), ..cost };
         let rest = conditions.iter().filter(|it| !bitmap.recheck.contains(it)).cloned();
         let (filter, recheck) = (Expr::all(rest.collect()), Expr::all(bitmap.recheck));
@@ -177,7 +180,7 @@ impl Wanted<'_> {
         found.sort_by(|a, b| a.total.total_cmp(&b.total));
 
         // Each as the first one, and with it those of the others that make it cheaper.
-        let price = |it: &Bitmap| self.cost_of(it, all.len()).total;
+        let price = |it: &Bitmap| self.cost_of(it, all).total;
         let add = |best: Bitmap, other: &Bitmap| {
             if other.recheck.iter().any(|it| best.recheck.contains(it)) {
                 return best;
@@ -240,8 +243,9 @@ impl Wanted<'_> {
         Bitmap { node, total: cost.total, recheck }
     }
 
-    fn cost_of(&self, bitmap: &Bitmap, operators: usize) -> Cost {
-        cost::bitmap_scan(bitmap.total, bitmap.node.cost.rows, self.pages, operators as f64)
+    fn cost_of(&self, bitmap: &Bitmap, conditions: &[Expr]) -> Cost {
+        let rows = bitmap.node.cost.rows;
+        cost::bitmap_scan(bitmap.total, rows, self.pages, operators(conditions))
     }
 
     /// Returns which way an index is to be read for its rows to come in an order, if it has it.
@@ -315,23 +319,24 @@ impl Wanted<'_> {
             let is_key = |it: &Expr| self.is_key(index, column, it);
             let found =
                 conditions.iter().chain(parameters).enumerate().filter_map(|(number, it)| {
-                    let (comparison, value) = bound_on(it, &is_key, base, &own)?;
-                    Some((number, comparison, value))
+                    let (comparison, values) = bound_on(it, &is_key, base, &own)?;
+                    Some((number, comparison, values))
                 });
-            let found: Vec<(usize, Comparison, Expr)> = found.collect();
-            if let Some((number, _, value)) = found.iter().find(|it| it.1 == Comparison::Eq) {
-                bounds.equal.push(value.clone());
+            let can_be = |it: &(_, _, Vec<Expr>)| it.2.len() == 1 || !definition.index.is_hash();
+            let found: Vec<(usize, Comparison, Vec<Expr>)> = found.filter(can_be).collect();
+            if let Some((number, _, values)) = found.iter().find(|it| it.1 == Comparison::Eq) {
+                bounds.equal.push(values.clone());
                 used.push(*number);
                 continue;
             }
-            for (number, comparison, value) in found {
+            for (number, comparison, mut values) in found {
                 let is_included = matches!(comparison, Comparison::Le | Comparison::Ge);
                 let side = match comparison {
                     Comparison::Lt | Comparison::Le => &mut bounds.upper,
                     _ => &mut bounds.lower,
                 };
                 if side.is_none() {
-                    *side = Some((value, is_included));
+                    *side = values.pop().map(|value| (value, is_included));
                     used.push(number);
                 }
             }
@@ -364,23 +369,40 @@ fn is_exact(base: Type) -> bool {
     !matches!(base, Type::Numeric | Type::Float4 | Type::Float8 | Type::Bpchar)
 }
 
+/// Operators that conditions cost for each row. A list is gone through to its middle, or hashed if
+/// it is long (`cost_qual_eval_walker`).
+fn operators(conditions: &[Expr]) -> f64 {
+    let operators = |it: &Expr| match it {
+        Expr::InList(_, list, _) if list.len() < 9 => list.len() as f64 / 2.0,
+        Expr::InList(..) => 2.0,
+        _ => 1.0,
+    };
+    conditions.iter().map(operators).sum()
+}
+
 /// What a condition says about a column of an index: how it compares with a value that does not
-/// depend on the table.
+/// depend on the table, or that it equals any of several.
 fn bound_on(
     condition: &Expr,
     is_key: &dyn Fn(&Expr) -> bool,
     base: Type,
     own: &std::ops::Range<usize>,
-) -> Option<(Comparison, Expr)> {
-    let Expr::Compare(comparison, left, right, _) = condition else { return None };
+) -> Option<(Comparison, Vec<Expr>)> {
     let is_value = |expr: &Expr| {
         let is_own = expr.positions().iter().any(|it| own.contains(it));
         !is_own && is_stable(expr) && is_same_kind(expr.base(), base)
     };
-    match comparison {
-        Comparison::Ne => None,
-        _ if is_key(left) && is_value(right) => Some((*comparison, (**right).clone())),
-        _ if is_key(right) && is_value(left) => Some((comparison.swapped(), (**left).clone())),
+    match condition {
+        Expr::InList(value, list, _) if is_key(value) && list.iter().all(is_value) => {
+            Some((Comparison::Eq, list.clone()))
+        }
+        Expr::Compare(Comparison::Ne, ..) => None,
+        Expr::Compare(comparison, left, right, _) if is_key(left) && is_value(right) => {
+            Some((*comparison, vec![(**right).clone()]))
+        }
+        Expr::Compare(comparison, left, right, _) if is_key(right) && is_value(left) => {
+            Some((comparison.swapped(), vec![(**left).clone()]))
+        }
         _ => None,
     }
 }
