@@ -52,7 +52,7 @@ use minibtree_types::error;
 use minibtree_types::error::SqlError;
 use minikit::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use minikit::sync::{Condvar, Mutex, MutexGuard};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -253,15 +253,15 @@ impl<K: Key> Locks<K> {
     ) -> Result<bool, Error> {
         let owner = waiter.owner;
         let mut table = self.table.lock();
-        if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
+        let entry = table.entries.entry(key).or_insert_with(|| {
+            self.rows.fetch_add(usize::from(key.is_row()), Ordering::AcqRel);
+            Entry::default()
+        });
+        if entry.holds(owner, mode) {
             return Ok(false);
-        }
-        if !table.entries.contains_key(&key) && key.is_row() {
-            self.rows.fetch_add(1, Ordering::AcqRel);
         }
 
         // A request that makes a held lock stronger goes first: it waits for holders anyway.
-        let entry = table.entries.entry(key).or_default();
         let is_upgrade = entry.holders.iter().any(|(holder, _)| *holder == owner);
         let must_queue = !is_upgrade && entry.queue.iter().any(|it| it.mode.conflicts(mode));
         if !must_queue && entry.conflicting(owner, mode).next().is_none() {
@@ -312,12 +312,10 @@ impl<K: Key> Locks<K> {
     }
 
     fn forget_if_unused(&self, table: &mut Table<K>, key: K) {
-        let is_unused = |entry: &Entry| entry.holders.is_empty() && entry.queue.is_empty();
-        if table.entries.get(&key).is_some_and(is_unused) {
-            table.entries.remove(&key);
-            if key.is_row() {
-                self.rows.fetch_sub(1, Ordering::AcqRel);
-            }
+        let hash_map::Entry::Occupied(entry) = table.entries.entry(key) else { return };
+        if entry.get().holders.is_empty() && entry.get().queue.is_empty() {
+            entry.remove();
+            self.rows.fetch_sub(usize::from(key.is_row()), Ordering::AcqRel);
         }
     }
 }
