@@ -84,8 +84,8 @@ pub fn root_of(page: &PageBytes, block: u32, slot: u16) -> u16 {
     roots.find(|root| chain(page, block, *root).contains(&slot)).unwrap_or(slot)
 }
 
-/// Adds a version. Returns its slot, or `None` if the page has no room.
-pub fn add(page: &mut PageMut, header: &TupleHeader, row: &[u8]) -> Option<u16> {
+/// Adds a version with an encoded header. Returns its slot, or `None` if the page has no room.
+pub fn add(page: &mut PageMut, header: &[u8; TupleHeader::SIZE], row: &[u8]) -> Option<u16> {
     if PageHeader::kind.get(&page[..]) == PageKind::New as u8 {
         let is_overflow = page.relation() == page.relation().overflow();
         page.initialize(if is_overflow { PageKind::Overflow } else { PageKind::Heap }, 0);
@@ -104,7 +104,7 @@ pub fn add(page: &mut PageMut, header: &TupleHeader, row: &[u8]) -> Option<u16> 
     let length = TupleHeader::SIZE + row.len();
     let offset = usize::from(upper).checked_sub(length).filter(|it| *it >= new_lower.into())?;
 
-    page.put(offset, &header.encode());
+    page.put(offset, header);
     page.put(offset + TupleHeader::SIZE, row);
     set_item(page, slot, Item::Normal { offset, length });
     let [a, b] = new_lower.to_le_bytes();
@@ -158,22 +158,24 @@ pub fn is_seen_by_all(system: &System, header: &TupleHeader, horizon: Xid) -> Re
 /// others unused. Returns true if anything was removed.
 pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> {
     let block = page.block();
-    let mut dead = Vec::new();
-    let mut roots = Vec::new();
-    let mut loose = Vec::new();
+    let (mut dead, mut roots, mut loose) = (Vec::new(), Vec::new(), Vec::new());
+    // Most rows of a page were inserted by the same transaction, whose end is looked up once.
+    let mut committed = 0;
     for (slot, item) in items(page) {
-        let header = tuple(page, slot).map(|(header, _)| header);
-        if let Some(header) = &header
-            && is_dead(system, header, horizon)?
-        {
+        let Some((header, _)) = tuple(page, slot) else {
+            roots.extend(matches!(item, Item::Redirect { .. }).then_some(slot));
+            continue;
+        };
+        let is_heap_only = header.flags & HEAP_ONLY != 0;
+        if header.xmin == committed && header.xmax == 0 && !is_heap_only {
+            continue;
+        }
+        if is_dead(system, &header, horizon)? {
             dead.push(slot);
+        } else if Xid(header.xmin) < horizon {
+            committed = header.xmin;
         }
-        match header {
-            Some(header) if header.flags & HEAP_ONLY != 0 => loose.push(slot),
-            Some(_) => roots.push(slot),
-            None if matches!(item, Item::Redirect { .. }) => roots.push(slot),
-            None => {}
-        }
+        if is_heap_only { loose.push(slot) } else { roots.push(slot) }
     }
     if dead.is_empty() {
         return Ok(false);

@@ -88,14 +88,15 @@ impl CommitLog {
         Ok(RelationId(next))
     }
 
-    /// Returns true if the transaction committed. One that still runs may have set its bit
-    /// already: ask first if it runs.
-    pub fn is_committed(&self, pool: &Pool, xid: Xid) -> Result<bool> {
-        let (block, byte, bit) = place(xid);
+    /// The bits of sixteen transactions, this one and its neighbors. One that still runs may have
+    /// set its bit already: ask first if it runs.
+    pub fn bits(&self, pool: &Pool, xid: Xid) -> Result<u16> {
+        let (block, byte, _) = place(Xid(xid.0 & !15));
         if block >= self.relation.blocks() {
-            return Ok(false);
+            return Ok(0);
         }
-        Ok(pool.read(&self.relation, block)?[byte] & bit != 0)
+        let page = pool.read(&self.relation, block)?;
+        Ok(u16::from_le_bytes([page[byte], page[byte + 1]]))
     }
 
     /// Marks transactions as committed, all with one record. Returns its end.

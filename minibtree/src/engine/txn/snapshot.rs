@@ -49,8 +49,9 @@ pub struct Snapshot {
     /// The number of the statement in its transaction.
     command: u32,
     inserted: Arc<Inserted>,
-    /// The last transaction that was found to be committed: most rows of a bulk load have the same.
-    last_committed: AtomicU64,
+    /// Sixteen bits of the commit log, and in front of them which ones: the transaction id / 16.
+    /// Most rows of a bulk load have one transaction, the versions of a hot row neighboring ones.
+    known: AtomicU64,
 }
 
 impl Snapshot {
@@ -62,8 +63,8 @@ impl Snapshot {
         command: u32,
         inserted: Arc<Inserted>,
     ) -> Snapshot {
-        let last_committed = AtomicU64::new(0);
-        Snapshot { system, moment, own, command, inserted, last_committed }
+        let known = AtomicU64::new(u64::MAX);
+        Snapshot { system, moment, own, command, inserted, known }
     }
 
     pub(super) fn moment(&self) -> &Arc<Moment> {
@@ -84,24 +85,23 @@ impl Snapshot {
         header: &TupleHeader,
     ) -> Result<bool> {
         let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
+        // The old versions of a hot row need this look only.
+        let is_own_delete = self.own.contains(&xmax);
+        if xmax != Xid::NONE && !is_own_delete && self.sees_commit_of(xmax)? {
+            return Ok(false);
+        }
+
         if self.own.contains(&xmin) {
             // The field holds the deleting statement if there is one.
-            let known = match xmax {
-                Xid::NONE => None,
-                _ => self.inserted.lock().get(&(relation, tid)).copied(),
-            };
+            let known = || self.inserted.lock().get(&(relation, tid)).copied();
+            let known = (xmax != Xid::NONE).then(known).flatten();
             if known.unwrap_or(header.command) >= self.command {
                 return Ok(false);
             }
         } else if !self.sees_commit_of(xmin)? {
             return Ok(false);
         }
-
-        Ok(match xmax {
-            Xid::NONE => true,
-            _ if self.own.contains(&xmax) => header.command >= self.command,
-            _ => !self.sees_commit_of(xmax)?,
-        })
+        Ok(!is_own_delete || header.command >= self.command)
     }
 
     /// Returns true if the transaction had committed when the snapshot was taken.
@@ -110,14 +110,15 @@ impl Snapshot {
         if xid >= *xmax || (xid >= *xmin && active.binary_search(&xid).is_ok()) {
             return Ok(false);
         }
-        if self.last_committed.load(Ordering::Relaxed) == xid.0 {
-            return Ok(true);
+
+        // Bits of transactions that had ended do not change any more.
+        let mut known = self.known.load(Ordering::Relaxed);
+        if known >> 16 != xid.0 >> 4 {
+            known =
+                xid.0 >> 4 << 16 | u64::from(self.system.commit_log.bits(&self.system.pool, xid)?);
+            self.known.store(known, Ordering::Relaxed);
         }
-        let is_committed = self.system.is_committed(xid)?;
-        if is_committed {
-            self.last_committed.store(xid.0, Ordering::Relaxed);
-        }
-        Ok(is_committed)
+        Ok(known >> (xid.0 & 15) & 1 == 1)
     }
 }
 
