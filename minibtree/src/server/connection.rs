@@ -31,6 +31,8 @@ pub struct Connection<'a> {
     server: &'a Server,
     stream: BlockingStream,
     shutdown: Shutdown,
+    /// What one `read` fills.
+    buffer: Box<[u8]>,
     /// Bytes that were read and not handled.
     input: Vec<u8>,
     replies: Replies,
@@ -39,7 +41,8 @@ pub struct Connection<'a> {
 impl<'a> Connection<'a> {
     /// A connection that was just accepted.
     pub fn new(server: &'a Server, stream: BlockingStream, shutdown: Shutdown) -> Connection<'a> {
-        Connection { server, stream, shutdown, input: Vec::new(), replies: Replies::default() }
+        let (buffer, replies) = (vec![0; READ_BYTES].into(), Replies::default());
+        Connection { server, stream, shutdown, buffer, input: Vec::new(), replies }
     }
 
     /// Serves the client until either side closes.
@@ -220,15 +223,12 @@ impl<'a> Connection<'a> {
 
     /// Appends what the client has sent to the input. Returns false at the end.
     fn read(&mut self) -> io::Result<bool> {
-        let start = self.input.len();
-        self.input.resize(start + READ_BYTES, 0);
-        let buffer = &mut self.input[start..];
-        let read = match start {
-            0 => self.stream.read_or_shutdown(buffer),
-            _ => self.stream.read(buffer),
+        let count = match self.input.is_empty() {
+            true => self.stream.read_or_shutdown(&mut self.buffer)?,
+            false => self.stream.read(&mut self.buffer)?,
         };
-        self.input.truncate(start + read.as_ref().map_or(0, |count| *count));
-        read.map(|count| count > 0)
+        self.input.extend_from_slice(&self.buffer[..count]);
+        Ok(count > 0)
     }
 
     fn write(&mut self, session: &mut Session) -> io::Result<()> {
