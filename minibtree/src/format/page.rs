@@ -149,7 +149,7 @@ pub fn checksum(page: &PageBytes) -> u32 {
 
 /// Returns true if the page is as it was written, or was never written.
 pub fn is_intact(page: &PageBytes) -> bool {
-    PageHeader::checksum.get(page) == checksum(page) || page.iter().all(|byte| *byte == 0)
+    PageHeader::checksum.get(page) == checksum(page) || *page == [0; PAGE_SIZE]
 }
 
 /// A page of zeros. On the heap: the threads of connections have small stacks.

@@ -137,7 +137,7 @@ impl Heap {
         rows: &[impl AsRef<[u8]>],
     ) -> Result<Vec<Tid>> {
         rows.iter().try_for_each(|row| check_length(row.as_ref()))?;
-        let header = TupleHeader::inserted(transaction.xid()?, transaction.command, 0);
+        let header = TupleHeader::inserted(transaction.xid()?, transaction.command, 0).encode();
         let mut tids = Vec::with_capacity(rows.len());
         while let Some(row) = rows.get(tids.len()) {
             let (mut page, first) = self.add(None, &header, row.as_ref())?;
@@ -413,9 +413,9 @@ impl Heap {
 
         let flags = if keys_unchanged { HEAP_ONLY } else { 0 };
         let header = TupleHeader::inserted(xid, command, flags);
-        let mut slot = page::add(&mut page, &header, row);
+        let mut slot = page::add(&mut page, &header.encode(), row);
         if slot.is_none() && page::prune(&self.system, &mut page, self.system.horizon())? {
-            slot = page::add(&mut page, &header, row);
+            slot = page::add(&mut page, &header.encode(), row);
         }
 
         // No room: another page. It is not waited for, because its holder may wait for ours.
@@ -423,7 +423,7 @@ impl Heap {
             Some(slot) => (None, Tid { slot, ..tid }),
             None => {
                 let header = TupleHeader { flags: 0, ..header };
-                let (other, slot) = match self.add(Some(tid.block), &header, row) {
+                let (other, slot) = match self.add(Some(tid.block), &header.encode(), row) {
                     Ok(added) => added,
                     Err(error) => {
                         self.system.pool.log(&mut [page]);
@@ -451,7 +451,7 @@ impl Heap {
     fn add(
         &self,
         avoid: Option<u32>,
-        header: &TupleHeader,
+        header: &[u8; TupleHeader::SIZE],
         row: &[u8],
     ) -> Result<(PageMut<'_>, u16)> {
         let pool = &self.system.pool;

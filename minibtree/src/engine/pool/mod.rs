@@ -332,6 +332,13 @@ impl Pool {
     }
 }
 
+impl Drop for Pool {
+    /// Nothing is written any more when the database can be opened again.
+    fn drop(&mut self) {
+        self.wal.finish_flush();
+    }
+}
+
 impl Frame {
     fn touch(&self) {
         // Stored only if it changes: a page that everyone reads stays in every core's cache.

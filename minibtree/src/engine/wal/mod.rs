@@ -21,7 +21,8 @@
 //! ```
 //!
 //! Three commits, two syncs. No thread of its own does the flushing: at one client that would add
-//! two context switches to each commit.
+//! two context switches to each commit. Only megabytes that gather before a commit are flushed by
+//! a thread, as by PostgreSQL's `walwriter.c`.
 //!
 //! PostgreSQL does the same under `WALWriteLock` (`XLogFlush` and `LWLockAcquireOrWait` in
 //! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held for
@@ -35,12 +36,13 @@ use crate::format::wal::RecordHeader;
 use minibtree_segments::Segments;
 use minikit::storage::Disk;
 use minikit::sync::atomic::{AtomicU64, Ordering};
-use minikit::sync::{Condvar, Mutex};
+use minikit::sync::{Condvar, Mutex, MutexGuard, thread};
 use record::RecordBuilder;
 use std::sync::Arc;
 
-/// A buffer longer than this is flushed without a commit, so that a large transaction does not
-/// keep its whole log in memory.
+/// A buffer longer than this is flushed without a commit, by a thread.
+const BUFFER_LARGE: usize = 1 << 20;
+/// A transaction that is faster than the disk waits for it here, to bound the memory.
 const BUFFER_MAX: usize = 8 << 20;
 /// Longer records do not exist: a larger length is not a record.
 const RECORD_MAX: usize = 64 << 20;
@@ -138,33 +140,52 @@ impl Wal {
                 continue;
             }
 
-            // Take all that has been appended. Others append to a new buffer meanwhile.
             buffer.is_flushing = true;
-            let (start, end) = (buffer.start, buffer.end());
-            let mut bytes = std::mem::take(&mut buffer.spare);
-            std::mem::swap(&mut bytes, &mut buffer.bytes);
-            buffer.start = end;
-            drop(buffer);
-            let written = self.segments.lock().write(start.0, &bytes);
-
-            buffer = self.buffer.lock();
-            buffer.is_flushing = false;
-            bytes.clear();
-            buffer.spare = bytes;
-            match written {
-                Ok(()) => self.durable.store(end.0, Ordering::Release),
-                Err(error) => buffer.failure = Some(error.to_string()),
-            }
-            self.flushed.notify_all();
+            buffer = self.write(buffer);
         }
     }
 
-    /// Flushes if much has gathered. Call it without latches.
-    pub fn flush_if_large(&self) -> Result<()> {
-        let buffer = self.buffer.lock();
-        let (end, is_large) = (buffer.end(), buffer.bytes.len() > BUFFER_MAX);
+    /// Takes all that has been appended, and makes it durable. The caller has set `is_flushing`.
+    fn write<'a>(&'a self, mut buffer: MutexGuard<'a, Buffer>) -> MutexGuard<'a, Buffer> {
+        // Others append to a new buffer meanwhile.
+        let (start, end) = (buffer.start, buffer.end());
+        let mut bytes = std::mem::take(&mut buffer.spare);
+        std::mem::swap(&mut bytes, &mut buffer.bytes);
+        buffer.start = end;
         drop(buffer);
-        if is_large { self.flush(end) } else { Ok(()) }
+        let written = self.segments.lock().write(start.0, &bytes);
+
+        buffer = self.buffer.lock();
+        buffer.is_flushing = false;
+        bytes.clear();
+        buffer.spare = bytes;
+        match written {
+            Ok(()) => self.durable.store(end.0, Ordering::Release),
+            Err(error) => buffer.failure = Some(error.to_string()),
+        }
+        self.flushed.notify_all();
+        buffer
+    }
+
+    /// Has the log flushed if much has gathered. Call it without latches.
+    pub fn flush_if_large(self: &Arc<Wal>) -> Result<()> {
+        let mut buffer = self.buffer.lock();
+        let (end, length) = (buffer.end(), buffer.bytes.len());
+        if length > BUFFER_LARGE && !buffer.is_flushing && buffer.failure.is_none() {
+            let wal = Arc::clone(self);
+            let flush = move || drop(wal.write(wal.buffer.lock()));
+            buffer.is_flushing = thread::Builder::new().spawn(flush).is_ok();
+        }
+        drop(buffer);
+        if length > BUFFER_MAX { self.flush(end) } else { Ok(()) }
+    }
+
+    /// Waits for the thread that flushes, if there is one.
+    pub fn finish_flush(&self) {
+        let mut buffer = self.buffer.lock();
+        while buffer.is_flushing {
+            buffer = self.flushed.wait(buffer);
+        }
     }
 
     /// Lets recovery begin here once the next checkpoint is complete: from now on, the first
@@ -200,4 +221,34 @@ fn read(segments: &mut Segments, position: Lsn) -> Result<Option<Vec<u8>>> {
     record.resize(length, 0);
     segments.read(position.0, &mut record)?;
     Ok(record::is_intact(&record, position).then_some(record))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use minikit::storage::{SimulatedDisk, Survivors};
+
+    #[test]
+    fn megabytes_become_durable_without_a_commit() {
+        const RECORDS: usize = 2 * BUFFER_LARGE / RecordHeader::SIZE;
+
+        let disk = SimulatedDisk::new(1);
+        let open = || Wal::open(Arc::new(disk.clone()), 16 << 20, Lsn(0)).expect("readable");
+        let wal = Arc::new(open());
+        wal.recover(|_, _| Ok(())).expect("nothing to recover");
+        for _ in 0..RECORDS {
+            wal.append(|_| {});
+        }
+        wal.flush_if_large().expect("the disk works");
+        wal.finish_flush();
+
+        disk.crash_with(Survivors::None);
+        let mut found = 0;
+        let counted = open().recover(|_, _| {
+            found += 1;
+            Ok(())
+        });
+        counted.expect("readable");
+        assert_eq!(found, RECORDS);
+    }
 }

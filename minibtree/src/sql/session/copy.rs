@@ -3,7 +3,7 @@
 //! ```
 //! use minibtree::sql::session::copy_fields as fields;
 //!
-//! let line = fields(b"1\t\\N\ta\\tb\t")?;
+//! let line = fields(b"1\t\\N\ta\\tb\t")?.collect::<Result<Vec<_>, _>>()?;
 //! assert_eq!(line, [Some("1".into()), None, Some("a\tb".into()), Some("".into())]);
 //! # Ok::<(), minibtree::wire::SqlError>(())
 //! ```
@@ -15,9 +15,8 @@ use crate::engine::Transaction;
 use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, ForeignKey, Table};
-use crate::sql::execute::Insertion;
-use crate::sql::tree::Write;
-use crate::sql::values::{ColumnType, Value};
+use crate::sql::execute::{Context, Insertion};
+use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -47,14 +46,15 @@ impl CopyIn {
         catalog: &Catalog,
         table: Arc<Table>,
         columns: &[String],
-        insertion: impl FnOnce(Write, Vec<(ForeignKey, Arc<Table>)>) -> Insertion,
+        context: Context,
     ) -> Result<CopyIn> {
         let positions = target_columns(&table, columns)?;
         let mut binder = Binder::new(catalog, &[]);
         let parent =
             |key: &ForeignKey| Some((key.clone(), catalog.by_oid(RelationId(key.parent))?.clone()));
         let write = insert_write(&mut binder, &table, &positions)?;
-        let insertion = insertion(write, table.foreign_keys.iter().filter_map(parent).collect());
+        let parents = table.foreign_keys.iter().filter_map(parent).collect();
+        let insertion = Insertion::new(write, parents, context);
         Ok(CopyIn { table, positions, insertion, partial: Vec::new(), lines: 0, has_ended: false })
     }
 
@@ -69,7 +69,7 @@ impl CopyIn {
     /// `22P04` for a line with too few or too many values, and what a bad value is.
     pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<()> {
         let mut rest = data;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, next) = (&rest[..end], &rest[end + 1..]);
             rest = next;
             if self.partial.is_empty() {
@@ -114,21 +114,19 @@ impl CopyIn {
     }
 
     fn values(&self, line: &[u8]) -> Result<Vec<Value>> {
-        let fields = fields(line)?;
-        if fields.len() > self.positions.len() {
+        let mut fields = fields(line)?;
+        if line.iter().filter(|byte| **byte == b'\t').count() >= self.positions.len() {
             return Err(error!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"));
         }
 
         let mut values = vec![Value::Null; self.table.columns.len()];
-        for (index, position) in self.positions.iter().enumerate() {
+        for position in &self.positions {
             let column = &self.table.columns[*position];
-            let field = fields.get(index).ok_or_else(|| {
+            let field = fields.next().ok_or_else(|| {
                 error!(BAD_COPY_FILE_FORMAT, "missing data for column \"{}\"", column.name)
             })?;
-            if let Some(text) = field {
-                let ColumnType { base, .. } = column.column_type;
-                values[*position] = column.column_type.fit(base.parse(text)?)?;
-            }
+            let Some(text) = field? else { continue };
+            values[*position] = column.column_type.fit(column.column_type.base.parse(&text)?)?;
         }
         Ok(values)
     }
@@ -137,45 +135,42 @@ impl CopyIn {
 /// The values of a line; `None` is NULL.
 ///
 /// # Errors
-/// `22021` if a value is not UTF-8 or contains a zero byte.
-pub fn fields(line: &[u8]) -> Result<Vec<Option<Cow<'_, str>>>> {
-    let is_tab = |byte: &u8| *byte == b'\t';
-    line.split(is_tab)
-        .map(|field| if field == b"\\N" { Ok(None) } else { unescape(field).map(Some) })
-        .collect()
+/// `22021` if the line is not text; for a value, `0A000` if its escape is not supported.
+pub fn fields(line: &[u8]) -> Result<impl Iterator<Item = Result<Option<Cow<'_, str>>>>> {
+    let line = std::str::from_utf8(line).ok().filter(|line| !line.contains('\0'));
+    let line = line.ok_or_else(|| {
+        error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
+    })?;
+    let field = |field| if field == "\\N" { Ok(None) } else { unescape(field).map(Some) };
+    Ok(line.split('\t').map(field))
 }
 
-fn unescape(field: &[u8]) -> Result<Cow<'_, str>> {
-    let refused =
-        || error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"");
-    if field.contains(&0) {
-        return Err(refused());
+fn unescape(field: &str) -> Result<Cow<'_, str>> {
+    if !field.contains('\\') {
+        return Ok(Cow::Borrowed(field));
     }
-    if !field.contains(&b'\\') {
-        return std::str::from_utf8(field).map(Cow::Borrowed).map_err(|_| refused());
-    }
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.iter().copied();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'\\' => match rest.next() {
-                Some(b'b') => 8,
-                Some(b'f') => 12,
-                Some(b'n') => b'\n',
-                Some(b'r') => b'\r',
-                Some(b't') => b'\t',
-                Some(b'v') => 11,
-                Some(b'0'..=b'7' | b'x') => {
+    let mut text = String::with_capacity(field.len());
+    let mut rest = field.chars();
+    while let Some(character) = rest.next() {
+        text.push(match character {
+            '\\' => match rest.next() {
+                Some('b') => '\x08',
+                Some('f') => '\x0c',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('v') => '\x0b',
+                Some('0'..='7' | 'x') => {
                     return Err(SqlError::unsupported("a numeric escape in COPY data"));
                 }
                 Some(other) => other,
                 // PostgreSQL takes the tab or line end after it as data.
                 None => return Err(SqlError::unsupported("an escaped tab or line end")),
             },
-            byte => byte,
+            character => character,
         });
     }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| refused())
+    Ok(Cow::Owned(text))
 }
 
 #[cfg(test)]
@@ -184,14 +179,15 @@ mod tests {
 
     #[test]
     fn an_escaped_n_is_a_line_feed_and_a_capital_n_is_null() {
-        let fields = fields(b"\\n\t\\N\t\\\\N").expect("valid");
+        let fields = fields(b"\\n\t\\N\t\\\\N").expect("valid").collect::<Result<Vec<_>>>();
+        let fields = fields.expect("no unsupported escapes");
         assert_eq!(fields, [Some("\n".into()), None, Some("\\N".into())]);
     }
 
     #[test]
     fn bytes_that_are_no_text_are_refused() {
         for line in [&b"\xff"[..], b"a\0b"] {
-            let error = fields(line).expect_err("no text");
+            let error = fields(line).err().expect("no text");
             assert_eq!(error.code, code::CHARACTER_NOT_IN_REPERTOIRE);
         }
     }

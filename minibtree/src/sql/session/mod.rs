@@ -35,7 +35,7 @@ mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES, Version};
 use super::define;
-use super::execute::{Context, Cursor, Insertion};
+use super::execute::{Context, Cursor};
 use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
@@ -101,7 +101,7 @@ pub struct Session {
     statements: HashMap<String, Rc<Prepared>>,
     portals: HashMap<String, Portal>,
     work: Option<Work>,
-    copy: Option<CopyIn>,
+    copy: Option<Box<CopyIn>>,
     /// After an error in the extended protocol, messages up to Sync are ignored.
     is_skipping: bool,
     /// What the replies tell becomes durable here.
@@ -965,11 +965,9 @@ impl Session {
             }
         };
         let context = self.context(&Rc::default(), Vec::new())?;
-        let copy = CopyIn::new(&self.catalog, table, &copy.columns, |write, parents| {
-            Insertion::new(write, parents, context)
-        })?;
+        let copy = CopyIn::new(&self.catalog, table, &copy.columns, context)?;
         out.copy_in(copy.columns());
-        self.copy = Some(copy);
+        self.copy = Some(Box::new(copy));
         Ok(())
     }
 

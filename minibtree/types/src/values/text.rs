@@ -11,6 +11,7 @@ use super::{Type, Value, array, datetime, numeric};
 use crate::error::{Result, SqlError, code};
 use minibtree_datetime::{date_text, timestamp_text};
 use std::io::Write;
+use std::num::IntErrorKind::{Empty, InvalidDigit};
 
 /// Reads a value.
 pub fn parse(base: Type, text: &str) -> Result<Value> {
@@ -22,17 +23,14 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
         let text = format!("value \"{text}\" is out of range for type {}", base.name());
         SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text)
     };
-    let trimmed = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let trimmed = text.trim_matches(|it| matches!(it, ' ' | '\t'..='\r'));
     Ok(match base {
         Type::Bool => Value::Bool(bool_of(trimmed).ok_or_else(malformed)?),
-        it if it.is_integer() || it.is_oid() => {
-            let digits = trimmed.strip_prefix(['-', '+']).unwrap_or(trimmed);
-            if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
-                return Err(malformed());
-            }
-            let number = trimmed.parse::<i64>().ok().filter(|it| base.holds(*it));
-            Value::Int(number.ok_or_else(out_of_range)?)
-        }
+        it if it.is_integer() || it.is_oid() => match trimmed.parse::<i64>() {
+            Ok(number) if base.holds(number) => Value::Int(number),
+            Err(error) if matches!(error.kind(), Empty | InvalidDigit) => return Err(malformed()),
+            Ok(_) | Err(_) => return Err(out_of_range()),
+        },
         Type::Float4 | Type::Float8 => {
             let number = float_of(trimmed).ok_or_else(malformed)?;
             let number = if base == Type::Float4 { f64::from(number as f32) } else { number };

@@ -337,7 +337,10 @@ impl ColumnType {
             }
             text.truncate(cut);
         } else if self.base == Type::Bpchar {
-            text.push_str(&" ".repeat(limit - length));
+            let padded = text.len() + limit - length;
+            let mut bytes = text.into_bytes();
+            bytes.resize(padded, b' ');
+            return Ok(String::from_utf8(bytes).expect("spaces after text"));
         }
         Ok(text)
     }
