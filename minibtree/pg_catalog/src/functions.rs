@@ -8,8 +8,8 @@
 
 use crate::names::{constraint_definition, index_definition, number_of, object};
 use crate::objects::Objects;
-use minibtree_statement::pretty;
 use minibtree_functions::CatalogCall;
+use minibtree_statement::pretty;
 use minibtree_types::values::{Type, Value};
 
 /// What a function returns for these arguments, of which none is NULL.

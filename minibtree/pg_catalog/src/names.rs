@@ -9,10 +9,10 @@
 
 use crate::objects::{EXPRESSIONS, ForeignKey, Index, IndexColumn, Objects, Sequence, Table};
 use crate::relations::{Relation, relations};
+use minibtree_functions::quoted;
 use minibtree_statement::pretty;
 use minibtree_types::error;
 use minibtree_types::error::Result;
-use minibtree_functions::quoted;
 use minibtree_types::values::Type;
 
 /// The schemas.
