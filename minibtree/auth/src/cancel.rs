@@ -6,8 +6,8 @@
 //! connection 1   <- ERROR 57014 canceling statement due to user request
 //! ```
 //!
-//! PostgreSQL sends SIGINT to the process (`SendCancelRequest`, `procsignal.c`); here a flag is set
-//! that waits and loops look at.
+//! PostgreSQL sends SIGINT to the process (`SendCancelRequest`, `procsignal.c`). Here the request
+//! sets a flag that waits and loops check.
 
 use minibtree_locks::Interrupt;
 use minikit::sync::Mutex;
@@ -32,9 +32,9 @@ pub struct CancelKey<'a> {
     keys: &'a CancelKeys,
     /// The number of the connection.
     pub process: u32,
-    /// What a request has to know besides.
+    /// The secret that a cancel request must contain.
     pub secret: u32,
-    /// What a request sets.
+    /// The flag that a cancel request sets.
     pub interrupt: Interrupt,
 }
 
@@ -51,7 +51,7 @@ impl CancelKeys {
         CancelKey { keys: self, process, secret, interrupt }
     }
 
-    /// Cancels what a connection executes, if the secret is right.
+    /// Cancels the statement of a connection if the secret is correct.
     pub fn cancel(&self, process: u32, secret: u32) {
         let keys = self.keys.lock();
         if let Some((expected, interrupt)) = keys.sessions.get(&process)

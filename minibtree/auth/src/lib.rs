@@ -1,4 +1,4 @@
-//! Who a client is: its password before the session begins, and its key to cancel what it executes.
+//! Passwords that clients prove before a session begins, and keys to cancel their statements.
 //!
 //! | module | what it is | PostgreSQL's |
 //! |---|---|---|

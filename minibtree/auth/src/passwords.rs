@@ -21,16 +21,16 @@ use std::path::Path;
 /// The verifiers of all names; a name without one cannot connect.
 pub struct Passwords {
     verifiers: HashMap<String, Verifier>,
-    /// Stands in for a name that is not there, so that its exchange looks like any other.
+    /// Used for an unknown name, so that its exchange looks like any other.
     nobody: Verifier,
 }
 
 impl Passwords {
-    /// Reads a file with `name:password` lines. Empty lines and those that begin with `#` are left
-    /// out.
+    /// Reads a file with `name:password` lines. Skips empty lines and lines that begin with `#`.
+    /// Other lines need a colon.
     ///
     /// # Errors
-    /// If it cannot be read, or a line has no colon.
+    /// If the file cannot be read, or a line has no colon.
     pub fn read(path: &Path) -> io::Result<Passwords> {
         let mut verifiers = HashMap::new();
         let text = std::fs::read_to_string(path)?;

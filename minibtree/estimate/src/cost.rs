@@ -1,17 +1,17 @@
-//! What a node costs: PostgreSQL's formulas and constants (`costsize.c`).
+//! The cost of a plan node: PostgreSQL's formulas and constants (`costsize.c`).
 //!
 //! The unit is a page read in sequence. A page read out of sequence costs four, a row a hundredth.
 
-/// What a node is expected to cost, in units of a page that is read in sequence.
+/// The expected cost of a node, in units of one page read in sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Before the first row.
+    /// The cost before the first row.
     pub startup: f64,
-    /// Until the last row.
+    /// The cost until the last row.
     pub total: f64,
-    /// How many rows it returns.
+    /// The number of rows that the node returns.
     pub rows: f64,
-    /// Bytes of a row.
+    /// The width of a row in bytes.
     pub width: f64,
 }
 
@@ -45,9 +45,9 @@ pub struct IndexScan {
     pub scans: f64,
     /// Operators of the others.
     pub operators: f64,
-    /// How much the order of the index is that of the rows.
+    /// The correlation of the index order and the row order, from -1 to 1.
     pub correlation: f64,
-    /// The rows are not looked up in the table.
+    /// True for an index-only scan, which does not look the rows up in the table.
     pub is_only: bool,
 }
 
@@ -57,7 +57,7 @@ impl IndexScan {
     pub fn entries(&self) -> Cost {
         let fetched = (self.tuples * self.selectivity / self.scans).round().max(1.0) * self.scans;
         let index_pages = (self.selectivity / self.scans * self.index_pages).ceil().max(1.0);
-        // What one scan has read the next one finds in memory.
+        // Each scan after the first finds some of the pages in memory.
         let all = index_pages * self.scans;
         let index_pages = if self.scans > 1.0 { pages_fetched(all, self.index_pages) } else { all };
         // The way down: a comparison for each halving, and some work for each page.
@@ -87,12 +87,12 @@ impl IndexScan {
     }
 }
 
-/// What the bitmap of an index costs the node above, which returns so many rows of it.
+/// The cost of an index's bitmap to the node above, which returns `rows` rows of it.
 pub fn bitmap(index: Cost, rows: f64) -> f64 {
     index.total + 0.1 * OPERATOR * rows
 }
 
-/// Intersects or unites bitmaps that cost so much together, by merging them so many times.
+/// Intersects or unites bitmaps with `merges` merges. `inputs` is their total cost.
 pub fn merged_bitmaps(inputs: f64, merges: usize, rows: f64) -> Cost {
     let total = inputs + merges as f64 * 100.0 * OPERATOR;
     Cost { startup: total, total, rows, width: 0.0 }
@@ -110,7 +110,7 @@ pub fn bitmap_scan(bitmap: f64, fetched: f64, pages: f64, operators: f64) -> Cos
     Cost { startup: bitmap, total, rows: fetched, width: 0.0 }
 }
 
-/// How many different pages so many rows are on: Mackert and Lohman, for a cache that holds them.
+/// The number of different pages with these rows: Mackert and Lohman, for a cache that fits all.
 fn pages_fetched(tuples: f64, pages: f64) -> f64 {
     let pages = pages.max(1.0);
     (2.0 * pages * tuples / (2.0 * pages + tuples)).min(pages).ceil()

@@ -1,12 +1,12 @@
-//! What the planner knows by numbers: how many rows have a value, and what a step costs.
+//! The planner's numbers: how many rows have a value, and what a step costs.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`cost`] | what a node costs, in PostgreSQL's units |
-//! | `statistics` | what ANALYZE finds out about a column, and estimates from it |
+//! | `statistics` | the statistics that ANALYZE collects of a column, and estimates from them |
 //!
 //! This crate knows values, not tables or plans. minibtree's ANALYZE hands it a sample, and the
-//! planner asks it about each condition and each way to get at rows:
+//! planner asks it about each condition and each access path:
 //!
 //! ```
 //! use minibtree_estimate::{ColumnStatistics, cost};

@@ -1,5 +1,5 @@
-//! What is known about a column: what ANALYZE finds in a sample of its values, and how many rows a
-//! value stands for.
+//! Statistics of a column: ANALYZE computes them from a sample of its values, and the planner
+//! estimates from them how many rows have a value.
 //!
 //! ```text
 //! column    1 1 1 1 2 3 4 5 6 9          n = 10
@@ -21,18 +21,18 @@ use std::collections::HashMap;
 /// Most common values, and parts of a histogram: `default_statistics_target`.
 const TARGET: usize = 100;
 
-/// What is known about a column.
+/// The statistics of a column.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnStatistics {
-    /// The fraction of rows without a value.
+    /// The fraction of rows in which the column is NULL.
     pub null_fraction: f64,
-    /// How many different values there are.
+    /// The number of different values.
     pub distinct: f64,
     /// The most frequent values, with the fraction of rows that have them.
     pub common: Vec<(Value, f64)>,
     /// Values that divide the others into parts of equal size.
     pub histogram: Vec<Value>,
-    /// How much the order of the values is that of the rows: 1 is the same, -1 the reverse.
+    /// The correlation of value order and row order: 1 is the same order, -1 the reverse.
     pub correlation: f64,
 }
 
@@ -74,7 +74,7 @@ impl ColumnStatistics {
         }
     }
 
-    /// The fraction of rows that have a value, or one that is not known.
+    /// The fraction of rows equal to a value. `None` stands for a value not known yet.
     pub fn equal(&self, value: Option<&Value>) -> f64 {
         let known = 1.0 - self.null_fraction;
         let Some(value) = value else { return known / self.distinct.max(1.0) };
@@ -88,7 +88,7 @@ impl ColumnStatistics {
         (known - common).max(0.0) / others
     }
 
-    /// The fraction of rows with a smaller value; `None` if that is not known.
+    /// The fraction of rows with a smaller value; `None` if the statistics cannot tell.
     pub fn below(&self, value: &Value) -> Option<f64> {
         let mut below = 0.0;
         let mut rest = 1.0 - self.null_fraction;
@@ -124,7 +124,7 @@ fn same_kind(left: &Value, right: &Value) -> bool {
     std::mem::discriminant(left) == std::mem::discriminant(right)
 }
 
-/// Haas and Stokes' estimate, as PostgreSQL uses it: from how many values occur once.
+/// Haas and Stokes' estimate, as in PostgreSQL, from the number of values that occur once.
 fn estimate_distinct(counts: &HashMap<Vec<u8>, (usize, &Value)>, sampled: usize, rows: f64) -> f64 {
     let (d, n) = (counts.len() as f64, sampled as f64);
     let once = counts.values().filter(|it| it.0 == 1).count() as f64;
@@ -137,7 +137,7 @@ fn estimate_distinct(counts: &HashMap<Vec<u8>, (usize, &Value)>, sampled: usize,
     (n * d / (n - once + once * n / rows)).clamp(d, rows)
 }
 
-/// Values that are more frequent than an average one by a quarter.
+/// Values over a quarter more frequent than the average; all of them if they fit and repeat.
 fn most_common(
     counts: &HashMap<Vec<u8>, (usize, &Value)>,
     sampled: usize,
@@ -167,7 +167,7 @@ fn histogram(sorted: &[&Value], padded: bool) -> Vec<Value> {
     (0..=parts).map(|part| sorted[part * (sorted.len() - 1) / parts].clone()).collect()
 }
 
-/// Between the order of the values and that of their rows: Pearson's coefficient of the ranks.
+/// The correlation of value order and row order: Pearson's coefficient of the ranks.
 fn correlation(sorted: &[(u64, &Value)]) -> f64 {
     let n = sorted.len() as f64;
     if sorted.len() < 2 {

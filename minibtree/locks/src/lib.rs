@@ -1,7 +1,7 @@
-//! The lock table: who holds what, who waits, and who waits for each other.
+//! The lock table: which owners hold locks, which owners wait, and which ones form a deadlock.
 //!
-//! What a key is, the caller says ([`Key`]): minibtree locks rows, relations and transactions; a
-//! transaction holds its own id until it ends, so that others can wait for that. Nothing here is
+//! The caller defines the keys ([`Key`]): minibtree locks rows, relations and transactions. A
+//! transaction locks its own id until it ends, so that others can wait for its end. Nothing here is
 //! written to disk: after a crash no transaction is left that could hold a lock.
 //!
 //! Requests queue in the order of their arrival, and a request also waits for those in the queue
@@ -45,8 +45,8 @@
 //!
 //! PostgreSQL's `lock.c` and `deadlock.c`. There, a row lock is written into the tuple (`xmax`, and
 //! a "multixact" if several share it), so that memory does not grow with the number of locked
-//! rows. Ours are in memory; changed rows need no lock here, only those that somebody waits for or
-//! `SELECT FOR UPDATE` locked.
+//! rows. Ours are in memory. A changed row needs no lock here unless a transaction waits for it;
+//! `SELECT FOR UPDATE` always takes one.
 
 use minibtree_types::error;
 use minibtree_types::error::SqlError;
@@ -104,7 +104,7 @@ impl LockMode {
 /// What to do if a lock is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockWait {
-    /// Wait until it is, or the transaction is part of a deadlock.
+    /// Wait until the lock is free, or the wait ends with another [`Error`].
     Block,
     /// `NOWAIT` and `SKIP LOCKED`: return [`Error::NotAvailable`].
     Error,
@@ -113,16 +113,16 @@ pub enum LockWait {
 /// Why a lock was not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Others hold it, and the caller does not wait.
+    /// Another owner holds the lock, and the caller does not wait.
     NotAvailable,
-    /// The owner waits for one that waits for it.
+    /// The owner is part of a cycle of waiting owners.
     Deadlock {
-        /// The owners of the cycle, the own one first.
+        /// The owners of the cycle, beginning with the caller.
         cycle: Vec<Owner>,
     },
     /// [`Interrupt::cancel`] was called.
     Canceled,
-    /// The limit of the [`Waiter`] is over.
+    /// The wait took longer than the [`Waiter`] allows.
     TimedOut,
 }
 
@@ -180,16 +180,16 @@ pub type Owner = u64;
 
 /// A transaction that asks for locks, and how it waits for them.
 pub struct Waiter {
-    /// In whose name.
+    /// The owner of the locks.
     pub owner: Owner,
     /// Ends a wait.
     pub interrupt: Interrupt,
-    /// How long a wait may take; `None`: as long as it must. PostgreSQL's `lock_timeout`.
+    /// The longest wait, or `None` for no limit. PostgreSQL's `lock_timeout`.
     pub limit: Option<Duration>,
 }
 
 impl Waiter {
-    /// One that waits as long as it must.
+    /// A waiter without a time limit.
     pub fn new(owner: Owner) -> Waiter {
         Waiter { owner, interrupt: Interrupt::default(), limit: None }
     }
@@ -198,13 +198,13 @@ impl Waiter {
 /// The lock table.
 pub struct Locks<K> {
     table: Mutex<Table<K>>,
-    /// Rows in the table. While it is 0, nobody needs to look for a row lock.
+    /// The number of rows in the table. While it is 0, callers skip the check for row locks.
     rows: AtomicUsize,
 }
 
 struct Table<K> {
     entries: HashMap<K, Entry>,
-    /// What each waiting owner waits for.
+    /// The key that each waiting owner waits for.
     waiting: HashMap<Owner, K>,
 }
 
@@ -284,7 +284,7 @@ impl<K: Key> Locks<K> {
         result.map(|()| true)
     }
 
-    /// Returns true if others hold or wait for this row in a mode that conflicts with `mode`.
+    /// Returns true if another owner holds or awaits this row in a mode that conflicts with `mode`.
     pub fn is_row_locked(&self, owner: Owner, row: K, mode: LockMode) -> bool {
         let table = self.table.lock();
         table.entries.get(&row).is_some_and(|entry| {
@@ -299,7 +299,7 @@ impl<K: Key> Locks<K> {
         self.rows.load(Ordering::Acquire) > 0
     }
 
-    /// Releases keys, and grants them to those who are next.
+    /// Releases keys, and grants them to the next requests in their queues.
     pub fn release(&self, owner: Owner, keys: impl IntoIterator<Item = K>) {
         let mut table = self.table.lock();
         for key in keys {
@@ -339,7 +339,7 @@ fn wait_until_granted<'a, K: Key>(
     key: K,
     mode: LockMode,
 ) -> (MutexGuard<'a, Table<K>>, Result<(), Error>) {
-    // What is left is counted in waits that were slept through, so no clock is needed.
+    // The remaining time goes down by each full wait, so no clock is needed.
     let mut left = limit.unwrap_or(Duration::MAX);
     let result = loop {
         if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
@@ -398,7 +398,7 @@ impl<K: Key> Table<K> {
         false
     }
 
-    /// Those that an owner waits for: conflicting holders, and conflicting requests ahead of it.
+    /// The owners that an owner waits for: conflicting holders, and conflicting earlier requests.
     fn blockers(&self, owner: Owner) -> Vec<Owner> {
         let key = self.waiting.get(&owner);
         let Some(entry) = key.and_then(|key| self.entries.get(key)) else { return Vec::new() };

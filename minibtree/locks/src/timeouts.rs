@@ -1,4 +1,4 @@
-//! `statement_timeout`: cancels what runs too long, as a cancel request would.
+//! `statement_timeout`: cancels a statement that runs too long, as a cancel request would.
 //!
 //! ```text
 //! SET statement_timeout = 100      each statement from here on is armed for 100 ms
@@ -39,7 +39,7 @@ pub struct Armed {
 }
 
 impl Timeouts {
-    /// Sets the interrupt after this time, unless what is returned is dropped before.
+    /// Sets the interrupt after this time, unless the returned [`Armed`] is dropped earlier.
     pub fn arm(self: &Arc<Self>, after: Duration, interrupt: &Interrupt) -> Armed {
         let mut state = self.state.lock();
         state.last += 1;
@@ -49,7 +49,7 @@ impl Timeouts {
         Armed { timeouts: Arc::clone(self), key }
     }
 
-    /// Cancels what is late, until [`Timeouts::stop`].
+    /// Cancels statements whose deadline has passed, until [`Timeouts::stop`].
     pub fn serve(&self) {
         let mut state = self.state.lock();
         while !state.is_stopped {

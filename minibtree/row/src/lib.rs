@@ -19,8 +19,8 @@
 //!
 //! # What if a row does not fit a page?
 //!
-//! [`split`] takes its longest value out and leaves a [`Pointer`], until the rest fits. Where the
-//! value goes is the caller's business; a reader that does not need the column never asks for it:
+//! [`split`] replaces the longest value by a [`Pointer`], and repeats that until the row fits. The
+//! caller decides where the value is stored; a reader loads it only if it needs the column:
 //!
 //! ```
 //! # use minibtree_row::{self as row, Pointer};
@@ -52,23 +52,23 @@ use minibtree_types::values::{Type, Value};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// In place of a length: four bytes with the length follow. Only [`split`] reads such a row.
+/// In place of a length: the length follows in four bytes. Only [`split`] reads such a row.
 const WIDE: u16 = 0xfffe;
 /// In place of a length: a [`Pointer`] follows.
 const OUT_OF_LINE: u16 = 0xffff;
 
 minikit::layout! {
-    /// Where a value is that is not in its row.
+    /// The location and length of a value that is stored outside its row.
     pub struct Pointer = 10 bytes, LittleEndian {
         0..6  first:  [u8; 6], "the TID of its first piece";
         6..10 length: u32, "its bytes";
     }
 }
 
-/// Bytes that stay in a row for a value that was taken out.
+/// The bytes that a row keeps for a value that is stored outside.
 const POINTER_BYTES: usize = 2 + Pointer::SIZE;
 
-/// Appends the row with all of its values. `values` fit the types and their number.
+/// Appends the row with all of its values. `values` must match `types` in number and type.
 pub fn encode(types: &[Type], values: &[Value], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + types.len().div_ceil(8), 0);
@@ -100,8 +100,8 @@ fn append_varying(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// Takes the longest values out of a row until it has at most `limit` bytes, or nothing is left
-/// that would make it shorter. `store` gets the column and the bytes of each.
+/// Replaces the longest values by pointers until the row has at most `limit` bytes, or no pointer
+/// would make it shorter. Calls `store` with the column and the bytes of each value.
 ///
 /// # Errors
 /// Those of `store`; `XX001` if the bytes are not a row of these types.
@@ -137,7 +137,7 @@ pub fn split(
     Ok(row)
 }
 
-/// The columns of a row whose values are not in it.
+/// The columns whose values are stored outside the row.
 ///
 /// # Errors
 /// `XX001` if the bytes are not a row of these types.
@@ -160,8 +160,8 @@ pub fn decode(types: &[Type], bytes: &[u8]) -> Result<Vec<Value>> {
     Ok(values)
 }
 
-/// Reads the columns of a row that are needed into `values`, which holds NULLs. `load` gets the
-/// bytes of a value that is not in the row.
+/// Reads the needed columns of a row into `values`, which must hold NULLs. Calls `load` for the
+/// bytes of a value that is stored outside the row.
 ///
 /// # Errors
 /// Those of `load`; `XX001` if the bytes are not a row of these types.
@@ -198,7 +198,7 @@ enum Varying<'b> {
     There(Pointer),
 }
 
-/// A column that has one, and where in the row it is with its length.
+/// A column of varying width, and the range of the row with its length and value.
 struct Field<'b> {
     column: usize,
     at: Range<usize>,
@@ -221,8 +221,8 @@ fn varying_fields<'b>(types: &[Type], bytes: &'b [u8]) -> Result<Vec<Field<'b>>>
     Ok(fields)
 }
 
-/// Calls `each` with every column that is not NULL, and the bytes that begin with its value, which
-/// it takes off their front.
+/// Calls `each` with every column that is not NULL and the rest of the row. `each` must remove the
+/// column's value from the front of the rest.
 fn for_each_field<'b>(
     types: &[Type],
     bytes: &'b [u8],
@@ -237,7 +237,7 @@ fn for_each_field<'b>(
     Ok(())
 }
 
-/// The bytes of every value of a type; `None` if they vary.
+/// The width of a type in bytes; `None` if it varies.
 fn width(base: Type) -> Option<usize> {
     match base {
         Type::Float4 => Some(8),

@@ -1,10 +1,10 @@
 //! The files of the log: segments of equal length.
 //!
-//! A byte of the log at position `p` is in file `wal/{p / segment_bytes}`. A file grows by zeros a
-//! megabyte ahead of the log, so that most commits overwrite: a sync that also has to write a new
-//! length writes the file system's journal too. A longer flush, as of a COPY, needs no zeros.
+//! The byte at position `p` of the log is in file `wal/{p / segment_bytes}`. A file grows by zeros
+//! a megabyte ahead of the log, so that most commits overwrite bytes: if the file's length changes,
+//! a sync also writes the file system's journal. A long flush, as of COPY, skips the zeros.
 //!
-//! A checkpoint gives segments before it new names, as many as the log has needed between two
+//! A checkpoint renames old segments for future use, as many as the log has needed between two
 //! checkpoints, so that a busy log stops allocating (PostgreSQL's `RemoveOldXlogFiles` and
 //! `CheckPointDistanceEstimate`).
 //!
@@ -13,13 +13,13 @@
 //! after it                wal/..6  wal/..7  wal/..8      4 is now 7, 5 is 8
 //! ```
 //!
-//! What such a segment still holds is harmless: a record names its own position, and these name
-//! old ones. What a file does not have yet counts as zeros, and zeros are no record, so it does not
-//! matter which part of the growth a crash leaves.
+//! The old records in a renamed segment are harmless: a record contains its position, and theirs do
+//! not match. Bytes past the end of a file read as zeros, and zeros are no record, so a crash may
+//! leave any part of the growth.
 //!
 //! PostgreSQL fills each new segment with 16 MB of zeros (`wal_init_zero`). `fallocate` would save
-//! nothing: what it allocates is marked as unwritten, and the first sync of each part of it writes
-//! the journal.
+//! nothing: the file system marks the new blocks as unwritten, and the first sync of each part
+//! writes the journal.
 //!
 //! ```
 //! use minibtree_segments::Segments;
@@ -44,7 +44,7 @@ use std::sync::Arc;
 const DIRECTORY: &str = "wal";
 /// A file grows to a multiple of this, unless a flush is longer.
 const GROWTH: u64 = 1 << 20;
-/// Segments that are kept in advance at least: PostgreSQL's `min_wal_size` of 80 MB.
+/// The fewest segments that are kept in advance: PostgreSQL's `min_wal_size` of 80 MB.
 const SPARE_MIN: u64 = 5;
 
 /// The segments of a log. A position is a byte of it, counted from its beginning.
@@ -54,7 +54,7 @@ pub struct Segments {
     /// Numbers of the files that exist.
     existing: BTreeSet<u64>,
     open: Option<Segment>,
-    /// How many segments the log needs between two checkpoints.
+    /// The number of segments that the log needs between two checkpoints.
     spare: u64,
 }
 
@@ -65,7 +65,7 @@ struct Segment {
 }
 
 impl Segments {
-    /// The segments on a disk. Creates the directory if it is missing.
+    /// Opens the segments on a disk. Creates the directory if it is missing.
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64) -> Result<Segments> {
         if !disk.list("")?.iter().any(|name| name == DIRECTORY) {
             disk.create_dir(DIRECTORY)?;
@@ -85,7 +85,7 @@ impl Segments {
             let segment = self.segment(number)?;
             segment.file.write_all_at(&bytes[..length], offset)?;
 
-            // Small flushes are followed by more of them, which shall find zeros to overwrite.
+            // More small flushes will follow a small one, and should find zeros to overwrite.
             let end = offset + length as u64;
             if end > segment.length {
                 let is_small = (length as u64) < GROWTH;
@@ -101,7 +101,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Fills `bytes` from `position` on. What no file has stays zeros.
+    /// Reads from `position` on into `bytes`. Bytes that no file has remain zeros.
     pub fn read(&mut self, mut position: u64, mut bytes: &mut [u8]) -> Result<()> {
         while !bytes.is_empty() {
             let (number, offset) = self.place(position);
@@ -118,8 +118,8 @@ impl Segments {
         Ok(())
     }
 
-    /// Removes everything from `end` on. Otherwise a record that a crash left behind the end could
-    /// become valid again: the log grows until it touches it.
+    /// Removes all bytes from `end` on. Otherwise a record that a crash left after `end` could be
+    /// valid again when the log has grown up to its position.
     pub fn erase_from(&mut self, end: u64) -> Result<()> {
         let (last, offset) = self.place(end);
         for number in self.existing.split_off(&(last + 1)) {
@@ -134,7 +134,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Uses the segments before `redo` again, or removes them.
+    /// Renames the segments before `redo` for future use, or removes them.
     pub fn recycle_before(&mut self, redo: u64) -> Result<()> {
         let (first, _) = self.place(redo);
         let kept = self.existing.split_off(&first);

@@ -1,16 +1,16 @@
-//! The rows of a hash table in batches: those that it had no room for come again in a later one.
+//! Rows of a hash table in batches: a row that does not fit in memory returns in a later batch.
 //!
 //! ```text
 //! work_mem is full after the groups a b c
-//! input     a b a c b d c e     d and e are put off, by the hash of their key
+//! input     a b a c b d c e     d and e are deferred, by the hash of their key
 //! batch 1   d
 //! batch 2   e
 //! ```
 //!
-//! The groups that are in memory go on to get their rows, so only others are written. That is for
-//! one side, [`Batches`]. Both [`Sides`] of a join are divided in whole: a GRACE hash join
-//! (Kitsuregawa, 1983). PostgreSQL's keeps the first batch in memory and doubles their number when
-//! that one is full (`ExecHashIncreaseNumBatches` in `nodeHash.c`); its aggregation does as we do
+//! Rows of the groups in memory still go to their groups; only rows of new groups are written. That
+//! is how [`Batches`] handles one input. A join divides all rows of both [`Sides`] (GRACE hash
+//! join, Kitsuregawa, 1983). PostgreSQL's join keeps the first batch in memory and doubles the
+//! number of batches when it is full (`ExecHashIncreaseNumBatches`); its aggregation works as ours
 //! (`hashagg_spill_tuple` in `nodeAgg.c`).
 
 use crate::file::Reader;
@@ -24,27 +24,27 @@ use std::sync::Arc;
 /// A row.
 pub type Row = Vec<Value>;
 
-/// What returns one row after another.
+/// Returns the next row on each call, and `None` at the end.
 pub type Rows = Box<dyn FnMut() -> Result<Option<Row>>>;
 
-/// The same with the key of each row. An empty key equals nothing.
+/// Like [`Rows`], with the key of each row. A row with an empty key matches no other row.
 pub type KeyedRows = Box<dyn FnMut() -> Result<Option<(Vec<u8>, Row)>>>;
 
-/// Into how many parts rows are divided. Each has an open file, and a buffer.
+/// The number of parts that rows are divided into. Each has an open file and a buffer.
 pub const PARTITIONS: usize = 32;
 
 /// The rows of an input, in batches.
 pub struct Batches {
     disk: Arc<dyn Disk>,
     rows: Rows,
-    /// How often the rows of this batch were put off before.
+    /// How many times the rows of this batch have been deferred.
     level: u32,
     put_off: Option<Partitions>,
     /// Later batches, the next one last.
     waiting: Vec<(Reader, u32)>,
-    /// Batches so far, those that wait included.
+    /// The number of batches so far, including those that wait.
     pub count: usize,
-    /// Bytes of all files so far.
+    /// The bytes of all files so far.
     pub bytes: u64,
 }
 
@@ -63,7 +63,7 @@ impl Batches {
         (self.rows)()
     }
 
-    /// Puts a row of this batch off.
+    /// Defers a row of this batch to a later one.
     ///
     /// # Errors
     /// Those of [`file`](mod@crate::file).
@@ -76,7 +76,7 @@ impl Batches {
         self.put_off.as_mut().expect("set above").add(key, &bytes)
     }
 
-    /// Begins the next batch. Returns false if there is none.
+    /// Begins the next batch. Returns false after the last one.
     ///
     /// # Errors
     /// Those of [`file`](mod@crate::file).
@@ -96,16 +96,16 @@ impl Batches {
 
 /// Both sides of a join, or a part of each.
 pub struct Sides {
-    /// The side that is looked up.
+    /// The side whose rows are looked up in the hash table.
     pub outer: KeyedRows,
-    /// The side that is kept in memory.
+    /// The side whose rows are in the hash table.
     pub inner: KeyedRows,
-    /// How often they were divided.
+    /// How many times the sides have been divided.
     pub level: u32,
 }
 
 impl Sides {
-    /// Divides both. `loaded` are the first rows of the inner side.
+    /// Divides both sides. `loaded` are the first rows of the inner side, already read.
     ///
     /// # Errors
     /// Those of the sides, and of [`file`](mod@crate::file).

@@ -21,13 +21,13 @@ use std::sync::Arc;
 /// The directory of temporary files.
 const DIRECTORY: &str = "pgsql_tmp";
 
-/// Bytes that are read or written at once.
+/// The size of a read or a write, in bytes.
 pub const BUFFER: usize = 32 << 10;
 
 /// Bytes of the lengths before a record.
 const LENGTHS: usize = 8;
 
-/// Creates a file that is gone when it is closed.
+/// Creates a file that the system removes when it is closed.
 fn temporary(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
     match disk.create_dir(DIRECTORY) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -41,14 +41,14 @@ fn temporary(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
                 disk.remove(&name)?;
                 return Ok(Arc::from(file));
             }
-            // Another statement is between these two calls.
+            // Another statement has created this name and not removed it yet.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Removes what a crash has left. Call it at start-up, before any statement runs.
+/// Removes the files that a crash has left. Call it at startup, before any statement runs.
 ///
 /// # Errors
 /// `58030` if the disk fails.
@@ -61,7 +61,7 @@ pub fn remove_leftovers(disk: &dyn Disk) -> Result<()> {
     remove_all().map_err(failed)
 }
 
-/// What a client is told if the disk fails, or is full.
+/// The error for the client if the disk fails or is full.
 fn failed(error: io::Error) -> SqlError {
     let is_full = error.kind() == io::ErrorKind::StorageFull;
     let code = if is_full { code::DISK_FULL } else { code::IO_ERROR };
@@ -83,7 +83,7 @@ fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((u32::from_le_bytes(*key) as usize, u32::from_le_bytes(*payload) as usize))
 }
 
-/// Takes the record at the front of bytes apart. It is there in whole.
+/// Splits the record at the front of bytes into key and payload. It must be complete.
 pub fn record(bytes: &[u8]) -> (&[u8], &[u8]) {
     let (key, payload) = lengths(bytes).expect("a record begins with its lengths");
     bytes[LENGTHS..][..key + payload].split_at(key)
@@ -93,7 +93,7 @@ pub fn record(bytes: &[u8]) -> (&[u8], &[u8]) {
 pub struct Writer {
     file: Arc<dyn DiskFile>,
     buffer: Vec<u8>,
-    /// Bytes in the file, without those in the buffer.
+    /// The number of bytes in the file, without those in the buffer.
     written: u64,
 }
 
@@ -116,12 +116,12 @@ impl Writer {
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub fn bytes(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
 
-    /// What reads a part of the file from its beginning on.
+    /// A reader for a part of the file.
     ///
     /// # Errors
     /// `53100` if the disk is full, `58030` if it fails.
@@ -141,7 +141,7 @@ impl Writer {
 /// Reads the records of a part of a file.
 pub struct Reader {
     file: Arc<dyn DiskFile>,
-    /// What is not in the buffer yet.
+    /// The part of the file that is not in the buffer yet.
     part: Range<u64>,
     buffer: Vec<u8>,
     /// Where the current record begins in the buffer.
@@ -149,8 +149,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Makes the first record of a part, or the one after the current one, the current one. Returns
-    /// its key and payload, or `None` at the end.
+    /// Moves to the next record, or to the first on the first call. Returns its key and payload,
+    /// or `None` at the end.
     ///
     /// # Errors
     /// `53100` if the disk is full, `58030` if it fails.

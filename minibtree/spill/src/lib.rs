@@ -1,4 +1,4 @@
-//! What a sort or a hash table does when `work_mem` is full: it goes on in temporary files.
+//! Sorts and hash tables that continue in temporary files when `work_mem` is full.
 //!
 //! | module | what it is | PostgreSQL's |
 //! |---|---|---|

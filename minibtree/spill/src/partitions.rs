@@ -1,8 +1,8 @@
-//! Records in files by the hash of their key: what a hash table has no room for.
+//! Records that a hash table has no room for, in files by the hash of their key.
 //!
 //! All records with one key are in one partition, so each partition can be joined or grouped on its
-//! own, in a fraction of the memory. If a partition is still too large it is divided again, by
-//! another hash: the level goes into it, or all of its records would meet in one partition again.
+//! own, in a fraction of the memory. A partition that is still too large is divided again. The
+//! level is part of the hash; otherwise all of its records would go to one partition again.
 //!
 //! ```text
 //! level 0   a b c d e f g h
@@ -22,7 +22,7 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    /// Empty ones.
+    /// Creates empty partitions.
     ///
     /// # Errors
     /// Those of [`file`](mod@crate::file).
@@ -48,7 +48,7 @@ impl Partitions {
         self.files.iter().map(Writer::bytes).sum()
     }
 
-    /// What reads each partition.
+    /// A reader for each partition.
     ///
     /// # Errors
     /// Those of [`file`](mod@crate::file).

@@ -11,8 +11,8 @@
 //! assert_eq!(decode(&bytes), row);
 //! ```
 //!
-//! Rows of a plan have the columns of all tables of a FROM clause, most of them NULL. One of
-//! `minibtree/row` is shorter, but is read with the types of its columns.
+//! Rows of a plan have the columns of all tables of a FROM clause, most of them NULL. The format of
+//! `minibtree/row` is shorter, but its reader has to know the types of the columns.
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
@@ -70,7 +70,7 @@ pub fn decode(mut bytes: &[u8]) -> Vec<Value> {
     row
 }
 
-/// Takes a value off the front of bytes.
+/// Removes a value from the front of `bytes` and returns it.
 fn value(bytes: &mut &[u8]) -> Option<Value> {
     let [tag] = fixed(bytes)?;
     Some(match tag {

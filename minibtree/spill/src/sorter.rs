@@ -3,11 +3,11 @@
 //! ```text
 //! input     pear fig | apple lime | date        `|`: memory is full
 //! runs      fig pear   apple lime   date        one after another in a file
-//! merge     apple date fig lime pear            the least of the first records, again and again
+//! merge     apple date fig lime pear            always the least of the runs' first records
 //! ```
 //!
-//! In memory, records are one after another in a single block, and what is sorted are their
-//! places, each with the first eight bytes of its key: most comparisons need no look at the record.
+//! In memory, records are one after another in a single block. The sort moves only their places,
+//! each with the first eight bytes of its key, so most comparisons do not read the record.
 //! PostgreSQL does the same with `SortTuple::datum1` and abbreviated keys.
 //!
 //! # How many runs are merged at once?
@@ -16,9 +16,9 @@
 //! runs than that, runs that are neighbors are merged into longer ones first. With a megabyte of
 //! memory 32 runs are merged at once, and a single pass sorts 32 MB.
 //!
-//! With a bound, only the first records are wanted. Then the block is sorted and cut whenever it
-//! has twice as many, and runs are only written if the wanted ones alone are too much. PostgreSQL
-//! keeps a heap for that (`top-N heapsort`), which needs no more comparisons in the long run.
+//! With a bound, only that many first records are wanted. The block is sorted and cut whenever it
+//! has twice as many, and runs are written only if the wanted records do not fit in memory.
+//! PostgreSQL keeps a heap instead (`top-N heapsort`), which needs no more comparisons over time.
 
 use crate::file::{self, Reader, Writer};
 use minibtree_types::error::Result;
@@ -28,13 +28,13 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Runs that are merged at once at least: PostgreSQL's `MINORDER`.
+/// The smallest number of runs to merge at once: PostgreSQL's `MINORDER`.
 const MERGED_MIN: usize = 6;
 
 /// Bounds below this are treated like it: cutting the block every other record would be slow.
 const BOUND_MIN: usize = 32;
 
-/// What a sort has used.
+/// The space that a sort has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
     /// Bytes of memory.
@@ -46,12 +46,12 @@ pub enum Space {
 /// Where a record is in the block.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The first bytes of the key, so that most comparisons need no look at the record.
+    /// The first bytes of the key, so that most comparisons do not read the record.
     head: u64,
     at: usize,
 }
 
-/// Records that are to be sorted.
+/// Sorts records by key, in memory or in a temporary file.
 pub struct Sorter {
     disk: Arc<dyn Disk>,
     memory_max: usize,
@@ -65,7 +65,7 @@ pub struct Sorter {
 }
 
 impl Sorter {
-    /// No records yet. With a bound, only so many of them are wanted.
+    /// A sorter without records. With a bound, only that many first records are returned.
     pub fn new(disk: Arc<dyn Disk>, memory_max: usize, bound: Option<usize>) -> Sorter {
         let (block, places, runs) = (Vec::new(), Vec::new(), None);
         Sorter { disk, memory_max, bound, block, places, runs, memory: 0 }
@@ -135,7 +135,7 @@ impl Sorter {
         });
     }
 
-    /// Forgets the records that are not among the first.
+    /// Removes the records that are not among the first `bound`.
     fn cut(&mut self) {
         self.sort();
         self.places.truncate(self.bound.unwrap_or(usize::MAX));
@@ -201,7 +201,7 @@ impl Sorted {
         }
     }
 
-    /// What the sort has used.
+    /// The space that the sort has used.
     pub fn space(&self) -> Space {
         self.space
     }
@@ -236,7 +236,7 @@ impl Merge {
         Ok(Some(self.runs[*number].current()))
     }
 
-    /// Goes to the next record of a run. Its key is kept in `key`, whose room is used again.
+    /// Moves to the next record of a run and copies its key into `key`, whose memory is reused.
     fn advance(&mut self, number: usize, mut key: Vec<u8>) -> Result<()> {
         if let Some((next, _)) = self.runs[number].next_record()? {
             key.clear();

@@ -22,7 +22,7 @@
 //! | leaf, `PAYLOAD` set | payload length (2 bytes), payload, rest of the key |
 //!
 //! A node that is not the rightmost of its level has a *high key* in slot 0: every key of the node
-//! is less, every key at or right of it is in the right sibling or further. PostgreSQL's
+//! is less, and keys equal to it or greater are in the nodes to the right. PostgreSQL's
 //! `BTPageOpaqueData` (`nbtree.h`) also has a left link; our backward scans go through the parent.
 
 minikit::layout! {

@@ -1,18 +1,18 @@
 //! A version of a row on a heap page: a header of 27 bytes, then the row.
 //!
-//! `UPDATE` writes a new version and leaves the old one; `xmin` and `xmax` say for whom each
-//! exists. Transaction 7 inserted a row, transaction 9 updated it:
+//! `UPDATE` writes a new version and keeps the old one. `xmin` and `xmax` decide which snapshots
+//! see each. Transaction 7 inserted a row, transaction 9 updated it:
 //!
 //! ```text
 //! slot 1: xmin 7, xmax 9, next (0,2), updated       seen by snapshots from before the commit of 9
 //! slot 2: xmin 9, xmax 0, heap-only                 seen by snapshots from after it
 //! ```
 //!
-//! PostgreSQL's `HeapTupleHeaderData` (`htup_details.h`) has the same fields. It has no hint bits
-//! here: our commit log is a bitmap that is cheap to look at, so reading never dirties a page.
+//! PostgreSQL's `HeapTupleHeaderData` (`htup_details.h`) has the same fields and hint bits. Ours
+//! has none: our commit log is a bitmap that is cheap to read, so reading never dirties a page.
 //!
-//! A value that would make its row longer than a page is cut into pieces, which are the rows of
-//! another heap, that of the overflow pages. Each piece names the next:
+//! A value that would make its row longer than a page is cut into pieces. The pieces are rows of a
+//! second heap, whose pages are the overflow pages. Each piece has the TID of the next:
 //!
 //! ```
 //! use minibtree::format::heap::Piece;
@@ -51,7 +51,7 @@ minikit::layout! {
 pub const HEAP_ONLY: u8 = 1;
 /// `xmax` wrote a newer version, at `next`. Without it, `xmax` deleted the row.
 pub const UPDATED: u8 = 2;
-/// `xmax` deleted the row or changed a key of it, so it conflicts with `FOR KEY SHARE`.
+/// `xmax` deleted the row or changed one of its keys, which conflicts with `FOR KEY SHARE`.
 pub const KEY_UPDATED: u8 = 4;
 
 impl TupleHeader {

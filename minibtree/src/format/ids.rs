@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-/// Names a relation (a heap or an index) and its file. Never used again after a drop.
+/// Names a relation (a heap or an index) and its file. Not reused after a drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelationId(pub u32);
 
@@ -24,7 +24,7 @@ impl RelationId {
     pub const SYSTEM: RelationId = RelationId(0);
     /// The first number that the engine hands out. Smaller ones are for the caller's catalog.
     pub const FIRST_ALLOCATED: RelationId = RelationId(16_384);
-    /// The bit that makes the number of a heap that of its overflow pages.
+    /// The bit that turns the number of a heap into the number of its overflow relation.
     const OVERFLOW: u32 = 1 << 31;
 
     /// The relation with the overflow pages of this heap.

@@ -5,7 +5,7 @@
 //! | header | item pointers ->|   free space   |<- tuples         | special    |
 //! ```
 //!
-//! An item pointer stays where it is while its tuple moves, so a TID (page, slot) is stable and the
+//! An item pointer keeps its place when its tuple moves, so a TID (page, slot) is stable and the
 //! free space can be kept in one piece. Heap pages have 4-byte item pointers, declared here; index
 //! pages have longer ones (`format/btree.rs`).
 //!
@@ -147,12 +147,12 @@ pub fn checksum(page: &PageBytes) -> u32 {
     hasher.finalize()
 }
 
-/// Returns true if the page is as it was written, or was never written.
+/// Returns true if the checksum is correct, or the page was never written.
 pub fn is_intact(page: &PageBytes) -> bool {
     PageHeader::checksum.get(page) == checksum(page) || *page == [0; PAGE_SIZE]
 }
 
-/// A page of zeros. On the heap: the threads of connections have small stacks.
+/// A page of zeros, allocated on the heap: the threads of connections have small stacks.
 pub fn zeros() -> Box<PageBytes> {
     vec![0; PAGE_SIZE].into_boxed_slice().try_into().expect("as long as a page")
 }
@@ -185,7 +185,7 @@ pub fn items(page: &PageBytes) -> impl Iterator<Item = (u16, Item)> + '_ {
 }
 
 /// Moves the tuples of a heap page together at its end, so that the free space is one piece.
-/// Depends on nothing but the page, so the log says only that it was done.
+/// The result depends only on the page, so the log records just the operation.
 pub fn compact(page: &mut PageBytes) {
     let old = copy(page);
     let mut upper = usize::from(PageHeader::special.get(&old[..]));

@@ -15,8 +15,8 @@
 //! | 1 shift | from, to (length follows) | bytes move within the page |
 //! | 2 compact | 0, 0 | tuples of a heap page move together at its end |
 //!
-//! The header repeats the record's own position: segments are used again, and what an older record
-//! left behind has another position. PostgreSQL's `XLogRecord` points to the previous record
+//! The header contains the record's own position: segments are reused, and old records in them have
+//! other positions. PostgreSQL's `XLogRecord` points to the previous record
 //! (`xl_prev`) for the same purpose, and names one of twenty resource managers with a redo function
 //! each; ours is its `generic_xlog.c` alone.
 

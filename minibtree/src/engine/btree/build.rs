@@ -5,10 +5,10 @@
 //! level 0   1: a b   2: c d   3: e ..              one page at a time, nine tenths full
 //! ```
 //!
-//! Nothing is searched and nothing is split, and each page is written once, past the pool and the
-//! log: the index belongs to this transaction alone, and the pages are synced before it can commit.
-//! Only the root goes through the log. PostgreSQL's `nbtsort.c`, where pages are logged as images
-//! if there are replicas.
+//! A build searches and splits nothing. It writes each page once, bypassing the pool and the log:
+//! no other transaction sees the index, and its pages are synced before the commit. Only the root
+//! goes through the log. PostgreSQL's `nbtsort.c`, which also logs the pages as images if
+//! `wal_level` asks for that.
 
 use super::node::{self, CAPACITY, Entry, FILL_FACTOR};
 use super::search::ROOT;
@@ -36,7 +36,7 @@ impl<'a> Builder<'a> {
         Builder { index, levels: Vec::new(), next_block: ROOT + 1 }
     }
 
-    /// Adds an entry to a level. Leaves are level 0, and their entries come in order.
+    /// Adds an entry to a level. Leaves are level 0. Entries must be added in key order.
     pub fn add(&mut self, level: usize, entry: Entry) -> Result<()> {
         if level == self.levels.len() {
             let block = self.new_block();
@@ -61,14 +61,14 @@ impl<'a> Builder<'a> {
             let (block, low) = (*block, std::mem::take(low));
             let page = node::build(level as u16, None, &*entries);
             if level + 1 == self.levels.len() {
-                // The only page of its level is the root. What it points to must be durable first.
+                // The only page of its level is the root. Its children must be durable first.
                 self.index.relation.sync()?;
                 let mut root = self.index.write(ROOT)?;
                 root.replace(&page);
                 self.index.system.pool.log(std::slice::from_mut(&mut root));
                 drop(root);
 
-                // The page that this level had before it was known to be the root.
+                // Free the page that this level was given before it became the root.
                 self.index.relation.write(block, &node::unused())?;
                 self.index.relation.reusable.lock().push((block, 0));
                 return Ok(());
@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
 
     /// Writes the current page of a level and begins the next one with an entry.
     fn finish_page(&mut self, level: usize, entry: Entry) -> Result<()> {
-        // A long high key can take more room than is left: then the last entries go on as well.
+        // If a long high key does not fit, move the last entries to the next page as well.
         let mut carried = vec![entry];
         let next = self.new_block();
         let current = &mut self.levels[level];

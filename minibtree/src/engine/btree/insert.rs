@@ -1,4 +1,4 @@
-//! Adding an entry, and splitting as many levels as it takes.
+//! Adding an entry, and splitting as many levels as necessary.
 //!
 //! # Example
 //!
@@ -12,8 +12,8 @@
 //! log   5 (left half), 9 (right half), 2 (left half), 10 (right half), 0 (one entry)
 //! ```
 //!
-//! After a crash either all of that has happened or none, so there is no half-finished split to
-//! find and finish. Readers meet latches only on these pages, and only for the time of the copies.
+//! After a crash either all of that has happened or none, so recovery never has to finish a split.
+//! Readers wait only for these pages, and only while the new content is copied into them.
 //!
 //! PostgreSQL logs each level separately, so that it holds two latches at most, and marks the left
 //! page until the parent knows the right one (`BTP_INCOMPLETE_SPLIT`).
@@ -24,9 +24,9 @@ use crate::engine::Result;
 use crate::engine::access::IndexFile;
 use crate::engine::pool::PageMut;
 
-/// Adds an entry to the node that it belongs to, which the caller has latched.
+/// Adds an entry to its node, which the caller has latched.
 pub fn insert<'a>(index: &'a IndexFile, page: PageMut<'a>, entry: Entry) -> Result<()> {
-    // First take all latches and pages: these can fail, and nothing has changed yet.
+    // Take all latches and pages first: this can fail, and nothing has changed yet.
     let mut splits: Vec<(PageMut, PageMut, Split)> = Vec::new();
     let (mut page, mut entry) = (page, entry);
     let mut at = node::position(&page, &entry);
@@ -63,7 +63,7 @@ pub fn insert<'a>(index: &'a IndexFile, page: PageMut<'a>, entry: Entry) -> Resu
     Ok(())
 }
 
-/// Moves the content of a full root to two new pages. The tree is one level higher then.
+/// Moves the content of a full root to two new pages. The tree becomes one level higher.
 fn raise_root<'a>(
     mut root: PageMut<'a>,
     mut left: PageMut<'a>,
@@ -81,7 +81,7 @@ fn raise_root<'a>(
     [root, left, right]
 }
 
-/// A page for a new node: one that was deleted before everything that runs now, or one at the end.
+/// A page for a new node: one deleted before all running transactions began, or a new last page.
 fn allocate(index: &IndexFile) -> Result<PageMut<'_>> {
     let mut reusable = index.relation.reusable.lock();
     if !reusable.is_empty() {

@@ -17,8 +17,8 @@
 //! memory.
 //!
 //! The TID is the last column of every key. So entries are unique even if keys are not, a split
-//! always finds a place to separate, and the entry of one row among many with the same key is
-//! found as fast as any other.
+//! always finds a place to separate, and finding the entry of one row costs the same no matter how
+//! many rows share its key.
 //!
 //! PostgreSQL's `nbtree`. Not here: deduplication, bottom-up deletion, left links, a meta page.
 
@@ -44,7 +44,7 @@ use crate::format::{PAGE_SIZE, PageBytes, PageHeader, Tid};
 use build::Builder;
 use node::{Entry, SearchKey};
 
-/// Makes an empty relation an empty tree.
+/// Initializes an empty relation as an empty tree.
 pub fn create(system: &System, relation: &std::sync::Arc<Relation>) -> Result<()> {
     let mut root = system.pool.extend(relation)?;
     root.replace(&node::build(0, None, []));
@@ -52,7 +52,7 @@ pub fn create(system: &System, relation: &std::sync::Arc<Relation>) -> Result<()
     Ok(())
 }
 
-/// Levels, the leaves included.
+/// The number of levels, including the leaves.
 pub fn height(index: &IndexFile) -> Result<u32> {
     let root = index.read(search::ROOT)?;
     Ok(u32::from(node::special(&root).level) + 1)
@@ -64,8 +64,8 @@ pub fn insert(index: &IndexFile, key: &[u8], tid: Tid, payload: &[u8]) -> Result
     insert::insert(index, search::write_leaf(index, &entry.key)?, entry)
 }
 
-/// Looks at the rows of all entries with this key. If none is in the way, adds `entry`, if there is
-/// one.
+/// Checks the rows of all entries with this key. If no row conflicts, adds `entry` unless it is
+/// `None`.
 pub fn conflict(
     index: &IndexFile,
     transaction: &Transaction,
@@ -73,8 +73,8 @@ pub fn conflict(
     key: &[u8],
     entry: Option<(Tid, &[u8])>,
 ) -> Result<Conflict> {
-    // All insertions of this key latch this leaf first, so no other can come between the look and
-    // the insertion.
+    // All insertions of this key latch this leaf first, so none can come between our check and our
+    // insertion.
     let first = search::write_leaf(index, key)?;
     let mut next_page = None;
     loop {
@@ -84,7 +84,7 @@ pub fn conflict(
             return Ok(conflict);
         }
 
-        // The next leaf can hold more of them only if the high key begins with the key.
+        // The next leaf can hold more entries with the key only if the high key begins with it.
         if !node::high_key(page).is_some_and(|high| high.starts_with(key)) {
             break;
         }
@@ -97,7 +97,7 @@ pub fn conflict(
     Ok(Conflict::None)
 }
 
-/// Looks at the rows of the entries with this key on one page.
+/// Checks the rows of the entries with this key on one page.
 pub fn conflict_on(
     page: &PageBytes,
     transaction: &Transaction,
@@ -118,7 +118,7 @@ pub fn conflict_on(
     Ok(Conflict::None)
 }
 
-/// Adds an entry to the leaf `first` or one right of it. `first` stays latched meanwhile.
+/// Adds an entry to the leaf `first` or to one right of it, with `first` latched throughout.
 fn insert_from(index: &IndexFile, first: PageMut, entry: Entry) -> Result<()> {
     let key = SearchKey::new(&entry.key);
     if !node::is_right_of(&first, key, false) {
@@ -167,13 +167,13 @@ pub fn tid(full: &[u8]) -> Tid {
 /// A node of an index, for `mb_btree`, golden scripts and the figures made of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSummary {
-    /// Its page.
+    /// Its page number.
     pub block: u32,
-    /// Steps above the leaves.
+    /// The level, counted from 0 for leaves.
     pub level: u16,
-    /// True if it was merged into its left sibling and waits to be used again.
+    /// True if it was merged into its left sibling and its page is not reused yet.
     pub is_deleted: bool,
-    /// The keys of its entries; of a leaf, with their TIDs. The first one of an inner node is
+    /// The keys of its entries. Keys of a leaf end in their TID; the first key of an inner node is
     /// empty.
     pub keys: Vec<Vec<u8>>,
     /// The children of an inner node.

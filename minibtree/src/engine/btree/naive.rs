@@ -1,11 +1,11 @@
 //! The search that everyone writes first, kept to show what is wrong with it.
 //!
-//! It reads in the parent which child has the key, lets go of the parent, and looks in that child,
-//! and nowhere else. Alone it is right. If the child is split between the two steps, the key may
-//! have moved, and the search reports that it does not exist. `tests/golden/naive_search` stops it
-//! between the steps, and shows the real search beside it, which goes right ([`search`]).
+//! It reads in the parent which child has the key, releases the parent, and looks in that child
+//! only. In one thread it is correct. If another thread splits the child between the two steps, the
+//! key may have moved, and the search misses it. `tests/golden/naive_search` stops the search
+//! between the steps, and shows beside it the real one, which follows the right link ([`search`]).
 //!
-//! The other naive answer, to keep the parent latched until the child is, makes every search wait
+//! The other naive solution, keeping the parent latched until the child is, makes every search wait
 //! at the root for every split. PostgreSQL's first B-tree did worse: it locked the whole index for
 //! a scan.
 //!
@@ -16,14 +16,14 @@ use super::search::ROOT;
 use crate::engine::Result;
 use crate::engine::access::IndexFile;
 
-/// A search that has read the root and not yet the leaf of a tree with two levels.
+/// A search in a tree of two levels that has read the root but not the leaf.
 pub struct NaiveSearch {
     index: IndexFile,
     child: u32,
 }
 
 impl NaiveSearch {
-    /// Reads the root and lets go of it.
+    /// Reads the root and releases its latch.
     pub(in crate::engine) fn begin(index: &IndexFile, key: &[u8]) -> Result<NaiveSearch> {
         let root = index.read(ROOT)?;
         let child = match node::special(&root).level {
@@ -33,12 +33,12 @@ impl NaiveSearch {
         Ok(NaiveSearch { index: index.clone(), child })
     }
 
-    /// The page in which it is going to look.
+    /// The page that [`NaiveSearch::finish`] will read.
     pub fn child(&self) -> u32 {
         self.child
     }
 
-    /// Looks in that page only. Returns true if an entry with the key is there.
+    /// Reads that page only. Returns true if it has an entry with the key.
     pub fn finish(self, key: &[u8]) -> Result<bool> {
         let leaf = self.index.read(self.child)?;
         let at = node::lower_bound(&leaf, SearchKey::new(key));

@@ -3,7 +3,7 @@
 //! # Example
 //!
 //! A full leaf of words is split. The right half begins with `cherry`, the left ends in `carrot`.
-//! The separator that goes to the parent is as much of `cherry` as is greater than `carrot`:
+//! The separator for the parent is the shortest prefix of `cherry` that is greater than `carrot`:
 //!
 //! ```text
 //! apple banana carrot | cherry damson elder
@@ -12,10 +12,10 @@
 //! right  [old high key] cherry damson elder        right -> old right sibling
 //! ```
 //!
-//! Short separators make inner nodes wide and trees flat. Where the halves meet is chosen within a
-//! few entries of the middle, so that the separator is short. A page at the right end that is
-//! split by an append keeps nine tenths: ascending keys then leave full pages behind, not half-full
-//! ones.
+//! Short separators make inner nodes wide and trees flat. A split looks at the points within a few
+//! entries of the middle and takes one with a short separator. When an append splits the rightmost
+//! page, the left page keeps nine tenths of the entries, so ascending keys leave pages that are
+//! almost full.
 //!
 //! PostgreSQL's `nbtsearch.c` (`_bt_binsrch`), `nbtsplitloc.c` and `_bt_truncate`.
 
@@ -36,13 +36,13 @@ pub fn special(page: &PageBytes) -> NodeSpecial {
     NodeSpecial::read(&page[SPECIAL..]).expect("the special space has this size")
 }
 
-/// Returns true if the node is part of the tree, `level` steps above the leaves.
+/// Returns true if the node is part of the tree and on this level; leaves are level 0.
 pub fn is_at(page: &PageBytes, level: u16) -> bool {
     let special = special(page);
     special.level == level && special.flags & DELETED == 0
 }
 
-/// Entries, the high key included.
+/// The number of entries, including the high key.
 pub fn count(page: &PageBytes) -> usize {
     (usize::from(PageHeader::lower.get(page)) - PageHeader::SIZE) / NodePointer::SIZE
 }
@@ -60,7 +60,7 @@ fn pointer(page: &PageBytes, index: usize) -> NodePointer {
     NodePointer::read(&page[pointer_offset(index)..]).expect("callers keep to `count`")
 }
 
-/// The parts of a cell: what is before the rest of the key, and that rest.
+/// The two parts of a cell: the child or payload, and the rest of the key.
 fn cell_parts<'a>(page: &'a PageBytes, pointer: &NodePointer) -> (&'a [u8], &'a [u8]) {
     let cell = &page[usize::from(pointer.offset)..];
     let front = if special(page).level > 0 {
@@ -112,7 +112,7 @@ pub struct SearchKey<'a> {
 }
 
 impl<'a> SearchKey<'a> {
-    /// Prepares `bytes`.
+    /// A key of these bytes.
     pub fn new(bytes: &'a [u8]) -> SearchKey<'a> {
         SearchKey { head: u64::from_be_bytes(head(bytes)), bytes }
     }
@@ -128,8 +128,8 @@ fn head(key: &[u8]) -> [u8; HEAD] {
 
 /// Compares the key of an entry with `key`.
 ///
-/// Heads decide unless they are equal. Then the rests decide, and then the lengths: a head that
-/// was filled up with zeros equals that of a longer key with zeros in it.
+/// Compares heads first, then the rests, then the lengths: a short key's head, padded with zeros,
+/// equals the head of a longer key that has zeros there.
 pub fn compare(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
     let at = pointer_offset(index) + NodePointer::head.start();
     let head = page[at..].first_chunk().expect("callers keep to `count`");
@@ -141,7 +141,7 @@ pub fn compare(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
     })
 }
 
-/// The first index in `from..` whose key is not less than `key`, or with `or_equal`, greater.
+/// The first index in `from..` whose key is at least `key`, or with `or_equal`, greater than it.
 fn bound(page: &PageBytes, from: usize, key: SearchKey, or_equal: bool) -> usize {
     let (mut low, mut high) = (from, count(page));
     while low < high {
@@ -161,8 +161,8 @@ pub fn lower_bound(page: &PageBytes, key: SearchKey) -> usize {
     bound(page, first(page), key, false)
 }
 
-/// The index of the child where `key` is; with `before`, where the greatest key less than it is.
-/// The first entry of an inner node stands for everything below the second.
+/// The index of the child that covers `key`; with `before`, of the one with the greatest smaller
+/// key. The first entry of an inner node covers all keys less than the second.
 pub fn child_index(page: &PageBytes, key: SearchKey, before: bool) -> usize {
     bound(page, first(page) + 1, key, !before) - 1
 }
@@ -182,7 +182,7 @@ pub fn is_right_of(page: &PageBytes, key: SearchKey, before: bool) -> bool {
 pub struct Entry {
     /// Its whole key; of a leaf's entry, with the TID at the end.
     pub key: Vec<u8>,
-    /// What is before the rest of the key in its cell.
+    /// The child or payload: the bytes of the cell before the rest of the key.
     front: Vec<u8>,
     has_payload: bool,
 }
@@ -222,12 +222,12 @@ impl Entry {
         Entry { key: key(page, index), front, has_payload: pointer.length & PAYLOAD != 0 }
     }
 
-    /// Bytes it takes on a page, with its item pointer.
+    /// The bytes that it takes on a page, including its item pointer.
     pub fn size(&self) -> usize {
         NodePointer::SIZE + self.front.len() + self.key.len().saturating_sub(HEAD)
     }
 
-    /// Without its key: the first entry of an inner node stands for everything to its left.
+    /// The same entry without a key: the first entry of an inner node has no lower bound.
     pub fn without_key(self) -> Entry {
         Entry { key: Vec::new(), ..self }
     }
@@ -243,7 +243,7 @@ impl Entry {
     }
 }
 
-/// Bytes that a high key takes at most.
+/// The bytes that a high key takes, including its item pointer.
 pub fn high_key_size(key: &[u8]) -> usize {
     Entry::inner(key.to_vec(), 0).size()
 }
@@ -258,7 +258,7 @@ pub fn high_key(page: &PageBytes) -> Option<Vec<u8>> {
     (special(page).right != 0).then(|| key(page, 0))
 }
 
-/// Builds a node. `high` is the high key and the right sibling. The entries fit.
+/// Builds a node. `high` is the high key and the right sibling. The entries must fit.
 pub fn build<'a>(
     level: u16,
     high: Option<(&[u8], u32)>,
@@ -308,8 +308,8 @@ pub fn position(page: &PageBytes, entry: &Entry) -> usize {
     bound(page, first(page) + is_inner, SearchKey::new(&entry.key), false)
 }
 
-/// Adds an entry that fits. Three operations in the log: the cell, a shift of the item pointers
-/// behind it, the new item pointer; and the two ends of the free space.
+/// Adds an entry that fits. Logs the cell, a shift of the item pointers after it, the new item
+/// pointer, and the two ends of the free space.
 pub fn insert(page: &mut PageMut, index: usize, entry: &Entry) {
     let lower = usize::from(PageHeader::lower.get(&page[..]));
     let cell = entry.cell();
@@ -344,17 +344,17 @@ pub fn mark_deleted(page: &mut PageMut, deleted_at: u64) {
     page.put(SPECIAL, &special.encode());
 }
 
-/// The two halves of a node and what separates them.
+/// The two halves of a split node, and the separator.
 pub struct Split {
-    /// Stays where the node was.
+    /// The new content of the node's own page.
     pub left: Box<PageBytes>,
-    /// Goes to the new page.
+    /// The content of the new page.
     pub right: Box<PageBytes>,
-    /// Goes to the parent, with the new page as child.
+    /// The key for the parent's entry, which points to the new page.
     pub separator: Vec<u8>,
 }
 
-/// Splits a full node to which `entry` is to be added at `index`. The right half will be at
+/// Splits a full node and adds `entry` at `index` in the process. The right half goes to page
 /// `right_block`.
 pub fn split(page: &PageBytes, index: usize, entry: &Entry, right_block: u32) -> Split {
     let special = special(page);
@@ -393,8 +393,8 @@ fn split_point(
         _ => entries[middle].key.clone(),
     };
 
-    // How far from the wish each possible point is, in entries; short separators are worth a step
-    // or two aside.
+    // Prefer points near the ideal one; a shorter separator makes up for a distance of a few
+    // entries.
     let mut best: Option<(usize, usize, Vec<u8>)> = None;
     let mut left = 0;
     let wish = entries.iter().scan(0, |sum, entry| {

@@ -1,15 +1,15 @@
 //! Scans: the entries of a range, forwards along the right links, backwards through the parents.
 //!
 //! A leaf is latched once; its entries that are in the range are copied, and the latch is released.
-//! Between two leaves a scan remembers a key and not a place, so splits and merges cannot mislead
-//! it:
+//! Between two leaves a scan remembers a key, not a position on a page, so splits and merges do no
+//! harm:
 //!
-//! * forwards, the next leaf is the right sibling, and the remembered key is the high key. If that
-//!   sibling was merged away meanwhile, the scan searches for the key;
+//! * forwards, the next leaf is the right sibling, and the remembered key is the high key. If the
+//!   sibling has been merged into its neighbor since, the scan searches for the key;
 //! * backwards, the remembered key is the smallest that the leaf could hold. The next leaf is the
-//!   one with the greatest key less than it, found from the root: a leaf has no left link that
-//!   splits and merges would have to keep right. That costs a descent for every few hundred
-//!   entries.
+//!   one with the greatest smaller key. The scan finds it from the root, because leaves have no
+//!   left links, which every split and merge would have to maintain. That costs a descent for
+//!   every few hundred entries.
 //!
 //! PostgreSQL's `_bt_readpage` copies in the same way; its backward scans follow left links and
 //! check what they find (`_bt_lock_and_validate_left`).
@@ -26,23 +26,23 @@ use std::sync::Arc;
 /// A scan of an index.
 pub struct IndexScan {
     index: IndexFile,
-    /// Keeps deleted pages from being used again while the scan may come to them.
+    /// Prevents the reuse of deleted pages that the scan may still read.
     _snapshot: Arc<Snapshot>,
     range: KeyRange,
     direction: Direction,
-    /// Where the scan goes on; `None` at its end.
+    /// Where the scan continues; `None` at its end.
     next: Option<Next>,
     entries: std::vec::IntoIter<Found>,
     bytes: Vec<u8>,
 }
 
-/// Where a scan goes on after a leaf.
+/// Where a scan continues after a leaf.
 enum Next {
-    /// In the leaf with this key, which was in page `block`.
+    /// In the leaf that covers this key. `block` is the page where it was, if known.
     Forward { key: Vec<u8>, block: Option<u32> },
-    /// In the leaf with the greatest key less than this; `None`: with the greatest of all.
+    /// In the leaf with the greatest key less than this one, or with `None`, of the whole index.
     Backward { key: Option<Vec<u8>> },
-    /// It does not: the look-up failed.
+    /// Nowhere: the hash lookup failed, and the scan returns this error.
     Failed(Error),
 }
 
@@ -62,7 +62,7 @@ impl IndexScan {
         IndexScan { index, _snapshot: snapshot, range, direction, next, entries, bytes }
     }
 
-    /// A scan of entries that were found at once, in the bucket of a hash index.
+    /// A scan over entries that a lookup in a hash index has already copied.
     pub(in crate::engine) fn of_found(
         index: IndexFile,
         snapshot: Arc<Snapshot>,
@@ -123,7 +123,7 @@ impl IndexScan {
     fn read_backward(&mut self, key: Option<Vec<u8>>) -> Result<()> {
         let index = self.index.clone();
 
-        // Without an end the scan begins at the greatest key: no key begins with so many 0xff.
+        // An open end becomes a key greater than all others: longer than any, and all 0xff.
         let key = key.unwrap_or_else(|| vec![0xff; ENTRY_MAX + 16]);
         let (page, low) = read_leaf(&index, &key, true)?;
         let from = node::lower_bound(&page, SearchKey::new(&self.range.start));
@@ -131,7 +131,7 @@ impl IndexScan {
         self.copy(&page, from);
         self.range.end = old_end;
 
-        // Go on left of this leaf, unless the range or the index ends here.
+        // Continue to the left of this leaf, unless the range or the index ends here.
         if !low.is_empty() && low > self.range.start {
             self.next = Some(Next::Backward { key: Some(low) });
         }

@@ -8,7 +8,7 @@
 //! ```text
 //! parent  [ .. -> 2 ]              parent  [ .. -> 2, 6 -> 3 ]
 //! page 2  4 5 6 7           =>     page 2  4 5    page 3  6 7
-//!         ^ the search is on its way here
+//!         ^ the search is about to latch it
 //! ```
 //!
 //! Key 7 is not in page 2 any more. A search that trusts the parent reports that it does not exist.
@@ -17,20 +17,20 @@
 //!
 //! # The answer
 //!
-//! Every node says where its keys end (high key) and what comes next (right link). A search that
-//! finds its key at or behind the high key goes right. So a parent that is out of date costs a
-//! step and not a key, and nothing has to be held while going down.
+//! Every node has an upper bound of its keys (high key) and the page of its right sibling (right
+//! link). A search for a key not less than the high key goes right. So an outdated parent costs one
+//! more page read but never a missed key, and the way down holds no latch between nodes.
 //!
 //! # Invariants
 //!
-//! 1. A node's keys are less than its high key; keys at or behind it are to the right.
+//! 1. A node's keys are less than its high key; keys not less than it are further right.
 //! 2. Keys move right only (splits), except when a node is merged into its left sibling; then it
-//!    is marked as deleted, and whoever comes to it starts again at the root.
+//!    is marked as deleted, and a search that reads it starts again at the root.
 //! 3. The root stays in page 0: a full root moves its content to two new pages.
 //! 4. Latches are taken from lower to higher levels and from left to right, so no two threads wait
 //!    for each other. A search holds one at a time, and may take them in any order.
-//! 5. A deleted node is used again only when everything that ran at its deletion has ended. So a
-//!    search never finds a page that has become another node meanwhile.
+//! 5. A deleted node's page is reused only after all transactions that ran at its deletion have
+//!    ended. So a search never reads a page that has become another node in the meantime.
 //!
 //! PostgreSQL's `nbtree/README` and `_bt_search`, `_bt_moveright`. There, the root can be any page,
 //! and a meta page says which one.
@@ -45,8 +45,8 @@ use std::sync::atomic::Ordering;
 /// The page of the root.
 pub const ROOT: u32 = 0;
 
-/// Latches the leaf with `key` for reading; with `before`, the leaf with the greatest key less
-/// than it. Also returns the smallest key that the leaf can hold, as far as the way down tells.
+/// Latches the leaf that covers `key` for reading; with `before`, the one with the greatest smaller
+/// key. Also returns a lower bound of the leaf's keys: the last separator on the way down.
 pub fn read_leaf<'a>(
     index: &'a IndexFile,
     key: &[u8],
@@ -77,7 +77,7 @@ pub fn read_leaf<'a>(
     }
 }
 
-/// Latches the node of a level in which `key` is, for changing.
+/// Latches the node that covers `key` on a level, for changing.
 pub fn write_node<'a>(index: &'a IndexFile, level: u16, key: &[u8]) -> Result<PageMut<'a>> {
     let search = SearchKey::new(key);
     loop {
@@ -97,7 +97,7 @@ pub fn write_node<'a>(index: &'a IndexFile, level: u16, key: &[u8]) -> Result<Pa
             }
         }
 
-        // The node may have been split, deleted, or, the root, raised since.
+        // Since then the node may have been split or deleted, or may be a root that was raised.
         let mut page = index.write(block)?;
         while node::is_at(&page, level) && node::is_right_of(&page, search, false) {
             let right = node::special(&page).right;
@@ -110,8 +110,8 @@ pub fn write_node<'a>(index: &'a IndexFile, level: u16, key: &[u8]) -> Result<Pa
     }
 }
 
-/// Latches the leaf for a new entry: without a search if it goes to the end of the index, as
-/// ascending keys do.
+/// Latches the leaf for a new entry. Skips the search if the entry goes to the end of the index, as
+/// with ascending keys.
 pub fn write_leaf<'a>(index: &'a IndexFile, key: &[u8]) -> Result<PageMut<'a>> {
     let hint = index.relation.target.load(Ordering::Relaxed);
     if hint != ROOT {

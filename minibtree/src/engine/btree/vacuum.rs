@@ -9,8 +9,8 @@
 //! leaf 5       [high k] -> 6                   leaf 5  deleted
 //! ```
 //!
-//! One log record has all three. A search that is on its way to page 5 finds that it is deleted
-//! and starts again; page 5 is used again when no such search can be left.
+//! One log record covers all three. A search that is about to read page 5 finds it deleted and
+//! starts again; page 5 is reused only when no such search can still be running.
 //!
 //! A leaf that is the first child of its parent stays, even if it is empty: the sibling that would
 //! take over belongs to another parent, whose separators would have to change. PostgreSQL merges to
@@ -25,7 +25,7 @@ use crate::engine::access::IndexFile;
 use crate::format::Tid;
 use std::collections::HashSet;
 
-/// Removes the entries that point to `dead` rows. Returns how many there were.
+/// Removes the entries that point to `dead` rows. Returns the number of entries removed.
 pub fn remove(index: &IndexFile, dead: &HashSet<Tid>) -> Result<usize> {
     let mut removed = 0;
     let mut left = None;
@@ -59,8 +59,8 @@ pub fn remove(index: &IndexFile, dead: &HashSet<Tid>) -> Result<usize> {
     }
 }
 
-/// Merges an empty leaf into its left sibling. Returns false if that is not possible any more, or
-/// if the leaf is the first child of its parent.
+/// Merges an empty leaf into its left sibling. Returns false if the leaf has changed meanwhile, is
+/// the first child of its parent, or has a high key that does not fit into the sibling.
 fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
     if block == ROOT {
         return Ok(false);
@@ -73,7 +73,7 @@ fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
         return Ok(false);
     }
 
-    // Neighbors in the parent?
+    // Check that the two are neighbors in the same parent.
     let mut parent = write_node(index, 1, &low)?;
     let at = node::child_index(&parent, SearchKey::new(&low), false);
     if at <= node::first(&parent)
@@ -83,7 +83,7 @@ fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
         return Ok(false);
     }
 
-    // The high key may be longer than the one it replaces.
+    // The new high key may be longer than the old one, so check that it fits.
     let entries: Vec<Entry> = node::entries(&left).collect();
     let high = node::high_key(&page);
     let needed: usize = entries.iter().map(Entry::size).sum::<usize>()

@@ -1,4 +1,4 @@
-//! A page of a bucket: a leaf whose keys begin with their hash, and where a search goes on.
+//! A page of a bucket: a leaf whose keys begin with their hash, and the next step of a search.
 //!
 //! ```text
 //! special space   bucket 1, depth 2       all hashes end in ..01
@@ -28,12 +28,12 @@ pub fn special(page: &PageBytes) -> Special {
     Special::read(&page[SPECIAL..]).expect("the special space has this size")
 }
 
-/// Changes which page comes after this one.
+/// Sets the next page of the bucket.
 pub fn set_next(page: &mut PageMut, next: u32) {
     page.put(SPECIAL + Special::next.start(), &next.to_le_bytes());
 }
 
-/// Builds a page of entries, which fit.
+/// Builds a page of entries, which must fit.
 pub fn build(special: Special, mut entries: Vec<Entry>) -> Box<PageBytes> {
     entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let mut page = node::build(0, None, &entries);
@@ -42,7 +42,7 @@ pub fn build(special: Special, mut entries: Vec<Entry>) -> Box<PageBytes> {
     page
 }
 
-/// Bytes that entries fill.
+/// The bytes that entries fill.
 pub fn used(page: &PageBytes) -> usize {
     let (lower, upper) = (PageHeader::lower.get(page), PageHeader::upper.get(page));
     node::CAPACITY - usize::from(upper.saturating_sub(lower))
@@ -59,8 +59,8 @@ pub fn hash_of(hashed: &[u8]) -> u32 {
     u32::from_be_bytes(*hash)
 }
 
-/// If `bucket` was split since a search set out for it: where the search goes on. The lowest bit in
-/// which the hash differs leads to a bucket that exists; higher ones may not.
+/// The next bucket to search if `bucket` has been split since the search computed its number. The
+/// lowest bit in which the hash differs names a bucket that exists; higher bits may not.
 pub fn next_bucket(page: &PageBytes, bucket: u32, hash: u32) -> Option<u32> {
     let mask = (1u64 << special(page).depth) - 1;
     let differs = (hash ^ bucket) & mask as u32;

@@ -1,4 +1,4 @@
-//! Building from all entries at once: as many buckets as they need, each page written once.
+//! Building from all entries at once: computes the number of buckets, then writes each page once.
 //!
 //! ```text
 //! 100,000 entries of 22 bytes: 512 buckets, 53 % full
@@ -18,7 +18,7 @@ use crate::engine::btree::check_unique;
 use crate::engine::btree::node::{CAPACITY, Entry};
 use crate::format::Tid;
 
-/// Percent of a bucket's own page that is filled at most, on average.
+/// The greatest average fill of the buckets' own pages, in percent.
 const FILL: usize = 80;
 
 /// Fills an empty index.

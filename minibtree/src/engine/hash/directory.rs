@@ -1,4 +1,4 @@
-//! Where the buckets are.
+//! Finding the page of a bucket.
 //!
 //! Buckets come in groups, each as large as all groups before it together, and the pages of a group
 //! are side by side. So the page of a bucket is computed from one number per group. Overflow pages
@@ -9,11 +9,11 @@
 //! page    1   2   3 4   7 8 9 10          starts: 1, 2, 3, 7; pages 5 and 6 are overflow pages
 //! ```
 //!
-//! Page 0 holds these numbers. A handle of the index remembers them, because a lookup that read
-//! page 0 as well would read two pages. What it remembers may be old: groups never move, and the
-//! pages of buckets tell if they were split ([`hash`](super)).
+//! Page 0 holds these numbers. A handle to the index caches them, because a lookup that also read
+//! page 0 would read two pages. An outdated cache is harmless: groups never move, and the page of a
+//! bucket tells a search if the bucket was split ([`hash`](super)).
 //!
-//! The pages of a group that are not used yet take no room on disk. PostgreSQL allocates large
+//! Pages of a group that are not in use yet take no space on disk. PostgreSQL allocates large
 //! groups in four steps (`_hash_spareindex`).
 
 use super::bucket::{self, Special};
@@ -26,18 +26,18 @@ use crate::format::{PageBytes, PageHeader, PageKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The page with the numbers.
+/// The page that holds the numbers.
 pub const META: u32 = 0;
 /// Groups: 2^32 buckets.
 const GROUPS: usize = 33;
 
-/// What a handle remembers of page 0.
+/// A handle's cached copy of page 0.
 pub struct Directory {
     buckets: AtomicU32,
     starts: [AtomicU32; GROUPS],
 }
 
-/// Makes an empty relation an index with one bucket.
+/// Initializes an empty relation as an index with one bucket.
 pub fn create(system: &System, relation: &Arc<Relation>) -> Result<()> {
     let mut meta = system.pool.extend(relation)?;
     let mut own = system.pool.extend(relation)?;
@@ -61,14 +61,14 @@ impl Directory {
             Directory { buckets: AtomicU32::new(1), starts: [const { AtomicU32::new(0) }; GROUPS] };
         directory.refresh(&*index.read(META)?);
 
-        // The end of the last group may be behind the end of the file: nothing else goes there.
+        // The last group may extend past the end of the file. Reserve its pages.
         let last = group_of(directory.buckets() - 1);
         let start = directory.starts[last].load(Ordering::Relaxed);
         index.relation.ensure_blocks(start + first_of(last).max(1));
         Ok(directory)
     }
 
-    /// Buckets, as far as remembered.
+    /// The number of buckets in the cached copy, which may be outdated.
     pub fn buckets(&self) -> u32 {
         self.buckets.load(Ordering::Acquire)
     }
@@ -86,7 +86,7 @@ impl Directory {
         }
     }
 
-    /// Remembers what page 0 says.
+    /// Updates the cached copy from page 0.
     pub fn refresh(&self, meta: &PageBytes) {
         let fields = meta_of(meta);
         for (start, bytes) in self.starts.iter().zip(fields.starts.chunks_exact(4)) {
@@ -102,7 +102,7 @@ pub fn meta_of(meta: &PageBytes) -> HashMeta {
     HashMeta::read(&meta[PageHeader::SIZE..]).expect("a page is longer")
 }
 
-/// Notes in page 0 that there is one more bucket, perhaps in a new group that starts at a page.
+/// Adds a bucket to page 0. `start` is the first page of its group if the group is new.
 pub fn add_bucket(meta: &mut PageMut, bucket: u32, start: Option<u32>) {
     let buckets = PageHeader::SIZE + HashMeta::buckets.start();
     meta.put(buckets, &(bucket + 1).to_le_bytes());
@@ -112,13 +112,13 @@ pub fn add_bucket(meta: &mut PageMut, bucket: u32, start: Option<u32>) {
     }
 }
 
-/// Notes in page 0 where the free overflow pages begin.
+/// Sets the first free overflow page in page 0.
 pub fn set_free(meta: &mut PageMut, free: u32) {
     meta.put(PageHeader::SIZE + HashMeta::free.start(), &free.to_le_bytes());
 }
 
-/// A page for an overflow page: a free one, or one at the end. If page 0 changes by that, it is to
-/// be logged with the page.
+/// Takes a free overflow page, or adds one at the end of the file. Also returns page 0 if it has
+/// changed; the caller must log it in the same record.
 pub fn allocate(index: &IndexFile) -> Result<(PageMut<'_>, Option<PageMut<'_>>)> {
     let mut meta = index.write(META)?;
     let free = meta_of(&meta).free;
@@ -131,9 +131,9 @@ pub fn allocate(index: &IndexFile) -> Result<(PageMut<'_>, Option<PageMut<'_>>)>
     Ok((page, Some(meta)))
 }
 
-/// The bucket of a hash among so many buckets.
+/// The bucket of a hash in an index with this number of buckets.
 pub fn bucket_of(hash: u32, buckets: u32) -> u32 {
-    // The bits that the largest bucket has; one less if that names a bucket that does not exist.
+    // Use the bits of the largest bucket number, or one bit less if that bucket does not exist.
     let mask = u32::MAX.checked_shr((buckets - 1).leading_zeros()).unwrap_or(0);
     let bucket = hash & mask;
     if bucket < buckets { bucket } else { bucket & mask >> 1 }

@@ -21,13 +21,13 @@
 //! split 1     0 (..00)  1 (..01)  2 (..10)  3 (..11)
 //! ```
 //!
-//! # A search that comes late
+//! # A search with an outdated number of buckets
 //!
 //! A search computes the bucket from a number of buckets that it remembers ([`Directory`]), latches
-//! that page, and finds in it how many bits its entries share (`depth`). If the hash differs from
-//! the bucket in one of them, the bucket was split since, and the entry is in the bucket with that
-//! bit. So an old number costs a step and not a key, and no page has to be latched on the way, as
-//! with right links in a B+tree:
+//! that page, and reads in it how many bits its entries share (`depth`). If the hash differs from
+//! the bucket in one of them, the bucket was split, and the search goes to the bucket with that
+//! bit. So an outdated number costs one more page but never a missed key, and no other page has to
+//! be latched. Right links do the same in a B+tree:
 //!
 //! ```text
 //! remembered: 1 bucket, hash ..11     page of bucket 0 says: 2 bits
@@ -36,22 +36,22 @@
 //!
 //! # Invariants
 //!
-//! 1. Entries of a bucket agree with its number in `depth` bits. A bucket's own page has them, or
-//!    an overflow page that it leads to.
+//! 1. Entries of a bucket agree with its number in `depth` bits. They are in the bucket's own page
+//!    or in its overflow pages.
 //! 2. The latch of the bucket's own page protects all of its pages.
 //! 3. Latches are taken in the order: smaller bucket, larger bucket, overflow pages, page 0, free
 //!    pages. So no two threads wait for each other.
-//! 4. A split becomes visible by one log record. After a crash it has happened or not.
+//! 4. One log record makes a split visible. After a crash, all of it has happened or nothing.
 //!
 //! # When a bucket is split
 //!
 //! An insertion that fills another sixteenth of a bucket beyond three quarters, or adds an overflow
-//! page, splits the next bucket in order. No entries are counted: every insertion would have to
-//! change that number. Buckets fill alike, so all reach three quarters at about the same time, and
-//! their number doubles while the index grows by a tenth. A lookup reads 1.00 pages in the golden
-//! script `hash_index_grows`.
+//! page, splits the next bucket in order. There is no count of entries, because every insertion
+//! would have to update it. Buckets fill evenly, so all reach three quarters at about the
+//! same time, and their number doubles while the index grows by a tenth. A lookup reads 1.00 pages
+//! in the golden script `hash_index_grows`.
 //!
-//! PostgreSQL's `hash/README`, `_hash_getbucketbuf_from_hashkey` and `_hash_expandtable`. It counts
+//! PostgreSQL: `hash/README`, `_hash_getbucketbuf_from_hashkey`, `_hash_expandtable`. It counts
 //! entries in its meta page, marks a bucket while it is split, and finishes a split after a crash.
 
 mod bucket;
@@ -77,8 +77,8 @@ use std::ops::Deref;
 /// Sixteenths of a bucket's own page that may be full before other buckets are split.
 const FILL: usize = 12;
 
-/// Copies the entries with this key into `bytes`. All of them: the bucket can be split before the
-/// caller has read them.
+/// Copies all entries with this key into `bytes`, because the bucket may be split before the caller
+/// has read them.
 pub fn find(
     index: &IndexFile,
     directory: &Directory,
@@ -120,8 +120,8 @@ pub fn insert(
     add(index, directory, own, Entry::leaf(&hashed, tid, payload))
 }
 
-/// Looks at the rows of all entries with this key. If none is in the way, adds `entry`, if there is
-/// one: the latch keeps other insertions of the key away between the look and the insertion.
+/// Checks the rows of all entries with this key. If no row conflicts, adds `entry` unless it is
+/// `None`. The latch blocks other insertions of the key between the check and the insertion.
 pub fn conflict(
     index: &IndexFile,
     directory: &Directory,
@@ -155,8 +155,8 @@ fn add(index: &IndexFile, directory: &Directory, mut own: PageMut, entry: Entry)
         is_split_due = sixteenths(&own) > before && special.next == 0;
         index.system.pool.log(&mut [own]);
     } else {
-        // What the bucket's own page holds goes to an overflow page. So the own page has room for
-        // the next insertions, and overflow pages are full.
+        // Move the content of the bucket's own page to an overflow page. So the own page has room
+        // for the next insertions, and overflow pages are full.
         let (mut overflow, meta) = directory::allocate(index)?;
         overflow.replace(&bucket::build(special, node::entries(&own).collect()));
         let next = overflow.block();
@@ -168,8 +168,8 @@ fn add(index: &IndexFile, directory: &Directory, mut own: PageMut, entry: Entry)
     if is_split_due { split::split(index, directory) } else { Ok(()) }
 }
 
-/// Calls `look` with the pages of a bucket until it returns false. The caller has latched the
-/// first.
+/// Calls `look` with the pages of a bucket until `look` returns false. The caller has latched the
+/// first page.
 fn for_each_page(
     index: &IndexFile,
     own: &PageBytes,
@@ -185,7 +185,7 @@ fn for_each_page(
     Ok(())
 }
 
-/// Latches the page of the bucket that the directory names, or of one that was split off from it.
+/// Latches the bucket that the directory names, or the one that has the hash after a split.
 fn latch_bucket<'a, Page: Deref<Target = PageBytes>>(
     index: &'a IndexFile,
     directory: &Directory,
@@ -206,17 +206,17 @@ fn latch_bucket<'a, Page: Deref<Target = PageBytes>>(
 /// A bucket of a hash index, for `mb_pages` and golden scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketSummary {
-    /// Its own page.
+    /// The number of its own page.
     pub block: u32,
-    /// Low bits of a hash that all of its entries share with its number.
+    /// The number of low bits in which all hashes agree with the bucket's number.
     pub depth: u16,
-    /// Entries of its own page and of its overflow pages.
+    /// The number of entries in its own page and in each overflow page.
     pub entries: Vec<usize>,
-    /// Bytes that entries fill, in all of its pages.
+    /// The bytes that entries fill in all of its pages.
     pub used_bytes: usize,
 }
 
-/// Reads a bucket. `None` if there are fewer.
+/// Reads a bucket. Returns `None` if no bucket has this number.
 pub fn summary(
     index: &IndexFile,
     directory: &Directory,

@@ -12,12 +12,12 @@
 //! record   1 (half), 3 (half), 0 (4 buckets, 9 is free), 9 (next free page)
 //! ```
 //!
-//! Readers wait for the latch of bucket 1 meanwhile. The memory and the latches needed do not
-//! depend on how long the bucket is. A crash before the record leaves the old bucket as it was; the
-//! new overflow pages are lost until the index is built again.
+//! Meanwhile readers wait for the latch of bucket 1. The split needs the same memory and number of
+//! latches however long the bucket is. A crash before the record leaves the old bucket unchanged;
+//! the new overflow pages are lost until the index is built again.
 //!
-//! PostgreSQL lets readers in during a split: the new bucket is marked as being populated, and they
-//! read both (`_hash_splitbucket`).
+//! PostgreSQL lets readers in during a split: it marks the new bucket as being populated, and a
+//! reader reads both buckets (`_hash_splitbucket`).
 
 use super::bucket::{self, Special};
 use super::directory::{self, Directory, META};
@@ -30,7 +30,7 @@ use crate::format::PageBytes;
 /// Buckets are numbered by 31 bits.
 const BUCKETS_MAX: u32 = 1 << 31;
 
-/// Splits the next bucket in order. Does nothing if another thread has done it.
+/// Splits the next bucket in order. Does nothing if another thread has already split it.
 pub fn split(index: &IndexFile, directory: &Directory) -> Result<()> {
     let new_bucket = directory.buckets();
     if new_bucket == BUCKETS_MAX {
@@ -46,7 +46,7 @@ pub fn split(index: &IndexFile, directory: &Directory) -> Result<()> {
     }
 
     // The latch on the old bucket makes this the only thread that creates the new one.
-    // A group begins with a power of two, and has as many buckets.
+    // The first bucket of a group is a power of two, which is also the size of the group.
     let is_group = new_bucket.is_power_of_two();
     let start = is_group.then(|| index.relation.add_blocks(new_bucket));
     let new_block = match start {
@@ -74,8 +74,8 @@ pub fn split(index: &IndexFile, directory: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// Gives the entries of a bucket to its halves. Returns the first and the last overflow page that
-/// it had.
+/// Distributes the entries of a bucket to its halves. Returns the bucket's first and last overflow
+/// page.
 fn distribute(
     index: &IndexFile,
     old: &PageBytes,
@@ -110,7 +110,7 @@ pub fn write_overflow(index: &IndexFile, full: &PageBytes) -> Result<u32> {
     Ok(block)
 }
 
-/// A bucket under construction: the entries of its own page, and the overflow pages before.
+/// A bucket under construction: the entries of its own page. Overflow pages are already written.
 pub struct Half {
     special: Special,
     entries: Vec<Entry>,
@@ -123,8 +123,8 @@ impl Half {
         Half { special: Special::new(bucket, depth), entries: Vec::new(), size: 0 }
     }
 
-    /// Adds an entry. If it does not fit, the entries before it become an overflow page, which
-    /// `write` writes somewhere.
+    /// Adds an entry. If it does not fit, `write` is called with an overflow page of the earlier
+    /// entries, and returns its page number.
     pub fn add(
         &mut self,
         entry: Entry,

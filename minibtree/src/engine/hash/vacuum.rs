@@ -1,7 +1,7 @@
 //! Removing the entries of dead rows, and overflow pages that have become empty.
 //!
-//! Buckets are visited in order, those included that splits add meanwhile: an entry that moves goes
-//! to a bucket that is visited later. Buckets are never merged; PostgreSQL's are not either
+//! Buckets are visited in order, including those that splits add during the vacuum: a split moves
+//! entries only to a bucket that is visited later. Buckets are never merged, as in PostgreSQL
 //! (`hashbulkdelete`).
 
 use super::bucket;
@@ -14,12 +14,12 @@ use crate::engine::pool::PageMut;
 use crate::format::Tid;
 use std::collections::HashSet;
 
-/// Removes the entries that point to `dead` rows. Returns how many there were.
+/// Removes the entries that point to `dead` rows. Returns the number of entries removed.
 pub fn remove(index: &IndexFile, directory: &Directory, dead: &HashSet<Tid>) -> Result<usize> {
     let mut removed = 0;
     let mut number = 0;
     while number < directory.buckets() {
-        // The latch of the own page protects the others.
+        // The latch of the bucket's own page protects its overflow pages.
         let mut own = index.write(directory.block(index, number)?)?;
         let (count, _) = remove_from(index, &mut own, dead);
         removed += count;
@@ -41,7 +41,7 @@ pub fn remove(index: &IndexFile, directory: &Directory, dead: &HashSet<Tid>) -> 
     Ok(removed)
 }
 
-/// Removes entries from one page. Returns how many, and true if no others are left.
+/// Removes entries from one page. Returns their number, and true if the page is now empty.
 fn remove_from(index: &IndexFile, page: &mut PageMut, dead: &HashSet<Tid>) -> (usize, bool) {
     let count = node::count(page);
     let kept: Vec<Entry> =
@@ -55,13 +55,13 @@ fn remove_from(index: &IndexFile, page: &mut PageMut, dead: &HashSet<Tid>) -> (u
     (count - left, left == 0)
 }
 
-/// Takes an empty overflow page out of its bucket. `before` leads to it.
+/// Removes an empty overflow page from its bucket. `before` is the page that points to it.
 fn unlink(index: &IndexFile, before: &mut PageMut, mut page: PageMut) -> Result<()> {
     let mut meta = index.write(META)?;
     bucket::set_next(before, bucket::special(&page).next);
     bucket::set_next(&mut page, directory::meta_of(&meta).free);
     directory::set_free(&mut meta, page.block());
-    // Two records: a crash in between loses the page, and no entry.
+    // Two records: a crash between them leaks the page, but loses no entry.
     index.system.pool.log(std::slice::from_mut(before));
     index.system.pool.log(&mut [page, meta]);
     Ok(())

@@ -3,8 +3,8 @@
 //! # No version is overwritten
 //!
 //! `UPDATE` adds a version and marks the old one with its transaction id; `DELETE` only marks.
-//! Readers take no row locks: the snapshot decides which version they see. Rolling back means to do
-//! nothing, since the marks of a transaction without a commit bit do not count.
+//! Readers take no row locks: the snapshot decides which version they see. A rollback changes no
+//! page, because the marks of a transaction without a commit bit do not count.
 //!
 //! # Chains on a page
 //!
@@ -23,14 +23,14 @@
 //!                                                   | REPEATABLE READ  error, roll back
 //! ```
 //!
-//! Those who wait for one row form a queue ([`LockKey::Row`]), so that a commit wakes one of them
-//! and not all.
+//! Transactions that wait for one row form a queue ([`LockKey::Row`]), so that a commit wakes only
+//! the first of them.
 //!
-//! A value that would make its row longer than a page is in [`mod@overflow`] pages.
+//! A value that would make its row longer than a page goes to [`mod@overflow`] pages.
 //!
-//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Not here: a durable free-space map (pages
-//! with room are found again by the next vacuum), and the map of all-visible pages is in memory
-//! and filled as pages are read.
+//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. The free-space map and the map of all-visible
+//! pages are in memory only: after a restart, the next vacuum finds the pages with room again, and
+//! reads find the all-visible ones.
 
 mod overflow;
 mod page;
@@ -49,7 +49,7 @@ use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// What became of a row that [`Heap::update`], [`Heap::delete`] or [`Heap::lock`] was called for.
+/// The outcome of [`Heap::update`], [`Heap::delete`] or [`Heap::lock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// Done.
@@ -64,7 +64,7 @@ pub enum Changed {
     /// was taken. Nothing was changed. Read the newest version by [`Heap::fetch_version`], check
     /// the statement's condition again, and call again with its TID.
     Updated {
-        /// The newest version that is known.
+        /// The newest committed version on the same page, or the one that it points to.
         newest: Tid,
     },
     /// The row was deleted: by another transaction after the snapshot was taken (READ COMMITTED),
@@ -72,26 +72,26 @@ pub enum Changed {
     Deleted,
 }
 
-/// Whether a row exists for an insertion with the same unique key.
+/// Decides if a row conflicts with an insertion of the same unique key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Liveness {
-    /// It does: committed, or of the own transaction.
+    /// The row exists: committed, or inserted by this transaction.
     Live,
-    /// It does not.
+    /// The row was deleted, or its insertion was rolled back.
     Dead,
-    /// That depends on how this transaction ends.
+    /// This transaction inserted or deleted the row, and is still running.
     Undecided(Xid),
 }
 
-/// What keeps a version from being changed.
+/// The reason why a version cannot be changed now.
 enum Obstacle {
-    /// It was changed already.
+    /// The version is gone, or a committed or own change has replaced or deleted it.
     Changed(Changed),
-    /// Another transaction has changed or locked it, and runs.
+    /// A running transaction has changed (`by`) or locked the row.
     Held { row: LockKey, by: Option<Xid> },
 }
 
-/// A handle of a heap. Cloning is cheap.
+/// A handle to a heap. Cloning is cheap.
 #[derive(Clone)]
 pub struct Heap {
     system: Arc<System>,
@@ -120,7 +120,7 @@ impl Heap {
         self.relation.id
     }
 
-    /// Pages of the heap, as the planner wants to know.
+    /// The number of pages, which the planner uses as well.
     pub fn pages(&self) -> u32 {
         self.relation.blocks()
     }
@@ -130,7 +130,7 @@ impl Heap {
         Ok(self.insert_many(transaction, &[row])?[0])
     }
 
-    /// Inserts rows: as many as a page has room for with one latch and one log record.
+    /// Inserts rows. All rows that go to one page share one latch and one log record.
     pub fn insert_many(
         &self,
         transaction: &mut Transaction,
@@ -174,8 +174,8 @@ impl Heap {
         Ok(None)
     }
 
-    /// Copies exactly this version into `row`, without regard to snapshots. Returns false if the
-    /// version is gone. For the recheck after [`Changed::Updated`].
+    /// Copies exactly this version into `row`, without checking a snapshot. Returns false if the
+    /// version is gone. Used for the recheck after [`Changed::Updated`].
     pub fn fetch_version(&self, tid: Tid, row: &mut Vec<u8>) -> Result<bool> {
         let page = self.read(tid.block)?;
         let Some((_, bytes)) = page::tuple(&page, tid.slot) else { return Ok(false) };
@@ -197,7 +197,7 @@ impl Heap {
 
     /// Replaces a version by a new one. Waits for a transaction that is changing the row.
     ///
-    /// `keys_unchanged` says that no index of the heap has another key or payload for the new row.
+    /// Pass true as `keys_unchanged` if all index entries of the new row equal the old ones.
     pub fn update(
         &self,
         transaction: &mut Transaction,
@@ -250,7 +250,7 @@ impl Heap {
                         Ok(()) => {
                             return Ok(Changed::Done { tid, needs_index_entries: false });
                         }
-                        // One that waited for the row got it a moment ago, without the latch.
+                        // A waiting transaction was granted the lock just now, without the latch.
                         Err(Error::LockNotAvailable) => (row, None),
                         Err(error) => return Err(error),
                     }
@@ -263,13 +263,13 @@ impl Heap {
         }
     }
 
-    /// The TID that index entries of a version use: the start of its chain.
+    /// The TID in the index entries of this version: the start of its chain.
     pub fn root(&self, tid: Tid) -> Result<Tid> {
         let page = self.read(tid.block)?;
         Ok(Tid { slot: page::root_of(&page, tid.block, tid.slot), ..tid })
     }
 
-    /// Whether a row with a unique key exists, for the insertion of another one with it.
+    /// Decides if the row at `tid` conflicts with an insertion of the same unique key.
     pub(super) fn liveness(&self, transaction: &Transaction, tid: Tid) -> Result<Liveness> {
         let page = self.read(tid.block)?;
         for slot in page::chain(&page, tid.block, tid.slot) {
@@ -310,7 +310,7 @@ impl Heap {
         }
     }
 
-    /// The header of a version that may be changed, or what keeps it from that.
+    /// Returns the header if the version can be changed, or else the obstacle.
     fn obstacle(
         &self,
         transaction: &Transaction,
@@ -324,7 +324,7 @@ impl Heap {
         let xmax = Xid(header.xmax);
         let changed = match self.fate(transaction, xmax)? {
             Fate::RolledBack => None,
-            // A weak lock does not mind an update that leaves the key.
+            // `FOR KEY SHARE` does not conflict with an update that keeps the key.
             Fate::Running if mode == LockMode::KeyShare && header.flags & KEY_UPDATED == 0 => None,
             Fate::Running => {
                 let row = self.row_key(page, tid);
@@ -341,7 +341,7 @@ impl Heap {
             return Ok(Err(Obstacle::Changed(changed)));
         }
 
-        // Nobody is changing it; it can still be locked, or others can be ahead in the queue.
+        // No transaction is changing it, but one may hold its lock or be ahead in the queue.
         if transaction.are_rows_locked() {
             let row = self.row_key(page, tid);
             if transaction.is_row_locked(row, mode) {
@@ -351,7 +351,7 @@ impl Heap {
         Ok(Ok(header))
     }
 
-    /// What a changed version has become: the newest version that is committed.
+    /// Follows a changed version to the newest committed one on its page.
     fn newest(
         &self,
         transaction: &Transaction,
@@ -371,7 +371,7 @@ impl Heap {
         Ok(Changed::Updated { newest })
     }
 
-    /// How a transaction ended, if it did. 0 counts as rolled back: its mark does not count.
+    /// The state of a transaction. Id 0, no transaction, counts as rolled back.
     fn fate(&self, transaction: &Transaction, xid: Xid) -> Result<Fate> {
         if xid == Xid::NONE {
             return Ok(Fate::RolledBack);
@@ -387,7 +387,7 @@ impl Heap {
         Ok(if is_committed { Fate::Committed } else { Fate::RolledBack })
     }
 
-    /// What a row is locked by: the first slot of its chain, which updates on the page keep.
+    /// The key of a row's lock: the start of its chain, which updates on the page do not change.
     fn row_key(&self, page: &PageMut, tid: Tid) -> LockKey {
         let slot = page::root_of(page, tid.block, tid.slot);
         LockKey::Row(self.id(), Tid { slot, ..tid })
@@ -418,7 +418,7 @@ impl Heap {
             slot = page::add(&mut page, &header.encode(), row);
         }
 
-        // No room: another page. It is not waited for, because its holder may wait for ours.
+        // No room: try another page, without waiting for its latch: its holder may wait for ours.
         let (other, new) = match slot {
             Some(slot) => (None, Tid { slot, ..tid }),
             None => {
@@ -447,7 +447,7 @@ impl Heap {
         Ok(Changed::Done { tid: new, needs_index_entries })
     }
 
-    /// Adds a version to a page with room. With `avoid`, the caller has that page latched.
+    /// Adds a version to a page with room. The caller holds the latch of page `avoid`, if any.
     fn add(
         &self,
         avoid: Option<u32>,
@@ -478,8 +478,8 @@ impl Heap {
         Ok((page, slot))
     }
 
-    /// Notes that not everyone sees all rows of a page any more. Called under its latch, before
-    /// any index entry for a new row exists.
+    /// Clears the all-visible note of a page. Called under the page's latch, before any index
+    /// entry for a new row exists.
     fn note_changed(&self, page: &PageMut) {
         self.relation.entry(page.block()).note.store(0, Ordering::Release);
     }
@@ -510,7 +510,7 @@ impl Heap {
     }
 }
 
-/// How a transaction ended.
+/// The state of a transaction.
 enum Fate {
     Own,
     Running,
@@ -518,8 +518,8 @@ enum Fate {
     RolledBack,
 }
 
-/// Waits for a row that others hold: first for its turn in the queue, then for the transaction
-/// that is changing the row.
+/// Waits for a row that another transaction holds: first in the row's queue, then for the
+/// transaction that is changing the row.
 fn wait_for(
     transaction: &mut Transaction,
     row: LockKey,

@@ -1,8 +1,8 @@
 //! Overflow pages: values that do not fit a row.
 //!
-//! A long value is cut into pieces as long as a page. The pieces are rows of another heap, which
-//! belongs to this one and is created with the first of them. The row keeps the TID of the first
-//! piece, and each piece that of the next:
+//! A long value is cut into pieces that fill a page each. The pieces are rows of a second heap,
+//! which is created when the first long value is stored. The row holds the TID of the first piece,
+//! and each piece holds the TID of the next:
 //!
 //! ```text
 //! heap 16385                     its overflow pages
@@ -13,15 +13,15 @@
 //!
 //! # Who frees them?
 //!
-//! Pieces are versions as rows are. The transaction that inserts the row inserts them; the one that
-//! deletes the row, or gives it another value, deletes them. So a rollback and a crash need
-//! nothing, and [`vacuum`](super::vacuum) frees a piece when no snapshot sees the row any more that
-//! had it. An update of other columns keeps them: old and new version have the same pointer.
+//! Pieces have `xmin` and `xmax` like any row. The transaction that inserts a row inserts its
+//! pieces; the one that deletes the row, or replaces the value, deletes them. A rollback or a crash
+//! needs no cleanup, and [`vacuum`](super::vacuum) frees a piece once no snapshot can see its row.
+//! An update of other columns keeps the pieces: both versions of the row point to them.
 //!
-//! No snapshot is needed to read them. Who sees a row keeps from being freed what it points to.
+//! Reading a piece checks no snapshot: if a snapshot sees the row, vacuum keeps its pieces.
 //!
-//! PostgreSQL's TOAST (`heaptoast.c`, `toast_internals.c`): there, an index on value and number
-//! finds the pieces, so that a part of a value can be read alone.
+//! PostgreSQL's TOAST (`heaptoast.c`, `toast_internals.c`) finds the pieces through an index on
+//! value and sequence number, so it can read part of a value.
 
 use super::{Changed, Heap};
 use crate::engine::{Error, Result, Transaction};
@@ -29,7 +29,7 @@ use crate::format::Tid;
 use crate::format::heap::Piece;
 use std::sync::Arc;
 
-/// Where the last piece leads.
+/// The `next` of the last piece.
 const END: [u8; 6] = [0; 6];
 
 /// The long values of a heap.
@@ -38,17 +38,17 @@ pub struct LongValues<'a> {
 }
 
 impl LongValues<'_> {
-    /// Those of this heap, whose rows point to them.
+    /// The long values that rows of `heap` point to.
     pub fn of(heap: &Heap) -> LongValues<'_> {
         LongValues { heap }
     }
 
-    /// Stores a value, and returns where. A row that is inserted by the same transaction has to
-    /// point to it. Costs a page and a log record for every 8 kB.
+    /// Stores a value and returns the TID of its first piece. The same transaction must insert the
+    /// row that points to it. Costs a page and a log record for every 8 kB.
     pub fn insert(&self, transaction: &mut Transaction, value: &[u8]) -> Result<Tid> {
         let pieces = self.pieces_or_create()?;
         let mut next = END;
-        // The last piece comes first, since the others lead to it.
+        // Insert the last piece first: each piece holds the TID of the next.
         for data in value.chunks(Heap::ROW_MAX - Piece::SIZE).rev() {
             let piece = [&Piece { next }.encode()[..], data].concat();
             next = pieces.insert(transaction, &piece)?.to_bytes();
@@ -56,7 +56,7 @@ impl LongValues<'_> {
         Ok(Tid::from_bytes(next))
     }
 
-    /// Reads a value of so many bytes.
+    /// Reads the value that starts at `first`. [`Error::Corrupt`] if it is not `length` bytes.
     pub fn fetch(&self, first: Tid, length: usize) -> Result<Vec<u8>> {
         let mut value = Vec::with_capacity(length);
         self.each_piece(first, |_, data| {
@@ -66,7 +66,7 @@ impl LongValues<'_> {
         if value.len() == length { Ok(value) } else { Err(self.damaged(first)) }
     }
 
-    /// Deletes a value: no later version of its row points to it.
+    /// Deletes all pieces of a value. Call it when the new version of the row drops the pointer.
     pub fn delete(&self, transaction: &mut Transaction, first: Tid) -> Result<()> {
         let pieces = self.pieces().ok_or_else(|| self.damaged(first))?;
         self.each_piece(first, |tid, _| match pieces.delete(transaction, tid)? {
@@ -75,18 +75,18 @@ impl LongValues<'_> {
         })
     }
 
-    /// Returns false if no row of the heap points to a long value.
+    /// Returns true if the heap of the pieces exists; without it, no row has a long value.
     pub fn exist(&self) -> bool {
         self.pieces().is_some()
     }
 
-    /// The heap of the pieces, if there is one.
+    /// The heap of the pieces, or `None` if no long value was ever stored.
     pub(in crate::engine) fn pieces(&self) -> Option<Heap> {
         Heap::open(Arc::clone(&self.heap.system), self.heap.id().overflow()).ok()
     }
 
-    /// Creates the heap of the pieces, unless somebody else has. A rollback leaves it there: others
-    /// may have inserted into it.
+    /// Opens the heap of the pieces, or creates it. A rollback does not remove the heap, because
+    /// other transactions may have stored pieces in it.
     fn pieces_or_create(&self) -> Result<Heap> {
         let (system, id) = (Arc::clone(&self.heap.system), self.heap.id().overflow());
         match system.pool.create_relation(id) {

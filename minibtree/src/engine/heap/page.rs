@@ -1,4 +1,4 @@
-//! What is done to a single heap page: adding a version, following a chain, pruning.
+//! Operations on one heap page: adding a version, following a chain, pruning.
 //!
 //! # Example
 //!
@@ -10,8 +10,8 @@
 //! slot 3  normal, xmin 9                      heap-only
 //! ```
 //!
-//! When nobody can see the first two any more, pruning leaves one tuple, and the index is right
-//! without having been touched:
+//! Once no snapshot can see the first two, pruning leaves one tuple. The index needs no change,
+//! because its slot now redirects:
 //!
 //! ```text
 //! slot 1  redirect to 3                       <- index
@@ -53,12 +53,12 @@ pub fn first_version(page: &PageBytes, slot: u16) -> Option<u16> {
     }
 }
 
-/// The slot of the version that replaced one on the same page, in the same chain.
+/// The slot of the next newer version in the same chain on this page.
 pub fn next_version(page: &PageBytes, block: u32, header: &TupleHeader) -> Option<u16> {
     let newer = header.newer().filter(|tid| tid.block == block)?;
     let (next, _) = tuple(page, newer.slot)?;
 
-    // The slot may have been used again: only the real successor was inserted by xmax.
+    // The slot may have been reused: check that our xmax inserted this version.
     let is_next = next.flags & HEAP_ONLY != 0 && next.xmin == header.xmax;
     is_next.then_some(newer.slot)
 }
@@ -131,7 +131,7 @@ pub fn set_item(page: &mut PageMut, slot: u16, item: Item) {
     page.put(slot_offset(slot), &ItemPointer::of(item).encode());
 }
 
-/// Changes the flags of the page, and logs that only if they differ.
+/// Sets the flags of the page. Adds nothing to the log if they are the same.
 pub fn set_flags(page: &mut PageMut, flags: u8) {
     if PageHeader::flags.get(&page[..]) != flags {
         page.put(PageHeader::flags.start(), &[flags]);
@@ -200,7 +200,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> 
     Ok(!changes.is_empty())
 }
 
-/// The slots of a chain that change when its dead versions go.
+/// The slots of a chain that change when its dead versions are removed.
 fn prune_chain(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
     let is_dead = |slot: &&u16| dead.contains(slot);
     let leading = chain.iter().take_while(is_dead).count();

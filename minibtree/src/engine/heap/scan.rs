@@ -1,7 +1,7 @@
 //! The sequential scan: every row that a snapshot sees, page after page.
 //!
-//! A page is latched once. The rows that are seen are copied, and the latch is released before the
-//! caller gets the first one: a scan that is slow, or never finished, is in nobody's way.
+//! A page is latched once. Visible rows are copied, and the latch is released before the caller
+//! gets the first one: a scan that is slow, or never finished, blocks no other thread.
 //! PostgreSQL's `heapgetpage` works the same way, but keeps the page pinned and returns pointers
 //! into it.
 
@@ -18,9 +18,9 @@ use std::sync::Arc;
 pub struct Row<'a> {
     /// Where this version is.
     pub tid: Tid,
-    /// Index entries lead to it from the start of its chain, [`Heap::root`]; else by its own TID.
+    /// True if index entries have the TID of its chain's start, [`Heap::root`], not its own.
     pub is_heap_only: bool,
-    /// What was inserted.
+    /// The row as it was inserted.
     pub bytes: &'a [u8],
 }
 
@@ -28,7 +28,7 @@ pub struct Row<'a> {
 pub struct HeapScan {
     heap: Heap,
     snapshot: Arc<Snapshot>,
-    /// The pages that are left. Those added after the scan began hold nothing that it could see.
+    /// The pages still to read. Pages added after the scan began have no rows that it can see.
     blocks: Range<u32>,
     /// Rows of the current page, and where they are in `bytes`.
     rows: std::vec::IntoIter<(Tid, bool, Range<usize>)>,

@@ -1,14 +1,14 @@
-//! Vacuum: giving the space of dead rows back, in three steps.
+//! Vacuum: freeing the space of dead rows, in three steps.
 //!
-//! Updates prune the pages that they need room on. What pruning cannot do is to free the slot of a
-//! row that index entries still point to. So:
+//! An update prunes a page when it needs room there. But pruning cannot free the slot of a row that
+//! index entries still point to. So vacuum does:
 //!
-//! 1. Every page is pruned; slots that become, or were, dead are collected.
-//! 2. The index entries of those slots are removed (the B+tree does that).
+//! 1. Every page is pruned, and all its dead slots are collected.
+//! 2. Every index removes the entries that point to those slots.
 //! 3. The slots become unused. Only now can another row get the same TID.
 //!
-//! Done in another order, an index entry would lead to a row with another key. Steps 1 and 3 also
-//! mark pages all of whose rows every snapshot sees. PostgreSQL's `vacuumlazy.c`.
+//! In any other order, an index entry could lead to a row with another key. Steps 1 and 3 also mark
+//! pages as all-visible if every snapshot sees all their rows. PostgreSQL's `vacuumlazy.c`.
 
 use super::{Heap, page};
 use crate::engine::Result;
@@ -18,7 +18,7 @@ use crate::format::{PAGE_SIZE, PageHeader, Tid};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-/// Step 1. Returns the TIDs whose index entries are to be removed.
+/// Step 1. Returns the TIDs whose index entries step 2 removes.
 pub fn collect_dead(heap: &Heap) -> Result<HashSet<Tid>> {
     let horizon = heap.system.horizon();
     let mut dead = HashSet::new();
@@ -36,7 +36,7 @@ pub fn collect_dead(heap: &Heap) -> Result<HashSet<Tid>> {
 
 /// Step 3. No index entry points to these TIDs any more.
 pub fn free(heap: &Heap, dead: &HashSet<Tid>) -> Result<()> {
-    /// Free bytes that make a page worth to be filled again.
+    /// A page with more free bytes than this is offered to insertions again.
     const ROOM: usize = PAGE_SIZE / 8;
 
     heap.relation.reusable.lock().clear();
@@ -63,7 +63,7 @@ pub fn free(heap: &Heap, dead: &HashSet<Tid>) -> Result<()> {
     Ok(())
 }
 
-/// Sets the flag of a page on which every row is seen by every snapshot.
+/// Sets the all-visible flag if every snapshot sees every row of the page.
 fn mark_if_all_visible(heap: &Heap, page: &mut PageMut) -> Result<()> {
     let horizon = heap.system.horizon();
     for (slot, item) in items(page) {

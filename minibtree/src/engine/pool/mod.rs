@@ -1,23 +1,23 @@
 //! The buffer pool: pages in memory.
 //!
 //! A frame is a place for a page, with a latch (a reader-writer lock). A page is found by its
-//! relation's array ([`relation`]), not by a hash table. The latch is also the pin: a frame that
-//! somebody has latched, or waits for, cannot be taken for another page unnoticed.
+//! relation's array ([`relation`]), not by a hash table. The latch is also the pin: a latched frame
+//! keeps its page, and a thread that waited for a latch checks that the page is still there.
 //!
 //! # Invariants
 //!
 //! 1. A frame's tag is the page it holds, and changes only under its exclusive latch.
 //! 2. A page is in at most one frame: loads of the same page exclude each other.
 //! 3. A page is written to its file only after the log is durable up to its LSN.
-//! 4. A reader that comes through the array checks the tag after it has the latch: between the
-//!    look-up and the latch the frame may have been taken for another page. Then it looks again.
+//! 4. A thread that found a frame in the array checks the tag after it has the latch. If the frame
+//!    was taken for another page between the two steps, the thread looks the page up again.
 //! 5. A frame is dirty from the log record of a change until its page is written, and both happen
 //!    under its latch: a checkpoint, which latches every frame in turn, misses no change.
 //!
 //! # Eviction
 //!
 //! The clock algorithm: each access marks the frame as used; the hand goes round, clears marks, and
-//! takes the first frame that has none and that nobody has latched.
+//! takes the first frame that has no mark and is not latched.
 //!
 //! ```text
 //! frame   0     1     2     3
@@ -26,8 +26,8 @@
 //! ```
 //!
 //! PostgreSQL's `bufmgr.c` and `freelist.c` count uses up to five, and pin pages with a reference
-//! count beside the latch, because its executor keeps pages pinned between calls. Ours copies what
-//! it needs and lets go.
+//! count beside the latch, because its executor keeps pages pinned between calls. Ours copies the
+//! rows that it needs and releases the latch.
 
 mod page;
 mod relation;
@@ -51,9 +51,9 @@ use usage::{PageUse, count};
 
 /// The directory of the relations.
 const DIRECTORY: &str = "base";
-/// Pages that can be loaded at the same time without waiting for each other's locks.
+/// The number of locks that loads share: loads of pages with different locks run in parallel.
 const LOADING: usize = 64;
-/// A smaller pool could have every frame latched by a handful of threads.
+/// The fewest frames: a few threads could latch all frames of a smaller pool.
 const FRAMES_MIN: usize = 64;
 
 /// The pool, and the relations whose pages it holds.
@@ -75,10 +75,10 @@ pub struct Frame {
     is_dirty: AtomicBool,
 }
 
-/// What the latch protects.
+/// The state that the latch protects.
 #[derive(Default)]
 pub struct FrameData {
-    /// The page that is here.
+    /// The page in the frame, or `None`.
     tag: Option<(RelationId, u32)>,
     relation: Option<Arc<Relation>>,
     /// Allocated when the frame is first used.
@@ -129,7 +129,7 @@ impl Pool {
         self.relations.read().get(&id).cloned().ok_or(Error::NotFound(id))
     }
 
-    /// Creates an empty relation. Its file is there after a crash.
+    /// Creates an empty relation. Its file survives a crash.
     pub fn create_relation(&self, id: RelationId) -> Result<Arc<Relation>> {
         let mut relations = self.relations.write();
         if relations.contains_key(&id) {
@@ -142,8 +142,8 @@ impl Pool {
         Ok(relation)
     }
 
-    /// Removes a relation, its pages and its file, and its overflow pages. Who still has it reads
-    /// what it was.
+    /// Removes a relation with its pages, its file and its overflow pages. A thread that still has
+    /// a handle can read the old content.
     pub fn drop_relation(&self, id: RelationId) -> Result<()> {
         if id != id.overflow() {
             self.drop_relation(id.overflow())?;
@@ -180,7 +180,7 @@ impl Pool {
         Ok(PageMut::new(guard, frame))
     }
 
-    /// Latches a page. If it is not in memory, it is brought there, which counts as `load`.
+    /// Latches a page, loading it first if it is not in memory. A load is counted as `load`.
     fn latch<'a, G: Deref<Target = FrameData>>(
         &'a self,
         relation: &Arc<Relation>,
@@ -241,11 +241,11 @@ impl Pool {
 
     /// Applies a change from the log during recovery.
     pub fn redo(&self, change: &PageChange, changed: &[u8], end: Lsn) -> Result<()> {
-        // The relation was dropped later.
+        // Skip relations that a later record of the log drops.
         let Ok(relation) = self.relation(RelationId(change.relation)) else { return Ok(()) };
         relation.ensure_blocks(change.block + 1);
 
-        // The first change of a page is its image, so what is in the file may be torn.
+        // A page's first change is its image, so a torn page in the file does no harm.
         self.load(&relation, change.block, change.hole == 0)?;
         let mut page = self.write(&relation, change.block)?;
         super::wal::record::redo(page.guard.bytes_mut(), change, changed, end);
@@ -256,14 +256,14 @@ impl Pool {
     /// Writes every dirty page and makes the files durable.
     pub fn flush(&self) -> Result<()> {
         for frame in &self.frames {
-            // The latch first: a page whose change is just being logged is not marked yet.
+            // Latch before checking: a page whose change is being logged is not marked yet.
             self.write_back(frame, &frame.latch.read())?;
         }
         let relations: Vec<_> = self.relations.read().values().cloned().collect();
         relations.iter().try_for_each(|relation| relation.sync())
     }
 
-    /// Loads a page. Returns false if it was in memory. Without `check`, damage is no error.
+    /// Loads a page. Returns false if it was in memory. Verifies the checksum if `check` is true.
     fn load(&self, relation: &Arc<Relation>, block: u32, check: bool) -> Result<bool> {
         let hash = (relation.id.0 as usize).wrapping_mul(31).wrapping_add(block as usize);
         let _loading = self.loading[hash % LOADING].lock();
@@ -333,7 +333,7 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Nothing is written any more when the database can be opened again.
+    /// Waits for a running flush of the log, so that no late write reaches a reopened database.
     fn drop(&mut self) {
         self.wal.finish_flush();
     }

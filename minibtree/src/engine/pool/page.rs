@@ -1,8 +1,8 @@
 //! Latched pages: shared for reading, exclusive for changing.
 //!
 //! A [`PageMut`] records what is done to it, and [`Pool::log`](super::Pool::log) turns that into a
-//! log record. Code that changes pages cannot forget to log: there is no other way to change one,
-//! and a page that is released with changes that were not logged is a bug that debug builds catch.
+//! log record. Code cannot change a page in any other way, and debug builds panic if a page is
+//! released with changes that were not logged.
 
 use super::usage::{PageUse, count};
 use super::{Frame, FrameData};
@@ -12,7 +12,7 @@ use minikit::sync::{RwLockReadGuard, RwLockWriteGuard};
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
 
-/// A page that can be read. Others can read it too, and nobody can change or evict it.
+/// A page latched for reading. Other threads can read it too, but none can change or evict it.
 pub struct PageRef<'a> {
     pub(super) guard: RwLockReadGuard<'a, FrameData>,
 }
@@ -32,7 +32,7 @@ impl Deref for PageRef<'_> {
     }
 }
 
-/// A page that only the holder can read and change.
+/// A page latched for changing. No other thread can read or change it.
 pub struct PageMut<'a> {
     pub(super) guard: RwLockWriteGuard<'a, FrameData>,
     pub(super) frame: &'a Frame,
@@ -81,7 +81,7 @@ impl<'a> PageMut<'a> {
         self.operations.compact(self.guard.bytes_mut());
     }
 
-    /// Makes it an empty page. Logged as its image.
+    /// Initializes the page as empty. Logged as its image.
     pub fn initialize(&mut self, kind: PageKind, special: usize) {
         page::initialize(self.guard.bytes_mut(), kind, special);
         self.is_whole = true;
@@ -105,8 +105,8 @@ impl<'a> PageMut<'a> {
         Lsn(PageHeader::lsn.get(&self[..]))
     }
 
-    /// What [`Pool::log`](super::Pool::log) writes: the operations, and true if the image is to be
-    /// logged in any case.
+    /// The operations that [`Pool::log`](super::Pool::log) writes, and true if the image is
+    /// logged instead.
     pub(super) fn changes(&self) -> (&Operations, bool) {
         (&self.operations, self.is_whole)
     }

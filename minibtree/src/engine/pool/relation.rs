@@ -1,8 +1,8 @@
 //! A relation's file, and the array that says which of its pages are in memory.
 //!
-//! The array is looked up for every page access of every query, so it takes no lock: block number
-//! in, frame number out, one load. It grows in parts that never move, the first for 1,024 pages
-//! and each one twice as long as the one before:
+//! Every page access of every query reads the array, so a lookup takes no lock: one atomic load
+//! turns a block number into a frame number. It grows in parts that never move. The first has
+//! 1,024 entries, and each part has twice as many as the one before:
 //!
 //! ```text
 //! block 0..1024      part 0
@@ -25,7 +25,7 @@ const FIRST_PART: usize = 1024;
 /// Parts for 2^32 pages: 32 TiB.
 const PARTS: usize = 22;
 
-/// What is known about a page without reading it.
+/// The state of a page that is known without reading the page.
 #[derive(Default)]
 pub struct PageEntry {
     /// The frame of the pool that holds it, plus 1; 0 if it is not in memory.
@@ -40,7 +40,7 @@ impl PageEntry {
         (self.frame.load(Ordering::Acquire) as usize).checked_sub(1)
     }
 
-    /// Changes where the page is. The caller holds the latch of the frame.
+    /// Sets the frame of the page. The caller holds the latch of the frame.
     pub fn set_frame(&self, frame: Option<usize>) {
         let number = frame.map_or(0, |frame| frame as u32 + 1);
         self.frame.store(number, Ordering::Release);
@@ -52,14 +52,14 @@ pub struct Relation {
     pub id: RelationId,
     file: Box<dyn DiskFile>,
     parts: [OnceLock<Box<[PageEntry]>>; PARTS],
-    /// Pages, those included that are only in memory so far.
+    /// The number of pages, including those that are not in the file yet.
     blocks: AtomicU32,
-    /// The page that took the last insertion. A hint: checked by those who use it.
+    /// The page that took the last insertion. A hint: callers check the page.
     pub target: AtomicU32,
-    /// Pages with room, as far as known. A hint as well; each with a transaction id before which
-    /// it must not be used.
+    /// Pages known to have room, also a hint. A page can be used only after all transactions up to
+    /// the id beside it have ended.
     pub reusable: Mutex<Vec<(u32, u64)>>,
-    /// Nothing is written to the file any more.
+    /// True if the relation was dropped: pages are no longer written to the file.
     pub(super) is_dropped: AtomicBool,
     is_unsynced: AtomicBool,
 }
@@ -80,7 +80,7 @@ impl Relation {
         })
     }
 
-    /// How many pages it has.
+    /// The number of pages.
     pub fn blocks(&self) -> u32 {
         self.blocks.load(Ordering::Acquire)
     }
@@ -106,8 +106,8 @@ impl Relation {
         &entries[from_first - start]
     }
 
-    /// Reads a page from the file. A page behind the end of the file is all zeros: it was added
-    /// and never written.
+    /// Reads a page from the file. A page past the end of the file is all zeros: it was added but
+    /// never written.
     pub(super) fn read(&self, block: u32, page: &mut PageBytes) -> Result<()> {
         let offset = u64::from(block) * PAGE_SIZE as u64;
         let mut filled = 0;
@@ -135,7 +135,7 @@ impl Relation {
 
     /// Makes all pages durable that were written.
     pub fn sync(&self) -> Result<()> {
-        // Cleared first: what is written during the sync needs another one.
+        // Clear the flag first: a page written during the sync needs another sync.
         if self.is_unsynced.swap(false, Ordering::AcqRel) {
             self.file.sync()?;
         }

@@ -1,8 +1,8 @@
 //! The commit log: one bit per transaction, set if it committed.
 //!
 //! The bits are on pages of the system relation and change as all pages do, so a commit is a log
-//! record like any other: a changed byte. A crashed transaction is one without its bit. There is
-//! nothing to undo.
+//! record like any other: a changed byte. A transaction that a crash interrupted has no bit, so
+//! recovery has nothing to undo.
 //!
 //! ```text
 //! transaction 9 commits   page 1, byte 20 + 9 / 8, bit 9 % 8     put 1 byte, a record of 34 bytes
@@ -88,8 +88,8 @@ impl CommitLog {
         Ok(RelationId(next))
     }
 
-    /// The bits of sixteen transactions, this one and its neighbors. One that still runs may have
-    /// set its bit already: ask first if it runs.
+    /// The bits of sixteen transactions, this one and its neighbors. A running transaction may have
+    /// set its bit already, so check first that it has ended.
     pub fn bits(&self, pool: &Pool, xid: Xid) -> Result<u16> {
         let (block, byte, _) = place(Xid(xid.0 & !15));
         if block >= self.relation.blocks() {
@@ -123,7 +123,7 @@ fn place(xid: Xid) -> (u32, usize, u8) {
     (1 + (xid.0 / PER_PAGE) as u32, byte, 1 << (index % 8))
 }
 
-/// Says that the page has no free space, so that images of it are complete.
+/// Marks the page as having no free space, so that images of it are complete.
 fn fill(page: &mut PageMut) {
     page.put(PageHeader::lower.start(), &(PAGE_SIZE as u16).to_le_bytes());
 }

@@ -1,4 +1,4 @@
-//! Transactions: who runs, who committed, what each sees, and who waits for whom.
+//! Transactions: which are running, which have committed, and what each one sees.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -6,20 +6,20 @@
 //! | `snapshot.rs` | which versions a statement sees |
 //! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
 //!
-//! This file holds what they share: [`System`], the list of running transactions among it. Locks
-//! and deadlocks are in the crate `minibtree/locks`.
+//! This file has the state that they share, [`System`], with the list of running transactions.
+//! Locks and deadlocks are in the crate `minibtree/locks`.
 //!
 //! # The order of a commit
 //!
-//! 1. The bit of the commit log is set: the log record that decides.
+//! 1. The bit in the commit log is set. Its log record decides the outcome.
 //! 2. The transaction leaves the list of running ones: new snapshots see it.
 //! 3. Its locks are released: waiting transactions go on.
 //! 4. The log becomes durable up to the record.
-//! 5. The client hears of it.
+//! 5. The client gets its reply.
 //!
-//! Between 2 and 5 others may read what a crash can still undo. They must not tell anybody before
-//! it is durable, so their snapshots carry the position to wait for. In exchange a hot row is
-//! locked for microseconds, not for the time of a sync. PostgreSQL releases locks after 4.
+//! Between 2 and 4 other transactions may read changes that a crash can still undo. They must not
+//! reply to a client before those are durable, so their snapshots hold a log position to wait for.
+//! In return, no hot row is locked for the time of a sync. PostgreSQL releases locks after 4.
 
 mod commit_log;
 mod snapshot;
@@ -40,7 +40,7 @@ use snapshot::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What can be locked.
+/// The keys of locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
     /// A running transaction, held by itself.
@@ -57,7 +57,7 @@ impl Key for LockKey {
     }
 }
 
-/// What all transactions of a database share.
+/// The state that all transactions of a database share.
 pub struct System {
     pub pool: Pool,
     commit_log: CommitLog,
@@ -78,7 +78,7 @@ struct Running {
     /// How many snapshots hold back each `xmin`.
     held_back: BTreeMap<Xid, usize>,
     last_commit: Lsn,
-    /// The last moment, unless something changed since.
+    /// The last moment, or `None` if a transaction has begun to write or ended since.
     moment: Option<Arc<Moment>>,
 }
 
@@ -110,7 +110,7 @@ impl System {
         self.commit_log.next_relation(&self.pool)
     }
 
-    /// Versions whose deletion committed before this transaction id are seen by no snapshot.
+    /// No snapshot sees a version deleted by a committed transaction with a smaller id than this.
     pub fn horizon(&self) -> Xid {
         let running = self.running.lock();
         let active = running.active.first().copied();
@@ -123,7 +123,7 @@ impl System {
         self.running.lock().next
     }
 
-    /// Returns true if the transaction committed, or is just committing: ask
+    /// Returns true if the commit bit is set, which a running transaction may just have done: check
     /// [`System::is_running`] first if that matters.
     pub fn is_committed(&self, xid: Xid) -> Result<bool> {
         Ok(self.commit_log.bits(&self.pool, xid)? >> (xid.0 & 15) & 1 == 1)
@@ -159,8 +159,8 @@ impl System {
         running.moment = None;
     }
 
-    /// The present moment, held back for the snapshot that is made of it: in the same step, or the
-    /// horizon could pass it in between.
+    /// The present moment, for a new snapshot. Also holds the horizon back, under the same lock, so
+    /// that the horizon cannot pass the moment in between.
     fn hold_back_now(&self) -> Arc<Moment> {
         let mut running = self.running.lock();
         let moment = running.moment.take().unwrap_or_else(|| {
@@ -176,7 +176,7 @@ impl System {
         moment
     }
 
-    /// Holds back a moment once more that is held back already.
+    /// Counts one more snapshot of a moment that already holds the horizon back.
     fn hold_back(&self, moment: &Moment) {
         *self.running.lock().held_back.entry(moment.xmin).or_default() += 1;
     }

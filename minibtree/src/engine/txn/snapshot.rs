@@ -6,12 +6,12 @@
 //! sees          5 and 8; not 6 even if it commits later, not 7, nothing from 9 on
 //! ```
 //!
-//! A version is seen if its `xmin` is and its `xmax` is not. For the transaction's own versions the
-//! statement counts: a statement sees what earlier ones did, not what it does itself, or an
+//! A snapshot sees a version if it sees the commit of `xmin` but not of `xmax`. Of the changes of
+//! its own transaction, a statement sees those of earlier statements but not its own. Otherwise an
 //! `UPDATE` would find its own new versions and update them again (the Halloween problem).
 //!
-//! A tuple has one field for the statement (`command`), for the inserting or the deleting one. If a
-//! transaction deletes a row that it inserted itself, both are needed: then the inserting one is
+//! A tuple has one field, `command`, for the number of the inserting or the deleting statement. If
+//! a transaction deletes a row that it inserted itself, both are needed, and the first number is
 //! kept in memory. PostgreSQL calls that pair a combo command id (`combocid.c`); the rest is
 //! `HeapTupleSatisfiesMVCC` and `GetSnapshotData`.
 
@@ -24,14 +24,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What was running at one moment. Shared by all snapshots of that moment.
+/// The transactions that ran at one moment. Shared by all snapshots of that moment.
 #[derive(Debug, Default)]
 pub(super) struct Moment {
-    /// Transactions below it had ended.
+    /// Transactions with smaller ids had ended.
     pub xmin: Xid,
-    /// Transactions from it on had not begun.
+    /// Transactions with this id or a greater one had not begun to write.
     pub xmax: Xid,
-    /// Those between that were running, in order.
+    /// The ids between them that were running, in ascending order.
     pub active: Vec<Xid>,
     /// The end of the last commit.
     pub lsn: Lsn,
@@ -40,17 +40,17 @@ pub(super) struct Moment {
 /// The statements that inserted rows which their own transaction deleted later.
 pub(super) type Inserted = Mutex<HashMap<(RelationId, Tid), u32>>;
 
-/// What one statement sees. Scans hold it; old versions are kept as long as it lives.
+/// The view of one statement. Vacuum keeps the versions that it sees until it is dropped.
 pub struct Snapshot {
     system: Arc<System>,
     moment: Arc<Moment>,
-    /// The ids of the transaction itself.
+    /// The ids of the snapshot's own transaction.
     own: Vec<Xid>,
     /// The number of the statement in its transaction.
     command: u32,
     inserted: Arc<Inserted>,
-    /// Sixteen bits of the commit log, and in front of them which ones: the transaction id / 16.
-    /// Most rows of a bulk load have one transaction, the versions of a hot row neighboring ones.
+    /// A cache: sixteen bits of the commit log, and above them the transaction id / 16. The rows of
+    /// a bulk load have one transaction, and the versions of a hot row have neighboring ids.
     known: AtomicU64,
 }
 
@@ -85,14 +85,14 @@ impl Snapshot {
         header: &TupleHeader,
     ) -> Result<bool> {
         let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
-        // The old versions of a hot row need this look only.
+        // Most old versions of a hot row end here: their `xmax` is committed.
         let is_own_delete = self.own.contains(&xmax);
         if xmax != Xid::NONE && !is_own_delete && self.sees_commit_of(xmax)? {
             return Ok(false);
         }
 
         if self.own.contains(&xmin) {
-            // The field holds the deleting statement if there is one.
+            // `command` is the deleting statement if `xmax` is set.
             let known = || self.inserted.lock().get(&(relation, tid)).copied();
             let known = (xmax != Xid::NONE).then(known).flatten();
             if known.unwrap_or(header.command) >= self.command {
@@ -111,7 +111,7 @@ impl Snapshot {
             return Ok(false);
         }
 
-        // Bits of transactions that had ended do not change any more.
+        // The transaction had ended at the moment of the snapshot, so its bit is final.
         let mut known = self.known.load(Ordering::Relaxed);
         if known >> 16 != xid.0 >> 4 {
             known =

@@ -1,9 +1,9 @@
 //! A transaction: its ids, its statements, and how it ends.
 //!
-//! A transaction gets an id when it first writes. A savepoint lets the next write take another id,
-//! so that rolling back to it is to forget the ids since then: their versions are dead, like those
-//! of any transaction without a commit bit. A commit sets the bits of all ids that are left in one
-//! log record.
+//! A transaction gets an id when it first writes. After a savepoint, the next write takes a new id.
+//! Rolling back to the savepoint drops the ids taken since, and their versions are dead, like those
+//! of any transaction without a commit bit. A commit sets the bits of all remaining ids in one log
+//! record.
 //!
 //! ```text
 //! BEGIN; INSERT a; SAVEPOINT s; INSERT b; ROLLBACK TO s; INSERT c; COMMIT
@@ -23,7 +23,7 @@ use minibtree_locks::Waiter;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Which changes of others a transaction sees.
+/// Decides which changes of other transactions a transaction sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
     /// Each statement sees what was committed before it began.
@@ -32,7 +32,7 @@ pub enum Isolation {
     RepeatableRead,
 }
 
-/// A point to roll back to within a transaction: how much of everything there was.
+/// A point to roll back to: the lengths of the transaction's lists when it was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint {
     xids: usize,
@@ -47,7 +47,7 @@ pub struct Transaction {
     pub(in crate::engine) system: Arc<System>,
     isolation: Isolation,
     waiter: Waiter,
-    /// The ids it has written with, in order, without those that were rolled back.
+    /// The ids of its writes in ascending order, without those that were rolled back.
     xids: Vec<Xid>,
     /// The next write takes a new id.
     is_new_xid_due: bool,
@@ -154,8 +154,8 @@ impl Transaction {
         }
     }
 
-    /// Undoes what was done after the savepoint, and begins the next statement. It can be rolled
-    /// back to again.
+    /// Undoes all changes since the savepoint, and begins the next statement. The savepoint remains
+    /// and can be used again.
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         let undone = self.xids.split_off(savepoint.xids);
         self.system.end(&undone, None);
@@ -171,10 +171,10 @@ impl Transaction {
     }
 
     /// Commits. When it returns, the changes are durable (unless `synchronous_commit` is off);
-    /// others see them a moment earlier.
+    /// other transactions see them a moment earlier.
     ///
-    /// An error means that it is rolled back, except [`Error::LogFailed`]: then the commit may or
-    /// may not have reached the disk, and the process must end.
+    /// An error means a rollback, except for [`Error::LogFailed`]: in that case the commit may
+    /// or may not have reached the disk, and the process must end.
     ///
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
     pub fn commit(mut self) -> Result<()> {
@@ -184,7 +184,7 @@ impl Transaction {
             // Without an id it wrote no rows, but new relations have first pages in the log.
             [] if self.created.is_empty() => Lsn(0),
             [] => wal.end(),
-            // The record that decides. After an error here, dropping `self` rolls back.
+            // This record decides the outcome. After an error, dropping `self` rolls back.
             xids => self.system.commit_log.commit(&self.system.pool, xids)?,
         };
         self.end(Some(lsn));
@@ -195,7 +195,7 @@ impl Transaction {
         self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
     }
 
-    /// Returns true if it has written with this id, and has not rolled that back.
+    /// Returns true if this is an id of the transaction that it has not rolled back.
     pub(in crate::engine) fn is_own(&self, xid: Xid) -> bool {
         self.xids.contains(&xid)
     }
@@ -224,12 +224,12 @@ impl Transaction {
         Ok(())
     }
 
-    /// Returns true if others hold or wait for this row in a mode that conflicts. Does not wait.
+    /// Returns true if another transaction holds or awaits a conflicting lock. Does not wait.
     pub(in crate::engine) fn is_row_locked(&self, row: LockKey, mode: LockMode) -> bool {
         self.system.locks.is_row_locked(self.waiter.owner, row, mode)
     }
 
-    /// Returns true if any row is locked by anyone. Cheap.
+    /// Returns true if any transaction has locked a row. Cheap.
     pub(in crate::engine) fn are_rows_locked(&self) -> bool {
         self.system.locks.has_rows()
     }
@@ -242,7 +242,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Ends it in memory: first for snapshots, then for those that wait.
+    /// Ends the transaction in memory: new snapshots see that, then its locks are released.
     fn end(&mut self, commit: Option<Lsn>) {
         self.has_ended = true;
         self.snapshot = None;
@@ -262,7 +262,7 @@ impl Drop for Transaction {
         }
         self.end(None);
         for id in self.created.drain(..) {
-            // A file that stays is found by `Database::remove_orphans` at the next start.
+            // If that fails, `Database::remove_orphans` removes the file at the next start.
             let _ = self.system.pool.drop_relation(id);
         }
     }
