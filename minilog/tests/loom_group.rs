@@ -17,7 +17,8 @@ use minilog::handlers::{Broker, Delayed, Step, handle};
 use minilog::wire::encode_request;
 use minilog::wire::group::{FindCoordinatorRequest, JoinGroupRequest, JoinGroupRequestProtocol};
 use minilog::wire::schema::Message;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 
@@ -31,14 +32,17 @@ impl Wake for Alarm {
     }
 }
 
-static NEXT_ID: AtomicU8 = AtomicU8::new(0);
+thread_local! {
+    /// Of one model: they run beside each other, and all threads of one are a thread of the system.
+    static NEXT_ID: Cell<u8> = const { Cell::new(0) };
+}
 
 /// A broker with a group of one member, whose id is known.
 fn broker() -> Arc<Broker> {
     let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
-    let random = || [NEXT_ID.fetch_add(1, Ordering::SeqCst); 16];
+    let random = || NEXT_ID.with(|it| [it.replace(it.get() + 1); 16]);
     let topics = Topics::open(Arc::clone(&disk), LogConfig::default(), random);
-    NEXT_ID.store(0, Ordering::SeqCst);
+    NEXT_ID.set(0);
     let broker = Arc::new(Broker {
         topics: topics.expect("the disk is whole").0,
         auto_create_topics: false,

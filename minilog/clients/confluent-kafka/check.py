@@ -151,7 +151,9 @@ def topics(broker, topic):
     admin = AdminClient({"bootstrap.servers": broker})
     create = lambda: admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(10)  # noqa: E731
     create()
-    equal(sorted(admin.list_topics(topic, timeout=10).topics[topic].partitions), [0, 1, 2])
+    # Kafka answers before its metadata has the partitions.
+    listed = lambda: admin.list_topics(topic, timeout=10).topics[topic]  # noqa: E731
+    eventually(lambda: sorted(listed().partitions) == [0, 1, 2])
     equal(refused(create), KafkaError.TOPIC_ALREADY_EXISTS)
     two_replicas = NewTopic(topic + "-2", 1, 2)
     create = lambda: admin.create_topics([two_replicas])[topic + "-2"].result(10)  # noqa: E731
