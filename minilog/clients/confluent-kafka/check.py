@@ -149,15 +149,12 @@ def idempotence(broker, topic):
 @behavior(13)
 def topics(broker, topic):
     admin = AdminClient({"bootstrap.servers": broker})
-    create = lambda: admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(10)  # noqa: E731
-    create()
-    # Kafka answers before its metadata has the partitions.
-    listed = lambda: admin.list_topics(topic, timeout=10).topics[topic]  # noqa: E731
-    eventually(lambda: sorted(listed().partitions) == [0, 1, 2])
-    equal(refused(create), KafkaError.TOPIC_ALREADY_EXISTS)
+    create(broker, topic, 3)
+    again = lambda: admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(10)  # noqa: E731
+    equal(refused(again), KafkaError.TOPIC_ALREADY_EXISTS)
     two_replicas = NewTopic(topic + "-2", 1, 2)
-    create = lambda: admin.create_topics([two_replicas])[topic + "-2"].result(10)  # noqa: E731
-    equal(refused(create), KafkaError.INVALID_REPLICATION_FACTOR)
+    replicated = lambda: admin.create_topics([two_replicas])[topic + "-2"].result(10)  # noqa: E731
+    equal(refused(replicated), KafkaError.INVALID_REPLICATION_FACTOR)
     admin.delete_topics([topic])[topic].result(10)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
 
@@ -217,6 +214,9 @@ def share(members, count):
 def create(broker, topic, partitions):
     admin = AdminClient({"bootstrap.servers": broker})
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(10)
+    # Kafka answers before its metadata has the partitions.
+    listed = lambda: admin.list_topics(topic, timeout=10).topics[topic]  # noqa: E731
+    eventually(lambda: sorted(listed().partitions) == [*range(partitions)])
     return admin
 
 

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
+import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -62,8 +62,8 @@ class Clients {
     }
 
     // Waits until the condition holds. Fails after twenty seconds.
-    static void eventually(BooleanSupplier condition) {
-        for (long end = System.nanoTime() + 20_000_000_000L; !condition.getAsBoolean();) {
+    static void eventually(Callable<Boolean> condition) throws Exception {
+        for (long end = System.nanoTime() + 20_000_000_000L; !condition.call();) {
             if (System.nanoTime() > end) throw new AssertionError("not true after 20 s");
         }
     }
@@ -81,6 +81,8 @@ class Clients {
         try (Admin admin = Admin.create(properties())) {
             NewTopic created = new NewTopic(topic, partitions, (short) 1).configs(configs);
             admin.createTopics(List.of(created)).all().get();
+            // Kafka answers before its metadata has the topic.
+            eventually(() -> admin.listTopics().names().get().contains(topic));
         }
     }
 
@@ -95,7 +97,7 @@ class Clients {
     }
 
     // Reads this number of records of partition 0, from its beginning.
-    static List<ConsumerRecord<String, String>> read(String topic, int count) {
+    static List<ConsumerRecord<String, String>> read(String topic, int count) throws Exception {
         List<ConsumerRecord<String, String>> records = new ArrayList<>();
         try (KafkaConsumer<String, String> consumer = consumer("auto.offset.reset", "earliest")) {
             consumer.assign(Set.of(new TopicPartition(topic, 0)));
@@ -136,16 +138,10 @@ class Clients {
         create(topic, 2, Map.of());
         try (Admin admin = Admin.create(properties())) {
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all().get();
-            equal(admin.describeTopics(Set.of(topic)).allTopicNames().get().get(topic)
-                .partitions().size(), 3);
+            eventually(() -> admin.describeTopics(Set.of(topic)).allTopicNames().get().get(topic)
+                .partitions().size() == 3);
             admin.deleteTopics(Set.of(topic)).all().get();
-            eventually(() -> {
-                try {
-                    return !admin.listTopics().names().get().contains(topic);
-                } catch (Exception error) {
-                    throw new AssertionError(error);
-                }
-            });
+            eventually(() -> !admin.listTopics().names().get().contains(topic));
         }
     }
 

@@ -128,6 +128,12 @@ func createWith(topic string, partitions int32, configs map[string]*string) {
 		NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: configs,
 	}
 	must(admin.CreateTopic(topic, &detail, false))
+	// Kafka answers before its metadata has the partitions.
+	eventually(func() bool {
+		described, err := admin.DescribeTopics([]string{topic})
+		must(err)
+		return len(described[0].Partitions) == int(partitions)
+	})
 }
 
 func produce(topic string, count int) {
@@ -204,9 +210,6 @@ func topics(topic string) {
 	create(topic, 3)
 	admin := administrator()
 	defer admin.Close()
-	described, err := admin.DescribeTopics([]string{topic})
-	must(err)
-	check(len(described[0].Partitions) == 3, "partitions are %v", described[0].Partitions)
 	for _, it := range []struct {
 		topic    string
 		replicas int16
