@@ -16,8 +16,8 @@
 //!    0    1000             1500                  1500      admitted, 0 left
 //!  100    1500             2000                  1900      refused, retry after 400
 //!  500    1500             2000                  1500      admitted, 0 left
-//! 9000    2000             9500                   500      admitted, 2 left: nothing is saved up
-//!                                                          beyond the depth
+//! 9000    2000             9500                   500      admitted, 2 left: credit never
+//!                                                          exceeds the depth
 //! ```
 //!
 //! A refused request changes nothing, so a client that keeps trying is not punished for it.
@@ -88,8 +88,8 @@ impl Gcra {
     /// Decides about a request of `cost` at `now_ns`, for a bucket whose TAT is `tat_ns` (0 for a
     /// bucket that was never used). Changes nothing: the caller stores the new TAT.
     ///
-    /// `now_ns` counts from any fixed moment. If it goes back, the bucket refills later by as much.
-    /// A few additions, and one division if `remaining` is used; never overflows.
+    /// `now_ns` counts from any fixed moment. If it goes back, the bucket refills that much
+    /// later. Costs a few additions, and one division if `remaining` is used; never overflows.
     #[inline]
     pub fn decide(&self, tat_ns: u64, now_ns: u64, cost: u64) -> Decision {
         let never = Decision::Refused { retry_after_ns: None };

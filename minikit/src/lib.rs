@@ -1,29 +1,29 @@
-//! The common ground of the engines: what each of them needs and none of them is about.
+//! What every engine needs and none of them is about: threads, sockets, storage, metrics, tests.
 //!
-//! An engine provides a [`server::Service`], a list of clap arguments and a page of numbers about
-//! itself. This crate provides the threads, sockets, signals, command line and admin page around
-//! it. `examples/echo.rs` is a complete server built on it.
+//! An engine provides a [`server::Service`], its clap arguments and a page of figures about itself.
+//! This crate provides the threads, sockets, signals, command line and admin page around them.
+//! `examples/echo.rs` is a complete server built on it.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`sync`] | locks and atomics that become loom's under test |
 //! | [`mod@layout`] | byte layouts as tables: struct, codec, documentation, hexdump |
 //! | [`storage`] | files behind a trait: the real disk, a simulated one, every crash |
-//! | [`connections`] | how many connections are open, the limit, and the load of each core |
-//! | [`idle`] | closing the connections that wait for a request, and no other |
+//! | [`connections`] | open connections, their limit, and the load of each core |
+//! | [`idle`] | closing only the connections that wait for a request |
 //! | [`gcra`] | rate limit arithmetic: a token bucket in one integer |
 //! | [`value`] | numbers and texts |
-//! | `golden` | scripts that are test and transcript in one (feature `harness`) |
-//! | [`wait`] | how tests wait for others |
+//! | `golden` | scripts that are both test and transcript (feature `harness`) |
+//! | [`wait`] | how tests wait for a condition |
 //! | `harness` | starting, killing and restarting a program under test (feature `harness`) |
-//! | [`process`] | what the system knows about this process |
+//! | [`process`] | what the operating system reports about this process |
 //! | [`server`] | listeners, three shapes of threads, refusal, drain, signals, reload |
 //! | `tls` | accepting TLS (feature `tls`) |
 //! | [`admin`] | metrics, health and the state page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Without the feature `server` everything that needs tokio or clap is left out. Hearts of engines
-//! and loom models build on the rest.
+//! Without the feature `server` everything that needs tokio or clap is left out. The hearts of
+//! the engines and the loom models build on the rest.
 
 pub mod connections;
 pub mod gcra;

@@ -61,8 +61,8 @@ impl Process {
     }
 
     fn parse(stat: &str, status: &str, limits: &str, machine: &str) -> Process {
-        // The second field is the program's name in parentheses, and may contain anything, also
-        // blanks and parentheses. What follows the last one begins with field 3 (proc_pid_stat(5)).
+        // The second field is the program's name in parentheses, and may contain anything,
+        // including spaces and parentheses. Field 3 follows the last `)` (proc_pid_stat(5)).
         let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
         let fields = after_name.split(' ').collect::<Vec<_>>();
         let seconds = |field: usize| number(fields.get(field - 3)) as f64 / TICKS_PER_SECOND;

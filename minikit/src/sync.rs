@@ -15,10 +15,9 @@
 //! ```
 //!
 //! **A lock here cannot fail.** The standard mutex remembers that a thread panicked while holding
-//! it and makes every later `lock()` an error. For a server that turns the bug of one connection
-//! into the end of all of them. The engines keep the data under a lock whole between any two of
-//! their own steps, so the next holder finds something it can work with, and what went wrong has
-//! already been printed by the panic.
+//! it and makes every later `lock()` an error, so a bug that ends one connection would end all.
+//! The engines keep the data under a lock consistent between any two of their own steps, so the
+//! next holder finds something it can work with. The panic has already printed what went wrong.
 //!
 //! Redis needs none of this: one thread executes all commands (`server.c`), and its few background
 //! threads meet it through `pthread_mutex_t` queues (`bio.c`).
@@ -110,7 +109,7 @@ impl Condvar {
         self.0.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The same, for at most `timeout`. Returns true if the time is over.
+    /// The same, for at most `timeout`. The second value is true if it timed out.
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

@@ -1,9 +1,9 @@
 //! Accepting TLS: certificate, key, ALPN, and a reload that keeps every connection.
 //!
 //! ```text
-//! --tls-cert chain.pem ─┐             handshake    ┌─> TlsStream: bytes in the clear
+//! --tls-cert chain.pem ─┐             handshake    ┌─> TlsStream: plaintext
 //! --tls-key  key.pem   ─┴─> Tls ── accept(stream) ─┤
-//!     ALPN h2, http/1.1                            └─> alpn_protocol(): what both sides know
+//!     ALPN h2, http/1.1                            └─> alpn_protocol(): the protocol agreed on
 //!
 //! SIGHUP ─> Hooks::reload ─> tls.reload()    new handshakes see the new files,
 //!                                            open connections go on with the old ones
@@ -94,8 +94,8 @@ impl Tls {
         Ok(())
     }
 
-    /// Performs the handshake with one client. It takes as long as the client likes: put a timeout
-    /// around it.
+    /// Performs the handshake with one client. It takes as long as the client likes, so put a
+    /// timeout around it.
     ///
     /// # Errors
     /// If the client closes, speaks no TLS, or shares no version, cipher suite or ALPN protocol
@@ -113,8 +113,8 @@ impl Tls {
     }
 }
 
-/// Why TLS cannot be offered: the file, what is wrong with it and what to try. A person has to
-/// change something in every case, so there are no kinds to tell apart.
+/// Why TLS cannot be offered: the file, what is wrong with it and what to try. In every case a
+/// person has to change something, so callers have no kinds to tell apart.
 #[derive(Debug)]
 pub struct TlsError(String);
 

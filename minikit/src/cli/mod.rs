@@ -172,7 +172,7 @@ fn log_to_stderr() {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     if let Some(error) = misread {
-        tracing::warn!("RUST_LOG={wish} is not understood ({error}); logging from `info` up");
+        tracing::warn!("RUST_LOG={wish} is not a valid filter ({error}); logging at level info");
     }
 }
 

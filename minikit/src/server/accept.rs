@@ -110,7 +110,7 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// Brings sockets into the runtime of the calling thread.
+    /// Registers sockets with the runtime of the calling thread.
     ///
     /// # Errors
     /// If the runtime's event queue takes no more sockets.

@@ -22,16 +22,16 @@ pub enum ServerError {
     Listen {
         /// The option that asked for it.
         flag: &'static str,
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A Unix socket could not be bound.
     Unix {
-        /// What was asked for.
+        /// The requested path.
         path: PathBuf,
-        /// What the system said, or what is there already.
+        /// The system's error, or what already exists at the path.
         source: io::Error,
     },
     /// The system refused a thread or an event queue.

@@ -37,7 +37,7 @@ use super::{Options, ServerError};
 use crate::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What one thread accepts from.
+/// The sockets from which one thread accepts.
 pub(super) type ListenerSet = Vec<Arc<ListenSocket>>;
 
 /// A listening socket. The last owner of a Unix socket also removes its file.
@@ -60,7 +60,7 @@ pub(super) fn bind(options: &Options, threads: usize) -> Result<Vec<ListenerSet>
 /// The addresses at which a thread accepts from now on, and the sockets that are new to it.
 pub(super) type Change = (Vec<Address>, ListenerSet);
 
-/// Changes the addresses of a running server. Clones are for the same server.
+/// Changes the addresses of a running server. A clone controls the same server.
 #[derive(Clone)]
 pub struct ListenerHandle {
     /// Where each accepting thread waits for changes.
@@ -109,8 +109,9 @@ fn addresses(tcp: &[SocketAddr], unix: &[PathBuf]) -> Vec<Address> {
     tcp.iter().map(|it| Address::Tcp(*it)).chain(unix).collect()
 }
 
-/// Binds every address for so many threads. Port 0 is chosen once: later addresses with port 0 get
-/// the same one. `ours` are addresses where this server listens already.
+/// Binds every address for this number of threads. The system chooses a port for port 0 once:
+/// later addresses with port 0 get the same one. `ours` are addresses where this server already
+/// listens.
 fn bind_all(
     addresses: &[Address],
     threads: usize,

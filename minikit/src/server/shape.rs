@@ -19,7 +19,7 @@ use super::thread::ServerThreads;
 use super::{Hooks, ServerError};
 use crate::sync::Arc;
 
-/// How connections meet threads.
+/// How connections are assigned to threads.
 pub trait Shape {
     /// The engine.
     type Hooks: Hooks;

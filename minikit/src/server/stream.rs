@@ -103,7 +103,7 @@ impl Stream {
     }
 
     /// Calls `call` with the socket when it can be read or written, again after each `WouldBlock`:
-    /// for system calls of which tokio knows nothing, like `sendfile`.
+    /// for system calls that tokio does not know, like `sendfile`.
     ///
     /// # Errors
     /// Those of `call`.
@@ -183,9 +183,9 @@ impl Address {
     }
 }
 
-/// A read that fills less than the buffer shows that nothing more is there: tokio then sleeps
-/// before the next one without asking the kernel again. That saves a server of requests and replies
-/// one system call per request compared with `try_read`.
+/// A read that does not fill the buffer shows that nothing more is there, so tokio waits before the
+/// next one without asking the kernel again. That saves one system call per request compared
+/// with `try_read`.
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

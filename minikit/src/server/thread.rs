@@ -156,8 +156,8 @@ impl ServerThread {
     }
 }
 
-/// Waits for the request to shut down. A panic of one of the `tasks` is passed on: a core that no
-/// longer accepts, or lacks its periodic work, must not look alive.
+/// Waits until a shutdown is requested. Passes on a panic of one of the `tasks`: a core that no
+/// longer accepts, or no longer does its periodic work, must not look alive.
 pub(super) async fn until_requested(shutdown: &Shutdown, tasks: &mut JoinSet<()>) {
     loop {
         tokio::select! {

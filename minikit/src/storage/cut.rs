@@ -85,7 +85,7 @@ const RANDOM_CRASHES: u64 = 8;
 pub struct Cut {
     /// The seed of the disk.
     pub seed: u64,
-    /// The number of the operation that the power failure interrupts, from 0 on; the number of all
+    /// The index of the operation that the power failure interrupts, from 0; the count of all
     /// operations if the workload ends first.
     pub operation: usize,
     /// How many bytes of a write take effect; 0 or 1 for other operations: before or after.
@@ -94,7 +94,7 @@ pub struct Cut {
     pub survivors: Survivors,
 }
 
-/// A cut after which the check found fault.
+/// A cut after which the check failed.
 #[derive(Clone, Debug)]
 pub struct CutFailure {
     /// The crash.

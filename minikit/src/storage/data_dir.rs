@@ -63,12 +63,12 @@ impl DataDir {
         Ok(DataDir { path, _lock: lock })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The files in it.
+    /// The files in it, as a disk.
     pub fn disk(&self) -> RealDisk {
         RealDisk::new(&self.path)
     }

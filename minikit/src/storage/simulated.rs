@@ -1,8 +1,8 @@
-//! A disk in memory that fails as disks fail, and the same way again for the same seed.
+//! A disk in memory that fails the way real disks do, reproducibly for each seed.
 //!
 //! # The crash model
 //!
-//! What the rest of this file keeps, and what a test may rely on:
+//! The rules this file follows, on which a test may rely:
 //!
 //! 1. **Synced bytes survive.** What [`DiskFile::sync`] covered when it returned `Ok` is there
 //!    after a crash.
@@ -12,12 +12,12 @@
 //!    in any order.
 //! 3. **Nothing is invented.** Every byte found was written at its offset, or is a zero in a place
 //!    that was never covered.
-//! 4. **Names are files of their own.** Create, rename and remove are durable after
+//! 4. **Names are stored apart from files.** Create, rename and remove are durable after
 //!    [`Disk::sync_dir`] of their directory, not after a sync of the file. Without it a crash keeps
 //!    the first few of a directory's changes and loses the others: file systems journal them in
 //!    order. A rename is one change.
 //! 5. **A failed sync loses writes.** It returns an error once. The changes it covered are on the
-//!    disk or lost, each for itself. Reads still return them, the next sync succeeds without
+//!    disk or lost, each on its own. Reads still return them, the next sync succeeds without
 //!    writing them, and only a crash shows what is missing.
 //! 6. **A lying sync** ([`Faults::lie_sync`]) returns `Ok` and changes nothing; 1 does not hold.
 //! 7. **After a crash every open file is dead.** Its operations return errors.
@@ -593,7 +593,7 @@ impl FileChange {
     }
 }
 
-/// Writes into a file, with zeros in a gap before the bytes. No bytes leave the length alone.
+/// Writes into a file and fills a gap before the bytes with zeros. No bytes extend nothing.
 fn write(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
