@@ -16,13 +16,6 @@ use crate::format::{PAGE_SIZE, PageBytes, PageHeader, PageKind};
 /// Where the special space begins.
 const SPECIAL: usize = PAGE_SIZE - Special::SIZE;
 
-impl Special {
-    /// The special space of a bucket without overflow pages.
-    pub fn new(bucket: u32, depth: u32) -> Special {
-        Special { leaf: [0; 6], depth: depth as u16, bucket, next: 0 }
-    }
-}
-
 /// The special space.
 pub fn special(page: &PageBytes) -> Special {
     Special::read(&page[SPECIAL..]).expect("the special space has this size")

@@ -15,7 +15,7 @@
 //! second heap, whose pages are the overflow pages. Each piece has the TID of the next:
 //!
 //! ```
-//! use minibtree::format::heap::Piece;
+//! use minibtree_format::heap::Piece;
 //!
 //! let bytes = [&[0, 0, 0, 4, 0, 1][..], b"the data"].concat();
 //! assert_eq!(
@@ -25,7 +25,7 @@
 //! );
 //! ```
 
-use super::{Tid, Xid};
+use crate::{Tid, Xid};
 
 minikit::layout! {
     /// The header of a version.

@@ -1,4 +1,4 @@
-//! Bytes on disk. Nothing else in the crate knows an offset.
+//! Bytes on disk. Nothing else in the engine knows an offset.
 //!
 //! | file | what it declares |
 //! |---|---|

@@ -1,6 +1,6 @@
 //! A hash index: page 0, which says where the buckets are, and the pages of a bucket.
 //!
-//! A page of a bucket is laid out like a leaf of a B+tree ([`btree`](super::btree)), with keys that
+//! A page of a bucket is laid out like a leaf of a B+tree ([`btree`](crate::btree)), with keys that
 //! begin with their hash. So a search compares hashes that are side by side, and the code for one
 //! page is the same:
 //!
@@ -29,6 +29,13 @@ minikit::layout! {
         6..8   depth:  u16, "low bits of a hash that all entries share with the bucket's number";
         8..12  bucket: u32, "the bucket";
         12..16 next:   u32, "its next page, an overflow page, or 0";
+    }
+}
+
+impl HashSpecial {
+    /// The special space of a bucket without overflow pages.
+    pub fn new(bucket: u32, depth: u32) -> HashSpecial {
+        HashSpecial { leaf: [0; 6], depth: depth as u16, bucket, next: 0 }
     }
 }
 

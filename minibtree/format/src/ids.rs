@@ -1,7 +1,7 @@
 //! The numbers by which everything on disk is named.
 //!
 //! ```
-//! use minibtree::format::Tid;
+//! use minibtree_format::Tid;
 //!
 //! let tid = Tid { block: 7, slot: 2 };
 //! assert_eq!(tid.to_string(), "(7,2)");

@@ -7,10 +7,10 @@
 //!
 //! An item pointer keeps its place when its tuple moves, so a TID (page, slot) is stable and the
 //! free space can be kept in one piece. Heap pages have 4-byte item pointers, declared here; index
-//! pages have longer ones (`format/btree.rs`).
+//! pages have longer ones (`btree.rs`).
 //!
 //! ```
-//! use minibtree::format::{ItemPointer, PageHeader};
+//! use minibtree_format::{ItemPointer, PageHeader};
 //!
 //! let header = PageHeader {
 //!     lsn: 0x1020, checksum: 0, lower: 24, upper: 8150, special: 8192, kind: 2, flags: 0,
@@ -32,7 +32,7 @@
 //! PostgreSQL's `PageHeaderData` and `ItemIdData` (`bufpage.h`, `itemid.h`) are the same idea with
 //! a 16-bit checksum.
 
-use super::Lsn;
+use crate::Lsn;
 use minikit::layout;
 
 /// Bytes of a page.

@@ -20,7 +20,7 @@
 //! (`xl_prev`) for the same purpose, and names one of twenty resource managers with a redo function
 //! each; ours is its `generic_xlog.c` alone.
 
-use super::Lsn;
+use crate::Lsn;
 use minikit::layout;
 
 minikit::layout! {
