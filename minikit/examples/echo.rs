@@ -25,8 +25,8 @@ use minikit::admin::{self, Exposition, Inspect, StatePage};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minikit::connections::Connections;
 use minikit::server::{
-    BlockingService, BlockingStream, Hooks, Options, PerConnection, PerCore, Service, Shutdown,
-    Spread, Stream, run,
+    BlockingService, BlockingStream, Hooks, PerConnection, PerCore, Service, Shutdown, Spread,
+    Stream, run,
 };
 use minikit::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,6 +66,7 @@ enum Shape {
 struct Echo {
     connections: Connections,
     max_clients: usize,
+    drain_timeout: Duration,
 }
 
 impl Hooks for Echo {
@@ -79,6 +80,10 @@ impl Hooks for Echo {
 
     fn refusal(&self) -> Vec<u8> {
         b"full\n".to_vec()
+    }
+
+    fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
     }
 }
 
@@ -168,13 +173,12 @@ fn echo_blocking(mut stream: BlockingStream, shutdown: &Shutdown) -> io::Result<
 fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
         let max_clients = args.max_clients;
-        let echo = Arc::new(Echo { connections: Connections::new(), max_clients });
+        let drain_timeout = Duration::from_secs(args.drain_timeout);
+        let echo = Echo { connections: Connections::new(), max_clients, drain_timeout };
+        let echo = Arc::new(echo);
         let admin = args.common.admin.map(|address| admin::start(address, Arc::clone(&echo)));
         let _admin = admin.transpose()?;
-        let options = Options {
-            drain_timeout: Duration::from_secs(args.drain_timeout),
-            ..args.common.options()
-        };
+        let options = args.common.options();
         let (shutdown, ready) = (Shutdown::new(), |bound: &_, _| print_ready(&ENGINE, bound));
         match args.shape {
             Shape::PerCore => run(options, PerCore(echo), shutdown, ready)?,

@@ -84,6 +84,12 @@ impl Hooks for Server {
     fn refusal(&self) -> Vec<u8> {
         b"-ERR max number of clients reached\r\n".to_vec()
     }
+
+    /// For replies to be read. Redis does not wait, and test suites that stop a server with open
+    /// connections expect it to end soon.
+    fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(250)
+    }
 }
 
 impl Service for Server {

@@ -42,7 +42,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{
     net::SocketAddr, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, process::ExitCode,
-    time::Duration,
 };
 
 /// First arguments that are not the name of a file: the subcommands, and requests for help.
@@ -50,9 +49,6 @@ const OTHER_COMMANDS: [&str; 11] =
     [REWRITE, "serve", "cli", "explain", "race", "help", "--help", "-h", "--version", "-V", "-v"];
 /// The `pidfile` of a server in the background, if none is named.
 const DAEMON_PIDFILE: &[u8] = b"/var/run/redis.pid";
-/// How long a shutdown waits for replies to be read. Redis does not wait, and test suites that stop
-/// a server with open connections expect it to end soon.
-const DRAIN: Duration = Duration::from_millis(250);
 
 /// Returns true if these arguments (without the program's name) are a redis-style command line.
 pub fn is_meant(args: &[OsString]) -> bool {
@@ -208,7 +204,6 @@ fn options(settings: &Settings) -> Result<Options, String> {
         ipv6_only: false,
         unix: unix.into_iter().collect(),
         threads: settings.io_threads as usize,
-        drain_timeout: DRAIN,
         backlog: u16::try_from(settings.tcp_backlog).unwrap_or(u16::MAX),
     })
 }

@@ -39,7 +39,7 @@
 //! SIGHUP ───> hooks.reload()              │ client B          │
 //! SIGTERM ──> shutdown.request() ───────> close listener      close listener
 //! (again:                                 tell A, B           tell C
-//!  exit now)                              wait for them, at most `drain_timeout`
+//!  exit now)                              wait for them, at most `drain_timeout()`
 //! Ok(()) <─ join <─────────────────────── end                 end
 //! ```
 //!
@@ -93,7 +93,7 @@ use self::thread::ServerThreads;
 ///
 /// # Errors
 /// [`ServerError`] if an address, a thread or a runtime was refused, or a thread of the server
-/// panicked. Connections cut after `drain_timeout` are logged and are no error.
+/// panicked. Connections cut after `drain_timeout()` are logged and are no error.
 pub fn run<P: Shape>(
     options: Options,
     shape: P,
@@ -114,7 +114,7 @@ pub fn run<P: Shape>(
         .map_err(ServerError::Start)?;
     let result = control.block_on(async {
         signals::watch(shutdown.clone(), Arc::clone(shape.hooks())).map_err(ServerError::Start)?;
-        let mut threads = ServerThreads::new(shutdown, options.drain_timeout);
+        let mut threads = ServerThreads::new(shutdown);
         shape.start(acceptors, &options, &mut threads)?;
         threads.supervise(|| on_ready(&bound, listeners)).await
     });

@@ -11,7 +11,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
@@ -26,25 +25,15 @@ pub struct Options {
     pub unix: Vec<PathBuf>,
     /// How many cores serve; 0 means as many as this process may use. `PerConnection` ignores it.
     pub threads: usize,
-    /// How long to wait for connections to end by themselves after shutdown is requested.
-    pub drain_timeout: Duration,
     /// How many clients may wait in the kernel to be accepted, per listener. The kernel caps it at
     /// `net.core.somaxconn`.
     pub backlog: u16,
 }
 
 impl Default for Options {
-    /// No address yet, all cores, ten seconds to drain (what Redis gives its replicas), and Redis's
-    /// backlog.
+    /// No address yet, all cores, and Redis's backlog.
     fn default() -> Options {
-        Options {
-            listen: Vec::new(),
-            ipv6_only: false,
-            unix: Vec::new(),
-            threads: 0,
-            drain_timeout: Duration::from_secs(10),
-            backlog: 511,
-        }
+        Options { listen: Vec::new(), ipv6_only: false, unix: Vec::new(), threads: 0, backlog: 511 }
     }
 }
 

@@ -89,7 +89,7 @@ async fn accept<S: BlockingService>(
     // Closes the listeners, and drops the starter with its `alive`.
     tasks.shutdown().await;
     open.close_waiting();
-    if !thread.drain(all_closed).await {
+    if !thread.drain(all_closed, service.drain_timeout()).await {
         open.cut();
     }
     Ok(())

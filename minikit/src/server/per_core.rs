@@ -103,7 +103,7 @@ async fn serve<S: Service>(
     thread.serve_until_shutdown(&mut tasks).await;
     shutdown.relay();
     // Connections that did not end in time are cut by dropping the runtime.
-    thread.drain(all_closed).await;
+    thread.drain(all_closed, hooks.drain_timeout()).await;
     Ok(())
 }
 

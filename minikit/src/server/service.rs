@@ -12,6 +12,7 @@
 //! counterpart: `BackendMain` (`tcop/backend_startup.c`), which serves one client in one process.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{BlockingStream, Shutdown, Stream};
 use crate::connections::Connections;
@@ -29,6 +30,12 @@ pub trait Hooks: Send + Sync + 'static {
     /// The bytes sent to a client above the limit before its connection is closed, in the engine's
     /// own protocol.
     fn refusal(&self) -> Vec<u8>;
+
+    /// How long to wait for connections to end by themselves after shutdown is requested. The
+    /// default is ten seconds, what Redis gives its replicas.
+    fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(10)
+    }
 
     /// Reloads the configuration. Called for each SIGHUP, on a thread of its own, never twice at
     /// the same time; signals that arrive during a call lead to one more call.

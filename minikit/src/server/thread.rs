@@ -49,7 +49,6 @@ pub(super) fn connection_tracker() -> (Alive, AllClosed) {
 pub struct ServerThreads {
     handles: Vec<(String, thread::JoinHandle<io::Result<()>>)>,
     shutdown: Shutdown,
-    drain_timeout: Duration,
     report: mpsc::Sender<()>,
     reports: mpsc::Receiver<()>,
 }
@@ -58,15 +57,14 @@ pub struct ServerThreads {
 pub struct ServerThread {
     name: String,
     pub(super) shutdown: Shutdown,
-    drain_timeout: Duration,
     /// Sent to once, when the thread accepts; closed when the thread has ended.
     report: mpsc::Sender<()>,
 }
 
 impl ServerThreads {
-    pub(super) fn new(shutdown: Shutdown, drain_timeout: Duration) -> ServerThreads {
+    pub(super) fn new(shutdown: Shutdown) -> ServerThreads {
         let (report, reports) = mpsc::channel(1);
-        ServerThreads { handles: Vec::new(), shutdown, drain_timeout, report, reports }
+        ServerThreads { handles: Vec::new(), shutdown, report, reports }
     }
 
     /// Starts a thread that runs `body` in a `current_thread` runtime of its own.
@@ -81,7 +79,6 @@ impl ServerThreads {
         let this = ServerThread {
             name: name.clone(),
             shutdown: self.shutdown.clone(),
-            drain_timeout: self.drain_timeout,
             report: self.report.clone(),
         };
         let builder = thread::Builder::new().name(name.clone());
@@ -147,8 +144,8 @@ impl ServerThread {
 
     /// Waits for this thread's connections to close. Returns false, and logs it, if some are still
     /// open after the drain timeout: then the caller cuts them.
-    pub(super) async fn drain(&self, mut all_closed: AllClosed) -> bool {
-        let drained = tokio::time::timeout(self.drain_timeout, all_closed.recv()).await.is_ok();
+    pub(super) async fn drain(&self, mut all_closed: AllClosed, limit: Duration) -> bool {
+        let drained = tokio::time::timeout(limit, all_closed.recv()).await.is_ok();
         if !drained {
             tracing::warn!("{}: cutting connections that did not end in time", self.name);
         }

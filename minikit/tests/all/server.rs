@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,12 +30,14 @@ struct Responder {
     limit: AtomicUsize,
     backgrounds: AtomicUsize,
     bad_core: Option<usize>,
+    drain_timeout_ms: AtomicU64,
 }
 
 impl Responder {
     fn new() -> Responder {
         let (limit, backgrounds) = (AtomicUsize::new(1000), AtomicUsize::new(0));
-        Responder { connections: Connections::new(), limit, backgrounds, bad_core: None }
+        let (connections, drain_timeout_ms) = (Connections::new(), AtomicU64::new(10_000));
+        Responder { connections, limit, backgrounds, bad_core: None, drain_timeout_ms }
     }
 }
 
@@ -70,6 +72,10 @@ impl Hooks for Responder {
 
     fn refusal(&self) -> Vec<u8> {
         b"full up\n".to_vec()
+    }
+
+    fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms.load(SeqCst))
     }
 }
 
@@ -365,8 +371,8 @@ fn drains(shape: Shape) {
 #[test]
 fn connections_that_never_end_are_cut_without_an_error() {
     for shape in SHAPES {
-        let options = Options { drain_timeout: Duration::from_millis(1), threads: 1, ..any_port() };
-        let server = Running::start_as(shape, options);
+        let server = Running::start_as(shape, Options { threads: 1, ..any_port() });
+        server.service.drain_timeout_ms.store(1, SeqCst);
         let mut client = server.connect();
         assert_eq!(client.ask("stay").as_deref(), Some("stay"));
         let service = Arc::clone(&server.service);
