@@ -4,23 +4,11 @@
 //! atomic and durable as `INSERT`:
 //!
 //! ```text
-//! heap 1, tables       (16384, pgbench_tellers, 16385)        oid, name, heap
-//! heap 2, columns      (16384, 1, tid, 23, -1, true, NULL, , NULL)
-//!                      (16384, 2, bid, 23, -1, false, 0, , 0)
-//!                                                             table, number, name, type,
-//!                                                               modifier, NOT NULL, default,
-//!                                                               identity, default as it is shown
-//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, , NULL, NULL, )
-//!                                                             table, name, index, kind, columns
-//!                                                               with their order, included ones,
-//!                                                               WHERE, WHERE as it is shown,
-//!                                                               expressions
-//! heap 4, constraints  (16384, tellers_bid_fkey, f, 16400, 2, 1)
-//!                                                             table, name, kind, parent, columns,
-//!                                                               parent's columns; or a condition,
-//!                                                               as written and as it is shown
-//! heap 5, sequences    (16420, t_id_seq, 16384)               heap, name, table
+//! heap 1, tables         heap 3, indexes         heap 5, sequences
+//! heap 2, columns        heap 4, constraints
 //! ```
+//!
+//! The crate `minibtree/schema` has the columns of these heaps, and turns definitions into rows.
 //!
 //! A table has two numbers: its OID, which names it for ever and is what statements lock, and its
 //! heap, which `TRUNCATE` replaces.
@@ -39,20 +27,20 @@
 //! `pg_index`; its caches are told what to forget (`inval.c`), ours are thrown away whole.
 
 use super::row::{self, Pointer};
-use super::statement::parse_expression;
-use super::values::{ColumnType, Type, Value, key};
+use super::values::{Type, Value, key};
 use crate::engine::{
     Database, Error, Heap, Index, LongValues, Result as EngineResult, Snapshot, Transaction,
 };
 use crate::format::{RelationId, Tid};
 use crate::wire::{Result, SqlError, code};
-use Type::{Bool, Int2, Int4, Int8, Text};
 use minibtree_pg_catalog::index_expression;
 use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
+use minibtree_schema::{self as schema, column_row, named_row};
+pub use minibtree_schema::{Check, Column, Constraint, Stored};
 use minikit::sync::atomic::{AtomicU64, Ordering};
-use sqlparser::ast;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 /// The heap of tables. Transactions that change the catalog hold its lock.
@@ -63,69 +51,27 @@ const CONSTRAINTS: RelationId = RelationId(4);
 const SEQUENCES: RelationId = RelationId(5);
 /// The heaps of the catalog, and the types of their columns.
 const HEAPS: [(RelationId, &[Type]); 5] = [
-    (TABLES, &[Int8, Text, Int8]),
-    (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text, Text]),
-    (INDEXES, &[Int8, Text, Int8, Text, Text, Text, Text, Text, Text]),
-    (CONSTRAINTS, &[Int8, Text, Text, Int8, Text, Text]),
-    (SEQUENCES, &[Int8, Text, Int8]),
+    (TABLES, schema::TABLES),
+    (COLUMNS, schema::COLUMNS),
+    (INDEXES, schema::INDEXES),
+    (CONSTRAINTS, schema::CONSTRAINTS),
+    (SEQUENCES, schema::SEQUENCES),
 ];
-
-/// An expression of the catalog.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    pub text: String,
-    pub expr: Arc<ast::Expr>,
-    /// With the types that it was found to have, as clients are shown it.
-    pub shown: String,
-}
-
-impl Stored {
-    /// Reads an expression.
-    ///
-    /// # Errors
-    /// `42601`.
-    pub fn read(text: String, shown: String) -> Result<Stored> {
-        let expr = Arc::new(parse_expression(&text)?);
-        Ok(Stored { text, expr, shown })
-    }
-}
-
-/// A column of a table.
-#[derive(Clone, Debug)]
-pub struct Column {
-    pub name: String,
-    pub column_type: ColumnType,
-    pub not_null: bool,
-    /// DEFAULT; that of an identity column takes the next number of its sequence.
-    pub default: Option<Stored>,
-    pub identity: Identity,
-}
 
 /// An index of a table.
 #[derive(Clone)]
 pub struct TableIndex {
-    pub name: String,
     /// Its pages, which tell a B+tree from a hash index.
     pub index: Index,
-    pub is_primary: bool,
-    /// No two rows have the same key, unless a column of it is NULL.
-    pub is_unique: bool,
-    /// A PRIMARY KEY or UNIQUE constraint made it.
-    pub is_constraint: bool,
-    pub columns: Vec<IndexColumn>,
-    /// Those of its columns that are expressions, with their types.
-    pub expressions: Vec<(Stored, Type)>,
-    /// Positions of the columns that its entries have beside the key.
-    pub included: Vec<usize>,
-    /// WHERE: only rows that meet it have entries.
-    pub predicate: Option<Stored>,
+    pub definition: schema::Index,
 }
 
-/// A CHECK constraint.
-#[derive(Clone, Debug)]
-pub struct Check {
-    pub name: String,
-    pub condition: Stored,
+impl Deref for TableIndex {
+    type Target = schema::Index;
+
+    fn deref(&self) -> &schema::Index {
+        &self.definition
+    }
 }
 
 /// A table.
@@ -269,18 +215,6 @@ fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> Strin
 }
 
 impl TableIndex {
-    /// Returns true if no two rows of the table have the same values in its columns.
-    pub fn is_key(&self) -> bool {
-        self.is_unique && self.predicate.is_none() && self.expressions.is_empty()
-    }
-
-    /// Returns true if no two rows have the same values in these columns, in any order.
-    pub fn is_key_of(&self, columns: &[usize]) -> bool {
-        self.is_key()
-            && self.columns.len() == columns.len()
-            && self.columns.iter().all(|it| columns.contains(&it.position))
-    }
-
     /// What the engine reports about an entry of it.
     pub fn entry_error(&self, error: Error) -> SqlError {
         let Error::TooLarge { size, limit } = error else { return error.into() };
@@ -288,11 +222,6 @@ impl TableIndex {
         let what = format!("index row size {size} exceeds {method} maximum {limit}");
         let error = error!(PROGRAM_LIMIT_EXCEEDED, "{what} for index \"{}\"", self.name);
         error.hint("Values larger than 1/3 of a buffer page cannot be indexed.")
-    }
-
-    /// Positions of the columns that it is sorted by.
-    pub fn positions(&self) -> Vec<usize> {
-        self.columns.iter().map(|it| it.position).collect()
     }
 }
 
@@ -325,26 +254,24 @@ impl Catalog {
         let (mut checks, mut foreign_keys) = load_constraints(database, snapshot)?;
         let mut catalog = Catalog::default();
         scan(database, TABLES, snapshot, |_, values| {
-            let [oid, name, heap] = array(values)?;
-            let number = int(&oid)?;
+            let (oid, name, heap) = schema::read_named(values)?;
             let columns: Vec<Column> =
-                columns.remove(&number).unwrap_or_default().into_values().collect();
+                columns.remove(&oid).unwrap_or_default().into_values().collect();
             let table = Table {
-                oid: relation(&oid)?,
-                name: text(name)?,
-                heap: database.heap(relation(&heap)?)?,
+                oid: RelationId(oid),
+                name,
+                heap: database.heap(RelationId(heap))?,
                 types: columns.iter().map(|column| column.column_type.base).collect(),
                 columns,
-                indexes: indexes.remove(&number).unwrap_or_default(),
-                checks: checks.remove(&number).unwrap_or_default(),
-                foreign_keys: foreign_keys.remove(&number).unwrap_or_default(),
+                indexes: indexes.remove(&oid).unwrap_or_default(),
+                checks: checks.remove(&oid).unwrap_or_default(),
+                foreign_keys: foreign_keys.remove(&oid).unwrap_or_default(),
             };
             catalog.tables.insert(table.name.clone(), Arc::new(table));
             Ok(())
         })?;
         scan(database, SEQUENCES, snapshot, |_, values| {
-            let [id, name, owner] = array(values)?;
-            let (oid, owner, name) = (relation(&id)?.0, relation(&owner)?.0, text(name)?);
+            let (oid, name, owner) = schema::read_named(values)?;
             catalog.sequences.insert(name.clone(), objects::Sequence { oid, owner, name });
             Ok(())
         })?;
@@ -433,10 +360,9 @@ impl Editor<'_> {
     pub fn create_table(&mut self, name: &str, columns: &[Column]) -> Result<RelationId> {
         let oid = self.database.allocate_relation_id()?;
         let heap = self.create_heap()?;
-        let values = [int_of(oid), text_of(name), int_of(heap)];
-        self.insert(TABLES, &values)?;
+        self.insert(TABLES, &named_row(oid.0, name, heap.0))?;
         for (position, column) in columns.iter().enumerate() {
-            self.insert(COLUMNS, &column_row(oid, position, column))?;
+            self.insert(COLUMNS, &column_row(oid.0, position, column))?;
         }
         Ok(oid)
     }
@@ -465,8 +391,7 @@ impl Editor<'_> {
     fn renew(&mut self, table: &Table, indexes: &[TableIndex]) -> Result<()> {
         self.delete(TABLES, |values| values[0] == int_of(table.oid))?;
         let heap = self.create_heap()?;
-        let values = [int_of(table.oid), text_of(&table.name), int_of(heap)];
-        self.insert(TABLES, &values)?;
+        self.insert(TABLES, &named_row(table.oid.0, &table.name, heap.0))?;
         self.transaction.drop_relation(table.heap.id());
 
         table.indexes.iter().try_for_each(|it| self.drop_index(it))?;
@@ -487,7 +412,7 @@ impl Editor<'_> {
     ) -> Result<()> {
         self.delete(COLUMNS, |values| values[0] == int_of(table.oid))?;
         for (position, (column, _)) in columns.iter().enumerate() {
-            self.insert(COLUMNS, &column_row(table.oid, position, column))?;
+            self.insert(COLUMNS, &column_row(table.oid.0, position, column))?;
         }
 
         let moved = |old: usize| columns.iter().position(|it| it.1 == Some(old));
@@ -498,7 +423,9 @@ impl Editor<'_> {
                 None => Some(IndexColumn { position: moved(it.position)?, ..*it }),
             };
             let columns = it.columns.iter().map(column).collect::<Option<Vec<_>>>()?;
-            Some(TableIndex { columns, included: all_moved(&it.included)?, ..it.clone() })
+            let included = all_moved(&it.included)?;
+            let definition = schema::Index { columns, included, ..it.definition.clone() };
+            Some(TableIndex { index: it.index.clone(), definition })
         };
         let indexes: Vec<TableIndex> = table.indexes.iter().filter_map(index).collect();
         self.renew(table, &indexes)?;
@@ -516,7 +443,7 @@ impl Editor<'_> {
                     columns,
                     ..key
                 };
-                self.add_foreign_key(child, &key)?;
+                self.add_constraint(child, &Constraint::ForeignKey(key))?;
             }
         }
         Ok(())
@@ -542,64 +469,19 @@ impl Editor<'_> {
         Ok(create(self.transaction, id)?)
     }
 
-    pub fn add_index(&mut self, table: RelationId, definition: &TableIndex) -> Result<()> {
-        let kind = match definition {
-            TableIndex { is_primary: true, .. } => "primary",
-            TableIndex { is_constraint: true, .. } => "constraint",
-            TableIndex { is_unique: true, .. } => "unique",
-            _ => "",
-        };
-        let column = |it: &IndexColumn| {
-            let descending = if it.descending { "d" } else { "a" };
-            let nulls = if it.nulls_first { "f" } else { "l" };
-            format!("{}{descending}{nulls}", it.position + 1)
-        };
-        // No SQL has a zero character.
-        let expression =
-            |(it, base): &(Stored, Type)| format!("{}\0{}\0{}\0", base.oid(), it.text, it.shown);
-        let columns: Vec<String> = definition.columns.iter().map(column).collect();
-        let included: Vec<String> =
-            definition.included.iter().map(|it| (it + 1).to_string()).collect();
-        let values = [
-            int_of(table),
-            text_of(&definition.name),
-            int_of(definition.index.id()),
-            text_of(kind),
-            text_of(&columns.join(" ")),
-            text_of(&included.join(" ")),
-            definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.text)),
-            definition.predicate.as_ref().map_or(Value::Null, |it| text_of(&it.shown)),
-            text_of(&definition.expressions.iter().map(expression).collect::<String>()),
-        ];
-        self.insert(INDEXES, &values)
+    pub fn add_index(&mut self, table: RelationId, new: &TableIndex) -> Result<()> {
+        let row = schema::index_row(table.0, new.index.id().0, &new.definition);
+        self.insert(INDEXES, &row)
     }
 
-    /// Adds a CHECK constraint.
-    pub fn add_check(&mut self, table: RelationId, name: &str, condition: &Stored) -> Result<()> {
-        let (text, shown) = (text_of(&condition.text), text_of(&condition.shown));
-        let values = [int_of(table), text_of(name), text_of("c"), Value::Int(0), text, shown];
-        self.insert(CONSTRAINTS, &values)
-    }
-
-    pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<()> {
-        let numbers = |positions: &[usize]| {
-            let numbers: Vec<String> = positions.iter().map(|it| (it + 1).to_string()).collect();
-            text_of(&numbers.join(" "))
-        };
-        let values = [
-            int_of(table),
-            text_of(&key.name),
-            text_of("f"),
-            Value::Int(key.parent.into()),
-            numbers(&key.columns),
-            numbers(&key.parent_columns),
-        ];
-        self.insert(CONSTRAINTS, &values)
+    /// Adds a constraint that is no index.
+    pub fn add_constraint(&mut self, table: RelationId, constraint: &Constraint) -> Result<()> {
+        self.insert(CONSTRAINTS, &schema::constraint_row(table.0, constraint))
     }
 
     /// Removes a constraint that is no index.
     pub fn drop_constraint(&mut self, table: RelationId, name: &str) -> Result<()> {
-        let name = text_of(name);
+        let name = Value::Text(name.to_owned());
         let is_meant = |values: &[Value]| values[0] == int_of(table) && values[1] == name;
         self.delete(CONSTRAINTS, is_meant)
     }
@@ -607,15 +489,14 @@ impl Editor<'_> {
     /// Adds a sequence that begins at 1.
     pub fn add_sequence(&mut self, name: &str, owner: RelationId) -> Result<()> {
         let id = self.create_heap()?;
-        let values = [int_of(id), text_of(name), int_of(owner)];
-        self.insert(SEQUENCES, &values)
+        self.insert(SEQUENCES, &named_row(id.0, name, owner.0))
     }
 
     /// Makes columns of a table NOT NULL.
     pub fn set_not_null(&mut self, table: &Table, positions: &[usize]) -> Result<()> {
         for position in positions {
             let column = Column { not_null: true, ..table.columns[*position].clone() };
-            let values = column_row(table.oid, *position, &column);
+            let values = column_row(table.oid.0, *position, &column);
             self.delete(COLUMNS, |old| old[..2] == values[..2])?;
             self.insert(COLUMNS, &values)?;
         }
@@ -670,42 +551,14 @@ fn scan(
     Ok(())
 }
 
-fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 9] {
-    let default = column.default.as_ref().map(|it| text_of(&it.text));
-    let shown = column.default.as_ref().map(|it| text_of(&it.shown));
-    [
-        int_of(table),
-        Value::Int(position as i64 + 1),
-        text_of(&column.name),
-        Value::Int(column.column_type.base.oid().into()),
-        Value::Int(column.column_type.modifier.into()),
-        Value::Bool(column.not_null),
-        default.unwrap_or(Value::Null),
-        text_of(column.identity.letter()),
-        shown.unwrap_or(Value::Null),
-    ]
-}
-
 fn load_columns(
     database: &Database,
     snapshot: &Arc<Snapshot>,
-) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>> {
-    let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
+) -> Result<BTreeMap<u32, BTreeMap<i64, Column>>> {
+    let mut columns: BTreeMap<u32, BTreeMap<i64, Column>> = BTreeMap::new();
     scan(database, COLUMNS, snapshot, |_, values| {
-        let [table, number, name, oid, modifier, not_null, default, identity, shown] =
-            array(values)?;
-        let base = Type::from_oid(int(&oid)? as u32).ok_or_else(damaged)?;
-        let column = Column {
-            name: text(name)?,
-            column_type: ColumnType { base, modifier: int(&modifier)? as i32 },
-            not_null: not_null == Value::Bool(true),
-            default: match default {
-                Value::Null => None,
-                default => Some(Stored::read(text(default)?, text(shown)?)?),
-            },
-            identity: Identity::of_letter(&text(identity)?),
-        };
-        columns.entry(int(&table)?).or_default().insert(int(&number)?, column);
+        let (table, number, column) = schema::read_column(values)?;
+        columns.entry(table).or_default().insert(number, column);
         Ok(())
     })?;
     Ok(columns)
@@ -714,106 +567,33 @@ fn load_columns(
 fn load_indexes(
     database: &Database,
     snapshot: &Arc<Snapshot>,
-) -> Result<BTreeMap<i64, Vec<TableIndex>>> {
-    let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
+) -> Result<BTreeMap<u32, Vec<TableIndex>>> {
+    let mut indexes: BTreeMap<u32, Vec<TableIndex>> = BTreeMap::new();
     scan(database, INDEXES, snapshot, |_, values| {
-        let [table, name, id, kind, columns, included, predicate, shown, expressions] =
-            array(values)?;
-        let kind = text(kind)?;
-        let column = |it: &str| {
-            let (number, flags) = it.split_at_checked(it.len().checked_sub(2)?)?;
-            Some(IndexColumn {
-                position: number.parse::<usize>().ok()?.checked_sub(1)?,
-                descending: flags.starts_with('d'),
-                nulls_first: flags.ends_with('f'),
-            })
-        };
-        let columns = text(columns)?.split(' ').map(column).collect::<Option<_>>();
-        indexes.entry(int(&table)?).or_default().push(TableIndex {
-            name: text(name)?,
-            index: database.index(relation(&id)?)?,
-            is_primary: kind == "primary",
-            is_unique: !kind.is_empty(),
-            is_constraint: kind == "primary" || kind == "constraint",
-            columns: columns.ok_or_else(damaged)?,
-            expressions: read_expressions(&text(expressions)?)?,
-            included: positions(included)?,
-            predicate: match predicate {
-                Value::Null => None,
-                predicate => Some(Stored::read(text(predicate)?, text(shown)?)?),
-            },
-        });
+        let (table, file, definition) = schema::read_index(values)?;
+        let index = database.index(RelationId(file))?;
+        indexes.entry(table).or_default().push(TableIndex { index, definition });
         Ok(())
     })?;
     Ok(indexes)
 }
 
-fn read_expressions(text: &str) -> Result<Vec<(Stored, Type)>> {
-    let parts: Vec<&str> = text.split_terminator('\0').collect();
-    let expressions = parts.chunks(3).map(|it| {
-        let [oid, text, shown] = it else { return Err(damaged()) };
-        let base = oid.parse().ok().and_then(Type::from_oid).ok_or_else(damaged)?;
-        Ok((Stored::read((*text).to_owned(), (*shown).to_owned())?, base))
-    });
-    expressions.collect()
-}
-
-type Constraints = (BTreeMap<i64, Vec<Check>>, BTreeMap<i64, Vec<ForeignKey>>);
+type Constraints = (BTreeMap<u32, Vec<Check>>, BTreeMap<u32, Vec<ForeignKey>>);
 
 fn load_constraints(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Constraints> {
     let (mut checks, mut keys) = Constraints::default();
     scan(database, CONSTRAINTS, snapshot, |_, values| {
-        let [table, name, kind, parent, first, second] = array(values)?;
-        let name = text(name)?;
-        if text(kind)? == "c" {
-            let condition = Stored::read(text(first)?, text(second)?)?;
-            checks.entry(int(&table)?).or_default().push(Check { name, condition });
-        } else {
-            let (columns, parent_columns) = (positions(first)?, positions(second)?);
-            let key = ForeignKey { name, columns, parent: relation(&parent)?.0, parent_columns };
-            keys.entry(int(&table)?).or_default().push(key);
+        match schema::read_constraint(values)? {
+            (table, Constraint::Check(check)) => checks.entry(table).or_default().push(check),
+            (table, Constraint::ForeignKey(key)) => keys.entry(table).or_default().push(key),
         }
         Ok(())
     })?;
     Ok((checks, keys))
 }
 
-/// Positions, from 0 on, of a list of numbers, from 1 on.
-fn positions(value: Value) -> Result<Vec<usize>> {
-    let text = text(value)?;
-    let numbers = text.split(' ').filter(|it| !it.is_empty());
-    let positions = numbers.map(|it| it.parse::<usize>().ok()?.checked_sub(1));
-    positions.collect::<Option<_>>().ok_or_else(damaged)
-}
-
-fn text_of(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
 fn int_of(id: RelationId) -> Value {
     Value::Int(id.0.into())
-}
-
-fn array<const N: usize>(values: Vec<Value>) -> Result<[Value; N]> {
-    <[Value; N]>::try_from(values).map_err(|_| damaged())
-}
-
-fn relation(value: &Value) -> Result<RelationId> {
-    Ok(RelationId(u32::try_from(int(value)?).map_err(|_| damaged())?))
-}
-
-fn int(value: &Value) -> Result<i64> {
-    let Value::Int(number) = value else { return Err(damaged()) };
-    Ok(*number)
-}
-
-fn text(value: Value) -> Result<String> {
-    let Value::Text(text) = value else { return Err(damaged()) };
-    Ok(text)
-}
-
-fn damaged() -> SqlError {
-    SqlError::new(code::DATA_CORRUPTED, "a row of the catalog is damaged")
 }
 
 /// How many changes of the catalog have begun and ended, in all sessions.

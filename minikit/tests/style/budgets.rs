@@ -33,7 +33,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
     Budget { name, heart, evening, src }
 }
 
-const BUDGETS: [Budget; 38] = [
+const BUDGETS: [Budget; 39] = [
     budget("minilog", 5_000, 3_500, 14_000),
     budget("minilog/mapped", 0, 0, 65),
     budget("minilog/purgatory", 0, 0, 250),
@@ -48,6 +48,7 @@ const BUDGETS: [Budget; 38] = [
     budget("minibtree/locks", 0, 0, 500),
     budget("minibtree/pg_catalog", 0, 0, 1_000),
     budget("minibtree/row", 0, 0, 300),
+    budget("minibtree/schema", 0, 0, 370),
     budget("minibtree/segments", 0, 0, 190),
     budget("minibtree/settings", 0, 0, 220),
     budget("minibtree/spill", 0, 0, 800),

@@ -3,7 +3,7 @@
 use super::{check_understood, free_name, is_needed, lock};
 use crate::engine::LockMode;
 use crate::sql::bind::{self, Binder, insert_write, target_columns, undefined_column};
-use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
+use crate::sql::catalog::{Catalog, Check, Constraint, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::Value;
@@ -35,7 +35,8 @@ pub fn add_check(
     if is_taken(table, &name) {
         return Err(already_exists(table, &name));
     }
-    editor.add_check(table.oid, &name, &condition)?;
+    let check = Check { name: name.clone(), condition };
+    editor.add_constraint(table.oid, &Constraint::Check(check))?;
 
     // The rows that are there must meet it.
     let catalog = super::reload(editor)?;
@@ -104,7 +105,7 @@ pub fn add_foreign_key(
     check_key(table, &columns, &parent, &parent_columns, &name)?;
 
     let key = ForeignKey { name, columns, parent: parent.oid.0, parent_columns };
-    editor.add_foreign_key(table.oid, &key)?;
+    editor.add_constraint(table.oid, &Constraint::ForeignKey(key.clone()))?;
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     let parents = [(key, parent)];

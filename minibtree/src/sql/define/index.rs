@@ -17,6 +17,7 @@ use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Replies, Result, SqlError, code};
 use minibtree_pg_catalog::expression_name;
+use minibtree_schema::Index;
 use sqlparser::ast::{self, TableConstraint};
 use std::sync::Arc;
 
@@ -80,17 +81,16 @@ pub fn create(
     lock(editor, &table, LockMode::Update)?;
     let shown = |it| shown_condition(catalog, &table, it, PREDICATES).map(|it| it.0);
     let predicate = predicate.as_ref().map(shown).transpose()?;
-    let new = TableIndex {
+    let definition = Index {
         name,
-        index: editor.create_index(is_hash)?,
-        is_primary: false,
         is_unique: *unique,
-        is_constraint: false,
         columns: key,
         expressions,
         included,
         predicate,
+        ..Index::default()
     };
+    let new = TableIndex { index: editor.create_index(is_hash)?, definition };
     let computed = bound(catalog, &table, &new)?;
     add(editor, &table, &new, computed.as_ref().map(|it| (it, context)))
 }
@@ -194,17 +194,15 @@ pub fn add_constraint(
         }
     };
     is_there(catalog, &name, false, &mut Replies::default())?;
-    let new = TableIndex {
+    let definition = Index {
         name,
-        index: editor.create_index(false)?,
         is_primary,
         is_unique: true,
         is_constraint: true,
         columns,
-        expressions: Vec::new(),
-        included: Vec::new(),
-        predicate: None,
+        ..Index::default()
     };
+    let new = TableIndex { index: editor.create_index(false)?, definition };
     if is_primary {
         editor.set_not_null(table, &new.positions())?;
     }
