@@ -16,12 +16,15 @@ use super::template::{Definition, Template};
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `worker_processes`: core threads; 0 stands for `auto`.
     pub worker_processes: usize,
+    /// `worker_shutdown_timeout`, if it is set.
+    pub worker_shutdown_timeout: Option<Duration>,
     /// `worker_connections`: of clients and servers together, for each worker.
     pub worker_connections: usize,
     /// `pid`, if it is set.

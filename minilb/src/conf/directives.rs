@@ -180,7 +180,11 @@ const DIRECTIVES: &[Directive] = &[
     ),
     line("proxy_ssl_protocols ssl_protocols", &[Stream, Server], 1..=usize::MAX),
     line("ssl_session_cache", &[Stream, Server], 1..=2),
-    line("daemon load_module pid worker_processes worker_rlimit_nofile", &[Main], 1..=1),
+    line(
+        "daemon load_module pid worker_processes worker_rlimit_nofile worker_shutdown_timeout",
+        &[Main],
+        1..=1,
+    ),
     line("multi_accept use worker_connections", &[Events], 1..=1),
     line("keepalive keepalive_time", &[HttpUpstream], 1..=1),
 ];

@@ -22,7 +22,9 @@ use super::http_lists::*;
 use super::listen::Listen;
 use super::map::Map;
 use super::pattern::Pattern;
-use super::reader::{check_upstream_url, on_or_off, servers_at, set_checked, split_port};
+use super::reader::{
+    check_upstream_url, on_or_off, servers_at, set_check, set_checked, split_port,
+};
 use super::resolver::name_servers;
 use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
@@ -450,7 +452,7 @@ impl HttpDraft {
             duration => client_body_timeout client_header_timeout keepalive_timeout
                 preread_timeout proxy_connect_timeout proxy_next_upstream_timeout
                 proxy_protocol_timeout proxy_read_timeout proxy_send_timeout proxy_timeout
-                resolver_timeout send_timeout ssl_handshake_timeout;
+                resolver_timeout send_timeout ssl_handshake_timeout worker_shutdown_timeout;
             count => keepalive_requests proxy_next_upstream_tries;
             flag => explain http2 proxy_half_close proxy_intercept_errors proxy_protocol
                 proxy_request_buffering proxy_ssl proxy_ssl_server_name proxy_ssl_verify
@@ -552,8 +554,17 @@ fn location(
     };
     let is_checked = scope.check.is_some();
     if let Some((check, place)) = scope.check {
-        set_check(&action, upstreams, check, &scope.settings)
-            .map_err(|message| ConfError { message, place: Some(place) })?;
+        let fail = |message| ConfError { message, place: Some(place) };
+        let upstream = match &action {
+            Action::Proxy(proxy) => upstreams.get_mut(&proxy.upstream),
+            _ => None,
+        };
+        let upstream = upstream.ok_or("\"health_check\" needs \"proxy_pass\" in its location");
+        let timeout = scope.settings.proxy_read_timeout;
+        upstream
+            .map_err(str::to_owned)
+            .and_then(|it| set_check(&mut it.config, check, timeout))
+            .map_err(fail)?;
     }
     let mut nested = Vec::new();
     for inner in scope.nested {
@@ -562,28 +573,6 @@ fn location(
     let settings = Arc::new(scope.settings);
     let (kind, steps) = (scope.kind, scope.steps);
     Ok(Arc::new(Location { kind, settings, steps, action, is_checked, nested, id }))
-}
-
-/// Has the upstream of a location checked.
-fn set_check(
-    action: &Action,
-    upstreams: &mut BTreeMap<String, HttpUpstream>,
-    mut check: CheckParams,
-    settings: &Settings,
-) -> Result<(), String> {
-    let upstream = match action {
-        Action::Proxy(proxy) => upstreams.get_mut(&proxy.upstream),
-        _ => None,
-    };
-    let upstream = upstream.ok_or("\"health_check\" needs \"proxy_pass\" in its location")?;
-    if let Some(timeout) = settings.proxy_read_timeout {
-        check.timeout_ms = timeout.as_millis() as u64;
-    }
-    let slot = &mut upstream.config.check;
-    match slot.replace(check) {
-        Some(_) => Err("only one \"health_check\" of an upstream is supported".to_owned()),
-        None => Ok(()),
-    }
 }
 
 /// The name of the upstream that `proxy_pass http://host` means; makes one of an address.

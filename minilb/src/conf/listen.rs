@@ -81,9 +81,8 @@ pub struct Listen {
 impl Listen {
     /// An address without parameters.
     pub fn at(address: impl Into<Address>) -> Listen {
-        let address = address.into();
         Listen {
-            address,
+            address: address.into(),
             is_default: false,
             proxy_protocol: false,
             ssl: false,

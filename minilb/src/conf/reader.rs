@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How deep files may include each other: NGINX's limit is the number of open files.
 const FILES_MAX: usize = 64;
@@ -101,7 +102,7 @@ struct Draft {
     events: Option<()>,
     worker_connections: Option<usize>,
     stream: Option<()>,
-    /// Of `stream`, which its servers inherit.
+    /// Of `stream`, which its servers inherit, and of no block.
     settings: Settings,
     upstreams: BTreeMap<String, UpstreamConfig>,
     servers: Vec<ServerDraft>,
@@ -133,6 +134,7 @@ impl Draft {
         let stream_variables = self.stream_names.finish().map_err(|it| anywhere(&it))?;
         Ok(Config {
             worker_processes: self.worker_processes.unwrap_or(1),
+            worker_shutdown_timeout: outer.worker_shutdown_timeout,
             worker_connections: self.worker_connections.unwrap_or(512),
             pid: self.pid,
             error_log: self.error_log,
@@ -341,12 +343,12 @@ impl Reader<'_> {
             [name] if name == "server" => {
                 self.draft.servers.push(ServerDraft::default());
                 self.block(Context::Server, lexer, true)?;
-                let server = self.server();
-                server.place = Some(start.clone());
-                match server.listen.is_empty() {
-                    true => Err(no_listen(start)),
-                    false => Ok(()),
+                self.server().place = Some(start);
+                if self.server().listen.is_empty() {
+                    let message = "no \"listen\" is defined for server".to_owned();
+                    return Err(ConfError { message, place: self.server().place.clone() });
                 }
+                Ok(())
             }
             [_, name] => self.upstream(Context::Stream, name, start, lexer),
             _ => unreachable!("no other block is in the table of directives"),
@@ -417,34 +419,25 @@ impl Reader<'_> {
     /// The checks that need all of `stream`: first every server, then every target, as NGINX's
     /// modules do.
     fn end_stream(&mut self) -> Result<(), ConfError> {
-        let mut targets = Vec::new();
-        for server in &self.draft.servers {
-            let message = || "no handler for server".to_owned();
-            let no_handler = || ConfError { message: message(), place: server.place.clone() };
-            targets.push(server.target.clone().ok_or_else(no_handler)?);
+        if let Some(server) = self.draft.servers.iter().find(|it| it.target.is_none()) {
+            let message = "no handler for server".to_owned();
+            return Err(ConfError { message, place: server.place.clone() });
         }
 
-        for (index, (target, place)) in targets.into_iter().enumerate() {
-            let Target::Upstream(name) = target else { continue };
+        for server in &mut self.draft.servers {
+            let Some((Target::Upstream(name), place)) = &server.target else { continue };
             let fail = |message: String| ConfError { message, place: Some(place.clone()) };
-            if !self.draft.upstreams.contains_key(&name) {
+            if !self.draft.upstreams.contains_key(name) {
                 let is_upstream = |it: &str| self.draft.upstreams.contains_key(it);
                 let resolve = |it: &str| self.host.resolve(it);
-                let servers = servers_at(&name, None, is_upstream, resolve).map_err(fail)?;
+                let servers = servers_at(name, None, is_upstream, resolve).map_err(fail)?;
                 self.draft.upstreams.insert(name.clone(), UpstreamConfig::new(servers));
             }
-            let server = &mut self.draft.servers[index];
             let connect_timeout = server.settings.proxy_connect_timeout;
             let connect_timeout = connect_timeout.or(self.draft.settings.proxy_connect_timeout);
-            let Some(mut check) = server.check.take() else { continue };
-            if let Some(timeout) = connect_timeout {
-                check.timeout_ms = timeout.as_millis() as u64;
-            }
-            let upstream = self.draft.upstreams.get_mut(&name).expect("inserted above");
-            if upstream.check.replace(check).is_some() {
-                let text = "only one \"health_check\" of an upstream is supported";
-                return Err(fail(text.to_owned()));
-            }
+            let Some(check) = server.check.take() else { continue };
+            let upstream = self.draft.upstreams.get_mut(name).expect("inserted above");
+            set_check(upstream, check, connect_timeout).map_err(fail)?;
         }
         Ok(())
     }
@@ -666,11 +659,6 @@ fn is_of_upstream(context: Context, name: &str) -> bool {
     context == Context::HttpUpstream && names.split(' ').any(|it| it == name)
 }
 
-fn no_listen(place: Place) -> ConfError {
-    let message = "no \"listen\" is defined for server".to_owned();
-    ConfError { message, place: Some(place) }
-}
-
 /// One server for each address that a name means, or for `unix:PATH`.
 pub fn servers_of(
     name: &str,
@@ -712,6 +700,19 @@ pub fn servers_at(
     match found.is_empty() {
         true => Err(format!("host not found in upstream \"{host}\"")),
         false => Ok(servers_of(address, found, params, false)),
+    }
+}
+
+/// Has an upstream checked, within the time limit of its location or server.
+pub(super) fn set_check(
+    upstream: &mut UpstreamConfig,
+    mut check: CheckParams,
+    timeout: Option<Duration>,
+) -> Result<(), String> {
+    check.timeout_ms = timeout.map_or(check.timeout_ms, |it| it.as_millis() as u64);
+    match upstream.check.replace(check) {
+        Some(_) => Err("only one \"health_check\" of an upstream is supported".to_owned()),
+        None => Ok(()),
     }
 }
 

@@ -63,10 +63,8 @@ impl SplitClients {
     /// # Errors
     /// If more than the whole is given away.
     pub fn finish(&self) -> Result<(), String> {
-        match self.total > WHOLE {
-            true => Err("percent total is greater than 100%".to_owned()),
-            false => Ok(()),
-        }
+        let is_fine = (self.total <= WHOLE).then_some(());
+        is_fine.ok_or_else(|| "percent total is greater than 100%".to_owned())
     }
 
     /// The value for a text.

@@ -120,7 +120,7 @@ async fn explain(
         }
         lease.outcome = Outcome::Failed;
         drop(lease);
-        match route.upstream.begin_retry(&attempts) {
+        match route.upstream.state().begin_retry(&attempts) {
             Ok(()) => lines.push("retried: it fails".to_owned()),
             Err(reason) => {
                 lines.push(format!("not retried: {reason}"));

@@ -26,26 +26,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How often due checks are looked for.
 pub const TICK: Duration = Duration::from_millis(100);
-/// The same without any checks: a reload may bring some.
-pub const IDLE_TICK: Duration = Duration::from_secs(1);
 /// The longest response head that is read.
 const HEAD_MAX: usize = 16 * 1024;
 
-/// Begins the checks that are due, and compares the servers. Returns true if there are checks.
-pub fn begin(
-    upstream: &Arc<SharedUpstream>,
-    clock: Clock,
-    mut random: impl FnMut() -> u64,
-) -> bool {
+/// Begins the checks that are due, and compares the servers.
+pub fn begin(upstream: &Arc<SharedUpstream>, clock: Clock, mut random: impl FnMut() -> u64) {
     upstream.compare(clock.now_ms());
-    let Some(params) = upstream.check() else { return false };
-    for (id, address) in upstream.due_checks(clock.now_ms()) {
+    let Some(params) = upstream.state().check().cloned() else { return };
+    let due = upstream.state().due_checks(clock.now_ms());
+    for (id, address) in due {
         let (upstream, params, random) = (Arc::clone(upstream), params.clone(), random());
         let tls = upstream.check_tls.lock().clone();
         tokio::spawn(async move {
             let limit = Duration::from_millis(params.timeout_ms);
             let error = in_time(limit, check(&address, &upstream.name, &params, tls)).await.err();
-            if upstream.record_check(id, error.is_none(), random, clock.now_ms()) {
+            let passed = error.is_none();
+            if upstream.state().record_check(id, passed, random, clock.now_ms()) {
                 match error {
                     None => tracing::warn!("peer is healthy, upstream: \"{address}\""),
                     Some(it) => tracing::warn!("peer is unhealthy ({it}), upstream: \"{address}\""),
@@ -53,7 +49,6 @@ pub fn begin(
             }
         });
     }
-    true
 }
 
 async fn check(

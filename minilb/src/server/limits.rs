@@ -22,13 +22,10 @@ use std::collections::BTreeMap;
 pub struct Zone {
     /// Its directive.
     pub config: ZoneConfig,
-    state: ZoneState,
-}
-
-#[derive(Debug)]
-enum ZoneState {
-    Rate(Mutex<RateZone>),
-    Count(Mutex<CountZone>),
+    /// Of `limit_req_zone`.
+    rates: Option<Mutex<RateZone>>,
+    /// Of `limit_conn_zone`.
+    counts: Option<Mutex<CountZone>>,
 }
 
 /// Zones by name.
@@ -47,25 +44,17 @@ pub fn take_over(configs: &BTreeMap<String, ZoneConfig>, old: Option<&Zones>) ->
 
 impl Zone {
     fn new(config: &ZoneConfig) -> Zone {
-        let state = match config.rate {
-            Some(rate) => ZoneState::Rate(Mutex::new(RateZone::new(rate, config.size))),
-            None => ZoneState::Count(Mutex::new(CountZone::new(config.size))),
-        };
-        Zone { config: config.clone(), state }
+        let rates = config.rate.map(|rate| Mutex::new(RateZone::new(rate, config.size)));
+        let counts = rates.is_none().then(|| Mutex::new(CountZone::new(config.size)));
+        Zone { config: config.clone(), rates, counts }
     }
 
     fn rates(&self) -> &Mutex<RateZone> {
-        match &self.state {
-            ZoneState::Rate(rates) => rates,
-            ZoneState::Count(_) => unreachable!("the configuration was checked"),
-        }
+        self.rates.as_ref().expect("the configuration was checked")
     }
 
     fn counts(&self) -> &Mutex<CountZone> {
-        match &self.state {
-            ZoneState::Count(counts) => counts,
-            ZoneState::Rate(_) => unreachable!("the configuration was checked"),
-        }
+        self.counts.as_ref().expect("the configuration was checked")
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`access_log`] | its log files |
 //! | [`user`] | giving up root |
 //! | [`inspect`] | the admin endpoint |
+//! | [`retirement`] | the end of what a replaced configuration has begun |
 //! | [`start`] | from a configuration to a running server, and reload |
 
 pub mod access_log;
@@ -32,6 +33,7 @@ pub mod nginx;
 pub mod phases;
 pub mod preread;
 pub mod resolver;
+pub mod retirement;
 pub mod session;
 pub mod start;
 pub mod statistics;

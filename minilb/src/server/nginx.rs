@@ -22,6 +22,7 @@ use super::http::service::{
 use super::limits::{Counted, Zones};
 use super::phases::{Entry, Phases};
 use super::resolver::find_upstream;
+use super::retirement::Retirement;
 use super::statistics::{CoreCounts, Writing};
 use super::tls::{UpstreamTls, of_site, of_upstream};
 use super::upstream::SharedUpstream;
@@ -69,6 +70,8 @@ pub struct HttpGeneration {
     pub resolver: Resolver,
     /// Its log files.
     pub logs: LogFiles,
+    /// `worker_shutdown_timeout`
+    pub retirement: Option<Arc<Retirement>>,
     hostname: String,
 }
 
@@ -162,6 +165,7 @@ impl HttpGeneration {
             zones,
             resolver: Resolver::default(),
             logs,
+            retirement: None,
             hostname,
         })
     }
@@ -212,7 +216,23 @@ impl HttpGeneration {
     /// Limits of a connection before its first request.
     pub fn limits(&self, client: &Client) -> ClientLimits {
         let default = self.site(&client.local).and_then(|it| it.servers.default_server());
-        client_limits(&self.config.servers[default.unwrap_or_default()].root.settings, client)
+        let server = &self.config.servers[default.unwrap_or_default()];
+        self.client_limits(&server.root.settings, client)
+    }
+
+    fn client_limits(&self, settings: &Settings, client: &Client) -> ClientLimits {
+        let defaults = ClientLimits::default();
+        ClientLimits {
+            header: settings.client_header_timeout.unwrap_or(defaults.header),
+            body: settings.client_body_timeout.unwrap_or(defaults.body),
+            send: settings.send_timeout.unwrap_or(defaults.send),
+            keep_alive: match client.transport {
+                Transport::PlainAtTlsPort => Duration::ZERO,
+                _ => settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
+            },
+            requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
+            retirement: self.retirement.clone(),
+        }
     }
 
     /// What clients of `local` have connected to.
@@ -246,20 +266,6 @@ fn route(
             needs_length: http_1_0 || !is_streamed,
         },
         retry: retry(settings),
-    }
-}
-
-fn client_limits(settings: &Settings, client: &Client) -> ClientLimits {
-    let defaults = ClientLimits::default();
-    ClientLimits {
-        header: settings.client_header_timeout.unwrap_or(defaults.header),
-        body: settings.client_body_timeout.unwrap_or(defaults.body),
-        send: settings.send_timeout.unwrap_or(defaults.send),
-        keep_alive: match client.transport {
-            Transport::PlainAtTlsPort => Duration::ZERO,
-            _ => settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
-        },
-        requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
     }
 }
 
@@ -414,7 +420,7 @@ impl HttpService for Nginx<'_> {
         context.answer.borrow_mut().clear();
         self.counts[self.index].count_request();
 
-        client_limits(&context.server().root.settings, client)
+        context.generation().client_limits(&context.server().root.settings, client)
     }
 
     async fn decide(

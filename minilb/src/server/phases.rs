@@ -244,7 +244,12 @@ impl Phases<'_> {
         {
             return Ok(());
         }
+        context.state.is_limited = true;
         let generation = Arc::clone(context.generation.as_ref().expect("set by `begin`"));
+        let refuse = |status: Option<u16>| {
+            tracing::error!("limiting requests or connections, client: {}", self.client.peer);
+            status.unwrap_or(503)
+        };
         let key_of = |zone: &Zone, longest: usize| {
             let mut key = Vec::new();
             context.append(&zone.config.key, (self.exchange, self.client), &mut key);
@@ -256,31 +261,18 @@ impl Phases<'_> {
             let zone = &*generation.zones[&limit.zone];
             limits.extend(key_of(zone, RATE_KEY_MAX).map(|key| (limit, zone, key)));
         }
-        let mut counted = Vec::new();
-        let (delay_ms, mut refused) = match admit(&limits, self.nginx.core.clock.now_ms()) {
-            Some(waits_ms) => (waits_ms, None),
-            None => (0, Some(settings.limit_req_status.unwrap_or(503))),
-        };
-        if refused.is_none() && delay_ms > 0 {
+        let delay_ms = admit(&limits, self.nginx.core.clock.now_ms());
+        let delay_ms = delay_ms.ok_or_else(|| refuse(settings.limit_req_status))?;
+        if delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
-        for (name, limit) in settings.limit_conn.iter().flatten().filter(|_| refused.is_none()) {
+
+        let mut counted = Vec::new();
+        for (name, limit) in settings.limit_conn.iter().flatten() {
             let zone = &generation.zones[name];
             let Some(key) = key_of(zone, COUNT_KEY_MAX) else { continue };
-            match Counted::acquire(zone, key, *limit) {
-                Some(place) => counted.push(place),
-                None => {
-                    refused = Some(settings.limit_conn_status.unwrap_or(503));
-                    break;
-                }
-            }
-        }
-
-        context.state.is_limited = true;
-        if let Some(status) = refused {
-            let peer = &self.client.peer;
-            tracing::error!("limiting requests or connections, client: {peer}");
-            return Err(status);
+            let place = Counted::acquire(zone, key, *limit);
+            counted.push(place.ok_or_else(|| refuse(settings.limit_conn_status))?);
         }
         context.counted.borrow_mut().append(&mut counted);
         Ok(())

@@ -51,19 +51,32 @@ pub struct Streams<'a> {
     pub connect: Option<&'a Arc<ClientConfig>>,
 }
 
-/// Serves one client of `server`. Ends without a word if no server can be reached: a client of TCP
-/// sees its connection closed.
+/// Serves one client of `server`, by TLS if there is an `accept`. Ends without a word if no server
+/// can be reached: a client of TCP sees its connection closed.
 pub async fn serve(
     client: Stream,
-    info: Client,
+    accept: Option<Arc<ServerConfig>>,
+    mut info: Client,
     server: &ServerBlock,
     streams: Streams<'_>,
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
+    let (settings, context) = (&server.settings, (server, streams, clock, buffer));
+    // Nothing is read ahead of TLS.
+    if let Some(accept) = accept {
+        let limit = settings.ssl_handshake_timeout.unwrap_or(Duration::from_secs(60));
+        return match preread::in_time(limit, tls::accept(client, accept)).await {
+            Ok((client, transport, _)) => {
+                info.transport = transport;
+                proxy(client, info, ClientHello::default(), Vec::new(), context).await;
+            }
+            Err(error) => tracing::info!("{error} while SSL handshaking, client: {}", info.peer),
+        };
+    }
+
     // What was taken from the socket, to be sent to the server.
     let mut prefix = Vec::new();
-    let settings = &server.settings;
     let hello = match settings.ssl_preread {
         Some(true) => {
             let limit = settings.preread_timeout.unwrap_or(Duration::from_secs(30));
@@ -73,29 +86,8 @@ pub async fn serve(
         _ => Ok(ClientHello::default()),
     };
     match hello {
-        Ok(hello) => proxy(client, info, hello, prefix, (server, streams, clock, buffer)).await,
+        Ok(hello) => proxy(client, info, hello, prefix, context).await,
         Err(error) => tracing::info!("session of {} ended: {error}", info.peer),
-    }
-}
-
-/// The same for `listen … ssl`. Nothing is read ahead of TLS.
-pub async fn serve_tls(
-    client: Stream,
-    accept: Arc<ServerConfig>,
-    mut info: Client,
-    server: &ServerBlock,
-    streams: Streams<'_>,
-    clock: Clock,
-    buffer: &CoreBuffer,
-) {
-    let limit = server.settings.ssl_handshake_timeout.unwrap_or(Duration::from_secs(60));
-    match preread::in_time(limit, tls::accept(client, accept)).await {
-        Ok((client, transport, _)) => {
-            info.transport = transport;
-            let hello = ClientHello::default();
-            proxy(client, info, hello, Vec::new(), (server, streams, clock, buffer)).await;
-        }
-        Err(error) => tracing::info!("{error} while SSL handshaking, client: {}", info.peer),
     }
 }
 
@@ -206,7 +198,7 @@ async fn connect(
         );
         lease.outcome = Outcome::Failed;
         drop(lease);
-        if upstream.begin_retry(&attempts).is_err() {
+        if upstream.state().begin_retry(&attempts).is_err() {
             return None;
         }
     }

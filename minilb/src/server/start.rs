@@ -28,8 +28,9 @@ use super::http::http2::{self, Http2Stream};
 use super::http::service::Client;
 use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
-use super::preread;
+use super::preread::{self, in_time};
 use super::resolver;
+use super::retirement::{Retirement, cut_off};
 use super::session::{self, Streams};
 use super::statistics::CoreCounts;
 use super::tls::{self, StreamTls};
@@ -47,6 +48,7 @@ use minikit::connections::Connections;
 use minikit::server::{
     Bound, Hooks, ListenerHandle, Options, PerCore, Service, Shutdown, Stream, run,
 };
+use minikit::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use minikit::sync::{Arc, Mutex};
 use rustls::ServerConfig;
 use std::cell::RefCell;
@@ -61,7 +63,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -103,10 +104,12 @@ impl Generation {
         let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
         let zones = limits::take_over(&config.http.zones, old.map(|it| &it.http.zones));
-        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones, opens_logs)?;
-        let (http, tls) =
-            (Arc::new(http), config.servers.iter().map(StreamTls::of).collect::<Result<_, _>>()?);
-        Ok(Generation { config, upstreams, http_upstreams, http, tls })
+        let mut http =
+            HttpGeneration::new(config.http.clone(), &http_upstreams, zones, opens_logs)?;
+        let retirement = |timeout| Arc::new(Retirement { replaced: Shutdown::new(), timeout });
+        http.retirement = config.worker_shutdown_timeout.map(retirement);
+        let tls = config.servers.iter().map(StreamTls::of).collect::<Result<_, _>>()?;
+        Ok(Generation { config, upstreams, http_upstreams, http: Arc::new(http), tls })
     }
 
     fn upstreams(&self) -> impl Iterator<Item = &Arc<SharedUpstream>> {
@@ -176,6 +179,8 @@ pub(super) struct LoadBalancer {
     user: Option<User>,
     /// Beside the `listen` lines.
     listen: Option<SocketAddr>,
+    /// SIGQUIT has come.
+    is_quitting: AtomicBool,
 }
 
 /// What the command line of `serve` adds to the configuration.
@@ -240,6 +245,7 @@ pub fn serve(
         clock: Clock::new(),
         user,
         listen,
+        is_quitting: AtomicBool::new(false),
     });
     let admin = serve.admin.map(|it| minikit::admin::start(it, Arc::clone(&balancer)));
     let _admin = admin.transpose()?;
@@ -283,8 +289,8 @@ impl LoadBalancer {
     pub(super) fn look(&self) -> (Vec<(String, Method, Vec<Peer>)>, u64) {
         let (generation, now_ms) = (self.current(), self.clock.now_ms());
         let look = |it: &Arc<SharedUpstream>| {
-            let (method, peers) = it.inspect(|it| (it.method(), it.peers().cloned().collect()));
-            (it.name.clone(), method, peers)
+            let state = it.state();
+            (it.name.clone(), state.method(), state.peers().cloned().collect())
         };
         (generation.upstreams().map(look).collect(), now_ms)
     }
@@ -305,6 +311,7 @@ impl LoadBalancer {
             admit_everyone(&addresses.1);
         }
         *self.current.lock() = Arc::new(new);
+        old.http.retirement.iter().for_each(|it| it.replaced.request());
         Ok(())
     }
 }
@@ -322,6 +329,14 @@ impl Hooks for LoadBalancer {
     /// NGINX closes the connection without a word, and so do we.
     fn refusal(&self) -> Vec<u8> {
         Vec::new()
+    }
+
+    /// NGINX waits without limit on SIGQUIT, and not at all on SIGTERM.
+    fn drain_timeout(&self) -> Duration {
+        match self.is_quitting.load(Relaxed) {
+            true => self.current().config.worker_shutdown_timeout.unwrap_or(Duration::MAX),
+            false => Duration::from_secs(10),
+        }
     }
 
     fn reload(&self) {
@@ -374,25 +389,17 @@ impl Service for LoadBalancer {
                 Streams { upstreams: &generation.upstreams, variables, resolver, connect };
             let (clock, buffer) = (self.clock, &core.buffer);
             let accept = tls.accept.clone().filter(|_| listen.ssl);
+            let serve = session::serve(client, accept, info, server, streams, clock, buffer);
             // Boxed, or a client of `http` would be as large.
-            return match accept {
-                Some(accept) => {
-                    let serve =
-                        session::serve_tls(client, accept, info, server, streams, clock, buffer);
-                    Box::pin(serve).await;
-                }
-                None => {
-                    let serve = session::serve(client, info, server, streams, clock, buffer);
-                    Box::pin(serve).await;
-                }
-            };
+            cut_off(generation.http.retirement.as_ref(), Box::pin(serve).as_mut()).await;
+            return;
         }
         let (mut is_http2, may_be_http2) = (listen.http2, listen.http2_on && tls.is_none());
         drop(generation);
         if may_be_http2 {
             // A client that says nothing, or goes away, gets no other answer by HTTP/1.
-            let first = timeout(HEADER_TIMEOUT, preread::is_http2(&client)).await;
-            is_http2 |= matches!(first, Ok(Ok(true)));
+            is_http2 |=
+                matches!(in_time(HEADER_TIMEOUT, preread::is_http2(&client)).await, Ok(true));
         }
         match is_http2 || tls.is_some() {
             true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
@@ -400,13 +407,13 @@ impl Service for LoadBalancer {
         }
     }
 
-    /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
-        tokio::join!(
-            self.signals(core.index, shutdown),
-            self.watch_servers(&core),
-            expire_connections(&core.http)
-        );
+        let of_server = async {
+            if core.index == 0 {
+                tokio::join!(self.signals(shutdown), self.watch_servers(&core));
+            }
+        };
+        tokio::join!(of_server, expire_connections(&core.http));
     }
 }
 
@@ -421,27 +428,23 @@ impl LoadBalancer {
         shutdown: Shutdown,
     ) {
         let Some(config) = tls else { return self.http2(core, client, info, shutdown).await };
-        match timeout(HEADER_TIMEOUT, preread::is_tls(&client)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => {
+        match in_time(HEADER_TIMEOUT, preread::is_tls(&client)).await {
+            Ok(true) => {}
+            Ok(false) => {
                 info.transport = Transport::PlainAtTlsPort;
                 return self.requests(core, client, &mut info, shutdown).await;
             }
-            Ok(Err(_)) | Err(_) => return,
+            Err(_) => return,
         }
-        match timeout(HEADER_TIMEOUT, tls::accept(client, config)).await {
-            Ok(Ok((stream, transport, is_http2))) => {
+        match in_time(HEADER_TIMEOUT, tls::accept(client, config)).await {
+            Ok((stream, transport, is_http2)) => {
                 info.transport = transport;
                 match is_http2 {
                     true => self.http2(core, stream, info, shutdown).await,
                     false => self.requests(core, stream, &mut info, shutdown).await,
                 }
             }
-            Ok(Err(error)) => {
-                let peer = &info.peer;
-                tracing::info!("{error} while SSL handshaking, client: {peer}");
-            }
-            Err(_) => {}
+            Err(error) => tracing::info!("{error} while SSL handshaking, client: {}", info.peer),
         }
     }
 
@@ -484,11 +487,8 @@ impl LoadBalancer {
     }
 
     /// Checks the servers of the current configuration and asks for the addresses of their names. A
-    /// reload ends the checks of the old one. One core does.
+    /// reload ends the checks of the old one.
     async fn watch_servers(&self, core: &Core) {
-        if core.index != 0 {
-            return;
-        }
         loop {
             let generation = self.current();
             for upstream in generation.upstreams() {
@@ -500,12 +500,9 @@ impl LoadBalancer {
         }
     }
 
-    /// Waits for the signals that only NGINX has: SIGQUIT ends the server, SIGUSR1 opens its log
-    /// files anew. One core does.
-    async fn signals(&self, index: usize, shutdown: Shutdown) {
-        if index != 0 {
-            return;
-        }
+    /// Waits for the signals that only NGINX has: SIGQUIT ends the server when its clients have
+    /// ended, SIGUSR1 opens its log files anew.
+    async fn signals(&self, shutdown: Shutdown) {
         let signals = (signal(SignalKind::quit()), signal(SignalKind::user_defined1()));
         let (Ok(mut quit), Ok(mut reopen)) = signals else {
             tracing::warn!("SIGQUIT and SIGUSR1 are not handled");
@@ -513,7 +510,10 @@ impl LoadBalancer {
         };
         loop {
             tokio::select! {
-                _ = quit.recv() => shutdown.request(),
+                _ = quit.recv() => {
+                    self.is_quitting.store(true, Relaxed);
+                    shutdown.request();
+                }
                 _ = reopen.recv() => self.current().http.logs.reopen(),
             }
         }

@@ -14,7 +14,6 @@
 
 use super::clock::Clock;
 use super::tls::UpstreamTls;
-use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerId;
 use crate::engine::resolve::ResolvedServers;
 use crate::engine::upstream::{Attempts, Change, Outcome, Picked, Upstream, UpstreamConfig};
@@ -22,6 +21,7 @@ use crate::handlers::explain;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use minikit::sync::{Arc, Mutex};
 use minilb_dns::NameServers;
+use std::ops::DerefMut;
 use std::sync::OnceLock;
 
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
@@ -79,14 +79,6 @@ impl SharedUpstream {
         }
     }
 
-    /// See [`Upstream::begin_retry`].
-    ///
-    /// # Errors
-    /// If the request must not be retried.
-    pub fn begin_retry(&self, attempts: &Attempts) -> Result<(), &'static str> {
-        self.state.lock().begin_retry(attempts)
-    }
-
     /// See [`Upstream::compare`].
     pub fn compare(&self, now_ms: u64) {
         for address in self.state.lock().compare(now_ms) {
@@ -94,24 +86,9 @@ impl SharedUpstream {
         }
     }
 
-    /// See [`Upstream::check`].
-    pub fn check(&self) -> Option<CheckParams> {
-        self.state.lock().check().cloned()
-    }
-
-    /// See [`Upstream::due_checks`].
-    pub fn due_checks(&self, now_ms: u64) -> Vec<(PeerId, Arc<str>)> {
-        self.state.lock().due_checks(now_ms)
-    }
-
-    /// See [`Upstream::record_check`].
-    pub fn record_check(&self, id: PeerId, passed: bool, random: u64, now_ms: u64) -> bool {
-        self.state.lock().record_check(id, passed, random, now_ms)
-    }
-
-    /// Looks at the state, for instance to show it.
-    pub fn inspect<T>(&self, look: impl FnOnce(&Upstream) -> T) -> T {
-        look(&self.state.lock())
+    /// The state, locked.
+    pub fn state(&self) -> impl DerefMut<Target = Upstream> {
+        self.state.lock()
     }
 }
 

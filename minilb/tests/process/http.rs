@@ -528,3 +528,73 @@ fn http2_on_serves_both_versions_at_one_address() {
     client.read_exact(&mut head).expect("a frame");
     assert_eq!(head[3], 4, "SETTINGS come first");
 }
+
+/// A server that changes the protocol, echoes, and ends when its client does.
+fn upgrading_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    read_more(&mut client, &mut head)?;
+                }
+                let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n\r\n";
+                client.write_all(head.as_bytes()).ok()?;
+                let mut source = client.try_clone().ok()?;
+                std::io::copy(&mut source, &mut client).ok()
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn tunnels_outlive_a_reload_and_sigquit_waits_for_them() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (listen, upgrading) = (free_port(), upgrading_server());
+    let write = |port: u16| {
+        let http = format!(
+            "server {{ listen 127.0.0.1:{listen}; location / {{ proxy_pass http://127.0.0.1:{port};
+             proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection upgrade; }} }}"
+        );
+        http_conf(&scratch, &http)
+    };
+    let start = |globals: &str| {
+        let conf = write(upgrading);
+        let arguments = ["serve", "-g", globals, "-c", conf.to_str().expect("UTF-8")];
+        Server::start("minilb", minilb(&arguments))
+    };
+    let open = |server: &Server| {
+        let mut tunnel = server.connect();
+        let upgrade = "Upgrade: echo\r\nConnection: upgrade";
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n\r\n");
+        let head = ask(&mut tunnel, &request, "\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        tunnel
+    };
+
+    // Its server is gone from the new configuration; the tunnel does not notice.
+    let server = start("");
+    let mut tunnel = open(&server);
+    write(free_port());
+    server.program.signal(Signal::HUP);
+    server.program.wait_for(Stream::Stderr, "reconfigured");
+    assert_eq!(ask(&mut tunnel, "one", "one"), "one");
+    server.program.signal(Signal::QUIT);
+    wait_until("it accepts no more", || TcpStream::connect(&server.address).is_err());
+    assert_eq!(ask(&mut tunnel, "two", "two"), "two");
+    drop(tunnel);
+    assert_eq!(server.program.end().status.code(), Some(0));
+
+    // With a time limit, both end it.
+    let server = start("worker_shutdown_timeout 100ms;");
+    for signal in [Signal::HUP, Signal::QUIT] {
+        let mut tunnel = open(&server);
+        server.program.signal(signal);
+        assert_eq!(tunnel.read(&mut [0]).ok(), Some(0), "{signal:?}");
+    }
+    assert_eq!(server.program.end().status.code(), Some(0));
+}

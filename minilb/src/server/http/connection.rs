@@ -23,6 +23,7 @@ use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::handlers::explain::HEADER;
 use crate::server::forward::Endpoint;
+use crate::server::retirement::cut_off;
 use crate::wire::http1::exchange::Exchange;
 use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::writer::write_answer;
@@ -140,7 +141,9 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         workspace.done.clear();
         workspace.attempts.clear(self.core.next_random());
 
-        let result = self.answered(workspace).await;
+        let retirement = self.limits.retirement.clone();
+        let answered = cut_off(retirement.as_ref(), pin!(self.answered(workspace))).await;
+        let result = answered.unwrap_or(Err(Ended::ByClient));
         let has_begun = workspace.exchange.has_response_begun();
         if result == Err(Ended::ByClient) && !has_begun {
             workspace.done.status = 499;

@@ -602,7 +602,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         if retry.tries != 0 && attempts.count() >= retry.tries {
             return Err("proxy_next_upstream_tries is reached");
         }
-        self.route.upstream.begin_retry(attempts)
+        self.route.upstream.state().begin_retry(attempts)
     }
 
     fn report(&self, lease: &Lease, failure: Failure) {

@@ -4,6 +4,7 @@
 //! 1000 requests on a connection.
 
 use crate::engine::pool::PoolLimits;
+use crate::server::retirement::Retirement;
 use crate::server::tls::UpstreamTls;
 use crate::server::upstream::SharedUpstream;
 use crate::wire::http1::exchange::BodyLimits;
@@ -79,7 +80,7 @@ pub struct AttemptTarget<'a> {
 }
 
 /// Limits of a client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientLimits {
     /// `client_header_timeout`: for a whole request head.
     pub header: Duration,
@@ -91,6 +92,8 @@ pub struct ClientLimits {
     pub keep_alive: Duration,
     /// `keepalive_requests`
     pub requests_max: u64,
+    /// `worker_shutdown_timeout`: after a reload, if there is one.
+    pub retirement: Option<Arc<Retirement>>,
 }
 
 impl Default for ClientLimits {
@@ -102,6 +105,7 @@ impl Default for ClientLimits {
             send: Duration::from_secs(60),
             keep_alive: Duration::from_secs(75),
             requests_max: 1000,
+            retirement: None,
         }
     }
 }
