@@ -3,6 +3,7 @@
 //! ```text
 //! minibtree serve --listen 127.0.0.1:5432 --data-dir DIR     then psql -h 127.0.0.1
 //! minibtree serve --unix /tmp                                then psql -h /tmp
+//! minibtree explain DIR/base/16385                           a table or an index, its pages
 //! ```
 //!
 //! PostgreSQL's counterpart is `main` of `postgres`; its `initdb` is not needed, a directory that
@@ -13,6 +14,7 @@ use minibtree::engine::Options;
 use minibtree::server::{self, Start};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,6 +26,19 @@ const ENGINE: Engine = Engine { name: "minibtree", listen: "127.0.0.1:5432", sec
 enum Command {
     /// Run the server
     Serve(Serve),
+    /// Show a tree, a hash directory, a page or log records: what a file of the database holds
+    Explain(Explain),
+}
+
+#[derive(clap::Args)]
+struct Explain {
+    /// The database's directory, or a file of it: base/NUMBER, wal/NUMBER or control
+    file: PathBuf,
+    /// A page of the file, to see each of its bytes
+    page: Option<u32>,
+    /// Lines of each list
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    count: usize,
 }
 
 /// `--unix` names the directory of the socket, as `unix_socket_directories` does, or the socket.
@@ -50,6 +65,14 @@ struct Serve {
 pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
         Command::Serve(serve) => serve.run(),
+        Command::Explain(Explain { file, page, count }) => {
+            let text = minibtree_inspect::explain_path(&file, page, count)?;
+            match io::stdout().write_all(text.as_bytes()) {
+                // The reader, `head` for instance, has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => Ok(written?),
+            }
+        }
     })
 }
 

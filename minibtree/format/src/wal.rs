@@ -72,6 +72,31 @@ minikit::layout! {
 /// [`Control::magic`] of this version; the catalog's rows are part of the format.
 pub const MAGIC: [u8; 4] = *b"mbt5";
 
+/// The CRC-32 of a record without its checksum field.
+pub fn checksum(record: &[u8]) -> u32 {
+    let field = RecordHeader::crc.range();
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&record[..field.start]);
+    hasher.update(&record[field.end..]);
+    hasher.finalize()
+}
+
+/// Returns true if `record` is a whole record that was written at `lsn`.
+pub fn is_intact(record: &[u8], lsn: Lsn) -> bool {
+    RecordHeader::lsn.get(record) == lsn.0 && RecordHeader::crc.get(record) == checksum(record)
+}
+
+/// The changed pages of a record that is intact.
+pub fn changes(record: &[u8]) -> impl Iterator<Item = (PageChange, &[u8])> {
+    let mut rest = &record[RecordHeader::SIZE..];
+    std::iter::from_fn(move || {
+        let change = PageChange::read(rest).ok()?;
+        let bytes = PageChange::tail(rest).ok()?;
+        rest = &rest[PageChange::SIZE + bytes.len()..];
+        Some((change, bytes))
+    })
+}
+
 fn show_lsn(lsn: u64) -> String {
     Lsn(lsn).to_string()
 }

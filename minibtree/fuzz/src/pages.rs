@@ -1,8 +1,8 @@
 //! A database whose files are damaged while it is closed.
 //!
 //! The input is a list of damages: a byte that chooses the file, three bytes of position, a length
-//! and that many bytes. The database opens with an error, or it opens and each query returns rows
-//! that were inserted, or an error.
+//! and that many bytes. Each file can be explained. The database opens with an error, or it opens
+//! and each query returns rows that were inserted, or an error.
 
 use crate::server::{Client, FILES, disk_of, open, rows};
 
@@ -20,7 +20,14 @@ pub fn check(mut input: &[u8]) {
         }
     }
 
-    let Ok(shared) = open(&disk_of(&files)) else { return };
+    let disk = disk_of(&files);
+    for (name, _) in &files {
+        for block in [None, Some(0), Some(1)] {
+            _ = minibtree_inspect::explain(&disk, name, block, 20);
+        }
+    }
+
+    let Ok(shared) = open(&disk) else { return };
     let mut client = Client::new(&shared);
     for sql in [
         "SELECT name FROM t ORDER BY id",

@@ -15,7 +15,8 @@
 //! (`generic_xlog.c`, `XLogRecordAssemble` in `xloginsert.c`).
 
 use crate::format::page::compact;
-use crate::format::wal::{COMPACT, Operation, PUT, PageChange, RecordHeader, SHIFT};
+use crate::format::wal::{COMPACT, Operation, PUT, PageChange, RecordHeader, SHIFT, checksum};
+pub use crate::format::wal::{changes, is_intact};
 use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId};
 
 /// Operations on one page, in the order in which they were done, encoded for the log.
@@ -109,31 +110,6 @@ impl<'a> RecordBuilder<'a> {
         RecordHeader::crc.put(record, crc);
         length
     }
-}
-
-/// The CRC-32 of a record without its checksum field.
-fn checksum(record: &[u8]) -> u32 {
-    let field = RecordHeader::crc.range();
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&record[..field.start]);
-    hasher.update(&record[field.end..]);
-    hasher.finalize()
-}
-
-/// Returns true if `record` is a whole record that was written at `lsn`.
-pub fn is_intact(record: &[u8], lsn: Lsn) -> bool {
-    RecordHeader::lsn.get(record) == lsn.0 && RecordHeader::crc.get(record) == checksum(record)
-}
-
-/// The changed pages of a record that is intact.
-pub fn changes(record: &[u8]) -> impl Iterator<Item = (PageChange, &[u8])> {
-    let mut rest = &record[RecordHeader::SIZE..];
-    std::iter::from_fn(move || {
-        let change = PageChange::read(rest).ok()?;
-        let bytes = PageChange::tail(rest).ok()?;
-        rest = &rest[PageChange::SIZE + bytes.len()..];
-        Some((change, bytes))
-    })
 }
 
 /// Changes a page as a record says. The record is intact, so its numbers are those that were
