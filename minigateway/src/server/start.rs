@@ -26,6 +26,7 @@ use minilb::server::http::service::Client;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The most client connections at a time.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -139,13 +140,13 @@ impl Service for Server {
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, _shutdown: Shutdown) {
+        let tick = if core.index == 0 { checks::TICK } else { Duration::from_secs(1) };
         loop {
             // One core runs the health checks of the current configuration's servers.
-            let mut is_idle = true;
             for upstream in self.current.get().upstreams.iter().filter(|_| core.index == 0) {
-                is_idle &= !checks::begin(upstream, self.clock, || core.http.next_random());
+                checks::begin(upstream, self.clock, || core.http.next_random());
             }
-            tokio::time::sleep(if is_idle { checks::IDLE_TICK } else { checks::TICK }).await;
+            tokio::time::sleep(tick).await;
             core.http.expire_connections();
         }
     }
