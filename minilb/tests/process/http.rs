@@ -263,6 +263,40 @@ fn active_checks_find_a_dead_server_and_see_it_come_back() {
 }
 
 #[test]
+fn a_reload_ends_the_checks_of_the_old_configuration() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let ((kept, kept_count), (new, new_count)) = (server("a"), server("b"));
+    let ((removed, removed_count), listen) = (server("c"), free_port());
+    let write = |reloads: usize, ports: [u16; 2]| {
+        let block = |port: u16| {
+            let upstream = format!("upstream u{port} {{ server 127.0.0.1:{port}; }}");
+            let location = format!("location /{port} {{ proxy_pass http://u{port};");
+            (upstream, location + " health_check interval=50ms; }")
+        };
+        let (upstreams, locations): (String, String) = ports.into_iter().map(block).unzip();
+        let reloads = format!("location /reloads {{ return 200 {reloads}; }}");
+        let server = format!("server {{ listen 127.0.0.1:{listen}; {reloads} {locations} }}");
+        http_conf(&scratch, &(upstreams + &server))
+    };
+    let server = start(&write(0, [kept, removed]));
+    let count = |it: &AtomicUsize| it.load(Ordering::Relaxed);
+    wait_until("both are checked", || count(&kept_count) > 0 && count(&removed_count) > 0);
+    for reloads in 1..=5 {
+        write(reloads, [kept, if reloads < 5 { removed } else { new }]);
+        server.program.signal(Signal::HUP);
+        wait_until("the reload", || get(&server, "/reloads").ends_with(&reloads.to_string()));
+    }
+
+    // As many checks as of a server that no earlier configuration had.
+    wait_until("the new one is checked", || count(&new_count) > 0);
+    let before = [&kept_count, &new_count, &removed_count].map(|it| count(it));
+    wait_until("some checks", || count(&new_count) >= before[1] + 6);
+    let kept = count(&kept_count) - before[0];
+    assert!((4..=8).contains(&kept), "{kept} checks, where there should be six");
+    assert!(count(&removed_count) - before[2] <= 1, "at most one was under way");
+}
+
+#[test]
 fn a_breaker_outlives_a_reload() {
     let scratch = Scratch::new("minilb").expect("writable");
     let ((a, a_count), (b, b_count)) = (server("a"), server("b"));

@@ -12,8 +12,8 @@
 //! load      60          100         80          a, although c is idle
 //! ```
 //!
-//! A peer that has not answered yet counts as the mean of the others. If it counted as 0 it would
-//! get every request until its first answer; if it counted as slow it would get none.
+//! A peer that has not answered yet counts as the fastest of the others. If it counted as 0 it
+//! would get every request until its first answer; as their mean, none while they are idle.
 //!
 //! `least_time header` compares all peers, and ties are resolved by smooth weighted round robin.
 //! `random two least_time=header` compares two random ones, so that several load balancers with
@@ -33,7 +33,7 @@ pub struct LeastTime;
 
 impl Balancer for LeastTime {
     fn pick(&self, peers: &mut [Peer], choice: &mut Choice<'_>) -> Option<usize> {
-        let unknown = mean(peers.iter().filter(|it| choice.is_candidate(it)), choice.now_ms);
+        let unknown = lowest(peers.iter().filter(|it| choice.is_candidate(it)), choice.now_ms);
         let load = |peer: &Peer| load(peer, unknown, choice.now_ms);
         let candidates = peers.iter().filter(|it| choice.is_candidate(it));
         let least = candidates.map(load).min_by(f64::total_cmp)?;
@@ -41,11 +41,9 @@ impl Balancer for LeastTime {
     }
 }
 
-/// The mean latency of the peers that have answered; 1 µs if none has, so that connections decide.
-pub(super) fn mean<'a>(peers: impl Iterator<Item = &'a Peer>, now_ms: u64) -> f64 {
-    let known = peers.filter_map(|it| it.latency.at(now_ms));
-    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), it| (sum + it, count + 1.0));
-    if count == 0.0 { 1.0 } else { sum / count }
+/// The lowest latency of peers that have answered; 1 µs if none has, so that connections decide.
+pub(super) fn lowest<'a>(peers: impl Iterator<Item = &'a Peer>, now_ms: u64) -> f64 {
+    peers.filter_map(|it| it.latency.at(now_ms)).min_by(f64::total_cmp).unwrap_or(1.0)
 }
 
 /// How long a peer's requests should take, with one more, per unit of weight.

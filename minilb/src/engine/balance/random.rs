@@ -22,7 +22,7 @@
 //! (`ngx_http_upstream_random_module.c`).
 
 use super::balancer::{Balancer, Choice, STEPS_MAX, by_weight};
-use super::least_time::{load, mean};
+use super::least_time::{load, lowest};
 use super::round_robin::RoundRobin;
 use crate::engine::peer::Peer;
 
@@ -79,7 +79,7 @@ fn less_loaded(peers: &[Peer], first: usize, second: usize) -> usize {
 
 /// Of two peers, the one whose requests take less time; the second one if they are equal.
 fn faster(peers: &[Peer], first: usize, second: usize, now_ms: u64) -> usize {
-    let unknown = mean([&peers[first], &peers[second]].into_iter(), now_ms);
+    let unknown = lowest([&peers[first], &peers[second]].into_iter(), now_ms);
     let load = |index: usize| load(&peers[index], unknown, now_ms);
     if load(second) > load(first) { first } else { second }
 }
