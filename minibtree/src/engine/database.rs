@@ -27,7 +27,7 @@ use super::txn::System;
 use super::wal::{Wal, record};
 use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction};
 use crate::format::wal::{Control, MAGIC};
-use crate::format::{Lsn, RelationId};
+use crate::format::{Lsn, PageBytes, RelationId, page};
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::sync::Arc;
@@ -142,6 +142,14 @@ impl Database {
     /// The index of this number.
     pub fn index(&self, id: RelationId) -> Result<Index> {
         Index::open(Arc::clone(&self.system), id)
+    }
+
+    /// A copy of a page for inspection, or `None` past the end of its relation.
+    pub fn page(&self, id: RelationId, block: u32) -> Result<Option<Box<PageBytes>>> {
+        let relation = self.system.pool.relation(id)?;
+        let is_there = block < relation.blocks();
+        let copy = || Ok(page::copy(&*self.system.pool.read(&relation, block)?));
+        is_there.then(copy).transpose()
     }
 
     /// Waits until the log is durable up to `lsn`. A reader calls it with

@@ -9,7 +9,7 @@
 
 use super::functions::Comparison;
 use super::plan::{Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
-use super::tree::{Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
+use super::tree::{AggregateCall, Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
 use super::values::Type;
 use crate::wire::Result;
 use minibtree_estimate::cost::Cost;
@@ -656,27 +656,29 @@ impl Explainer<'_> {
 
     /// What the columns of a node's rows are called, with their tables or without.
     fn names(&self, node: &Node, prefix: bool) -> Vec<String> {
-        let mut names = Vec::new();
-        if let Some(scanned) = node.scanned() {
-            names.resize(scanned.width, String::new());
-            for (name, column) in names[scanned.start..].iter_mut().zip(&scanned.table.columns) {
-                *name = self.qualified(&scanned.alias, &column.name, prefix);
+        // Columns with these names from `start` on, in a row of this width.
+        let placed = |width: usize, start: usize, alias: &str, columns: Vec<&str>| {
+            let mut names = vec![String::new(); width];
+            for (name, column) in names[start..].iter_mut().zip(columns) {
+                *name = self.qualified(alias, column, prefix);
             }
-            return names;
+            names
+        };
+        if let Some(Scanned { table, alias, start, width, .. }) = node.scanned() {
+            let columns = table.columns.iter().map(|it| it.name.as_str());
+            return placed(*width, *start, alias, columns.collect());
         }
+
+        let mut names = Vec::new();
         match &node.kind {
-            Kind::Function { position, width, alias, .. } => {
-                names.resize(*width, String::new());
-                names[*position] = self.qualified(alias, alias, prefix);
+            Kind::Function { columns, position, width, alias, .. } => {
+                let columns = columns.iter().map(String::as_str);
+                names = placed(*width, *position, alias, columns.collect());
             }
             Kind::SubqueryScan { query, columns, start, width, alias, .. } => {
-                names.resize(*width, String::new());
                 let inner = self.names(query, prefix);
-                for index in 0..*columns {
-                    let name = inner.get(index).map_or("", |it| it.as_str());
-                    let name = name.rsplit('.').next().unwrap_or(name);
-                    names[start + index] = self.qualified(alias, name, prefix);
-                }
+                let inner = inner.iter().map(|it| it.rsplit('.').next().unwrap_or(it));
+                names = placed(*width, *start, alias, inner.take(*columns).collect());
             }
             Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
                 names = self.names(outer, prefix);
@@ -689,16 +691,7 @@ impl Explainer<'_> {
             Kind::Aggregate { input, keys, aggregates, .. } => {
                 let below = self.names(input, prefix);
                 names.extend(keys.iter().map(|(key, _)| self.text(key, &below)));
-                names.extend(aggregates.iter().map(|call| {
-                    let arguments: Vec<String> =
-                        call.arguments.iter().map(|it| self.text(it, &below)).collect();
-                    let list = match arguments.is_empty() {
-                        true => "*".to_owned(),
-                        false => arguments.join(", "),
-                    };
-                    let distinct = if call.distinct { "DISTINCT " } else { "" };
-                    format!("{}({distinct}{list})", call.aggregate.name)
-                }));
+                names.extend(aggregates.iter().map(|call| self.aggregate_name(call, &below)));
             }
             Kind::Project { input, targets } => {
                 let below = self.names(input, prefix);
@@ -724,6 +717,14 @@ impl Explainer<'_> {
             }
         }
         names
+    }
+
+    /// `count(DISTINCT id)`.
+    fn aggregate_name(&self, call: &AggregateCall, below: &[String]) -> String {
+        let arguments: Vec<String> = call.arguments.iter().map(|it| self.text(it, below)).collect();
+        let list = if arguments.is_empty() { "*".to_owned() } else { arguments.join(", ") };
+        let distinct = if call.distinct { "DISTINCT " } else { "" };
+        format!("{}({distinct}{list})", call.aggregate.name)
     }
 
     fn qualified(&self, alias: &str, name: &str, prefix: bool) -> String {

@@ -13,6 +13,7 @@ use crate::sql::tree::{
 };
 use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
+use minibtree_inspect::{LEVEL_COLUMNS, PAGE_COLUMNS};
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
 use std::sync::Arc;
 
@@ -259,7 +260,8 @@ fn system_relation(binder: &Binder, schema: Option<&str>, name: &str) -> Result<
 pub fn set_function_name(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    ["generate_series", "unnest", "pg_partition_ancestors"].into_iter().find(|it| *it == name)
+    let all = ["generate_series", "unnest", "pg_partition_ancestors", "mb_pages", "mb_btree"];
+    all.into_iter().find(|it| *it == name)
 }
 
 /// The expression that is an argument of a function.
@@ -270,7 +272,7 @@ pub fn argument(argument: &ast::FunctionArg) -> Result<&ast::Expr> {
     }
 }
 
-/// A function that returns rows of one column.
+/// A function that returns rows.
 fn function(
     binder: &mut Binder,
     name: &str,
@@ -286,27 +288,32 @@ fn function(
 
     let types: Vec<Type> = bound.iter().map(Typed::base).collect();
     let is_integer = |it: &Type| it.is_integer() || *it == Type::Unknown;
+    // A single column has the name of the alias.
+    let single = alias.map_or(plain.to_owned(), |it| folded(&it.name));
+    let one = |it: Type| vec![(single.as_str(), it)];
     let (function, to, result) = match (plain, &types[..]) {
         ("generate_series", [_, _] | [_, _, _]) if types.iter().all(is_integer) => {
             let base = if types.contains(&Type::Int8) { Type::Int8 } else { Type::Int4 };
-            (SetFunction::Series, base, base)
+            (SetFunction::Series, base, one(base))
         }
         ("unnest", [array]) => {
             let element = array.element().ok_or_else(refused)?;
-            (SetFunction::Unnest(element), *array, element)
+            (SetFunction::Unnest(element), *array, one(element))
         }
-        ("pg_partition_ancestors", [_]) => (SetFunction::Ancestors, Type::Regclass, Type::Regclass),
+        ("pg_partition_ancestors", [_]) => {
+            (SetFunction::Ancestors, Type::Regclass, one(Type::Regclass))
+        }
+        ("mb_pages", [_]) => (SetFunction::Pages, Type::Regclass, PAGE_COLUMNS.to_vec()),
+        ("mb_btree", [_]) => (SetFunction::Levels, Type::Regclass, LEVEL_COLUMNS.to_vec()),
         _ => return Err(refused()),
     };
     let exprs = bound.into_iter().map(|it| implicit(binder, it, to)).collect::<Result<_, _>>()?;
 
-    // The column has the name of the alias.
-    let name = alias.map_or(plain.to_owned(), |it| folded(&it.name));
-    let mut columns = vec![OutputColumn { name, column_type: result.plain() }];
-    if with_ordinality {
-        let name = "ordinality".to_owned();
-        columns.push(OutputColumn { name, column_type: Type::Int8.plain() });
-    }
+    let ordinality = with_ordinality.then_some(("ordinality", Type::Int8));
+    let columns = result.into_iter().chain(ordinality);
+    let columns = columns
+        .map(|(name, base)| OutputColumn { name: name.to_owned(), column_type: base.plain() });
+    let columns = columns.collect();
     relation(binder, plain, alias, columns, Source::Function(function, exprs))
 }
 

@@ -4,17 +4,18 @@
 //! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`, `nodeBitmapHeapscan.c`,
 //! whose bitmap forgets which rows of a page it has when there are too many (`tidbitmap.c`).
 
-use super::context::{Context, Row};
+use super::context::{Context, Execution, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
 use super::open::Rows;
 use crate::engine::{Direction, HeapScan, KeyRange, buffer_usage};
-use crate::format::Tid;
+use crate::format::{PageBytes, RelationId, Tid};
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
 use crate::sql::row;
 use crate::sql::tree::SetFunction;
 use crate::sql::values::{Type, Value, array, key};
 use crate::wire::{Result, SqlError, code};
+use minibtree_inspect::{level_row, levels, page_row};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -276,39 +277,52 @@ fn bounded(
 /// The rows of a function.
 ///
 /// # Errors
-/// `22023` if the step of a series is zero.
+/// `22023` if the step of a series is zero, `42809` for a relation that is of another kind.
 pub fn function_rows(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> {
     let Kind::Function { function, arguments, .. } = &node.kind else { unreachable!("opened so") };
     let arguments = arguments.iter().map(|it| evaluate(it, &context, &[]));
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    let mut values: Box<dyn Iterator<Item = Value>> = match (function, &arguments[..]) {
-        (SetFunction::Unnest(base), [Value::Text(text)]) => {
-            let elements = array::elements(text).into_iter();
-            let value = |it: Option<String>| it.map_or(Ok(Value::Null), |it| base.parse(&it));
-            Box::new(elements.map(value).collect::<Result<Vec<_>, _>>()?.into_iter())
-        }
-        (SetFunction::Series, [Value::Int(from), Value::Int(to)]) => series(*from, *to, 1)?,
-        (SetFunction::Series, [Value::Int(from), Value::Int(to), Value::Int(step)]) => {
-            series(*from, *to, *step)?
-        }
-        // A NULL among the arguments makes no rows.
-        _ => Box::new(std::iter::empty()),
-    };
+    let mut rows: Box<dyn Iterator<Item = Result<Row>>> =
+        match (function, &arguments[..]) {
+            (SetFunction::Unnest(base), [Value::Text(text)]) => {
+                let elements = array::elements(text).into_iter();
+                let base = *base;
+                Box::new(elements.map(move |it| {
+                    it.map_or(Ok(Value::Null), |it| base.parse(&it)).map(|it| vec![it])
+                }))
+            }
+            (SetFunction::Series, [Value::Int(from), Value::Int(to)]) => series(*from, *to, 1)?,
+            (SetFunction::Series, [Value::Int(from), Value::Int(to), Value::Int(step)]) => {
+                series(*from, *to, *step)?
+            }
+            (SetFunction::Pages, [Value::Int(oid)]) => {
+                let (mut read, mut blocks) = (page_reader(&context, *oid)?, 0..);
+                Box::new(std::iter::from_fn(move || {
+                    let block = blocks.next()?;
+                    read(block).map(|it| it.map(|page| page_row(block, &page))).transpose()
+                }))
+            }
+            (SetFunction::Levels, [Value::Int(oid)]) => {
+                let damaged = |text| error!(WRONG_OBJECT_TYPE, "not a B+tree, or damaged: {text}");
+                let levels = levels(page_reader(&context, *oid)?, damaged)?;
+                Box::new((0..levels.len()).rev().zip(levels).map(|it| Ok(level_row(it.0, &it.1))))
+            }
+            // A NULL among the arguments makes no rows.
+            _ => Box::new(std::iter::empty()),
+        };
 
     let mut number = 0;
     Ok(Box::new(move || {
-        let Kind::Function { has_ordinality, position, width, filter, .. } = &node.kind else {
+        let Kind::Function { columns, position, width, filter, .. } = &node.kind else {
             unreachable!("opened so")
         };
         loop {
             context.execution.interrupt.check()?;
-            let Some(value) = values.next() else { return Ok(None) };
-            let mut row = vec![Value::Null; *width];
-            row[*position] = value;
+            let Some(values) = rows.next() else { return Ok(None) };
             number += 1;
-            if *has_ordinality {
-                row[*position + 1] = Value::Int(number);
-            }
+            let values = values?.into_iter().chain([Value::Int(number)]).take(columns.len());
+            let mut row = vec![Value::Null; *width];
+            row[*position..].iter_mut().zip(values).for_each(|(place, it)| *place = it);
             if is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
@@ -317,11 +331,26 @@ pub fn function_rows(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> 
 }
 
 /// The numbers of `generate_series`.
-fn series(from: i64, to: i64, step: i64) -> Result<Box<dyn Iterator<Item = Value>>> {
+fn series(from: i64, to: i64, step: i64) -> Result<Box<dyn Iterator<Item = Result<Row>>>> {
     if step == 0 {
         return Err(error!(INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
     }
     let numbers = std::iter::successors(Some(from), move |it| it.checked_add(step));
     let is_within = move |it: &i64| if step > 0 { *it <= to } else { *it >= to };
-    Ok(Box::new(numbers.take_while(is_within).map(Value::Int)))
+    Ok(Box::new(numbers.take_while(is_within).map(|it| Ok(vec![Value::Int(it)]))))
+}
+
+/// Reads the pages of a relation by their numbers; `None` after the last one.
+fn page_reader(
+    context: &Context,
+    oid: i64,
+) -> Result<impl FnMut(u32) -> Result<Option<Box<PageBytes>>> + use<>> {
+    let Execution { planned, sequences, .. } = &*context.execution;
+    let objects = planned.catalog.objects();
+    let files = minibtree_pg_catalog::files(objects, oid as u32, true, false).unwrap_or_default();
+    let [file] = files[..] else {
+        return Err(error!(WRONG_OBJECT_TYPE, "relation with OID {oid} has no pages"));
+    };
+    let database = Arc::clone(&sequences.database);
+    Ok(move |block| Ok(database.page(RelationId(file), block)?))
 }

@@ -112,11 +112,11 @@ pub enum Kind {
         inputs: Vec<Rc<Node>>,
         is_union: bool,
     },
-    /// Calls a function that returns rows of one column, and perhaps their numbers.
+    /// Calls a function that returns rows. Their numbers follow if there is a column more.
     Function {
         function: SetFunction,
         arguments: Vec<Expr>,
-        has_ordinality: bool,
+        columns: Vec<String>,
         position: usize,
         width: usize,
         alias: String,

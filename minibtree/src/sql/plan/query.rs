@@ -614,16 +614,9 @@ impl join::Context for FromPlanner<'_, '_, '_> {
                 let rows = (count * fraction).round().max(1.0);
                 let cost = Cost { startup: 0.0, total: count * 0.01, rows, width: 4.0 };
                 let (function, position) = (*function, start);
-                let has_ordinality = relation.columns.len() > 1;
-                let kind = Kind::Function {
-                    function,
-                    arguments,
-                    has_ordinality,
-                    position,
-                    width,
-                    alias,
-                    filter,
-                };
+                let columns = relation.columns.iter().map(|it| it.name.clone()).collect();
+                let kind =
+                    Kind::Function { function, arguments, columns, position, width, alias, filter };
                 self.planner.node(cost, kind)
             }
             Source::Table(_) => unreachable!("tables are scanned above"),

@@ -119,6 +119,10 @@ pub enum SetFunction {
     Unnest(Type),
     /// `pg_partition_ancestors(table)`: there are no partitions, so there are no rows.
     Ancestors,
+    /// `mb_pages(relation)`: a row for each page.
+    Pages,
+    /// `mb_btree(index)`: a row for each level.
+    Levels,
 }
 
 impl SetFunction {
@@ -128,6 +132,8 @@ impl SetFunction {
             SetFunction::Series => "generate_series",
             SetFunction::Unnest(_) => "unnest",
             SetFunction::Ancestors => "pg_partition_ancestors",
+            SetFunction::Pages => "mb_pages",
+            SetFunction::Levels => "mb_btree",
         }
     }
 }
