@@ -100,7 +100,7 @@ fn answer(config: &Config, host: &str, request_uri: &str) -> (String, String) {
         LocationKind::Exact(it) => format!("= {it}"),
         LocationKind::Prefix(it, true) => format!("^~ {it}"),
         LocationKind::Pattern(it) => format!("~ {}", it.as_str()),
-        _ => found.name().to_owned(),
+        _ => found.kind.name().to_owned(),
     };
 
     let Action::Proxy(proxy) = &found.action else { return (name, "-".to_owned()) };

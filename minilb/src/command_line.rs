@@ -17,7 +17,6 @@
 use clap::Parser;
 use minikit::cli::{Engine, print_ready};
 use minilb::conf::config::{Config, ErrorLog};
-use minilb::conf::error::ConfError;
 use minilb::conf::host::Host;
 use minilb::conf::lexer::{Lexer, Statement};
 use minilb::conf::reader::open_error;
@@ -26,11 +25,9 @@ use minilb::server::files::System;
 use minilb::server::start::{ServeOptions, Source, http_generation, serve};
 use minilb::server::user::User;
 use rustix::process::{Pid, Signal, kill_process};
-use std::cell::RefCell;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -69,23 +66,8 @@ enum Command {
     Why {
         #[command(flatten)]
         flags: Flags,
-        /// `http://HOST/PATH`, or a path
-        url: String,
-        /// The method of the request
-        #[arg(long, value_name = "METHOD", default_value = "GET")]
-        method: String,
-        /// A header of the request; may be repeated
-        #[arg(long = "header", value_name = "NAME: VALUE")]
-        headers: Vec<String>,
-        /// The client's address
-        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50000")]
-        from: SocketAddr,
-        /// How many requests
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        times: u64,
-        /// A server that fails; may be repeated
-        #[arg(long = "fail", value_name = "ADDR:PORT")]
-        failing: Vec<SocketAddr>,
+        #[command(flatten)]
+        burst: Burst,
     },
     /// Run a real NGINX and minilb on the same files, and print where they differ
     Diff {
@@ -96,15 +78,8 @@ enum Command {
     Serve {
         #[command(flatten)]
         flags: Flags,
-        /// An address for the first server, beside its `listen` lines; port 0 takes any free one
-        #[arg(long, value_name = "ADDR:PORT")]
-        listen: Option<SocketAddr>,
-        /// Serve metrics, health and the state page here [default: off]
-        #[arg(long, value_name = "ADDR:PORT")]
-        admin: Option<SocketAddr>,
-        /// Core threads in place of worker_processes; 0 takes all
-        #[arg(long, value_name = "N")]
-        threads: Option<usize>,
+        #[command(flatten)]
+        options: ServeOptions,
     },
 }
 
@@ -140,12 +115,8 @@ pub fn main() -> ExitCode {
 
     let CommandLine { command, flags, test, dump, signal, .. } = line;
     let (flags, action) = match command {
-        Some(Command::Serve { flags, listen, admin, threads }) => {
-            (flags, Action::Serve(ServeOptions { listen, threads, admin }))
-        }
-        Some(Command::Why { flags, url, method, headers, from, times, failing }) => {
-            (flags, Action::Why(Burst { method, url, headers, from, times, failing }))
-        }
+        Some(Command::Serve { flags, options }) => (flags, Action::Serve(options)),
+        Some(Command::Why { flags, burst }) => (flags, Action::Why(burst)),
         Some(Command::Diff { files }) => return diff(&files),
         None => (flags, Action::Serve(ServeOptions::default())),
     };
@@ -207,35 +178,12 @@ enum Action {
     Why(Burst),
 }
 
-/// The system, and the files that were read from it.
-struct Recorder(System, RefCell<Vec<(PathBuf, Vec<u8>)>>);
-
-impl Host for Recorder {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let text = self.0.read(path)?;
-        self.1.borrow_mut().push((path.to_owned(), text.clone()));
-        Ok(text)
-    }
-
-    fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
-        self.0.glob(pattern)
-    }
-
-    fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
-        self.0.resolve(host_and_port)
-    }
-
-    fn tolerates(&self, error: &ConfError) -> bool {
-        self.0.tolerates(error)
-    }
-}
-
 fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
     let prefix = std::env::current_dir()?.join(flags.prefix.unwrap_or_default());
     let (file, lenient) = (prefix.join(&flags.config), flags.lenient);
     let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix, lenient };
-    let recorder = Recorder(System { lenient }, RefCell::default());
-    let config = source.read(&recorder)?;
+    let system = System { lenient, ..System::default() };
+    let config = source.read(&system)?;
 
     let options = match action {
         Action::Test { dump } => {
@@ -244,7 +192,7 @@ fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
                 User::find(name, group.as_deref())?;
             }
             http_generation(config, true)?;
-            return Ok(report(&source, recorder.1.take(), dump)?);
+            return Ok(report(&source, system.files.take(), dump)?);
         }
         Action::Signal(signal) => return send(&signal, &config),
         Action::Why(burst) => {

@@ -63,6 +63,7 @@ const BUDGETS: &[Budget] = &[
     budget("minicache/text", 0, 0, 400),
     budget("minicache/write_behind", 0, 0, 1_020),
     budget("minilb", 4_500, 3_500, 14_000),
+    budget("minilb/cookie", 0, 0, 145),
     budget("minilb/diff", 0, 0, 750),
     budget("minilb/dns", 0, 0, 340),
     budget("minilb/forward", 0, 0, 390),

@@ -4,7 +4,8 @@
 //! GET /app HTTP/1.1       200, and in the body: server A, request line, headers, "body 0"
 //! GET /status/503         503          /close      no answer      /bad           no HTTP
 //! GET /slow               3 s late     /big        960 kB         /until-close   no length
-//! GET /redirect           a Location   /chunked    and a trailer  /switch        a tunnel
+//! GET /chunked            and a trailer                            /switch        a tunnel
+//! X-Add: NAME: VALUE      this header
 //! ```
 //!
 //! A server whose name begins with S speaks TLS; if there is a U in it, it has a Unix socket.
@@ -125,14 +126,13 @@ fn answer(request: &Message, name: &str) -> (String, bool) {
         sleep(Duration::from_secs(3));
     } else if let Some((_, number)) = path.split_once("/status/") {
         head = format!("{} Status", &number[..number.len().min(3)]);
-    } else if asks("/redirect/relative") {
-        head = "302 Found\r\nLocation: /there".to_owned();
-    } else if asks("/redirect") {
-        let host = request.header("host").unwrap_or_default();
-        head = format!("302 Found\r\nLocation: http://{host}/v1/there?a");
     } else if asks("/big") {
         text = "0123456789abcdef".repeat(60_000);
     }
+
+    let headers = request.lines.iter().filter_map(|it| it.split_once(": "));
+    let added = headers.filter(|it| it.0.eq_ignore_ascii_case("x-add"));
+    added.for_each(|it| head += &format!("\r\n{}", it.1));
 
     let (length, is_1_1) = (text.len(), request.lines[0].ends_with("1.1"));
     let stays = is_1_1 && request.header("connection") != Some("close");

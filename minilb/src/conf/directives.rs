@@ -95,6 +95,7 @@ const ANYWHERE: &[Context] = &[];
 /// Where most directives of `http` may be.
 const HTTP: &[Context] = &[Http, HttpServer, Location];
 const SERVERS: &[Context] = &[Http, HttpServer];
+const TLS: &[Context] = &[Http, HttpServer, Stream, Server];
 /// What `ngx_http_rewrite_module` has, which is all that may be in `if`.
 const REWRITE: &[Context] = &[HttpServer, Location, If];
 const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
@@ -111,7 +112,7 @@ const DIRECTIVES: &[Directive] = &[
     line("health_check", &[Server, Location], 0..=usize::MAX),
     block("server", &[Stream, Http], 0..=0),
     line("listen", &[Server], 1..=usize::MAX),
-    line("proxy_pass", &[Server], 1..=1),
+    line("proxy_pass", &[Server, Location], 1..=1),
     line("resolver", RESOLVER, 1..=usize::MAX),
     line("resolver_timeout", RESOLVER, 1..=1),
     line("http2", SERVERS, 1..=1),
@@ -136,17 +137,16 @@ const DIRECTIVES: &[Directive] = &[
     line("error_page", HTTP, 2..=usize::MAX),
     line("limit_conn proxy_buffers proxy_set_header", HTTP, 2..=2),
     line("limit_conn_zone", &[Http], 2..=2),
-    line("limit_req", HTTP, 1..=3),
+    line("access_log limit_req", HTTP, 1..=3),
     line("limit_req_zone", &[Http], 3..=4),
-    line("proxy_pass", &[Location], 1..=1),
-    line("access_log", HTTP, 1..=3),
     line("add_header", HTTP, 2..=3),
     line("log_format", &[Http], 2..=usize::MAX),
     line("proxy_next_upstream proxy_ssl_protocols", HTTP, 1..=usize::MAX),
-    line("proxy_redirect", HTTP, 1..=2),
+    line("proxy_cookie_flags", HTTP, 1..=4),
+    line("proxy_cookie_domain proxy_cookie_path proxy_redirect", HTTP, 1..=2),
     line("server_names_hash_bucket_size server_names_hash_max_size", &[Http], 1..=1),
-    line("ssl_protocols", SERVERS, 1..=usize::MAX),
-    line("ssl_session_cache", SERVERS, 1..=2),
+    line("ssl_protocols", TLS, 1..=usize::MAX),
+    line("ssl_session_cache", TLS, 1..=2),
     line("user", &[Main], 1..=2),
     line(
         "allow client_body_buffer_size client_body_timeout client_max_body_size default_type \
@@ -162,29 +162,27 @@ const DIRECTIVES: &[Directive] = &[
         HTTP,
         1..=1,
     ),
+    line("client_header_timeout", SERVERS, 1..=1),
     line(
-        "client_header_timeout ssl_certificate ssl_certificate_key ssl_ciphers ssl_dhparam \
-         ssl_ecdh_curve ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout",
-        SERVERS,
+        "ssl_certificate ssl_certificate_key ssl_ciphers ssl_dhparam ssl_ecdh_curve \
+         ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout",
+        TLS,
         1..=1,
     ),
     line(
         "preread_buffer_size preread_timeout proxy_half_close proxy_protocol \
          proxy_protocol_timeout proxy_ssl proxy_ssl_ciphers proxy_ssl_name \
          proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_trusted_certificate \
-         proxy_ssl_verify proxy_ssl_verify_depth proxy_timeout ssl_certificate \
-         ssl_certificate_key ssl_ciphers ssl_dhparam ssl_ecdh_curve ssl_handshake_timeout \
-         ssl_preread ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout",
+         proxy_ssl_verify proxy_ssl_verify_depth proxy_timeout ssl_handshake_timeout ssl_preread",
         &[Stream, Server],
         1..=1,
     ),
-    line("proxy_ssl_protocols ssl_protocols", &[Stream, Server], 1..=usize::MAX),
-    line("ssl_session_cache", &[Stream, Server], 1..=2),
     line(
         "daemon load_module pid worker_processes worker_rlimit_nofile worker_shutdown_timeout",
         &[Main],
         1..=1,
     ),
+    line("proxy_ssl_protocols", &[Stream, Server], 1..=usize::MAX),
     line("multi_accept use worker_connections", &[Events], 1..=1),
     line("keepalive keepalive_time", &[HttpUpstream], 1..=1),
 ];

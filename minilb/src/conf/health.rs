@@ -10,7 +10,7 @@
 //! `mandatory`, `persistent`, `match`, `port`, `type` and `keepalive_time` are refused. The second
 //! one is our own.
 
-use super::values::{Precision, number, time};
+use super::values::{Precision, decimal, number, time};
 use crate::engine::health::breaker::BreakerParams;
 use crate::engine::health::check::CheckParams;
 
@@ -58,7 +58,10 @@ pub fn circuit_breaker(arguments: &[String]) -> Result<BreakerParams, String> {
             "requests" => params.requests = positive(value).ok_or_else(invalid)?,
             "window" => params.window_ms = milliseconds(value).ok_or_else(invalid)?.max(10),
             "open" => params.open_ms = milliseconds(value).ok_or_else(invalid)?,
-            "stdev" => params.stdev_milli = thousandths(value).ok_or_else(invalid)?,
+            "stdev" => {
+                let milli = decimal(value, 3).filter(|it| *it <= 100_000);
+                params.stdev_milli = milli.ok_or_else(invalid)? as u32;
+            }
             "max_ejected" => params.max_ejected_percent = percent().ok_or_else(invalid)?,
             "panic" => params.panic_percent = percent().ok_or_else(invalid)?,
             "retries" => params.retries_percent = Some(percent().ok_or_else(invalid)?),
@@ -81,12 +84,4 @@ fn count(text: &str) -> Option<u32> {
 
 fn positive(text: &str) -> Option<u32> {
     count(text).filter(|it| *it > 0)
-}
-
-/// `1.9` as 1900.
-fn thousandths(text: &str) -> Option<u32> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = u32::try_from(part.len()).ok().filter(|it| *it <= 3)?;
-    let (whole, part) = (count(whole).filter(|it| *it <= 100)?, count(part)?);
-    Some(whole * 1000 + part * 10_u32.pow(3 - digits))
 }

@@ -211,6 +211,11 @@ settings! {
     limit_req_status: u16,
     proxy_buffer_size: u64,
     proxy_connect_timeout: Duration,
+    /// Empty for `off`, like those below.
+    proxy_cookie_domain: Vec<HeaderRule>,
+    /// What each adds are words of flags.
+    proxy_cookie_flags: Vec<HeaderRule>,
+    proxy_cookie_path: Vec<HeaderRule>,
     /// In lower case.
     proxy_hide_header: Vec<String>,
     /// 0 or 1.
@@ -223,8 +228,7 @@ settings! {
     /// In lower case.
     proxy_pass_header: Vec<String>,
     proxy_read_timeout: Duration,
-    /// Empty for `off`.
-    proxy_redirect: Vec<Redirect>,
+    proxy_redirect: Vec<HeaderRule>,
     proxy_request_buffering: bool,
     proxy_send_timeout: Duration,
     proxy_set_header: Vec<(String, Template)>,
@@ -293,13 +297,25 @@ pub struct LimitReq {
     pub delay: Option<u64>,
 }
 
-/// `proxy_redirect`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redirect {
-    /// `default`
+/// `proxy_redirect` or `proxy_cookie_…`
+#[derive(Clone, Debug, Default)]
+pub struct HeaderRule {
+    /// What it is for.
+    pub from: Match,
+    /// What comes in place of it.
+    pub to: Vec<Template>,
+}
+
+/// What a [`HeaderRule`] is for.
+#[derive(Clone, Debug, Default)]
+pub enum Match {
+    /// `proxy_redirect default` where no `proxy_pass` says what that is: nothing.
+    #[default]
     Default,
-    /// A prefix and its replacement.
-    Pair(String, Template),
+    /// A text, which the header has.
+    Text(Template),
+    /// `~` or `~*`
+    Pattern(Pattern),
 }
 
 /// `add_header`
@@ -332,15 +348,18 @@ impl Settings {
 }
 
 impl Location {
-    /// Calls `visit` with this location and all those in it.
-    pub fn visit(&self, visit: &mut impl FnMut(&Location)) {
-        visit(self);
-        self.nested.iter().for_each(|it| it.visit(visit));
+    /// This location and all those in it.
+    pub fn all(&self) -> Vec<&Location> {
+        let mut all = vec![self];
+        all.extend(self.nested.iter().flat_map(|it| it.all()));
+        all
     }
+}
 
-    /// Its name in the configuration: the URI, or the pattern.
+impl LocationKind {
+    /// The name of the location in the configuration: the URI, or the pattern.
     pub fn name(&self) -> &str {
-        match &self.kind {
+        match self {
             LocationKind::Root => "",
             LocationKind::Exact(uri) | LocationKind::Prefix(uri, _) => uri,
             LocationKind::Pattern(pattern) => pattern.as_str(),

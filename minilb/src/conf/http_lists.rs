@@ -11,6 +11,7 @@
 
 use super::cidr::Cidr;
 use super::http::*;
+use super::pattern::Pattern;
 use super::reader::set_checked;
 use super::template::{Names, Template};
 use super::values::{number, size};
@@ -23,9 +24,6 @@ const NEXT_UPSTREAM: &str = "error timeout invalid_header non_idempotent off \
 const ZONE_BYTES_MIN: u64 = 8 * 4096;
 
 /// Applies a directive to the settings of a block.
-///
-/// # Errors
-/// NGINX's message.
 pub(super) fn list_setting(
     slots: &mut Settings,
     names: &mut Names,
@@ -62,7 +60,16 @@ pub(super) fn list_setting(
             let header = AddHeader { name: text.to_owned(), value, always: always.is_some() };
             slots.add_header.get_or_insert_default().push(header);
         }
-        "proxy_redirect" => return redirect(&mut slots.proxy_redirect, arguments, names),
+        "proxy_cookie_domain" => {
+            header_rule(&mut slots.proxy_cookie_domain, name, arguments, names)?;
+        }
+        "proxy_cookie_flags" => {
+            header_rule(&mut slots.proxy_cookie_flags, name, arguments, names)?;
+        }
+        "proxy_cookie_path" => {
+            header_rule(&mut slots.proxy_cookie_path, name, arguments, names)?;
+        }
+        "proxy_redirect" => return header_rule(&mut slots.proxy_redirect, name, arguments, names),
         "error_page" => {
             let pages = error_pages(arguments, names)?;
             slots.error_page.get_or_insert_default().extend(pages);
@@ -93,9 +100,6 @@ fn network(text: &str) -> Option<Cidr> {
 }
 
 /// A status of `limit_req_status` or `limit_conn_status`.
-///
-/// # Errors
-/// NGINX's message.
 pub(super) fn limit_status(text: &str) -> Result<u16, String> {
     let status = number(text).ok_or_else(|| format!("invalid number \"{text}\""))?;
     let status = u16::try_from(status).ok().filter(|it| (400..600).contains(it));
@@ -178,9 +182,6 @@ fn limit_req(arguments: &[String]) -> Result<LimitReq, String> {
 }
 
 /// `limit_req_zone` or `limit_conn_zone`: the name of the zone, and what it is.
-///
-/// # Errors
-/// NGINX's message.
 pub(super) fn zone(
     directive: &str,
     arguments: &[String],
@@ -217,54 +218,61 @@ pub(super) fn zone(
 }
 
 /// Checks that each limit names a zone of its kind.
-///
-/// # Errors
-/// NGINX's message.
 pub(super) fn check_zones(config: &HttpConfig) -> Result<(), String> {
-    let mut result = Ok(());
-    for server in &config.servers {
-        server.root.visit(&mut |location| {
-            let settings = &location.settings;
-            let rates = settings.limit_req.iter().flatten().map(|it| (&it.zone, true));
-            let counts = settings.limit_conn.iter().flatten().map(|it| (&it.0, false));
-            for (name, wants_rate) in rates.chain(counts) {
-                let known = config.zones.get(name).map(|it| it.rate.is_some());
-                let error = match known {
-                    None => format!("zero size shared memory zone \"{name}\""),
-                    Some(has_rate) if has_rate != wants_rate => {
-                        format!("the shared memory zone \"{name}\" is of another kind")
-                    }
-                    Some(_) => continue,
-                };
-                result = Err(error);
+    for location in config.servers.iter().flat_map(|it| it.root.all()) {
+        let settings = &location.settings;
+        let rates = settings.limit_req.iter().flatten().map(|it| (&it.zone, true));
+        let counts = settings.limit_conn.iter().flatten().map(|it| (&it.0, false));
+        for (name, wants_rate) in rates.chain(counts) {
+            match config.zones.get(name).map(|it| it.rate.is_some()) {
+                None => return Err(format!("zero size shared memory zone \"{name}\"")),
+                Some(has_rate) if has_rate != wants_rate => {
+                    return Err(format!("the shared memory zone \"{name}\" is of another kind"));
+                }
+                Some(_) => {}
             }
-        });
+        }
     }
-    result
+    Ok(())
 }
 
-fn redirect(
-    slot: &mut Option<Vec<Redirect>>,
+/// `proxy_redirect` or `proxy_cookie_…`
+fn header_rule(
+    slot: &mut Option<Vec<HeaderRule>>,
+    name: &str,
     arguments: &[String],
     names: &mut Names,
 ) -> Result<(), String> {
     // With `off` there is no other rule.
     let is_off = matches!(arguments, [word] if word == "off");
     if slot.as_ref().is_some_and(|it| is_off || it.is_empty()) {
-        return Err("\"proxy_redirect\" directive is duplicate".to_owned());
+        return Err(format!("\"{name}\" directive is duplicate"));
     }
     let rules = slot.get_or_insert_default();
-    match arguments {
-        _ if is_off => {}
-        [word] if word == "default" => rules.push(Redirect::Default),
+    let (from, to) = match arguments {
+        _ if is_off => return Ok(()),
+        [word] if word == "default" && name == "proxy_redirect" => {
+            rules.push(HeaderRule::default());
+            return Ok(());
+        }
         [word] => return Err(format!("invalid parameter \"{word}\"")),
-        [from, _] if from.starts_with('~') || from.contains('$') => {
-            return Err(format!("patterns are not supported: \"{from}\""));
-        }
-        [from, to] => {
-            rules.push(Redirect::Pair(from.clone(), Template::compile(to, names)?));
-        }
-        _ => unreachable!("one or two arguments"),
-    }
+        [from, to @ ..] => (from.as_str(), to),
+        [] => unreachable!("one argument at least"),
+    };
+
+    // Domains and names of cookies have no case, and a domain may have a dot in front.
+    let has_case = matches!(name, "proxy_redirect" | "proxy_cookie_path");
+    let is_domain = name == "proxy_cookie_domain" && !from.starts_with('~');
+    let mut compile = |text: &str| {
+        let text = text.strip_prefix('.').filter(|_| is_domain).unwrap_or(text);
+        Template::compile(text, names)
+    };
+    let to = to.iter().map(|it| compile(it)).collect::<Result<_, _>>()?;
+    let from = match (from.strip_prefix("~*"), from.strip_prefix('~')) {
+        (Some(pattern), _) if has_case => Match::Pattern(Pattern::compile(pattern, true, names)?),
+        (_, Some(pattern)) => Match::Pattern(Pattern::compile(pattern, !has_case, names)?),
+        _ => Match::Text(compile(from)?),
+    };
+    rules.push(HeaderRule { from, to });
     Ok(())
 }

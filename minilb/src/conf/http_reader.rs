@@ -110,10 +110,7 @@ pub struct HttpDraft {
 
 impl HttpDraft {
     /// A block begins. `words` are those in front of its `{`.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn enter(&mut self, words: &[String]) -> Result<(), String> {
+    pub(super) fn enter(&mut self, words: &[String]) -> Result<(), String> {
         let (mut kind, mut condition) = (LocationKind::Root, None);
         match words[0].as_str() {
             "http" if self.is_seen => return Err("\"http\" directive is duplicate".to_owned()),
@@ -164,10 +161,7 @@ impl HttpDraft {
     }
 
     /// The innermost block ends.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn leave(&mut self, name: &str) -> Result<(), String> {
+    pub(super) fn leave(&mut self, name: &str) -> Result<(), String> {
         if let Some(map) = self.map.take() {
             let name = map.name.clone();
             return self.names.define(&name, Definition::Map(Arc::new(map)));
@@ -216,10 +210,7 @@ impl HttpDraft {
     }
 
     /// A line of `types { }`, `map { }` or `split_clients { }`.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn add_data(&mut self, context: Context, words: &[String]) -> Result<(), String> {
+    pub(super) fn add_data(&mut self, context: Context, words: &[String]) -> Result<(), String> {
         match context {
             Context::Types => {
                 for extension in &words[1..] {
@@ -233,10 +224,7 @@ impl HttpDraft {
     }
 
     /// A directive without block.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn apply(
+    pub(super) fn apply(
         &mut self,
         context: Context,
         words: &[String],
@@ -430,10 +418,7 @@ impl HttpDraft {
     }
 
     /// The same for the settings of any block: `stream` has those of TLS in common with `http`.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn apply_setting(
+    pub(super) fn apply_setting(
         &mut self,
         slots: &mut Settings,
         name: &str,
@@ -552,6 +537,7 @@ fn location(
             Action::Proxy(ProxyPass { upstream, host, is_https, uri })
         }
     };
+    set_default_redirect(&mut scope.settings, &action, &scope.kind);
     let is_checked = scope.check.is_some();
     if let Some((check, place)) = scope.check {
         let fail = |message| ConfError { message, place: Some(place) };
@@ -573,6 +559,27 @@ fn location(
     let settings = Arc::new(scope.settings);
     let (kind, steps) = (scope.kind, scope.steps);
     Ok(Arc::new(Location { kind, settings, steps, action, is_checked, nested, id }))
+}
+
+/// `proxy_redirect default`, which is also what a location with `proxy_pass` has without the
+/// directive: the server's own address becomes the URI of the location. Where the server depends on
+/// the request, there is no default, and nobody redirects to a Unix socket.
+fn set_default_redirect(settings: &mut Settings, action: &Action, kind: &LocationKind) {
+    let Action::Proxy(proxy) = action else { return };
+    if proxy.is_unix() {
+        return;
+    }
+    let scheme = if proxy.is_https { "https" } else { "http" };
+    let (from, to) = match &proxy.uri {
+        Some(uri) => (uri.as_str(), kind.name()),
+        None => ("/", "/"),
+    };
+    let from = Template::text(format!("{scheme}://{}{from}", proxy.host));
+    let rule = HeaderRule { from: Match::Text(from), to: vec![Template::text(to)] };
+    let rules = settings.proxy_redirect.get_or_insert_with(|| vec![HeaderRule::default()]);
+    for default in rules.iter_mut().filter(|it| matches!(it.from, Match::Default)) {
+        *default = rule.clone();
+    }
 }
 
 /// The name of the upstream that `proxy_pass http://host` means; makes one of an address.

@@ -111,10 +111,7 @@ impl Listen {
     }
 
     /// Reads the arguments of the directive. In `http` there is a default port.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn parse(arguments: &[String], is_http: bool) -> Result<Listen, String> {
+    pub(super) fn parse(arguments: &[String], is_http: bool) -> Result<Listen, String> {
         let address = listen_address(&arguments[0], is_http.then_some(80))?;
         let mut listen = Listen::at(address);
         for parameter in &arguments[1..] {

@@ -48,10 +48,7 @@ impl Map {
     }
 
     /// A line of the block: a text or pattern, and its value.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn add(&mut self, words: &[String], names: &mut Names) -> Result<(), String> {
+    pub(super) fn add(&mut self, words: &[String], names: &mut Names) -> Result<(), String> {
         let (key, value) = match words {
             [key, value] => (key.as_str(), value),
             [key] if key == "hostnames" || key == "volatile" => {

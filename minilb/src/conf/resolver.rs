@@ -14,10 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Reads the arguments of the directive.
-///
-/// # Errors
-/// NGINX's message.
-pub fn name_servers(arguments: &[String]) -> Result<NameServers, String> {
+pub(super) fn name_servers(arguments: &[String]) -> Result<NameServers, String> {
     let timeout = Duration::from_secs(30);
     let mut params = NameServers { servers: Vec::new(), valid: None, ipv6: true, timeout };
     for text in arguments {

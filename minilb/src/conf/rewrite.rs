@@ -94,10 +94,7 @@ pub enum Then {
 
 impl Rewrite {
     /// Reads the arguments of the directive.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn parse(arguments: &[String], names: &mut Names) -> Result<Rewrite, String> {
+    pub(super) fn parse(arguments: &[String], names: &mut Names) -> Result<Rewrite, String> {
         let pattern = Pattern::compile(&arguments[0], false, names)?;
         let mut text = arguments[1].as_str();
         let is_address = ["http://", "https://", "$scheme"].iter().any(|it| text.starts_with(it));
@@ -132,10 +129,7 @@ impl Rewrite {
 
 impl Condition {
     /// Reads what is between the parentheses, and these.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn parse(words: &[String], names: &mut Names) -> Result<Condition, String> {
+    pub(super) fn parse(words: &[String], names: &mut Names) -> Result<Condition, String> {
         let invalid = |word: &str| format!("invalid condition \"{word}\"");
         let mut words = words.iter().map(String::as_str).collect::<Vec<_>>();
         let first = words[0].strip_prefix('(').ok_or_else(|| invalid(words[0]))?;
@@ -169,10 +163,7 @@ impl Condition {
 
 impl Return {
     /// Reads the arguments of the directive.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn parse(arguments: &[String], names: &mut Names) -> Result<Return, String> {
+    pub(super) fn parse(arguments: &[String], names: &mut Names) -> Result<Return, String> {
         let first = &arguments[0];
         let is_address = ["http://", "https://", "$scheme"].iter().any(|it| first.starts_with(it));
         if arguments.len() == 1 && is_address {
@@ -187,10 +178,7 @@ impl Return {
 }
 
 /// `set`: the variable, and its value.
-///
-/// # Errors
-/// NGINX's message.
-pub fn parse_set(arguments: &[String], names: &mut Names) -> Result<Step, String> {
+pub(super) fn parse_set(arguments: &[String], names: &mut Names) -> Result<Step, String> {
     let name = &arguments[0];
     let plain = name.strip_prefix('$').filter(|it| !it.is_empty());
     let plain = plain.ok_or_else(|| format!("invalid variable name \"{name}\""))?;

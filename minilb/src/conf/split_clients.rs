@@ -13,6 +13,7 @@
 //! share. NGINX counterpart: `ngx_http_split_clients_module.c`, `ngx_murmur_hash2`.
 
 use super::template::Template;
+use super::values::decimal;
 
 /// A `split_clients` block.
 #[derive(Clone, Debug)]
@@ -38,10 +39,7 @@ impl SplitClients {
     }
 
     /// A line of the block: `25% VALUE` or `* VALUE`.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn add(&mut self, words: &[String]) -> Result<(), String> {
+    pub(super) fn add(&mut self, words: &[String]) -> Result<(), String> {
         let [share, value] = words else {
             return Err("invalid number of arguments in \"split_clients\" directive".to_owned());
         };
@@ -49,7 +47,8 @@ impl SplitClients {
             self.rest.clone_from(value);
             return Ok(());
         }
-        let percent = share.strip_suffix('%').and_then(hundredths).filter(|it| *it > 0);
+        let percent = share.strip_suffix('%').and_then(|it| decimal(it, 2));
+        let percent = percent.filter(|it| (1..=100 * WHOLE).contains(it));
         let percent = percent.ok_or_else(|| format!("invalid percent value \"{share}\""))?;
         self.total += percent;
         let end = self.shares.last().map_or(0, |it| u64::from(it.0));
@@ -73,14 +72,6 @@ impl SplitClients {
         let share = self.shares.iter().find(|(end, _)| hash < *end);
         share.map_or(self.rest.as_str(), |(_, value)| value)
     }
-}
-
-/// Reads `12.34` as 1234.
-fn hundredths(text: &str) -> Option<u64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = format!("{whole}{part:0<2}");
-    let is_number = part.len() <= 2 && digits.bytes().all(|it| it.is_ascii_digit());
-    digits.parse().ok().filter(|it| is_number && *it <= 100 * WHOLE)
 }
 
 /// MurmurHash2 with the seed that NGINX uses: the length.
@@ -125,19 +116,5 @@ mod tests {
         }
         let near = |count: i32, expected: i32| (count - expected).abs() < 200;
         assert!(near(counts[0], 2500) && near(counts[1], 5000), "{counts:?}");
-    }
-
-    #[test]
-    fn percents_are_read_to_the_second_digit() {
-        for (text, expected) in [
-            ("0.5", Some(50)),
-            ("12.34", Some(1234)),
-            ("3", Some(300)),
-            ("1.234", None),
-            ("x", None),
-            ("", None),
-        ] {
-            assert_eq!(hundredths(text).filter(|it| *it > 0), expected, "{text}");
-        }
     }
 }

@@ -243,6 +243,21 @@ impl Template {
         Ok(Template { parts })
     }
 
+    /// A value without variables.
+    pub fn text(text: impl Into<String>) -> Template {
+        Template { parts: vec![Part::Text(text.into())] }
+    }
+
+    /// Appends the value, of which `variable` appends the parts that are not text.
+    pub fn append(&self, out: &mut Vec<u8>, mut variable: impl FnMut(&Variable, &mut Vec<u8>)) {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Variable(it) => variable(it, out),
+            }
+        }
+    }
+
     /// Returns true if the value is always empty.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

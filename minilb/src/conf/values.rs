@@ -70,6 +70,13 @@ pub fn size(text: &str) -> Option<u64> {
     number(&text[..text.len() - 1])?.checked_mul(factor)
 }
 
+/// Reads a number with at most so many digits after its point, and counts in units of the last:
+/// `12.3` with two digits is 1230.
+pub fn decimal(text: &str, digits: usize) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    number(&format!("{whole}{part:0<digits$}")).filter(|_| part.len() <= digits)
+}
+
 /// Reads a number of digits only.
 pub fn number(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
@@ -79,6 +86,20 @@ pub fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_are_read_to_their_last_digit() {
+        for (text, expected) in [
+            ("0.5", Some(50)),
+            ("12.34", Some(1234)),
+            ("3", Some(300)),
+            ("1.234", None),
+            ("1.-2", None),
+            ("x", None),
+        ] {
+            assert_eq!(decimal(text, 2), expected, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_read_as_by_nginx() {

@@ -29,19 +29,24 @@ use minikit::sync::Arc;
 use std::net::SocketAddr;
 
 /// A request, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Burst {
-    /// `GET`
-    pub method: String,
-    /// `http://HOST/PATH`, or a path.
+    /// `http://HOST/PATH`, or a path
     pub url: String,
-    /// `Name: value`
+    /// The method of the request
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+    /// A header of the request; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// The client.
+    /// The client's address
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50000")]
     pub from: SocketAddr,
-    /// How many.
+    /// How many requests
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub times: u64,
-    /// Servers that fail.
+    /// A server that fails; may be repeated
+    #[arg(long = "fail", value_name = "ADDR:PORT")]
     pub failing: Vec<SocketAddr>,
 }
 

@@ -72,46 +72,31 @@ impl VirtualServers {
 
     /// The server for a host, which is in lower case.
     pub fn find(&self, all: &[HttpServer], host: &[u8]) -> Option<usize> {
-        let best = |rank: fn(&ServerName, &[u8]) -> Option<usize>| {
-            let ranked = self.servers.iter().filter_map(|index| {
-                let names = all[*index].names.iter();
-                Some((names.filter_map(|it| rank(it, host)).max()?, *index))
-            });
-            // Of equal ones the first, as its name cannot be given twice.
-            ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, index)| index)
-        };
         if self.servers.len() == 1 {
             return self.default_server();
         }
-        best(rank_exact)
-            .or_else(|| best(rank_suffix))
-            .or_else(|| best(rank_prefix))
-            .or_else(|| self.servers.iter().copied().find(|it| has_pattern(&all[*it], host)))
+        let ranked = self.servers.iter().filter_map(|index| {
+            let names = all[*index].names.iter();
+            Some((names.filter_map(|it| rank(it, host)).max()?, *index))
+        });
+        // Of equal ones the first, as its name cannot be given twice.
+        let best = ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, index)| index);
+        best.or_else(|| self.servers.iter().copied().find(|it| has_pattern(&all[*it], host)))
             .or_else(|| self.default_server())
     }
 }
 
-fn rank_exact(name: &ServerName, host: &[u8]) -> Option<usize> {
+/// What decides between names that fit: first their kind, then their length.
+fn rank(name: &ServerName, host: &[u8]) -> Option<(u8, usize)> {
     match name {
-        ServerName::Exact(name) => (name.as_bytes() == host).then_some(0),
-        ServerName::Suffix(suffix, true) => (&suffix.as_bytes()[1..] == host).then_some(0),
-        _ => None,
-    }
-}
-
-fn rank_suffix(name: &ServerName, host: &[u8]) -> Option<usize> {
-    match name {
-        ServerName::Suffix(suffix, _) => {
-            let matches = host.len() > suffix.len() && host.ends_with(suffix.as_bytes());
-            matches.then_some(suffix.len())
+        ServerName::Exact(name) if name.as_bytes() == host => Some((3, 0)),
+        ServerName::Suffix(suffix, true) if suffix.as_bytes()[1..] == *host => Some((3, 0)),
+        ServerName::Suffix(suffix, _) if host.len() > suffix.len() => {
+            host.ends_with(suffix.as_bytes()).then_some((2, suffix.len()))
         }
-        _ => None,
-    }
-}
-
-fn rank_prefix(name: &ServerName, host: &[u8]) -> Option<usize> {
-    match name {
-        ServerName::Prefix(prefix) => host.starts_with(prefix.as_bytes()).then_some(prefix.len()),
+        ServerName::Prefix(prefix) => {
+            host.starts_with(prefix.as_bytes()).then_some((1, prefix.len()))
+        }
         _ => None,
     }
 }

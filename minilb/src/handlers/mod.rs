@@ -9,6 +9,7 @@
 //! | [`state`] | path, query and variables, as they change |
 //! | [`rewrite`] | `set`, `if`, `return`, `rewrite`, `break` |
 //! | [`client_ip`] | the client behind other proxies |
+//! | [`header_rules`] | `proxy_redirect`, `proxy_cookie_*` |
 //! | [`target`] | the request line for an upstream server |
 //! | [`variables`] | `$host` and the others |
 //! | [`stream_variables`] | those of `stream { }` |
@@ -18,6 +19,7 @@ pub mod client_ip;
 pub mod date;
 pub mod explain;
 pub mod facts;
+pub mod header_rules;
 pub mod locate;
 pub mod rewrite;
 pub mod state;

@@ -32,7 +32,7 @@ use super::state::RequestState;
 use super::uri::percent;
 use super::variables::View;
 use crate::conf::rewrite::{Condition, Return, Rewrite, Step, Target, Then};
-use crate::conf::template::{Part, Template, Variable};
+use crate::conf::template::{Template, Variable};
 
 /// How the steps ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn run_steps<'a>(steps: &'a [Step], state: &mut RequestState, base: View<'_>) ->
 }
 
 fn set(target: Target, value: &Template, state: &mut RequestState, base: View<'_>) {
-    let text = text_of(value, state, base);
+    let text = View { state, ..base }.text(value);
     match target {
         Target::Slot(slot) => state.values[slot] = text,
         Target::Args => {
@@ -100,7 +100,9 @@ fn is_met(condition: &Condition, state: &mut RequestState, base: View<'_>) -> bo
     View { state, ..base }.append_variable(variable, &mut left);
     match condition {
         Condition::IsTrue(_) => !left.is_empty() && left != b"0",
-        Condition::Equals(_, right, wanted) => (left == text_of(right, state, base)) == *wanted,
+        Condition::Equals(_, right, wanted) => {
+            (left == View { state, ..base }.text(right)) == *wanted
+        }
         Condition::Matches(_, pattern, wanted) => {
             let is_match = state.capture(pattern, &left);
             if !is_match {
@@ -169,27 +171,18 @@ fn append(
     out: &mut Vec<u8>,
 ) {
     let view = View { state, ..base };
-    for part in &template.parts {
-        match part {
-            Part::Variable(Variable::Group(group)) if quote != Quote::None && state.is_quoted => {
-                let mut in_query = quote == Quote::Args || out.contains(&b'?');
-                for byte in state.groups.get(*group) {
-                    match byte {
-                        0..=b' ' | b'#' | b'%' | 0x7f.. => percent(*byte, out),
-                        b'&' | b'+' | b'?' if in_query => percent(*byte, out),
-                        _ => out.push(*byte),
-                    }
-                    in_query |= *byte == b'?';
+    template.append(out, |variable, out| match variable {
+        Variable::Group(group) if quote != Quote::None && state.is_quoted => {
+            let mut in_query = quote == Quote::Args || out.contains(&b'?');
+            for byte in state.groups.get(*group) {
+                match byte {
+                    0..=b' ' | b'#' | b'%' | 0x7f.. => percent(*byte, out),
+                    b'&' | b'+' | b'?' if in_query => percent(*byte, out),
+                    _ => out.push(*byte),
                 }
+                in_query |= *byte == b'?';
             }
-            Part::Variable(variable) => view.append_variable(variable, out),
-            Part::Text(text) => out.extend_from_slice(text.as_bytes()),
         }
-    }
-}
-
-fn text_of(template: &Template, state: &RequestState, base: View<'_>) -> Vec<u8> {
-    let mut text = Vec::new();
-    append(template, state, base, Quote::None, &mut text);
-    text
+        variable => view.append_variable(variable, out),
+    });
 }

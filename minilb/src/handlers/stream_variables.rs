@@ -15,7 +15,7 @@
 
 use super::facts::Client;
 use super::variables::{DEPTH_MAX, append_address};
-use crate::conf::template::{Definition, Part, Template, Variable};
+use crate::conf::template::{Definition, Template, Variable};
 use crate::wire::client_hello::ClientHello;
 use crate::wire::http1::writer::decimal;
 
@@ -35,12 +35,7 @@ pub struct StreamView<'a> {
 impl StreamView<'_> {
     /// Appends the value of a template.
     pub fn append(&self, template: &Template, out: &mut Vec<u8>) {
-        for part in &template.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Variable(variable) => self.append_variable(variable, out),
-            }
-        }
+        template.append(out, |it, out| self.append_variable(it, out));
     }
 
     fn append_variable(&self, variable: &Variable, out: &mut Vec<u8>) {

@@ -20,7 +20,7 @@ use super::state::RequestState;
 use crate::conf::http::ProxyPass;
 use crate::conf::listen::Address;
 use crate::conf::pattern::Pattern;
-use crate::conf::template::{Definition, Part, Template, Variable};
+use crate::conf::template::{Definition, Template, Variable};
 use crate::wire::http1::head::{Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::decimal;
@@ -66,35 +66,32 @@ pub struct View<'a> {
 impl View<'_> {
     /// Appends the value of a template.
     pub fn append(&self, template: &Template, out: &mut Vec<u8>) {
-        for part in &template.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Variable(variable) => self.append_variable(variable, out),
-            }
-        }
+        template.append(out, |it, out| self.append_variable(it, out));
+    }
+
+    /// The value of a template.
+    pub fn text(&self, template: &Template) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.append(template, &mut text);
+        text
     }
 
     /// Appends a log line without its end.
     pub fn append_log(&self, format: &Template, out: &mut Vec<u8>) {
-        for part in &format.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Variable(variable) => {
-                    let start = out.len();
-                    self.append_variable(variable, out);
-                    match (out.len() == start, variable) {
-                        // It has a value, if an empty one.
-                        (true, Variable::Slot(_) | Variable::Https) => {}
-                        (true, Variable::RemotePort | Variable::RealipRemotePort) => {}
-                        (true, Variable::ServerPort | Variable::IsArgs) => {}
-                        (true, Variable::ProxyPort) if self.proxy.is_some() => {}
-                        (true, Variable::Args) if self.state.has_args => {}
-                        (true, _) => out.push(b'-'),
-                        (false, _) => escape_for_log(out, start),
-                    }
-                }
+        format.append(out, |variable, out| {
+            let start = out.len();
+            self.append_variable(variable, out);
+            match (out.len() == start, variable) {
+                // It has a value, if an empty one.
+                (true, Variable::Slot(_) | Variable::Https) => {}
+                (true, Variable::RemotePort | Variable::RealipRemotePort) => {}
+                (true, Variable::ServerPort | Variable::IsArgs) => {}
+                (true, Variable::ProxyPort) if self.proxy.is_some() => {}
+                (true, Variable::Args) if self.state.has_args => {}
+                (true, _) => out.push(b'-'),
+                (false, _) => escape_for_log(out, start),
             }
-        }
+        });
     }
 
     /// Appends the value of a variable.
@@ -214,7 +211,7 @@ impl View<'_> {
                 view.append(&map.source, out);
                 let (value, pattern) = map.find(&out[start..]);
                 let text = out.split_off(start);
-                view.append_mapped(value, pattern, &text, out);
+                view.append_matched(value, pattern, &text, out);
             }
             Definition::Split(split) => {
                 view.append(&split.source, out);
@@ -225,19 +222,20 @@ impl View<'_> {
         }
     }
 
-    /// The value of a `map`, which may use the groups of the pattern that has chosen it.
-    fn append_mapped(
+    /// Appends a value that was chosen by a text, and may use the groups of the pattern that this
+    /// text has matched.
+    pub fn append_matched(
         &self,
         value: &Template,
         pattern: Option<&Pattern>,
-        source: &[u8],
+        text: &[u8],
         out: &mut Vec<u8>,
     ) {
         let Some(pattern) = pattern.filter(|_| value.as_text().is_none()) else {
             return self.append(value, out);
         };
         let mut state = self.state.clone();
-        state.capture(pattern, source);
+        state.capture(pattern, text);
         View { state: &state, ..*self }.append(value, out);
     }
 

@@ -10,6 +10,7 @@
 
 use crate::conf::error::ConfError;
 use crate::conf::host::Host;
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -19,11 +20,15 @@ use std::path::{Path, PathBuf};
 pub struct System {
     /// Skip directives that are not known, with a warning: `--lenient`.
     pub lenient: bool,
+    /// What was read, in order.
+    pub files: RefCell<Vec<(PathBuf, Vec<u8>)>>,
 }
 
 impl Host for System {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        let text = std::fs::read(path)?;
+        self.files.borrow_mut().push((path.to_owned(), text.clone()));
+        Ok(text)
     }
 
     fn glob(&self, pattern: &Path) -> Vec<PathBuf> {

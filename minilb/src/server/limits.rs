@@ -17,15 +17,13 @@ use crate::engine::limit::rate::RateZone;
 use minikit::sync::{Arc, Mutex};
 use std::collections::BTreeMap;
 
-/// A zone.
+/// A zone. Its directive says which of the two states it uses; the other one stays empty.
 #[derive(Debug)]
 pub struct Zone {
     /// Its directive.
     pub config: ZoneConfig,
-    /// Of `limit_req_zone`.
-    rates: Option<Mutex<RateZone>>,
-    /// Of `limit_conn_zone`.
-    counts: Option<Mutex<CountZone>>,
+    rates: Mutex<RateZone>,
+    counts: Mutex<CountZone>,
 }
 
 /// Zones by name.
@@ -44,17 +42,11 @@ pub fn take_over(configs: &BTreeMap<String, ZoneConfig>, old: Option<&Zones>) ->
 
 impl Zone {
     fn new(config: &ZoneConfig) -> Zone {
-        let rates = config.rate.map(|rate| Mutex::new(RateZone::new(rate, config.size)));
-        let counts = rates.is_none().then(|| Mutex::new(CountZone::new(config.size)));
-        Zone { config: config.clone(), rates, counts }
-    }
-
-    fn rates(&self) -> &Mutex<RateZone> {
-        self.rates.as_ref().expect("the configuration was checked")
-    }
-
-    fn counts(&self) -> &Mutex<CountZone> {
-        self.counts.as_ref().expect("the configuration was checked")
+        Zone {
+            config: config.clone(),
+            rates: Mutex::new(RateZone::new(config.rate.unwrap_or_default(), config.size)),
+            counts: Mutex::new(CountZone::new(config.size)),
+        }
     }
 }
 
@@ -65,10 +57,10 @@ pub fn admit(limits: &[(&LimitReq, &Zone, Vec<u8>)], now_ms: u64) -> Option<u64>
     // request pass, so that a refused request costs nothing anywhere.
     let Some((last, others)) = limits.split_last() else { return Some(0) };
     for (limit, zone, key) in others {
-        zone.rates().lock().admit(key, limit.burst, now_ms, false)?;
+        zone.rates.lock().admit(key, limit.burst, now_ms, false)?;
     }
     let pour = |(limit, zone, key): &(&LimitReq, &Zone, Vec<u8>), burst| {
-        let mut rates = zone.rates().lock();
+        let mut rates = zone.rates.lock();
         let excess = rates.admit(key, burst, now_ms, true)?;
         Some(rates.delay_ms(excess, limit.delay))
     };
@@ -87,13 +79,13 @@ pub struct Counted {
 impl Counted {
     /// Counts a request. Returns `None` if the key has `limit` of them already.
     pub fn acquire(zone: &Arc<Zone>, key: Vec<u8>, limit: u32) -> Option<Counted> {
-        let is_free = zone.counts().lock().acquire(&key, limit);
+        let is_free = zone.counts.lock().acquire(&key, limit);
         is_free.then(|| Counted { zone: Arc::clone(zone), key })
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.zone.counts().lock().release(&self.key);
+        self.zone.counts.lock().release(&self.key);
     }
 }

@@ -34,7 +34,7 @@ use crate::handlers::facts::Transport;
 use crate::handlers::locate::VirtualServers;
 use crate::handlers::state::RequestState;
 use crate::handlers::variables::{View, is_hidden};
-use crate::handlers::{date, explain, target, uri};
+use crate::handlers::{date, explain, header_rules, target, uri};
 use crate::wire::http1::exchange::{BodyLimits, Exchange};
 use crate::wire::http1::head::{Header, Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
@@ -123,38 +123,32 @@ impl HttpGeneration {
         let mut routes = Vec::new();
         routes.resize_with(config.locations, || None);
         let (mut tls, mut logs) = (vec![None; config.locations], Vec::new());
-        let mut failure = Ok(());
-        for server in &config.servers {
-            server.root.visit(&mut |location| {
-                let files = location.settings.access_log.iter().flatten().filter(|_| opens_logs);
-                logs.extend(files.map(|it| it.file.clone()));
-                // Variables may lead to either scheme.
-                let may_be_https = match &location.action {
-                    Action::Proxy(proxy) => proxy.is_https,
-                    Action::ProxyTo(url) => url.may_begin_with("https://"),
-                    _ => false,
-                };
-                if may_be_https && failure.is_ok() {
-                    failure = of_upstream(&location.settings).map(|it| tls[location.id] = Some(it));
+        for location in config.servers.iter().flat_map(|it| it.root.all()) {
+            let files = location.settings.access_log.iter().flatten().filter(|_| opens_logs);
+            logs.extend(files.map(|it| it.file.as_path()));
+            // Variables may lead to either scheme.
+            let may_be_https = match &location.action {
+                Action::Proxy(proxy) => proxy.is_https,
+                Action::ProxyTo(url) => url.may_begin_with("https://"),
+                _ => false,
+            };
+            let config_of = || of_upstream(&location.settings);
+            tls[location.id] = may_be_https.then(config_of).transpose()?;
+            if let Action::Proxy(proxy) = &location.action {
+                let tls = tls[location.id].as_ref();
+                let tls = tls.map(|it| UpstreamTls::new(it, &location.settings, &proxy.host));
+                let upstream = Arc::clone(&upstreams[&proxy.upstream]);
+                if location.is_checked {
+                    upstream.check_tls.lock().clone_from(&tls);
                 }
-                if let Action::Proxy(proxy) = &location.action {
-                    let tls = tls[location.id]
-                        .as_ref()
-                        .map(|it| UpstreamTls::new(it, &location.settings, &proxy.host));
-                    let upstream = Arc::clone(&upstreams[&proxy.upstream]);
-                    if location.is_checked {
-                        upstream.check_tls.lock().clone_from(&tls);
-                    }
-                    let pool = config.upstreams[&proxy.upstream].pool;
-                    routes[location.id] =
-                        Some(Arc::new(route(&location.settings, upstream, pool, tls)));
-                }
-            });
+                let pool = config.upstreams[&proxy.upstream].pool;
+                let route = route(&location.settings, upstream, pool, tls);
+                routes[location.id] = Some(Arc::new(route));
+            }
         }
-        failure?;
 
         let sites = Site::all(&config.servers.iter().cloned().collect())?;
-        let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
+        let logs = LogFiles::open(logs.into_iter())?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(HttpGeneration {
             config,
@@ -594,25 +588,28 @@ impl HttpService for Nginx<'_> {
         }
         head.framing();
 
+        let status = answer.map_or_else(|| self.response_status(exchange, context), |it| it.status);
+        let done = Done { status, ..Done::default() };
+        let view = context.view(&exchange.request, response, client, &done);
         if answer.is_none() {
             for header in response.end_to_end() {
-                let Header { known, name, value } = header;
+                let Header { known, name, .. } = header;
                 let is_hidden = is_hidden(known, name) && !is_passed(name);
                 let is_written = known == Known::ContentType;
                 if is_written || is_hidden || is_hidden_by_name(name) {
                     continue;
                 }
-                match known {
-                    Known::Location => self.location_header(head, exchange, client, context, value),
-                    _ => head.pass(header),
+                match header_rules::rewrite(&header, settings, &view) {
+                    Some(value) if known == Known::Location => {
+                        head.header(name, &absolute(value, exchange, client, context));
+                    }
+                    Some(value) => head.header(name, &value),
+                    None => head.pass(header),
                 }
             }
         }
-        let status = answer.map_or_else(|| self.response_status(exchange, context), |it| it.status);
-        let done = Done { status, ..Done::default() };
         for AddHeader { name, value, always } in settings.add_header.iter().flatten() {
             if *always || ADD_HEADER.contains(&status) {
-                let view = context.view(&exchange.request, response, client, &done);
                 write_header(head, &view, context, name, value);
             }
         }
@@ -644,7 +641,7 @@ impl HttpService for Nginx<'_> {
 impl Nginx<'_> {
     /// Where a request that was decided goes, in words.
     pub fn explain(&self, context: &RequestContext) -> Vec<String> {
-        let location = match context.location().name() {
+        let location = match context.location().kind.name() {
             "" => "no location".to_owned(),
             name => format!("location {name}"),
         };
@@ -652,49 +649,6 @@ impl Nginx<'_> {
             Some(proxy) => format!("{location}, to upstream {}", proxy.upstream),
             None => format!("{location}, answered here"),
         }]
-    }
-
-    /// Writes `Location` of an upstream's response by the rules of `proxy_redirect`.
-    fn location_header(
-        &self,
-        head: &mut HeadWriter<'_>,
-        exchange: &Exchange,
-        client: &Client,
-        context: &RequestContext,
-        value: &[u8],
-    ) {
-        let location = context.location();
-        let rules = match &location.settings.proxy_redirect {
-            Some(rules) => rules.as_slice(),
-            // There is no default where the address depends on the request.
-            None if matches!(location.action, Action::ProxyTo(_)) => &[],
-            None => &[Redirect::Default],
-        };
-        let mut rewritten = Vec::new();
-        let rest = rules.iter().find_map(|rule| match (rule, context.proxy()) {
-            (Redirect::Pair(from, to), _) => {
-                let rest = value.strip_prefix(from.as_bytes())?;
-                context.append(to, (exchange, client), &mut rewritten);
-                Some(rest)
-            }
-            (Redirect::Default, proxy) => {
-                // NGINX compares with the whole URL, and no server names a path of a socket.
-                let proxy = proxy.filter(|it| !it.is_unix())?;
-                let (from, to) = match &proxy.uri {
-                    Some(uri) => (uri.as_str(), location.name()),
-                    None => ("/", "/"),
-                };
-                let scheme = if proxy.is_https { "https://" } else { "http://" };
-                let rest = value.strip_prefix(scheme.as_bytes())?;
-                let rest = rest.strip_prefix(proxy.host.as_bytes())?;
-                let rest = rest.strip_prefix(from.as_bytes())?;
-                rewritten.extend_from_slice(to.as_bytes());
-                Some(rest)
-            }
-        });
-        let Some(rest) = rest else { return head.header(b"Location", value) };
-        rewritten.extend_from_slice(rest);
-        head.header(b"Location", &absolute(rewritten, exchange, client, context));
     }
 }
 

@@ -205,7 +205,7 @@ impl Phases<'_> {
         }
         Ok(adds_slash.then(|| {
             let mut path = Vec::new();
-            escape(context.location().name().as_bytes(), &mut path);
+            escape(context.location().kind.name().as_bytes(), &mut path);
             if !context.state.args.is_empty() {
                 path.push(b'?');
                 path.extend_from_slice(&context.state.args);

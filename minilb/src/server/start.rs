@@ -184,14 +184,17 @@ pub(super) struct LoadBalancer {
 }
 
 /// What the command line of `serve` adds to the configuration.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct ServeOptions {
-    /// An address for the first server of `http` or else of `stream`, beside its own.
+    /// An address for the first server, beside its `listen` lines; port 0 takes any free one
+    #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Core threads in place of `worker_processes`.
-    pub threads: Option<usize>,
-    /// Where the admin endpoint listens.
+    /// Serve metrics, health and the state page here [default: off]
+    #[arg(long, value_name = "ADDR:PORT")]
     pub admin: Option<SocketAddr>,
+    /// Core threads in place of worker_processes; 0 takes all
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// How long the header of the PROXY protocol and the handshake of TLS may take in `http`: the
@@ -300,7 +303,8 @@ impl LoadBalancer {
     }
 
     fn try_reload(&self) -> Result<(), Box<dyn Error>> {
-        let mut config = self.source.read(&System { lenient: self.source.lenient })?;
+        let lenient = self.source.lenient;
+        let mut config = self.source.read(&System { lenient, ..System::default() })?;
         add_listen(&mut config, self.listen)?;
         let old = self.current();
         let new = Generation::new(config, Some(&old), true)?;

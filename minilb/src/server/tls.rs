@@ -60,30 +60,21 @@ const SESSIONS_MAX: usize = 10_000;
 /// The pairs of certificate and key of each server of an address.
 #[derive(Debug)]
 struct Certificates {
-    servers: Arc<[HttpServer]>,
-    site: VirtualServers,
+    /// Which of them a client means. In `stream` there is but one.
+    site: Option<(Arc<[HttpServer]>, VirtualServers)>,
     /// By index of the server; several for different kinds of keys.
     pairs: Vec<Vec<Arc<CertifiedKey>>>,
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let Some((servers, site)) = &self.site else { return fitting(&self.pairs[0], &hello) };
         let name = hello.server_name().unwrap_or_default().to_ascii_lowercase();
-        let named = self.site.find(&self.servers, name.as_bytes());
+        let named = site.find(servers, name.as_bytes());
         // A server without certificate has that of the default one.
-        let candidates = [named, self.site.default_server()].into_iter().flatten();
+        let candidates = [named, site.default_server()].into_iter().flatten();
         let pairs = candidates.map(|it| &self.pairs[it]).find(|it| !it.is_empty())?;
         fitting(pairs, &hello)
-    }
-}
-
-/// The pairs of a server of `stream`, which has no others at its address.
-#[derive(Debug)]
-struct OwnPairs(Vec<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for OwnPairs {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        fitting(&self.0, &hello)
     }
 }
 
@@ -116,7 +107,8 @@ impl StreamTls {
             if pairs.is_empty() {
                 return Err(NO_CERTIFICATE.to_owned());
             }
-            server_config(Arc::new(OwnPairs(pairs)), settings, &[])
+            let certificates = Certificates { site: None, pairs: vec![pairs] };
+            server_config(certificates, settings, &[])
         });
         let connects = settings.proxy_ssl == Some(true);
         let connect = connects.then(|| of_upstream(settings)).transpose()?;
@@ -143,12 +135,12 @@ pub fn of_site(
     if pairs[default].is_empty() {
         return Err(NO_CERTIFICATE.to_owned());
     }
-    let certificates = Certificates { servers: Arc::clone(servers), site: site.clone(), pairs };
-    server_config(Arc::new(certificates), &servers[default].root.settings, alpn)
+    let certificates = Certificates { site: Some((Arc::clone(servers), site.clone())), pairs };
+    server_config(certificates, &servers[default].root.settings, alpn)
 }
 
 fn server_config(
-    certificates: Arc<dyn ResolvesServerCert>,
+    certificates: Certificates,
     settings: &Settings,
     alpn: &[&str],
 ) -> Result<Arc<ServerConfig>, String> {
@@ -157,7 +149,7 @@ fn server_config(
         .with_protocol_versions(&versions(&settings.ssl_protocols))
         .map_err(|it| it.to_string())?
         .with_no_client_auth()
-        .with_cert_resolver(certificates);
+        .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
     Ok(Arc::new(config))

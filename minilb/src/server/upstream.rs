@@ -33,7 +33,8 @@ pub struct SharedUpstream {
     id: OnceLock<usize>,
     /// Its name in the configuration.
     pub name: String,
-    state: Mutex<Upstream>,
+    /// Locked for one step at a time.
+    pub state: Mutex<Upstream>,
     servers: Mutex<ResolvedServers>,
     /// With which checks connect; set once by each configuration.
     pub check_tls: Mutex<Option<UpstreamTls>>,
