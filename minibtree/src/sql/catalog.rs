@@ -462,6 +462,11 @@ impl Editor<'_> {
         Ok(())
     }
 
+    /// Removes the rows of the indexes of a table, and leaves their pages.
+    pub fn forget_indexes(&mut self, table: RelationId) -> Result<()> {
+        self.delete(INDEXES, |values| values[0] == int_of(table))
+    }
+
     /// Creates an empty B+tree, or an empty hash index.
     pub fn create_index(&mut self, is_hash: bool) -> Result<Index> {
         let id = self.database.allocate_relation_id()?;

@@ -34,6 +34,7 @@ mod data_type;
 mod pretty;
 
 pub use data_type::column_type;
+pub use minibtree_names::{folded, is_reserved, new_name, position_of, table_name};
 pub use pretty::pretty;
 
 const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
@@ -41,7 +42,7 @@ const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 const RUN_MAX: usize = 2_000;
 
 /// Commands of PostgreSQL that are neither `sqlparser`'s nor ours.
-const UNREAD: [&str; 4] = ["cluster", "do", "reassign", "reindex"];
+const UNREAD: [&str; 3] = ["cluster", "do", "reassign"];
 
 /// A statement.
 #[derive(Clone, Debug)]
@@ -56,6 +57,21 @@ pub enum Statement {
     Fetch(Fetch),
     /// `ANALYZE` of these tables; none means all.
     Analyze(Vec<String>),
+    /// `REINDEX`.
+    Reindex(Reindex),
+}
+
+/// `REINDEX TABLE t`: what is built anew, with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reindex {
+    /// One index.
+    Index(String),
+    /// The indexes of a table.
+    Table(String),
+    /// The indexes of all tables of a schema.
+    Schema(String),
+    /// The indexes of all tables.
+    Database(String),
 }
 
 /// `COPY t (columns) FROM STDIN`, in text format.
@@ -127,6 +143,9 @@ fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
             return fetch(words, is_move).map(Statement::Fetch);
         }
     }
+    if words.accept("reindex") {
+        return reindex(words).map(Statement::Reindex);
+    }
     if let Some(verb) = UNREAD.iter().find(|it| words.accept(it)) {
         return Err(SqlError::unsupported(verb.to_uppercase()));
     }
@@ -166,63 +185,6 @@ pub fn parse_query(text: &str) -> Result<ast::Query> {
     let parser = Parser::new(&DIALECT).try_with_sql(text);
     let parsed = parser.and_then(|mut parser| parser.parse_query());
     parsed.map(|it| *it).map_err(|error| syntax(&error.to_string()))
-}
-
-/// The name as PostgreSQL folds it: lower case unless it is quoted.
-pub fn folded(ident: &ast::Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
-}
-
-/// Words that are no names of tables and columns unless they are quoted: `RESERVED_KEYWORD` and
-/// `TYPE_FUNC_NAME_KEYWORD` in PostgreSQL's `kwlist.h`.
-const RESERVED: &str = " all analyse analyze and any array as asc asymmetric authorization binary \
-    both case cast check collate collation column concurrently constraint create cross \
-    current_catalog current_date current_role current_schema current_time current_timestamp \
-    current_user default deferrable desc distinct do else end except false fetch for foreign \
-    freeze from full grant group having ilike in initially inner intersect into is isnull join \
-    lateral leading left like limit localtime localtimestamp natural not notnull null offset on \
-    only or order outer overlaps placing primary references returning right select session_user \
-    similar some symmetric table tablesample then to trailing true union unique user using \
-    variadic verbose when where window with ";
-
-/// Returns true for a word that is a name only in quotes.
-pub fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {word} "))
-}
-
-/// The name of a column or of another thing that is defined, as PostgreSQL folds it.
-///
-/// # Errors
-/// `42601` for a word that needs quotes.
-pub fn new_name(ident: &ast::Ident) -> Result<String> {
-    let name = folded(ident);
-    if ident.quote_style.is_none() && is_reserved(&name) {
-        let text = format!("syntax error at or near \"{}\"", ident.value);
-        return Err(SqlError::new(code::SYNTAX_ERROR, text).at(ident.span.start.column));
-    }
-    Ok(name)
-}
-
-/// Where a name is in the text of its statement; 0 if it was not read from there.
-pub fn position_of(name: &ast::ObjectName) -> u64 {
-    name.0.first().and_then(|it| it.as_ident()).map_or(0, |it| it.span.start.column)
-}
-
-/// The name of a table, without or with the schema `public`.
-///
-/// # Errors
-/// `42601` for a word that needs quotes, `0A000` for other schemas: there are none.
-pub fn table_name(name: &ast::ObjectName) -> Result<String> {
-    let parts: Option<Vec<&ast::Ident>> = name.0.iter().map(|part| part.as_ident()).collect();
-    match parts.as_deref() {
-        Some([table]) => new_name(table),
-        // After a dot, any word is a name.
-        Some([schema, table]) if folded(schema) == "public" => Ok(folded(table)),
-        _ => Err(unsupported!("the name {name}")),
-    }
 }
 
 fn copy_from(mut words: Words<'_>) -> Result<CopyFrom> {
@@ -318,6 +280,26 @@ fn vacuum(mut words: Words<'_>) -> Result<Vacuum> {
     }
 
     Ok(Vacuum { tables: tables(words)?, verbose, analyze })
+}
+
+fn reindex(mut words: Words<'_>) -> Result<Reindex> {
+    let kinds = ["index", "table", "schema", "database"];
+    let Some(kind) = kinds.into_iter().find(|word| words.accept(word)) else {
+        let is_known = words.symbol(&Token::LParen) || words.accept("system");
+        let refused = || SqlError::unsupported("REINDEX with options, or of the system catalog");
+        return Err(if is_known { refused() } else { words.unexpected() });
+    };
+    if words.accept("concurrently") {
+        return Err(SqlError::unsupported("REINDEX CONCURRENTLY"));
+    }
+    let name = words.table()?;
+    words.end()?;
+    Ok(match kind {
+        "index" => Reindex::Index(name),
+        "table" => Reindex::Table(name),
+        "schema" => Reindex::Schema(name),
+        _ => Reindex::Database(name),
+    })
 }
 
 /// The rest: names of tables.
@@ -447,7 +429,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for sql in ["selec 1", "select 1 1 1", "copy", "copy t from stdin x", "vacuum t u", "'"] {
+        for sql in ["selec 1", "select 1 1 1", "copy", "copy t from stdin x", "reindex t", "'"] {
             assert_eq!(refusal(sql), code::SYNTAX_ERROR, "{sql}");
         }
         for sql in [
@@ -455,7 +437,8 @@ mod tests {
             "copy (select 1) to stdout",
             "copy t from stdin with (format csv)",
             "copy t from stdin csv",
-            "reindex table t",
+            "reindex index concurrently i",
+            "reindex (verbose) table t",
             "vacuum full t",
             "vacuum (parallel 2) t",
             "vacuum pg_catalog.pg_class",

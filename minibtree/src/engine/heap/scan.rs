@@ -9,7 +9,7 @@ use super::{Heap, page};
 use crate::engine::{Result, Snapshot};
 use crate::format::heap::HEAP_ONLY;
 use crate::format::page::{ALL_VISIBLE, items};
-use crate::format::{PageHeader, Tid};
+use crate::format::{PageHeader, Tid, Xid};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Row<'a> {
     pub tid: Tid,
     /// True if index entries have the TID of its chain's start, [`Heap::root`], not its own.
     pub is_heap_only: bool,
+    /// False for what only an older snapshot may see: [`HeapScan::with_old_versions`].
+    pub is_seen: bool,
     /// The row as it was inserted.
     pub bytes: &'a [u8],
 }
@@ -31,22 +33,39 @@ pub struct HeapScan {
     /// The pages still to read. Pages added after the scan began have no rows that it can see.
     blocks: Range<u32>,
     /// Rows of the current page, and where they are in `bytes`.
-    rows: std::vec::IntoIter<(Tid, bool, Range<usize>)>,
+    rows: std::vec::IntoIter<Place>,
     bytes: Vec<u8>,
+    /// If set, versions that were deleted at this id or after it are returned too.
+    horizon: Option<Xid>,
+}
+
+/// A row of the current page.
+struct Place {
+    tid: Tid,
+    is_heap_only: bool,
+    is_seen: bool,
+    bytes: Range<usize>,
 }
 
 impl HeapScan {
     pub(super) fn new(heap: Heap, snapshot: Arc<Snapshot>) -> HeapScan {
         let blocks = 0..heap.pages();
-        HeapScan { heap, snapshot, blocks, rows: Vec::new().into_iter(), bytes: Vec::new() }
+        let (rows, bytes) = (Vec::new().into_iter(), Vec::new());
+        HeapScan { heap, snapshot, blocks, rows, bytes, horizon: None }
+    }
+
+    /// Also returns the versions that the snapshot does not see, but an older one may.
+    pub fn with_old_versions(self) -> HeapScan {
+        let horizon = Some(self.heap.system.horizon());
+        HeapScan { horizon, ..self }
     }
 
     /// The next row, or `None` at the end.
     #[expect(clippy::should_implement_trait, reason = "the row borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         loop {
-            if let Some((tid, is_heap_only, range)) = self.rows.next() {
-                return Ok(Some(Row { tid, is_heap_only, bytes: &self.bytes[range] }));
+            if let Some(Place { tid, is_heap_only, is_seen, bytes }) = self.rows.next() {
+                return Ok(Some(Row { tid, is_heap_only, is_seen, bytes: &self.bytes[bytes] }));
             }
             let Some(block) = self.blocks.next() else { return Ok(None) };
             self.read_page(block)?;
@@ -63,10 +82,13 @@ impl HeapScan {
         for (slot, _) in items(&page) {
             let Some((header, row)) = page::tuple(&page, slot) else { continue };
             let tid = Tid { block, slot };
-            if all_visible || self.snapshot.sees(relation.id, tid, &header)? {
+            let is_seen = all_visible || self.snapshot.sees(relation.id, tid, &header)?;
+            let is_old = |it| page::is_dead(&self.heap.system, &header, it).map(|it| !it);
+            if is_seen || self.horizon.map_or(Ok(false), is_old)? {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(row);
-                rows.push((tid, header.flags & HEAP_ONLY != 0, start..self.bytes.len()));
+                let is_heap_only = header.flags & HEAP_ONLY != 0;
+                rows.push(Place { tid, is_heap_only, is_seen, bytes: start..self.bytes.len() });
             }
         }
         self.rows = rows.into_iter();

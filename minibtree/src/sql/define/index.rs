@@ -1,4 +1,4 @@
-//! CREATE INDEX, and the indexes of PRIMARY KEY and UNIQUE.
+//! CREATE INDEX, REINDEX, and the indexes of PRIMARY KEY and UNIQUE.
 //!
 //! An index of a table with rows is built from a sorted list of its keys, leaf after leaf, which is
 //! why pgbench adds its keys after loading.
@@ -19,6 +19,7 @@ use crate::wire::{Replies, Result, SqlError, code};
 use minibtree_pg_catalog::expression_name;
 use minibtree_schema::Index;
 use sqlparser::ast::{self, TableConstraint};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Executes CREATE INDEX.
@@ -92,7 +93,35 @@ pub fn create(
     };
     let new = TableIndex { index: editor.create_index(is_hash)?, definition };
     let computed = bound(catalog, &table, &new)?;
-    add(editor, &table, &new, computed.as_ref().map(|it| (it, context)))
+    add(editor, &table, &new, computed.as_ref().map(|it| (it, context)), false)
+}
+
+/// Builds the indexes of a table that are meant anew, in new files.
+///
+/// # Errors
+/// `23505` if damage has let two rows have one key.
+pub fn rebuild(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    is_meant: impl Fn(&str) -> bool,
+    context: &Context,
+) -> Result<()> {
+    lock(editor, table, LockMode::Update)?;
+    let computed = computed(&mut Binder::new(catalog, &[]), table)?;
+    // All rows are written again, so that the indexes stay in their order.
+    editor.forget_indexes(table.oid)?;
+    for (number, old) in table.indexes.iter().enumerate() {
+        if !is_meant(&old.name) {
+            editor.add_index(table.oid, old)?;
+            continue;
+        }
+        editor.transaction.drop_relation(old.index.id());
+        let index = editor.create_index(old.index.is_hash())?;
+        let new = TableIndex { index, definition: old.definition.clone() };
+        add(editor, table, &new, computed.get(number).map(|it| (it, context)), true)?;
+    }
+    Ok(())
 }
 
 /// What a column of an index is called in the name of the index.
@@ -206,7 +235,7 @@ pub fn add_constraint(
     if is_primary {
         editor.set_not_null(table, &new.positions())?;
     }
-    add(editor, table, &new, None)
+    add(editor, table, &new, None, false)
 }
 
 /// What an index computes, which is the same for a row at all times; `None` if it is nothing.
@@ -238,20 +267,26 @@ fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Opti
     Ok(computed)
 }
 
-/// Adds an empty index to a table and fills it with the rows.
+/// Adds an empty index to a table and fills it with the rows. One that replaces an index also needs
+/// the old versions that only older snapshots see: their transactions go on with it.
 fn add(
     editor: &mut Editor<'_>,
     table: &Table,
     new: &TableIndex,
     computed: Option<(&Computed, &Context)>,
+    is_replacement: bool,
 ) -> Result<()> {
     editor.add_index(table.oid, new)?;
 
     // All rows are read before the first is written: the build needs the transaction itself. Rows
-    // with NULLs in a unique key are no duplicates; they are added one by one afterwards.
+    // with NULLs in a unique key and old versions are no duplicates; they are added one by one
+    // afterwards.
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.snapshot());
-    let (mut entries, mut with_nulls) = (Vec::new(), Vec::new());
+    if is_replacement {
+        rows = rows.with_old_versions();
+    }
+    let (mut entries, mut with_nulls, mut old) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut needed = [new.positions(), new.included.clone()].concat();
     needed.retain(|it| *it < EXPRESSIONS);
     needed.extend(computed.iter().flat_map(|it| it.0.exprs()).flat_map(Expr::positions));
@@ -261,13 +296,22 @@ fn add(
         table.decode_into(found.bytes, |it| needed.contains(&it), &mut values)?;
         let Some(computed) = values_of(computed, &values)? else { continue };
         let has_null = check_nulls(table, new, &values, &computed)?;
+        let is_seen = found.is_seen;
         let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
         let key = table.key_of(new, &values, &computed);
-        let entry = (key, root, table.payload_of(new, &values));
-        if has_null && new.is_unique { with_nulls.push(entry) } else { entries.push(entry) }
+        let payload = table.payload_of(new, &values);
+        match (is_seen, has_null && new.is_unique) {
+            (false, _) => drop(old.insert(root, (key, payload))),
+            (true, true) => with_nulls.push((key, root, payload)),
+            (true, false) => entries.push((key, root, payload)),
+        }
     }
     drop(rows);
 
+    // All versions of a chain share one entry.
+    entries.iter().chain(&with_nulls).for_each(|(_, root, _)| drop(old.remove(root)));
+    let old = old.into_iter().map(|(root, (key, payload))| (key, root, payload));
+    with_nulls.extend(old);
     let entries = entries.into_iter().map(Ok);
     let built = new.index.build(editor.transaction, new.is_unique, entries);
     built.map_err(|error| match error {

@@ -27,7 +27,7 @@ mod table;
 
 use super::catalog::{Catalog, Editor, Table, undefined_table};
 use super::execute::Context;
-use super::statement::table_name;
+use super::statement::{Reindex, table_name};
 use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use sqlparser::ast::{self, ObjectType};
@@ -81,6 +81,49 @@ pub fn execute(
             Ok(Some("ALTER TABLE"))
         }
         _ => Ok(None),
+    }
+}
+
+/// Executes REINDEX.
+///
+/// # Errors
+/// `42P01`, `42809`, `3F000`; `0A000` for another database.
+pub fn reindex(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    reindex: &Reindex,
+    context: &Context,
+    out: &mut Replies,
+) -> Result<()> {
+    let wrong = |name: &str, kind: &str| match catalog.has_relation(name) {
+        true => error!(WRONG_OBJECT_TYPE, "\"{name}\" is not {kind}"),
+        false => undefined_table(name),
+    };
+    match reindex {
+        Reindex::Index(name) => {
+            let table = catalog.table_of_index(name).ok_or_else(|| wrong(name, "an index"))?;
+            index::rebuild(editor, catalog, table, |it| it == name, context)
+        }
+        Reindex::Table(name) => {
+            let kind = "a table or materialized view";
+            let table = catalog.get(name).ok_or_else(|| wrong(name, kind))?;
+            if table.indexes.is_empty() {
+                let text = format!("table \"{name}\" has no indexes to reindex");
+                let notice = SqlError::new(code::SUCCESSFUL_COMPLETION, text);
+                out.error(&notice.severity(Severity::Notice));
+            }
+            index::rebuild(editor, catalog, table, |_| true, context)
+        }
+        Reindex::Schema(name) if name != "public" => {
+            Err(error!(UNDEFINED_SCHEMA, "schema \"{name}\" does not exist"))
+        }
+        Reindex::Database(name) if name != "postgres" => {
+            let text = "can only reindex the currently open database";
+            Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
+        }
+        Reindex::Schema(_) | Reindex::Database(_) => catalog
+            .tables()
+            .try_for_each(|it| index::rebuild(editor, catalog, it, |_| true, context)),
     }
 }
 

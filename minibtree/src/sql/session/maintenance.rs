@@ -1,18 +1,20 @@
-//! VACUUM and ANALYZE: the upkeep of tables.
+//! VACUUM, ANALYZE and REINDEX: the upkeep of tables.
 //!
 //! ```text
 //! VACUUM VERBOSE t    INFO:  vacuumed "t": 45 pages, 10 dead rows and 10 index entries removed
 //! ANALYZE             every table is sampled, and every cached plan is made again
+//! REINDEX TABLE t     each index of t is built into a new file; the old ones go at the commit
 //! ```
 //!
-//! PostgreSQL's `commands/vacuum.c`, which commits after each table; these locks last until the
-//! statement ends.
+//! PostgreSQL's `commands/vacuum.c` and `indexcmds.c`, which commit after each table; these locks
+//! last until the statement ends.
 
 use super::Session;
 use crate::engine::{LockMode, LockWait};
-use crate::sql::analyze::analyze;
+use crate::sql::analyze::analyze as look_at_rows;
 use crate::sql::catalog::Table;
-use crate::sql::statement::Vacuum;
+use crate::sql::define;
+use crate::sql::statement::{Reindex, Vacuum};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,10 +23,16 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// `42P01`.
-pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
+pub fn analyze(session: &mut Session, names: &[String], out: &mut Replies) -> Result<()> {
+    analyze_tables(session, names)?;
+    out.command_complete("ANALYZE");
+    Ok(())
+}
+
+fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
     each_table(session, names, |session, table| {
         let snapshot = session.transaction()?.snapshot();
-        let found = analyze(table, snapshot, &session.interrupt)?;
+        let found = look_at_rows(table, snapshot, &session.interrupt)?;
         let mut shared = session.shared.statistics.lock();
         Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
         Ok(())
@@ -72,7 +80,29 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
     if vacuum.analyze {
         analyze_tables(session, &vacuum.tables)?;
     }
+    out.command_complete("VACUUM");
     Ok(())
+}
+
+/// Builds indexes anew.
+///
+/// # Errors
+/// `25001` for a schema or database in a block; those of [`define::reindex`].
+pub fn reindex(session: &mut Session, reindex: &Reindex, out: &mut Replies) -> Result<()> {
+    let many = match reindex {
+        Reindex::Schema(_) => Some("SCHEMA"),
+        Reindex::Database(_) => Some("DATABASE"),
+        Reindex::Index(_) | Reindex::Table(_) => None,
+    };
+    if let Some(what) = many.filter(|_| session.is_in_block()) {
+        let text = format!("REINDEX {what} cannot run inside a transaction block");
+        return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
+    }
+    session.define(|editor, catalog, context| {
+        define::reindex(editor, catalog, reindex, context, out)?;
+        out.command_complete("REINDEX");
+        Ok(())
+    })
 }
 
 /// Calls `each` with every table that is named, or with all, locked against DROP.

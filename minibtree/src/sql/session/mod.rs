@@ -664,20 +664,18 @@ impl Session {
                 return self.fetch(portal, left, out);
             }
             (Statement::CopyFrom(copy), _) => return self.copy_in(copy, out).map(|()| false),
-            (Statement::Vacuum(vacuum), _) => {
-                maintenance::vacuum(self, vacuum, out)?;
-                out.command_complete("VACUUM");
-            }
-            (Statement::Analyze(tables), _) => {
-                maintenance::analyze_tables(self, tables)?;
-                out.command_complete("ANALYZE");
-            }
+            (Statement::Vacuum(vacuum), _) => maintenance::vacuum(self, vacuum, out)?,
+            (Statement::Analyze(tables), _) => maintenance::analyze(self, tables, out)?,
+            (Statement::Reindex(reindex), _) => maintenance::reindex(self, reindex, out)?,
             (Statement::Sql(sql), None) => {
                 if let Some(running) = self.utility(sql, out)? {
                     portal.running = Some(running);
                     return self.fetch(portal, left, out);
                 }
-                let tag = self.define(sql, out)?;
+                let tag = self.define(|editor, catalog, context| {
+                    let tag = define::execute(editor, catalog, sql, context, out)?;
+                    tag.ok_or_else(|| SqlError::unsupported(first_words(sql)))
+                })?;
                 out.command_complete(tag);
             }
             (Statement::Sql(sql), Some(cached)) => {
@@ -794,9 +792,11 @@ impl Session {
         Ok(false)
     }
 
-    /// Executes a statement that changes the catalog.
-    fn define(&mut self, sql: &ast::Statement, out: &mut Replies) -> Result<&'static str> {
-        let refused = || SqlError::unsupported(first_words(sql));
+    /// Executes what changes the catalog.
+    fn define<T>(
+        &mut self,
+        change: impl FnOnce(&mut Editor<'_>, &Catalog, &Context) -> Result<T>,
+    ) -> Result<T> {
         self.transaction()?.lock_relation(TABLES, LockMode::Update, LockWait::Block)?;
         self.refresh_catalog()?;
 
@@ -806,10 +806,9 @@ impl Session {
         let context = self.context(&Rc::default(), Vec::new())?;
         let transaction = self.transaction()?;
         let mut editor = Editor { database: &shared.database, transaction };
-        let tag =
-            define::execute(&mut editor, &catalog, sql, &context, out)?.ok_or_else(refused)?;
+        let changed = change(&mut editor, &catalog, &context)?;
         self.refresh_catalog()?;
-        Ok(tag)
+        Ok(changed)
     }
 
     /// EXPLAIN, SHOW, SET: statements whose result is text; `None` if it is another one.
