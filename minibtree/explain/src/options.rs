@@ -4,7 +4,7 @@ use minibtree_types::error::Result;
 use minibtree_types::{error, unsupported};
 
 /// What an EXPLAIN shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Executes the statement, and shows what happened.
     pub analyze: bool,
@@ -16,6 +16,8 @@ pub struct Options {
     pub timing: bool,
     /// Shows pages used.
     pub buffers: bool,
+    /// Shows the path through pages; ours.
+    pub pages: bool,
     /// Shows how long planning and execution took.
     pub summary: bool,
     /// JSON in place of text.
@@ -33,9 +35,7 @@ impl Options {
         verbose: bool,
         given: impl IntoIterator<Item = (String, Option<String>)>,
     ) -> Result<Options> {
-        let (buffers, json) = (false, false);
-        let (costs, timing, summary) = (true, true, analyze);
-        let mut options = Options { analyze, verbose, costs, timing, buffers, summary, json };
+        let mut options = Options { analyze, verbose, costs: true, ..Options::default() };
         let (mut summary, mut timing) = (None, None);
         for (name, value) in given {
             let name = name.to_lowercase();
@@ -63,6 +63,7 @@ impl Options {
                 "costs" => options.costs = is_on,
                 "timing" => timing = Some(is_on),
                 "buffers" => options.buffers = is_on,
+                "pages" => options.pages = is_on,
                 "summary" => summary = Some(is_on),
                 "wal" | "settings" if !is_on => {}
                 "wal" | "settings" => return Err(unsupported!("EXPLAIN ({name})")),

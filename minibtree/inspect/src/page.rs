@@ -9,6 +9,7 @@ use minibtree_format::heap::{Piece, TupleHeader};
 use minibtree_format::page::{ALL_VISIBLE, Counters, HAS_UNUSED, checksum, items};
 use minibtree_format::{Item, ItemPointer, Lsn, PAGE_SIZE, PageBytes, PageHeader, PageKind};
 use minikit::layout::{Hexdump, Table};
+use std::fmt;
 
 /// Bytes of an index page that entries with their item pointers can fill.
 pub const CAPACITY: usize = SPECIAL - PageHeader::SIZE;
@@ -71,6 +72,14 @@ impl PageSummary {
             next: next.filter(|it| *it != 0),
             flags: flags.join(", "),
         }
+    }
+}
+
+impl fmt::Display for PageSummary {
+    /// `btree, level 1, 2 items`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = self.level.map_or(String::new(), |it| format!(", level {it}"));
+        write!(f, "{}{level}, {} items", self.kind, self.items)
     }
 }
 

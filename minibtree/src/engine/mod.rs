@@ -46,6 +46,6 @@ pub use hash::BucketSummary;
 pub use heap::{Changed, Heap, HeapScan, LongValues, Row};
 pub use index::Index;
 pub use minibtree_key_range::KeyRange;
-pub use pool::buffer_usage;
+pub use pool::{buffer_usage, trace_pages};
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
 pub use wal::Wal;

@@ -7,15 +7,20 @@
 //!
 //! PostgreSQL's `explain.c` and, for expressions, `ruleutils.c`.
 
+use super::catalog::Catalog;
 use super::functions::Comparison;
 use super::plan::{Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{AggregateCall, Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
 use super::values::Type;
+use crate::engine::Database;
+use crate::format::RelationId;
 use crate::wire::Result;
 use minibtree_estimate::cost::Cost;
 pub use minibtree_explain::Options;
 use minibtree_explain::{Measured, Node as Shown, Value};
+use minibtree_inspect::PageSummary;
 use sqlparser::ast;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The options of an EXPLAIN.
@@ -42,6 +47,30 @@ pub fn document(
 ) -> Vec<String> {
     let Some(tree) = tree(planned, options, measured) else { return Vec::new() };
     minibtree_explain::document(&tree, options, planning, measured.last())
+}
+
+/// The pages that a statement has latched, in order, as they are now.
+///
+/// # Errors
+/// What the engine reports.
+pub fn pages(
+    catalog: &Catalog,
+    database: &Database,
+    trace: &[(RelationId, u32)],
+) -> Result<Vec<String>> {
+    let mut names = HashMap::new();
+    for table in catalog.tables() {
+        names.insert(table.heap.id(), table.name.clone());
+        names.insert(table.heap.id().overflow(), format!("{} overflow", table.name));
+        names.extend(table.indexes.iter().map(|it| (it.index.id(), it.name.clone())));
+    }
+    let mut lines = vec!["Pages:".to_owned()];
+    for (id, block) in trace {
+        let name = names.get(id).cloned().unwrap_or_else(|| format!("file {id}"));
+        let page = database.page(*id, *block)?.map(|it| PageSummary::of(&it).to_string());
+        lines.push(format!("  {name} {block}: {}", page.unwrap_or_default()));
+    }
+    Ok(lines)
 }
 
 /// The nodes of a plan with what they tell; `None` for a statement without nodes.

@@ -35,7 +35,7 @@ mod usage;
 
 pub use page::{PageMut, PageRef};
 pub use relation::Relation;
-pub use usage::buffer_usage;
+pub use usage::{buffer_usage, trace_pages};
 
 use super::wal::Wal;
 use super::{Error, Result};
@@ -47,7 +47,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use usage::{PageUse, count};
+use usage::{PageUse, count, trace};
 
 /// The directory of the relations.
 const DIRECTORY: &str = "base";
@@ -197,6 +197,7 @@ impl Pool {
                 if guard.tag == tag {
                     frame.touch();
                     count(relation.id, page_use);
+                    trace(relation.id, block);
                     return Ok((guard, frame));
                 }
             }

@@ -42,7 +42,7 @@ use super::shared::Shared;
 use super::statement::{self, CopyFrom, Statement};
 use super::values::{Type, Value};
 use crate::engine::{
-    Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage,
+    Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage, trace_pages,
 };
 use crate::format::Lsn;
 use crate::wire::{
@@ -924,6 +924,10 @@ impl Session {
 
     fn explain(&mut self, sql: &ast::Statement, options: explain::Options) -> Result<Vec<String>> {
         let (mut planning, mut execution) = (Measured::default(), Measured::default());
+        if options.pages && (options.json || !options.analyze) {
+            let text = "EXPLAIN option PAGES requires ANALYZE and FORMAT TEXT";
+            return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+        }
         self.refresh_catalog()?;
         let begun = (Instant::now(), buffer_usage());
         let statistics = Arc::clone(&self.shared.statistics.lock());
@@ -935,19 +939,33 @@ impl Session {
         let planned = self.lock(sql, &Rc::new(planned))?;
         let begun = (Instant::now(), buffer_usage());
         let mut measured = Vec::new();
+        let mut trace = Vec::new();
         if options.analyze {
-            let mut cursor = self.open(&planned, Vec::new(), true)?;
-            while cursor.next(self.transaction()?)?.is_some() {
-                execution.rows += 1;
-            }
+            trace_pages(options.pages);
+            let counted = self.count_rows(&planned);
+            trace = trace_pages(false);
+            (execution.rows, measured) = counted?;
             execution.loops = 1;
             execution.add_since(begun, buffer_usage());
             execution.startup = execution.total;
-            measured = cursor.measured();
             measured.push(execution.clone());
         }
 
-        Ok(explain::document(&planned, options, &measured, &planning))
+        let mut document = explain::document(&planned, options, &measured, &planning);
+        if options.pages {
+            document.extend(explain::pages(&self.catalog, &self.shared.database, &trace)?);
+        }
+        Ok(document)
+    }
+
+    /// Executes a plan. Returns the number of rows, and what each node has done.
+    fn count_rows(&mut self, planned: &Rc<Planned>) -> Result<(u64, Vec<Measured>)> {
+        let mut cursor = self.open(planned, Vec::new(), true)?;
+        let mut rows = 0;
+        while cursor.next(self.transaction()?)?.is_some() {
+            rows += 1;
+        }
+        Ok((rows, cursor.measured()))
     }
 
     // ---- COPY
