@@ -165,7 +165,7 @@ impl Listener {
             }
             Listener::Unix(listener, path) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Stream::unix(stream, Arc::clone(path)))
+                Stream::unix(stream.into_std()?, Arc::clone(path))
             }
         }
     }

@@ -21,14 +21,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use minikit_unix_socket::UnixSocket;
 use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 use crate::sync::Arc;
 
@@ -42,7 +44,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum AsyncSocket {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(UnixSocket),
 }
 
 /// A connection outside of any runtime. Its socket is non-blocking at first.
@@ -66,8 +68,11 @@ impl Stream {
         Stream { socket: AsyncSocket::Tcp(stream), address: Address::Tcp(peer) }
     }
 
-    pub(super) fn unix(stream: UnixStream, path: Arc<Path>) -> Stream {
-        Stream { socket: AsyncSocket::Unix(stream), address: Address::Unix(path) }
+    /// # Errors
+    /// If the runtime's event queue takes no more sockets.
+    pub(super) fn unix(stream: UnixStream, path: Arc<Path>) -> io::Result<Stream> {
+        let socket = AsyncSocket::Unix(UnixSocket::new(stream)?);
+        Ok(Stream { socket, address: Address::Unix(path) })
     }
 
     /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix
@@ -114,7 +119,7 @@ impl Stream {
     ) -> io::Result<T> {
         match &self.socket {
             AsyncSocket::Tcp(stream) => stream.async_io(ready, || call(stream.as_fd())).await,
-            AsyncSocket::Unix(stream) => stream.async_io(ready, || call(stream.as_fd())).await,
+            AsyncSocket::Unix(socket) => socket.when(ready, call).await,
         }
     }
 
@@ -122,7 +127,7 @@ impl Stream {
     pub(super) fn as_socket(&self) -> SockRef<'_> {
         match &self.socket {
             AsyncSocket::Tcp(stream) => SockRef::from(stream),
-            AsyncSocket::Unix(stream) => SockRef::from(stream),
+            AsyncSocket::Unix(socket) => SockRef::from(socket.as_std()),
         }
     }
 
@@ -133,7 +138,7 @@ impl Stream {
     pub(super) fn detach(self) -> io::Result<DetachedStream> {
         let socket = match self.socket {
             AsyncSocket::Tcp(stream) => stream.into_std()?.into(),
-            AsyncSocket::Unix(stream) => stream.into_std()?.into(),
+            AsyncSocket::Unix(socket) => socket.into_std().into(),
         };
         Ok(DetachedStream { socket, address: self.address })
     }
@@ -147,7 +152,7 @@ impl DetachedStream {
     pub(super) fn into_stream(self) -> io::Result<Stream> {
         let socket = match &self.address {
             Address::Tcp(_) => AsyncSocket::Tcp(TcpStream::from_std(self.socket.into())?),
-            Address::Unix(_) => AsyncSocket::Unix(UnixStream::from_std(self.socket.into())?),
+            Address::Unix(_) => AsyncSocket::Unix(UnixSocket::new(self.socket.into())?),
         };
         Ok(Stream { socket, address: self.address })
     }
@@ -194,7 +199,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().socket {
             AsyncSocket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            AsyncSocket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            AsyncSocket::Unix(socket) => socket.poll_read(cx, buffer),
         }
     }
 }
@@ -207,7 +212,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().socket {
             AsyncSocket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            AsyncSocket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            AsyncSocket::Unix(socket) => socket.poll_write(cx, bytes),
         }
     }
 
@@ -218,7 +223,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().socket {
             AsyncSocket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            AsyncSocket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            AsyncSocket::Unix(socket) => Poll::Ready(socket.shut_down_writing()),
         }
     }
 }

@@ -76,6 +76,7 @@ const BUDGETS: &[Budget] = &[
     budget("minigateway/jwt", 0, 0, 290),
     budget("minikit", 0, 0, 6_500),
     budget("minikit/line", 0, 0, 30),
+    budget("minikit/unix_socket", 0, 0, 200),
 ];
 
 const EVENING: [&str; 2] = ["<!-- evening -->", "<!-- /evening -->"];
