@@ -71,7 +71,8 @@ fn shown(mut bytes: &[u8]) -> String {
         match letter {
             b'T' => {}
             b'D' => lines.push(row(&body[2..])),
-            b'C' => lines.push(text(&body[..body.len() - 1])),
+            // Messages that end with a zero byte, and lines of COPY.
+            b'C' | b'd' => lines.push(text(&body[..body.len() - 1])),
             b'E' | b'N' => lines.push(fields(body)),
             b'Z' => lines.extend((body != b"I").then(|| format!("[{}]", text(body)))),
             other => lines.push(format!("({})", char::from(other))),

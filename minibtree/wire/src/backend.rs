@@ -191,13 +191,23 @@ impl Replies {
         });
     }
 
-    /// The client may send the rows of a COPY, as text in so many columns.
-    pub fn copy_in(&mut self, columns: usize) {
-        self.message(b'G', |body| {
+    /// The data of a COPY follows, or the client may send it: as text in so many columns.
+    pub fn copy(&mut self, is_out: bool, columns: usize) {
+        self.message(if is_out { b'H' } else { b'G' }, |body| {
             body.push(Format::Text as u8);
             body.extend_from_slice(&(columns as u16).to_be_bytes());
             body.resize(body.len() + 2 * columns, 0);
         });
+    }
+
+    /// A line of that data, which `write` appends.
+    pub fn copy_data(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.message(b'd', write);
+    }
+
+    /// The end of that data.
+    pub fn copy_done(&mut self) {
+        self.message(b'c', |_| ());
     }
 
     /// An error, or a notice if its severity says so.
@@ -279,7 +289,7 @@ mod tests {
     #[test]
     fn copy_in_as_postgresql_sends_it_for_four_columns() {
         let mut replies = Replies::default();
-        replies.copy_in(4);
+        replies.copy(false, 4);
         assert_eq!(replies.bytes(), b"G\0\0\0\x0f\0\0\x04\0\0\0\0\0\0\0\0");
     }
 

@@ -1,7 +1,7 @@
 //! A statement while it is executed.
 
 use super::constraint::check_foreign_keys;
-use super::context::{Context, Row};
+use super::context::{Context, Memory, Row};
 use super::evaluate::evaluate;
 use super::lock::Locking;
 use super::modify::{check_row, insert_rows, modify};
@@ -58,6 +58,16 @@ impl Cursor {
             }
             (State::Locking(_), _) => unreachable!("only locking plans lock"),
         }
+    }
+
+    /// All rows, for a cursor that goes back.
+    pub fn gather(&mut self, transaction: &mut Transaction) -> Result<Vec<Row>> {
+        let (mut rows, mut memory) = (Vec::new(), Memory::new(&self.context));
+        while let Some(row) = self.next(transaction)? {
+            memory.take(&row)?;
+            rows.push(row);
+        }
+        Ok(rows)
     }
 
     /// The tag of the statement when it has returned so many rows.

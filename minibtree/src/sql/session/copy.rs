@@ -1,40 +1,28 @@
-//! `COPY t FROM STDIN`: lines of values, separated by tabs.
+//! COPY: rows of a table from lines of the client, and rows of a query as lines for it.
 //!
-//! ```
-//! use minibtree::sql::session::copy_fields as fields;
-//!
-//! let line = fields(b"1\t\\N\ta\\tb\t")?.collect::<Result<Vec<_>, _>>()?;
-//! assert_eq!(line, [Some("1".into()), None, Some("a\tb".into()), Some("".into())]);
-//! # Ok::<(), minibtree::wire::SqlError>(())
-//! ```
-//!
-//! Messages need not end where lines do: pgbench sends a message per line, psql fills its buffer.
-//! A line `\.` ends the data. PostgreSQL's `copyfromparse.c`.
+//! `minibtree/copy` knows what lines look like. PostgreSQL's `copyfrom.c` and `copyto.c`.
 
+use super::portal::write_value;
 use crate::engine::Transaction;
 use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, ForeignKey, Table};
-use crate::sql::execute::{Context, Insertion};
-use crate::sql::values::Value;
-use crate::wire::{Result, SqlError, code};
-use std::borrow::Cow;
+use crate::sql::execute::{Context, Cursor, Insertion};
+use crate::sql::plan::Planned;
+use crate::sql::values::{Type, Value};
+use crate::wire::{Format, Replies, Result};
+use minibtree_copy::{Decoder, Encoder, Fields, Options};
 use std::sync::Arc;
 
-/// The longest line in bytes: that of the longest message. PostgreSQL's is 1 GB.
-const LINE_MAX: usize = 64 << 20;
-
-/// A COPY that is going on.
+/// A COPY FROM that is going on.
 pub struct CopyIn {
     table: Arc<Table>,
     /// The columns that a line has values for.
     positions: Vec<usize>,
+    decoder: Decoder,
     /// What happens to each row.
     insertion: Insertion,
-    /// The beginning of a line whose end has not arrived.
-    partial: Vec<u8>,
-    lines: u64,
-    has_ended: bool,
+    rows: u64,
 }
 
 impl CopyIn {
@@ -46,16 +34,19 @@ impl CopyIn {
         catalog: &Catalog,
         table: Arc<Table>,
         columns: &[String],
+        options: Options,
         context: Context,
     ) -> Result<CopyIn> {
         let positions = target_columns(&table, columns)?;
+        let names = positions.iter().map(|it| table.columns[*it].name.as_str());
+        let decoder = Decoder::new(options, &names.collect::<Vec<_>>())?;
         let mut binder = Binder::new(catalog, &[]);
         let parent =
             |key: &ForeignKey| Some((key.clone(), catalog.by_oid(RelationId(key.parent))?.clone()));
         let write = insert_write(&mut binder, &table, &positions)?;
         let parents = table.foreign_keys.iter().filter_map(parent).collect();
         let insertion = Insertion::new(write, parents, context);
-        Ok(CopyIn { table, positions, insertion, partial: Vec::new(), lines: 0, has_ended: false })
+        Ok(CopyIn { table, positions, decoder, insertion, rows: 0 })
     }
 
     /// How many values a line has.
@@ -68,127 +59,83 @@ impl CopyIn {
     /// # Errors
     /// `22P04` for a line with too few or too many values, and what a bad value is.
     pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<()> {
-        let mut rest = data;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, next) = (&rest[..end], &rest[end + 1..]);
-            rest = next;
-            if self.partial.is_empty() {
-                self.insert(line, transaction)?;
-            } else {
-                let mut whole = std::mem::take(&mut self.partial);
-                whole.extend_from_slice(line);
-                self.insert(&whole, transaction)?;
-            }
-        }
-        self.partial.extend_from_slice(rest);
-        if self.partial.len() > LINE_MAX {
-            let text = format!("a line of COPY data is longer than {LINE_MAX} bytes");
-            return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, text));
-        }
-        Ok(())
+        self.read(transaction, |decoder, insert| decoder.receive(data, insert))
     }
 
     /// Inserts the last line if it has no end, and returns the number of rows.
     pub fn finish(mut self, transaction: &mut Transaction) -> Result<u64> {
-        if !self.partial.is_empty() {
-            let line = std::mem::take(&mut self.partial);
-            self.insert(&line, transaction)?;
-        }
+        self.read(transaction, |decoder, insert| decoder.finish(insert))?;
         self.insertion.flush(transaction)?;
-        Ok(self.lines)
+        Ok(self.rows)
     }
 
-    fn insert(&mut self, line: &[u8], transaction: &mut Transaction) -> Result<()> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        self.has_ended |= line == b"\\.";
-        if self.has_ended {
-            return Ok(());
-        }
-        self.lines += 1;
-        let inserted =
-            self.values(line).and_then(|values| self.insertion.insert(values, transaction));
-        inserted.map_err(|error| match error.detail {
+    /// Lets the decoder read, and inserts each line.
+    fn read(
+        &mut self,
+        transaction: &mut Transaction,
+        read: impl FnOnce(&mut Decoder, &mut dyn FnMut(Fields<'_>) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let CopyIn { table, positions, decoder, insertion, rows } = self;
+        let read = read(decoder, &mut |fields| {
+            *rows += 1;
+            insertion.insert(values(table, positions, fields)?, transaction)
+        });
+        read.map_err(|error| match error.detail {
             Some(_) => error,
-            None => error.detail(format!("COPY {}, line {}", self.table.name, self.lines)),
+            None => error.detail(format!("COPY {}, line {}", table.name, decoder.lines())),
         })
     }
-
-    fn values(&self, line: &[u8]) -> Result<Vec<Value>> {
-        let mut fields = fields(line)?;
-        if line.iter().filter(|byte| **byte == b'\t').count() >= self.positions.len() {
-            return Err(error!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"));
-        }
-
-        let mut values = vec![Value::Null; self.table.columns.len()];
-        for position in &self.positions {
-            let column = &self.table.columns[*position];
-            let field = fields.next().ok_or_else(|| {
-                error!(BAD_COPY_FILE_FORMAT, "missing data for column \"{}\"", column.name)
-            })?;
-            let Some(text) = field? else { continue };
-            values[*position] = column.column_type.fit(column.column_type.base.parse(&text)?)?;
-        }
-        Ok(values)
-    }
 }
 
-/// The values of a line; `None` is NULL.
-///
-/// # Errors
-/// `22021` if the line is not text; for a value, `0A000` if its escape is not supported.
-pub fn fields(line: &[u8]) -> Result<impl Iterator<Item = Result<Option<Cow<'_, str>>>>> {
-    let line = std::str::from_utf8(line).ok().filter(|line| !line.contains('\0'));
-    let line = line.ok_or_else(|| {
-        error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-    })?;
-    let field = |field| if field == "\\N" { Ok(None) } else { unescape(field).map(Some) };
-    Ok(line.split('\t').map(field))
+/// The values of a line, at their places in a row.
+fn values(table: &Table, positions: &[usize], mut fields: Fields<'_>) -> Result<Vec<Value>> {
+    let mut values = vec![Value::Null; table.columns.len()];
+    let mut places = positions.iter();
+    while let Some(field) = fields.next() {
+        let (field, place) = (field?, places.next());
+        let (Some(text), Some(place)) = (field, place) else { continue };
+        let column_type = table.columns[*place].column_type;
+        let value = column_type.base.parse(&text).and_then(|it| column_type.fit(it));
+        values[*place] = value.map_err(|error| fields.malformed().unwrap_or(error))?;
+    }
+    Ok(values)
 }
 
-fn unescape(field: &str) -> Result<Cow<'_, str>> {
-    if !field.contains('\\') {
-        return Ok(Cow::Borrowed(field));
+/// A COPY TO that is going on.
+pub struct CopyOut {
+    pub cursor: Cursor,
+    encoder: Encoder,
+}
+
+impl CopyOut {
+    /// Begins: tells the client, and sends the header.
+    pub fn new(
+        cursor: Cursor,
+        planned: &Planned,
+        options: Options,
+        out: &mut Replies,
+    ) -> Result<CopyOut> {
+        if planned.fields.is_empty() {
+            return Err(error!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
+        }
+        let names = planned.fields.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+        let encoder = Encoder::new(options, &names)?;
+        out.copy(true, names.len());
+        if let Some(header) = encoder.header() {
+            out.copy_data(|data| data.extend_from_slice(&header));
+        }
+        Ok(CopyOut { cursor, encoder })
     }
-    let mut text = String::with_capacity(field.len());
-    let mut rest = field.chars();
-    while let Some(character) = rest.next() {
-        text.push(match character {
-            '\\' => match rest.next() {
-                Some('b') => '\x08',
-                Some('f') => '\x0c',
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some('v') => '\x0b',
-                Some('0'..='7' | 'x') => {
-                    return Err(SqlError::unsupported("a numeric escape in COPY data"));
-                }
-                Some(other) => other,
-                // PostgreSQL takes the tab or line end after it as data.
-                None => return Err(SqlError::unsupported("an escaped tab or line end")),
-            },
-            character => character,
+
+    /// Writes a row as a line.
+    pub fn write(&self, catalog: &Catalog, types: &[Type], values: &[Value], out: &mut Replies) {
+        let mut text = Vec::new();
+        out.copy_data(|data| {
+            for (index, (base, value)) in types.iter().zip(values).enumerate() {
+                let value = write_value(catalog, *base, value, Format::Text, &mut text);
+                self.encoder.field(index, value, data);
+            }
+            data.push(b'\n');
         });
-    }
-    Ok(Cow::Owned(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_escaped_n_is_a_line_feed_and_a_capital_n_is_null() {
-        let fields = fields(b"\\n\t\\N\t\\\\N").expect("valid").collect::<Result<Vec<_>>>();
-        let fields = fields.expect("no unsupported escapes");
-        assert_eq!(fields, [Some("\n".into()), None, Some("\\N".into())]);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_refused() {
-        for line in [&b"\xff"[..], b"a\0b"] {
-            let error = fields(line).err().expect("no text");
-            assert_eq!(error.code, code::CHARACTER_NOT_IN_REPERTOIRE);
-        }
     }
 }

@@ -39,7 +39,7 @@ use super::execute::{Context, Cursor};
 use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
-use super::statement::{self, CopyFrom, Statement};
+use super::statement::{self, Command, Source, Statement};
 use super::values::{Type, Value};
 use crate::engine::{
     Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage, trace_pages,
@@ -49,8 +49,7 @@ use crate::wire::{
     Bind, Format, Message, Replies, Result, Severity, SqlError, Target, TransactionStatus,
 };
 use crate::wire::{code, format_of};
-use copy::CopyIn;
-pub use copy::fields as copy_fields;
+use copy::{CopyIn, CopyOut};
 use minibtree_explain::Measured;
 use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
@@ -500,13 +499,13 @@ impl Session {
         statement: Option<Statement>,
         declared: &[Option<Type>],
     ) -> Result<Prepared> {
-        if let Some(Statement::Fetch(fetch)) = &statement {
+        if let Some(Statement::Command(Command::Fetch(fetch))) = &statement {
             self.begin_statement()?;
             let portal = self.portals.get(&fetch.cursor).filter(|_| !fetch.is_move);
             let fields = portal.map_or(Vec::new(), |it| it.prepared.fields.clone());
             return Ok(Prepared::plain(statement, fields));
         }
-        let Some(Statement::Sql(sql)) = &statement else {
+        let Some(sql) = statement.as_ref().and_then(Statement::sql) else {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
         if is_transaction_control(sql) {
@@ -516,7 +515,7 @@ impl Session {
         if let Some(prepared) = named::executed(self, sql)? {
             return Ok(Prepared::plain(statement, prepared.fields.clone()));
         }
-        match &**sql {
+        match sql {
             ast::Statement::Explain { analyze, verbose, options, .. } => {
                 let mut field = text_field("QUERY PLAN");
                 if explain::options(*analyze, *verbose, options.as_deref())?.json {
@@ -535,7 +534,10 @@ impl Session {
         let Some(planned) = plan::plan(&self.catalog, &statistics, sql, declared)? else {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
-        let (parameters, fields) = (planned.parameters.clone(), planned.fields.clone());
+        // The result of a COPY is not one of rows.
+        let is_copy = matches!(statement, Some(Statement::Command(_)));
+        let fields = if is_copy { Vec::new() } else { planned.fields.clone() };
+        let parameters = planned.parameters.clone();
         let planned = Some(Rc::new(planned));
         Ok(Prepared { statement, parameters, planned, fields })
     }
@@ -655,18 +657,17 @@ impl Session {
             return self.run(portal, left, out);
         }
         match (statement, &prepared.planned) {
-            (Statement::Fetch(fetch), _) if fetch.is_move => {
-                let rows = named::move_forward(self, fetch)?;
-                out.command_complete(&format!("MOVE {rows}"));
+            (Statement::Command(command), cached) => {
+                if let Some(running) = self.command(command, cached.as_ref(), out)? {
+                    // A COPY is not suspended.
+                    *left = left.filter(|_| !matches!(running, Running::Copy(_)));
+                    portal.running = Some(running);
+                    return self.fetch(portal, left, out);
+                }
+                if self.copy.is_some() {
+                    return Ok(false);
+                }
             }
-            (Statement::Fetch(fetch), _) => {
-                portal.running = Some(Running::Fetch(Fetching::new(self, fetch)?));
-                return self.fetch(portal, left, out);
-            }
-            (Statement::CopyFrom(copy), _) => return self.copy_in(copy, out).map(|()| false),
-            (Statement::Vacuum(vacuum), _) => maintenance::vacuum(self, vacuum, out)?,
-            (Statement::Analyze(tables), _) => maintenance::analyze(self, tables, out)?,
-            (Statement::Reindex(reindex), _) => maintenance::reindex(self, reindex, out)?,
             (Statement::Sql(sql), None) => {
                 if let Some(running) = self.utility(sql, out)? {
                     portal.running = Some(running);
@@ -687,6 +688,32 @@ impl Session {
         }
         portal.is_done = true;
         Ok(true)
+    }
+
+    /// Executes a command. Returns what has rows or lines, if it has some.
+    fn command(
+        &mut self,
+        command: &Command,
+        cached: Option<&Rc<Planned>>,
+        out: &mut Replies,
+    ) -> Result<Option<Running>> {
+        match (command, cached) {
+            (Command::Fetch(fetch), _) if fetch.is_move => {
+                let rows = named::move_cursor(self, fetch)?;
+                out.command_complete(&format!("MOVE {rows}"));
+            }
+            (Command::Fetch(fetch), _) => {
+                return Ok(Some(Running::Fetch(Fetching::new(self, fetch)?)));
+            }
+            (Command::Copy(copy), Some(cached)) => {
+                return self.copy_out(copy, cached, out).map(Some);
+            }
+            (Command::Copy(copy), None) => self.copy_in(copy, out)?,
+            (Command::Vacuum(vacuum), _) => maintenance::vacuum(self, vacuum, out)?,
+            (Command::Analyze(tables), _) => maintenance::analyze(self, tables, out)?,
+            (Command::Reindex(reindex), _) => maintenance::reindex(self, reindex, out)?,
+        }
+        Ok(None)
     }
 
     /// Locks the table of a plan, and plans again if the catalog has changed.
@@ -761,7 +788,7 @@ impl Session {
         let Some(source) = running else {
             // A query that has returned all of its rows has no more. Another statement is not
             // executed twice.
-            if planned.as_ref().is_some_and(|it| !it.fields.is_empty()) {
+            if !prepared.fields.is_empty() {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
@@ -770,14 +797,23 @@ impl Session {
         while *left != Some(0) && out.len() < REPLY_BYTES {
             let next = match source {
                 Running::Cursor(cursor) => cursor.next(self.transaction()?)?,
+                Running::Copy(copy) => copy.cursor.next(self.transaction()?)?,
                 Running::Lines(lines, _) => lines.next().map(|line| vec![Value::Text(line)]),
                 Running::Fetch(fetching) => fetching.next(self.transaction()?)?,
+                // Only FETCH asks for its rows.
+                Running::Gathered(_) => None,
             };
             let Some(values) = next else {
                 match source {
                     Running::Cursor(cursor) => out.command_complete(&cursor.tag(*rows)),
+                    Running::Copy(_) => {
+                        out.copy_done();
+                        out.command_complete(&format!("COPY {rows}"));
+                    }
                     Running::Lines(_, tag) => out.command_complete(tag),
-                    Running::Fetch(_) => out.command_complete(&format!("FETCH {rows}")),
+                    Running::Fetch(_) | Running::Gathered(_) => {
+                        out.command_complete(&format!("FETCH {rows}"));
+                    }
                 }
                 *is_done = true;
                 if let Some(Running::Fetch(it)) = running.take() {
@@ -787,7 +823,10 @@ impl Session {
             };
             *rows += 1;
             *left = left.map(|left| left - 1);
-            write_row(&catalog, types, &values, formats, out);
+            match source {
+                Running::Copy(copy) => copy.write(&catalog, types, &values, out),
+                _ => write_row(&catalog, types, &values, formats, out),
+            }
         }
         Ok(false)
     }
@@ -970,20 +1009,34 @@ impl Session {
 
     // ---- COPY
 
-    fn copy_in(&mut self, copy: &CopyFrom, out: &mut Replies) -> Result<()> {
+    fn copy_out(
+        &mut self,
+        copy: &statement::Copy,
+        cached: &Rc<Planned>,
+        out: &mut Replies,
+    ) -> Result<Running> {
+        let Source::Query(sql) = &copy.source else { unreachable!("only a query has a plan") };
+        let planned = self.lock(sql, cached)?;
+        let cursor = self.open(&planned, Vec::new(), false)?;
+        let copy = CopyOut::new(cursor, &planned, copy.options.clone(), out)?;
+        Ok(Running::Copy(Box::new(copy)))
+    }
+
+    fn copy_in(&mut self, copy: &statement::Copy, out: &mut Replies) -> Result<()> {
+        let Source::Table(name, columns) = &copy.source else { unreachable!("a query has a plan") };
         let table = loop {
             if !self.has_changed_catalog {
                 self.refresh_catalog()?;
             }
-            let table = Arc::clone(self.catalog.table(&copy.table)?);
+            let table = Arc::clone(self.catalog.table(name)?);
             self.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block)?;
             if self.has_changed_catalog || self.shared.versions.is_current(self.version) {
                 break table;
             }
         };
         let context = self.context(&Rc::default(), Vec::new())?;
-        let copy = CopyIn::new(&self.catalog, table, &copy.columns, context)?;
-        out.copy_in(copy.columns());
+        let copy = CopyIn::new(&self.catalog, table, columns, copy.options.clone(), context)?;
+        out.copy(false, copy.columns());
         self.copy = Some(Box::new(copy));
         Ok(())
     }

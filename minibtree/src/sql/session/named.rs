@@ -9,13 +9,17 @@
 //! CLOSE c, or the end of the block
 //! ```
 //!
-//! PostgreSQL's `portalcmds.c` and `prepare.c`. Cursors go forward only and end with their block.
+//! A cursor goes back only if it is declared with SCROLL: its first FETCH then gathers all rows,
+//! where PostgreSQL executes the plan backwards. Cursors end with their block.
+//!
+//! PostgreSQL's `portalcmds.c`, `prepare.c` and `DoPortalRunFetch` in `pquery.c`.
 
 use super::Session;
 use super::portal::{Portal, Prepared, Running};
 use crate::engine::Transaction;
 use crate::sql::bind::{self, Binder};
-use crate::sql::statement::{Fetch, Statement, column_type, folded, table_name};
+use crate::sql::plan::Plan;
+use crate::sql::statement::{Fetch, Path, Statement, column_type, folded, table_name};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
@@ -26,26 +30,66 @@ use std::rc::Rc;
 pub struct Fetching {
     pub cursor: String,
     pub portal: Box<Portal>,
-    /// Rows that are wanted; `None`: all.
-    left: Option<u64>,
+    /// What is left of the way.
+    path: Path,
 }
 
 impl Fetching {
+    /// Goes to the first of the rows.
+    ///
+    /// # Errors
+    /// `34000`; `55000` for a way back that the cursor does not go.
     pub fn new(session: &mut Session, fetch: &Fetch) -> Result<Fetching> {
         let portal = session.portals.remove(&fetch.cursor);
-        let portal = Box::new(portal.ok_or_else(|| no_cursor(&fetch.cursor))?);
-        Ok(Fetching { cursor: fetch.cursor.clone(), portal, left: fetch.count })
+        let mut portal = Box::new(portal.ok_or_else(|| no_cursor(&fetch.cursor))?);
+        if portal.scroll == Some(true)
+            && let Some(Running::Cursor(cursor)) = &mut portal.running
+        {
+            let rows = cursor.gather(session.transaction()?)?;
+            portal.running = Some(Running::Gathered(rows));
+        }
+
+        if let Some(Running::Gathered(rows)) = &portal.running {
+            let path = fetch.path(portal.rows, rows.len() as u64);
+            portal.rows = path.end;
+            return Ok(Fetching { cursor: fetch.cursor.clone(), portal, path });
+        }
+        let at = portal.rows + u64::from(portal.is_done);
+        let path = fetch.path(at, if portal.is_done { portal.rows } else { Fetch::UNKNOWN });
+        if !Fetch::is_ahead(&path, at) {
+            return Err(no_way_back(portal.scroll));
+        }
+        let mut fetching = Fetching { cursor: fetch.cursor.clone(), portal, path: path.clone() };
+        fetching.path.rows = at + 1..path.rows.start;
+        while fetching.next(session.transaction()?)?.is_some() {}
+        Ok(Fetching { path, ..fetching })
     }
 
     /// The next row; `None` if no more are wanted, or left.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Vec<Value>>> {
-        let Some(Running::Cursor(cursor)) = &mut self.portal.running else { return Ok(None) };
-        if self.left == Some(0) {
-            return Ok(None);
+        let (path, portal) = (&mut self.path, &mut *self.portal);
+        let number = if path.is_backward { path.rows.next_back() } else { path.rows.next() };
+        match (number, &mut portal.running) {
+            (Some(number), Some(Running::Gathered(rows))) => {
+                Ok(Some(rows[number as usize - 1].clone()))
+            }
+            (Some(_), Some(Running::Cursor(cursor))) => {
+                let row = cursor.next(transaction)?;
+                portal.is_done |= row.is_none();
+                portal.rows += u64::from(row.is_some());
+                Ok(row)
+            }
+            _ => Ok(None),
         }
-        self.left = self.left.map(|left| left - 1);
-        cursor.next(transaction)
     }
+}
+
+fn no_way_back(scroll: Option<bool>) -> SqlError {
+    if scroll.is_none() {
+        return SqlError::unsupported("going back in a cursor that is declared without SCROLL");
+    }
+    let error = error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward");
+    error.hint("Declare it with SCROLL option to enable backward scan.")
 }
 
 /// DECLARE.
@@ -55,14 +99,14 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
             names,
             binary: None | Some(false),
             sensitive: _,
-            scroll: None | Some(false),
+            scroll,
             hold: None | Some(false),
             for_query: Some(query),
             ..
         },
     ] = declared
     else {
-        return Err(SqlError::unsupported("a cursor that is BINARY, SCROLL or WITH HOLD"));
+        return Err(SqlError::unsupported("a cursor that is BINARY or WITH HOLD"));
     };
     let name = names.iter().map(folded).collect::<String>();
     if !session.is_in_block() && !session.is_pipeline {
@@ -79,15 +123,19 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(SqlError::unsupported("a cursor with parameters"));
     };
     let planned = session.lock(&sql, cached)?;
+    if *scroll == Some(true) && matches!(planned.plan, Plan::Lock(..)) {
+        return Err(SqlError::unsupported("DECLARE SCROLL CURSOR ... FOR UPDATE"));
+    }
     let cursor = session.open(&planned, Vec::new(), false)?;
     let mut portal = Portal::new(Rc::new(prepared), Vec::new(), Vec::new());
     portal.running = Some(Running::Cursor(Box::new(cursor)));
+    portal.scroll = *scroll;
     session.portals.insert(name, portal);
     Ok(())
 }
 
 /// MOVE: leaves out rows. Returns how many there were.
-pub fn move_forward(session: &mut Session, fetch: &Fetch) -> Result<u64> {
+pub fn move_cursor(session: &mut Session, fetch: &Fetch) -> Result<u64> {
     let (mut fetching, mut rows) = (Fetching::new(session, fetch)?, 0);
     while fetching.next(session.transaction()?)?.is_some() {
         rows += 1;

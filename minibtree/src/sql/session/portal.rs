@@ -3,6 +3,7 @@
 //! A prepared statement keeps its plan until the catalog changes. A portal is a prepared statement
 //! with parameters; it is executed at once or some rows at a time.
 
+use super::copy::CopyOut;
 use super::named::Fetching;
 use crate::sql::Type;
 use crate::sql::catalog::Catalog;
@@ -46,23 +47,31 @@ pub struct Portal {
     pub formats: Vec<Format>,
     /// Set by the first Execute.
     pub running: Option<Running>,
+    /// How many rows were returned. In a cursor with gathered rows, its position.
     pub rows: u64,
+    /// What its DECLARE says about going back.
+    pub scroll: Option<bool>,
     pub is_done: bool,
 }
 
 /// What returns the rows of a portal.
 pub enum Running {
     Cursor(Box<Cursor>),
+    /// The lines of COPY TO.
+    Copy(Box<CopyOut>),
     /// Lines of text: EXPLAIN and SHOW, with their tag.
     Lines(std::vec::IntoIter<String>, &'static str),
     /// The rows of a cursor.
     Fetch(Fetching),
+    /// All rows of a cursor that is declared with SCROLL.
+    Gathered(Vec<Vec<Value>>),
 }
 
 impl Portal {
     /// A portal that has not begun.
     pub fn new(prepared: Rc<Prepared>, parameters: Vec<Value>, formats: Vec<Format>) -> Portal {
-        Portal { prepared, parameters, formats, running: None, rows: 0, is_done: false }
+        let (running, scroll) = (None, None);
+        Portal { prepared, parameters, formats, running, rows: 0, scroll, is_done: false }
     }
 }
 
@@ -77,20 +86,29 @@ pub fn write_row(
     let mut text = Vec::new();
     out.row(types.len(), |row| {
         for (index, (base, value)) in types.iter().zip(values).enumerate() {
-            if value.is_null() {
-                row.value(None);
-                continue;
-            }
-            text.clear();
-            match (value, format_of(formats, index)) {
-                (Value::Int(number), Format::Text) if base.is_object() => {
-                    text.extend_from_slice(name_of(catalog.objects(), *base, *number).as_bytes());
-                }
-                (value, format) => base.send(value, format, &mut text),
-            }
-            row.value(Some(&text));
+            let format = format_of(formats, index);
+            row.value(write_value(catalog, *base, value, format, &mut text));
         }
     });
+}
+
+/// Writes a value as it is sent into a buffer; `None` is NULL.
+pub fn write_value<'b>(
+    catalog: &Catalog,
+    base: Type,
+    value: &Value,
+    format: Format,
+    buffer: &'b mut Vec<u8>,
+) -> Option<&'b [u8]> {
+    buffer.clear();
+    match (value, format) {
+        (Value::Null, _) => return None,
+        (Value::Int(number), Format::Text) if base.is_object() => {
+            buffer.extend_from_slice(name_of(catalog.objects(), base, *number).as_bytes());
+        }
+        (value, format) => base.send(value, format, buffer),
+    }
+    Some(buffer)
 }
 
 /// A column of text.
