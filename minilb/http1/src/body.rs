@@ -18,6 +18,7 @@
 
 use super::framing::{Framing, ResponseFraming};
 use super::refusal::Refusal;
+use super::writer::digits;
 use std::ops::Range;
 
 /// More digits would not fit into 60 bits. No body is that long.
@@ -202,35 +203,23 @@ impl Encoder {
 
     /// Appends data.
     pub fn encode(self, data: &[u8], out: &mut Vec<u8>) {
-        if data.is_empty() {
-            return;
+        match self {
+            Encoder::Identity => out.extend_from_slice(data),
+            // It would end the body.
+            Encoder::Chunked if data.is_empty() => {}
+            Encoder::Chunked => {
+                digits::<16>(out, data.len() as u64);
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(data);
+                out.extend_from_slice(b"\r\n");
+            }
         }
-        if self == Encoder::Identity {
-            out.extend_from_slice(data);
-            return;
-        }
-        out.extend_from_slice(hexadecimal(data.len(), &mut [0; 16]));
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(data);
-        out.extend_from_slice(b"\r\n");
     }
 
     /// Appends what comes after the last data.
     pub fn finish(self, out: &mut Vec<u8>) {
         if self == Encoder::Chunked {
             out.extend_from_slice(b"0\r\n\r\n");
-        }
-    }
-}
-
-fn hexadecimal(mut number: usize, digits: &mut [u8; 16]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789abcdef"[number % 16];
-        number /= 16;
-        if number == 0 {
-            return &digits[start..];
         }
     }
 }

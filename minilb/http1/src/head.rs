@@ -12,13 +12,13 @@
 //!
 //! # How
 //!
-//! First the end of the head is searched, line by line, from where the last search stopped: a
-//! client that sends one byte at a time costs one look at each byte. Only a complete head is
-//! parsed, by `httparse`, and copied into the [`RequestHead`], which remembers offsets. So the
-//! buffer that the bytes came in is free for the body at once, and a head that is used again for
-//! the next request allocates nothing.
+//! `httparse` parses a head at once if all of it has come, as nearly always. If not, the end of the
+//! head is searched line by line from where the last search stopped, so a client that sends one
+//! byte at a time costs one look at each byte. A complete head is copied into the [`RequestHead`],
+//! which remembers offsets. So the buffer that the bytes came in is free for the body at once, and
+//! a head that is used again for the next request allocates nothing.
 //!
-//! The scan refuses lines that end with LF alone; `httparse` would accept them, and so would NGINX.
+//! Lines that end with LF alone are refused; `httparse` would accept them, and so would NGINX.
 //!
 //! NGINX counterpart: `ngx_http_parse_request_line`, `ngx_http_parse_header_line`
 //! (`ngx_http_parse.c`), `ngx_http_process_host` and `ngx_http_validate_host`
@@ -32,6 +32,8 @@ use std::mem::MaybeUninit;
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
 /// The longest head: all four of them.
 pub const HEAD_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+/// ` HTTP/1.1`, the end of a request line.
+const VERSION_BYTES: u32 = 9;
 /// More headers than this are refused as too large. NGINX counts bytes only.
 const HEADERS_MAX: usize = 128;
 
@@ -71,27 +73,22 @@ pub enum Known {
 impl Known {
     /// Recognizes a name, in any case.
     pub fn of(name: &[u8]) -> Known {
-        let (known, lower_case): (_, &[u8]) = match name.len() {
-            2 => (Known::Te, b"te"),
-            4 if name[0] | 0x20 == b'h' => (Known::Host, b"host"),
-            4 => (Known::Date, b"date"),
-            6 if name[0] | 0x20 == b's' => (Known::Server, b"server"),
-            6 => (Known::Expect, b"expect"),
-            7 if name[0] | 0x20 == b't' => (Known::Trailer, b"trailer"),
-            7 => (Known::Upgrade, b"upgrade"),
-            8 => (Known::Location, b"location"),
-            10 if name[0] | 0x20 == b'k' => (Known::KeepAlive, b"keep-alive"),
-            10 => (Known::Connection, b"connection"),
-            12 => (Known::ContentType, b"content-type"),
-            14 => (Known::ContentLength, b"content-length"),
-            17 => (Known::TransferEncoding, b"transfer-encoding"),
-            _ => return Known::Other,
-        };
-        // One pass without a branch, with the bit set that makes letters lower case. No other byte
-        // that may be in a name becomes one of these by it.
-        let differs =
-            name.iter().zip(lower_case).fold(0, |all, (it, lower)| all | (it | 0x20) ^ lower);
-        if differs == 0 { known } else { Known::Other }
+        match name.len() {
+            2 if is(name, b"te") => Known::Te,
+            4 if is(name, b"host") => Known::Host,
+            4 if is(name, b"date") => Known::Date,
+            6 if is(name, b"server") => Known::Server,
+            6 if is(name, b"expect") => Known::Expect,
+            7 if is(name, b"trailer") => Known::Trailer,
+            7 if is(name, b"upgrade") => Known::Upgrade,
+            8 if is(name, b"location") => Known::Location,
+            10 if is(name, b"connection") => Known::Connection,
+            10 if is(name, b"keep-alive") => Known::KeepAlive,
+            12 if is(name, b"content-type") => Known::ContentType,
+            14 if is(name, b"content-length") => Known::ContentLength,
+            17 if is(name, b"transfer-encoding") => Known::TransferEncoding,
+            _ => Known::Other,
+        }
     }
 
     /// Returns true if the header is about one connection and never passed on. `Trailer` announces
@@ -110,6 +107,13 @@ impl Known {
                 | Upgrade
         )
     }
+}
+
+/// Compares whole words, with the bit set that makes letters lower case. No other byte that may be
+/// in a name becomes one of these by it.
+fn is<const LENGTH: usize>(name: &[u8], lower_case: &[u8; LENGTH]) -> bool {
+    let Some(name) = name.as_array::<LENGTH>() else { return false };
+    (0..LENGTH).fold(0, |all, it| all | ((name[it] | 0x20) ^ lower_case[it])) == 0
 }
 
 /// One header.
@@ -193,17 +197,19 @@ struct ConnectionOptions {
 impl ConnectionOptions {
     fn read(headers: Headers<'_>) -> Result<ConnectionOptions, Refusal> {
         let mut options = ConnectionOptions::default();
-        for token in headers.values(Known::Connection).flat_map(tokens) {
-            match Known::of(token) {
-                Known::KeepAlive => options.keep_alive = true,
-                Known::Upgrade => options.upgrade = true,
-                // A proxy that obeyed would remove what the next server needs for framing.
-                Known::ContentLength | Known::TransferEncoding | Known::Host => {
-                    let text = "\"Connection\" header names a framing header";
-                    return Err(Refusal::Malformed(text));
+        for value in headers.values(Known::Connection) {
+            for token in tokens(value) {
+                match Known::of(token) {
+                    Known::KeepAlive => options.keep_alive = true,
+                    Known::Upgrade => options.upgrade = true,
+                    // A proxy that obeyed would remove what the next server needs for framing.
+                    Known::ContentLength | Known::TransferEncoding | Known::Host => {
+                        let text = "\"Connection\" header names a framing header";
+                        return Err(Refusal::Malformed(text));
+                    }
+                    _ if token.eq_ignore_ascii_case(b"close") => options.close = true,
+                    _ => options.names_others = true,
                 }
-                _ if token.eq_ignore_ascii_case(b"close") => options.close = true,
-                _ => options.names_others = true,
             }
         }
         Ok(options)
@@ -256,6 +262,11 @@ impl Scan {
         Ok(None)
     }
 
+    /// The part of `input` in which a head is short, if none of it was looked at.
+    fn unseen(self, input: &[u8], max: usize) -> Option<&[u8]> {
+        (self.next == 0).then(|| &input[..input.len().min(LINE_BYTES_MAX).min(max)])
+    }
+
     fn check_length(&self, line: usize, all: usize, max: usize) -> Result<(), Refusal> {
         let is_long = line > LINE_BYTES_MAX.min(max);
         match self.line_start == self.start {
@@ -264,6 +275,16 @@ impl Scan {
             _ => Ok(()),
         }
     }
+}
+
+/// The head that `httparse` has found, unless empty lines are in front of it, or a line ends with
+/// LF alone. Both are for [`Scan::find_end`] to judge.
+fn whole_head(status: httparse::Status<usize>, input: &[u8]) -> Option<&[u8]> {
+    let httparse::Status::Complete(end) = status else { return None };
+    let (head, next) = (&input[..end], &input[1..end]);
+    let is_bare = |(it, next): (&u8, &u8)| (*it != b'\r') & (*next == b'\n');
+    let has_bare = head.iter().zip(next).fold(false, |found, it| found | is_bare(it));
+    (!has_bare && !matches!(head[0], b'\r' | b'\n')).then_some(head)
 }
 
 /// The head of a request: empty until [`RequestHead::parse`] fills it. Reused for one request after
@@ -299,30 +320,38 @@ impl RequestHead {
     /// # Errors
     /// If the request must be refused; the connection is of no use after that.
     pub fn parse(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
+        if let Some(near) = self.scan.unseen(input, HEAD_BYTES_MAX)
+            && let Ok(Some(end)) = self.read(near)
+        {
+            return Ok(Some(end));
+        }
         let Some((start, end)) = self.scan.find_end(input, HEAD_BYTES_MAX)? else {
             return Ok(None);
         };
-        self.clear();
-        self.bytes.extend_from_slice(&input[start..end]);
+        Ok(self.read(&input[start..end])?.map(|_| end))
+    }
 
+    /// Takes over a head that is whole.
+    fn read(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
         let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
-        let result = parsed.parse_with_uninit_headers(&self.bytes, &mut headers);
-        // The scan has seen a CR before each LF.
-        let line_end = memchr::memchr(b'\n', &self.bytes).map_or(0, |lf| lf - 1);
-        self.line = Span { start: 0, end: line_end as u32 };
-        result.map_err(|error| refusal_of(error, &self.bytes[..line_end]))?;
+        let result = parsed.parse_with_uninit_headers(input, &mut headers);
+        let status = result.map_err(|error| refusal_of(error, input))?;
+        let Some(head) = whole_head(status, input) else { return Ok(None) };
+        self.clear();
+        self.bytes.extend_from_slice(head);
 
         // The head is complete, so httparse has found each of these.
         let method = parsed.method.unwrap_or_default().as_bytes();
         let path = parsed.path.unwrap_or_default().as_bytes();
-        self.method = Span::find(&self.bytes, method);
+        self.method = Span::find(head, method);
+        self.line = Span { start: 0, end: Span::find(head, path).end + VERSION_BYTES };
         self.is_http_1_0 = parsed.version == Some(0);
-        self.fields.extend(fields(&self.bytes, parsed.headers, true));
+        add_fields(&mut self.fields, head, parsed.headers, true);
         let (authority, uri) = split_target(path)?;
         check_method(method)?;
-        self.uri = Span::find(&self.bytes, uri);
-        let authority = authority.map(|it| Span::find(&self.bytes, it));
+        self.uri = Span::find(head, uri);
+        let authority = authority.map(|it| Span::find(head, it));
 
         self.read_host(authority)?;
         self.connection = ConnectionOptions::read(self.headers())?;
@@ -330,7 +359,7 @@ impl RequestHead {
         let expect = self.headers().values(Known::Expect).next();
         self.expects_continue =
             !self.is_http_1_0 && expect.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
-        Ok(Some(end))
+        Ok(Some(head.len()))
     }
 
     /// Sets the host from the target if it has one, or else from `Host`.
@@ -455,27 +484,37 @@ impl ResponseHead {
         to_head: bool,
         max: usize,
     ) -> Result<Option<usize>, Refusal> {
+        if let Some(near) = self.scan.unseen(input, max)
+            && let Ok(Some(end)) = self.read(near, to_head)
+        {
+            return Ok(Some(end));
+        }
         let Some((start, end)) = self.scan.find_end(input, max)? else { return Ok(None) };
-        self.clear();
-        self.bytes.extend_from_slice(&input[start..end]);
+        Ok(self.read(&input[start..end], to_head)?.map(|_| end))
+    }
 
+    /// Takes over a head that is whole.
+    fn read(&mut self, input: &[u8], to_head: bool) -> Result<Option<usize>, Refusal> {
         let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
         let mut parsed = httparse::Response::new(&mut []);
-        httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut parsed, &self.bytes, &mut headers)
+        let status = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut parsed, input, &mut headers)
             .map_err(|error| refusal_of(error, b""))?;
+        let Some(head) = whole_head(status, input) else { return Ok(None) };
+        self.clear();
+        self.bytes.extend_from_slice(head);
 
         // The head is complete, so httparse has found each of these.
         self.status = parsed.code.unwrap_or_default();
         let reason = parsed.reason.unwrap_or_default().as_bytes();
         // httparse gives a constant in place of a reason that is not UTF-8.
-        let is_inside = self.bytes.as_ptr_range().contains(&reason.as_ptr());
-        self.reason = if is_inside { Span::find(&self.bytes, reason) } else { Span::default() };
+        let is_inside = head.as_ptr_range().contains(&reason.as_ptr());
+        self.reason = if is_inside { Span::find(head, reason) } else { Span::default() };
         self.is_http_1_0 = parsed.version == Some(0);
-        self.fields.extend(fields(&self.bytes, parsed.headers, false));
+        add_fields(&mut self.fields, head, parsed.headers, false);
         self.connection = ConnectionOptions::read(self.headers())?;
         self.framing = ResponseFraming::of_response(self.headers(), self.status, to_head)?;
-        Ok(Some(end))
+        Ok(Some(head.len()))
     }
 
     /// 100 to 999; 0 if nothing is parsed yet.
@@ -525,26 +564,24 @@ fn is_named(headers: Headers<'_>, name: &[u8]) -> bool {
     named.any(|token| token.eq_ignore_ascii_case(name))
 }
 
-/// The fields of parsed headers. `skip_invalid` leaves out names with other characters than
+/// Appends the fields of parsed headers. `strict` leaves out names with other characters than
 /// letters, digits and `-`: behind a gateway that turns `-` into `_` (CGI), names with an
 /// underscore could pretend to be headers that this proxy sets.
-fn fields(
-    bytes: &[u8],
-    headers: &[httparse::Header<'_>],
-    skip_invalid: bool,
-) -> impl Iterator<Item = Field> {
-    // Without a branch, as this looks at each byte of each name.
+fn add_fields(to: &mut Vec<Field>, head: &[u8], parsed: &[httparse::Header<'_>], strict: bool) {
+    // Without a branch, as this looks at each byte of each name that is not known.
     let is_valid = |all: bool, it: u8| all & (it.is_ascii_alphanumeric() | (it == b'-'));
-    let is_taken =
-        move |it: &&httparse::Header| !skip_invalid || it.name.bytes().fold(true, is_valid);
-    headers.iter().filter(is_taken).map(|it| Field {
-        known: Known::of(it.name.as_bytes()),
-        name: Span::find(bytes, it.name.as_bytes()),
-        value: Span::find(bytes, it.value),
-    })
+    to.reserve(parsed.len());
+    for httparse::Header { name, value } in parsed {
+        let known = Known::of(name.as_bytes());
+        if !strict || known != Known::Other || name.bytes().fold(true, is_valid) {
+            let name = Span::find(head, name.as_bytes());
+            to.push(Field { known, name, value: Span::find(head, value) });
+        }
+    }
 }
 
-fn refusal_of(error: httparse::Error, line: &[u8]) -> Refusal {
+fn refusal_of(error: httparse::Error, head: &[u8]) -> Refusal {
+    let line = head.split(|it| *it == b'\r').next().unwrap_or_default();
     let words = line.split(|it| *it == b' ').count();
     let has_version = matches!(line, [.., b'/', b'1'..=b'9', b'.', b'0'..=b'9']);
     match error {
@@ -562,10 +599,8 @@ fn check_method(method: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::MethodNotAllowed);
     }
     let is_valid = |it: &u8| it.is_ascii_uppercase() || matches!(it, b'_' | b'-');
-    match method.iter().all(is_valid) {
-        true => Ok(()),
-        false => Err(Refusal::Malformed("client sent invalid method")),
-    }
+    let refusal = Refusal::Malformed("client sent invalid method");
+    method.iter().all(is_valid).then_some(()).ok_or(refusal)
 }
 
 /// Splits a target into the authority of `http://authority/path` and the rest.
@@ -672,6 +707,36 @@ mod tests {
         assert_eq!(parse(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")).err(), Some(400));
         let large = format!("X: {}\r\n", "a".repeat(7_000)).repeat(5);
         assert_eq!(parse(&format!("GET / HTTP/1.1\r\nHost: a\r\n{large}")).err(), Some(400));
+    }
+
+    #[test]
+    fn a_head_in_one_piece_means_what_it_means_in_many() {
+        let long =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "b".repeat(LINE_BYTES_MAX));
+        for text in [
+            "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /",
+            "GET http://b/a?c HTTP/1.0\r\n\r\n",
+            "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: \n\r\n",
+            "GET / HTTP/1.1\r\nHost: a \r\nX:\r\nY: \t\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+            long.as_str(),
+        ] {
+            let judged = |steps: &mut dyn Iterator<Item = usize>| {
+                let mut head = RequestHead::default();
+                let mut results = steps.map(|end| head.parse(&text.as_bytes()[..end]));
+                let result = results.find(|it| *it != Ok(None)).map(|it| it.map_err(|_| ()));
+                (result, String::from_utf8_lossy(head.line()).into_owned())
+            };
+            let (whole, pieces) =
+                (judged(&mut std::iter::once(text.len())), judged(&mut (1..=text.len())));
+            assert_eq!(whole, pieces, "{text:?}");
+        }
     }
 
     #[test]

@@ -83,12 +83,17 @@ impl<'a> HeadWriter<'a> {
     /// Adds a header that was parsed, unless it is about framing. Its value cannot end its line.
     pub fn pass(&mut self, header: Header<'_>) {
         if !matches!(header.known, Known::ContentLength | Known::TransferEncoding) {
-            self.out.reserve(header.name.len() + header.value.len() + 4);
-            self.out.extend_from_slice(header.name);
-            self.out.extend_from_slice(b": ");
-            self.out.extend_from_slice(header.value);
-            self.out.extend_from_slice(b"\r\n");
+            self.text(header.name, header.value);
         }
+    }
+
+    /// Adds a header that is not about framing, and whose value cannot end its line.
+    pub fn text(&mut self, name: &[u8], value: &[u8]) {
+        self.out.reserve(name.len() + value.len() + 4);
+        self.out.extend_from_slice(name);
+        self.out.extend_from_slice(b": ");
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Adds a header, unless it is about framing.
@@ -115,24 +120,17 @@ impl<'a> HeadWriter<'a> {
     /// Writes the headers of the framing here, and `Connection` of a response; otherwise
     /// [`HeadWriter::finish`] does.
     pub fn framing(&mut self) {
+        use ResponseFraming::{Framed, Omitted, UntilClose};
         match self.framing.take() {
-            Some(
-                ResponseFraming::Framed(Framing::Length(length))
-                | ResponseFraming::Omitted(Some(length)),
-            ) => {
+            Some(Framed(Framing::Length(length)) | Omitted(Some(length))) => {
                 self.out.extend_from_slice(b"Content-Length: ");
                 decimal(self.out, length);
                 self.out.extend_from_slice(b"\r\n");
             }
-            Some(ResponseFraming::Framed(Framing::Chunked)) => {
+            Some(Framed(Framing::Chunked)) => {
                 self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
             }
-            Some(
-                ResponseFraming::Framed(Framing::None)
-                | ResponseFraming::Omitted(None)
-                | ResponseFraming::UntilClose,
-            )
-            | None => {}
+            Some(Framed(Framing::None) | Omitted(None) | UntilClose) | None => {}
         }
         let connection: &[u8] = match self.connection.take() {
             Some(Persistence::KeepAlive) => b"Connection: keep-alive\r\n",
@@ -165,16 +163,20 @@ pub fn write_answer(
 }
 
 /// Appends a number.
-pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+pub fn decimal(out: &mut Vec<u8>, number: u64) {
+    digits::<10>(out, number);
+}
+
+/// Appends the digits of a number.
+pub(crate) fn digits<const BASE: u64>(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
         start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
+        digits[start] = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
         if number == 0 {
-            out.extend_from_slice(&digits[start..]);
-            return;
+            return out.extend_from_slice(&digits[start..]);
         }
     }
 }
@@ -188,15 +190,14 @@ fn append_value(out: &mut Vec<u8>, value: &[u8]) {
 /// Removes CR, LF and NUL from what was appended after `start`.
 fn remove_line_ends(out: &mut Vec<u8>, start: usize) {
     // Values are short, so looking at all of a value costs less than stopping early.
-    let ends_line = |byte: u8| matches!(byte, b'\r' | b'\n' | 0);
-    if !out[start..].iter().fold(false, |found, it| found | ends_line(*it)) {
+    if !out[start..].iter().fold(false, |found, it| found | (*it <= b'\r')) {
         return;
     }
     let mut end = start;
     for index in start..out.len() {
         let byte = out[index];
         out[end] = byte;
-        end += usize::from(!ends_line(byte));
+        end += usize::from(!matches!(byte, b'\r' | b'\n' | 0));
     }
     out.truncate(end);
 }
