@@ -380,21 +380,21 @@ pub struct Nginx<'a> {
     pub date: &'a RefCell<DateCache>,
 }
 
-/// The value of `Date` and the second that it is for.
+/// The value of `Date`, and when the core's clock shows the second after it.
 #[derive(Debug, Default)]
 pub struct DateCache {
-    unix_s: u64,
+    next_ms: u64,
     text: Vec<u8>,
 }
 
 impl DateCache {
-    /// The value for now.
-    pub fn text(&mut self) -> &[u8] {
-        let unix_s = unix_ms() / 1000;
-        if self.unix_s != unix_s {
-            self.unix_s = unix_s;
+    /// The value for now, by the core's clock.
+    pub fn text(&mut self, now_ms: u64) -> &[u8] {
+        if self.next_ms <= now_ms {
+            let unix_ms = unix_ms();
+            self.next_ms = now_ms + 1000 - unix_ms % 1000;
             self.text.clear();
-            date::http(unix_s, &mut self.text);
+            date::http(unix_ms / 1000, &mut self.text);
         }
         &self.text
     }
@@ -539,7 +539,7 @@ impl HttpService for Nginx<'_> {
             head.header(b"Host", proxy.host.as_bytes());
         }
         if !is_set(b"Connection") {
-            head.header(b"Connection", b"close");
+            head.text(b"Connection", b"close");
         }
         head.framing();
         for header in request.end_to_end() {
@@ -570,10 +570,10 @@ impl HttpService for Nginx<'_> {
         };
         if !is_given(Known::Server) {
             let name = if settings.server_tokens == Some(false) { "minilb" } else { SERVER };
-            head.header(b"Server", name.as_bytes());
+            head.text(b"Server", name.as_bytes());
         }
         if !is_given(Known::Date) {
-            head.header(b"Date", self.date.borrow_mut().text());
+            head.text(b"Date", self.date.borrow_mut().text(self.core.clock.now_ms()));
         }
         for (name, value) in answer.iter().flat_map(|it| &it.headers) {
             head.header(name.as_bytes(), value);

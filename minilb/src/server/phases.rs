@@ -66,12 +66,9 @@ impl Phases<'_> {
     pub(super) async fn enter(&self, mut entry: Entry, context: &mut RequestContext) -> Decision {
         // Each error page takes one of the changes that a request has, so this ends.
         loop {
-            let status = match self.phases(entry, context).await {
+            let decision = self.phases(entry, context).await;
+            match decision.or_else(|it| self.error_page(it, context).map(Decision::Answer)) {
                 Ok(decision) => return decision,
-                Err(status) => status,
-            };
-            match self.error_page(status, context) {
-                Ok(answer) => return Decision::Answer(answer),
                 Err(next) => entry = next,
             }
         }

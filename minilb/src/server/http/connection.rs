@@ -82,8 +82,10 @@ pub async fn serve<S: HttpService, IO: Endpoint>(
 
 impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     async fn requests(&mut self) -> Ended {
+        // Wakes this task when the time has come; what it asks then is the flag.
         let mut requested = pin!(self.shutdown.requested());
-        let mut next = self.first_bytes(requested.as_mut()).await;
+        let _ = poll_fn(|cx| Poll::Ready(requested.as_mut().poll(cx))).await;
+        let mut next = self.first_bytes().await;
         while let Some(mut workspace) = next {
             if let Err(ended) = self.request(&mut workspace).await {
                 workspace.exchange.from_client.clear();
@@ -96,7 +98,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
             next = if workspace.exchange.from_client.is_empty() {
                 self.core.put_workspace(workspace);
                 self.deadline.set(self.limits.keep_alive);
-                self.first_bytes(requested.as_mut()).await
+                self.first_bytes().await
             } else {
                 Some(workspace)
             };
@@ -106,10 +108,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
 
     /// Waits for the first bytes of a request without holding a buffer. Returns `None` if the
     /// connection ends instead.
-    async fn first_bytes(
-        &mut self,
-        mut requested: Pin<&mut impl Future<Output = ()>>,
-    ) -> Option<Box<Workspace<S::Context>>> {
+    async fn first_bytes(&mut self) -> Option<Box<Workspace<S::Context>>> {
         poll_fn(|cx| {
             let mut scratch = self.core.scratch.borrow_mut();
             let mut read = ReadBuf::new(&mut scratch);
@@ -122,7 +121,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
                 Poll::Ready(_) => Poll::Ready(None),
                 Poll::Pending => {
                     let is_over = self.deadline.poll(cx).is_ready();
-                    if is_over || requested.as_mut().poll(cx).is_ready() {
+                    if is_over || self.shutdown.is_requested() {
                         return Poll::Ready(None);
                     }
                     Poll::Pending
@@ -139,7 +138,6 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         self.limits = self.service.begin(self.client, &mut workspace.context);
         workspace.exchange.begin_request();
         workspace.done.clear();
-        workspace.attempts.clear(self.core.next_random());
 
         let retirement = self.limits.retirement.clone();
         let answered = cut_off(retirement.as_ref(), pin!(self.answered(workspace))).await;

@@ -23,12 +23,13 @@ use crate::engine::balance::balancer::Walk;
 use crate::engine::pool::{Pool, Pooled};
 use crate::engine::upstream::Attempts;
 use crate::server::clock::Clock;
-use crate::server::forward::CoreBuffer;
+use crate::server::forward::{CoreBuffer, Endpoint};
 use crate::server::tls::{ServerStream, UpstreamTls};
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::Exchange;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind::WouldBlock;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -172,6 +173,9 @@ impl<C: Default> HttpCore<C> {
 /// something has happened: the runtime knows that the last read found no more.
 fn is_quiet(connection: &mut ServerStream) -> bool {
     let mut byte = [0; 1];
+    if let Some(socket) = connection.socket() {
+        return socket.try_read(&mut byte).is_err_and(|it| it.kind() == WouldBlock);
+    }
     let mut read = ReadBuf::new(&mut byte);
     let mut cx = Context::from_waker(Waker::noop());
     matches!(Pin::new(connection).poll_read(&mut cx, &mut read), Poll::Pending)

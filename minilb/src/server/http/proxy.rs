@@ -33,6 +33,7 @@ use crate::server::forward::{Endpoint, Limits, forward as forward_bytes};
 use crate::server::tls::ServerStream;
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
+use crate::wire::http1::head::Known;
 use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::status::reason as status_reason;
 use crate::wire::http1::writer::HeadWriter;
@@ -217,7 +218,9 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             return Ok(Err(refusal));
         }
         workspace.exchange.invite_body();
-        self.connection.flush(workspace).await?;
+        if !workspace.exchange.to_client.is_empty() {
+            self.connection.flush(workspace).await?;
+        }
         loop {
             match workspace.exchange.collect_body() {
                 Ok(true) => return Ok(Ok(())),
@@ -327,6 +330,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                     Poll::Ready(_) => return Poll::Ready(Err(Failure::Error)),
                     Poll::Pending => {}
                 }
+                progress |= self.poll_client(cx, exchange)?;
                 if !progress {
                     return self.connection.deadline.poll(cx).map(|()| Err(Failure::Timeout));
                 }
@@ -335,8 +339,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         .await
     }
 
-    /// Moves the request towards the server, and notices if the client goes away. Returns true if
-    /// anything moved.
+    /// Moves the request towards the server. Returns true if anything moved.
     fn poll_upload(
         &mut self,
         cx: &mut Context<'_>,
@@ -369,8 +372,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         // What TLS still holds of these writes; a socket holds nothing.
         let flushed = Pin::new(&mut upstream.pooled.connection).poll_flush(cx);
         upstream.is_write_broken |= matches!(flushed, Poll::Ready(Err(_)));
-
-        Ok(self.poll_client(cx, exchange)? || progress)
+        Ok(progress)
     }
 
     /// Reads more of the client, and notices if it goes away. Returns true if something has come.
@@ -429,9 +431,8 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             };
             let mut head = HeadWriter::response(out, status, reason, framing, persistence);
             // Hop by hop, but it names the protocol that both sides have agreed on.
-            if let Some(protocol) = response.headers().get(b"Upgrade").filter(|_| is_tunnel) {
-                head.header(b"Upgrade", protocol);
-            }
+            let mut protocols = response.headers().values(Known::Upgrade).filter(|_| is_tunnel);
+            protocols.next().inspect(|it| head.header(b"Upgrade", it));
             service.write_response(exchange, client, context, None, &mut head);
             done.explained.iter().for_each(|it| head.header(HEADER.as_bytes(), it.as_bytes()));
             head.finish();
@@ -545,8 +546,9 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                     continue;
                 }
                 // A client that has gone must not hold a server that has nothing to say.
-                while self.poll_client(cx, exchange).map_err(|_| Ended::ByClient)? {}
-                return self.connection.deadline.poll(cx).map(|()| Err(Ended::Cut));
+                if !self.poll_client(cx, exchange).map_err(|_| Ended::ByClient)? {
+                    return self.connection.deadline.poll(cx).map(|()| Err(Ended::Cut));
+                }
             }
         })
         .await

@@ -12,12 +12,16 @@
 //!
 //! NGINX counterpart: `ngx_unix_recv`, `ngx_linux_sendfile_chain`, without a chain of buffers.
 
+use crate::server::forward::Endpoint;
 use crate::wire::buffer::Buffer;
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// A socket nearly always takes this much at once.
+const SHORT_BYTES: usize = 4 * 1024;
 
 /// Reads once and appends to `into`. Ready with the number of bytes; 0 at the end.
 pub fn poll_read(
@@ -33,24 +37,21 @@ pub fn poll_read(
     Poll::Ready(Ok(read.filled().len()))
 }
 
-/// Writes until `from` is empty. Ready with the number of bytes, which is 0 if there were none.
+/// Writes once. Ready with the number of bytes, of which there must be some.
 pub fn poll_write(
     cx: &mut Context<'_>,
-    to: &mut (impl AsyncWrite + Unpin),
+    to: &mut impl Endpoint,
     from: &mut Buffer,
 ) -> Poll<io::Result<usize>> {
-    let mut total = 0;
-    while !from.is_empty() {
-        let written = match Pin::new(&mut *to).poll_write(cx, from.filled()) {
-            Poll::Ready(written) => written?,
-            Poll::Pending if total > 0 => return Poll::Ready(Ok(total)),
-            Poll::Pending => return Poll::Pending,
-        };
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
-        from.consume(written);
-        total += written;
+    // This saves the runtime's bookkeeping, which only pays off when a socket is full.
+    let socket = to.socket().filter(|_| from.len() <= SHORT_BYTES);
+    let written = match socket.map(|it| it.try_write(from.filled())) {
+        Some(Ok(written)) => written,
+        _ => ready!(Pin::new(to).poll_write(cx, from.filled()))?,
+    };
+    if written == 0 {
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
     }
-    Poll::Ready(Ok(total))
+    from.consume(written);
+    Poll::Ready(Ok(written))
 }
