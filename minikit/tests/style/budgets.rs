@@ -50,6 +50,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/key_range", 0, 0, 90),
     budget("minibtree/locks", 0, 0, 500),
     budget("minibtree/names", 0, 0, 80),
+    budget("minibtree/optimistic", 0, 0, 360),
     budget("minibtree/pg_catalog", 0, 0, 1_000),
     budget("minibtree/row", 0, 0, 300),
     budget("minibtree/schema", 0, 0, 370),
