@@ -4,7 +4,8 @@
     differential.py SOCKET-OF-POSTGRESQL SOCKET-OF-MINIBTREE [--seed N] [--statements N]
 
 Tables, indexes, rows and queries are made from the seed. No answer may differ: rows, tags and the
-SQLSTATEs of errors are compared. What minibtree refuses (0A000) is counted and listed; in that case
+SQLSTATEs of errors are compared. For each set of tables, some methods of the planner are turned
+off (`enable_hashjoin` and so on), so that the same answers are found in many ways. What minibtree refuses (0A000) is counted and listed; in that case
 both sides go on without the statement. Rows without ORDER BY are compared as sets.
 """
 
@@ -96,8 +97,15 @@ class Maker:
         "flag": "bool", "day": "date", "at": "timestamp", "long": "text",
     }
 
+    METHODS = [
+        "bitmapscan", "hashagg", "hashjoin", "indexonlyscan", "indexscan", "material", "mergejoin",
+        "nestloop", "seqscan", "sort",
+    ]
+
     def __init__(self, rng):
         self.rng = rng
+        # Methods change no answer, so they are no part of what the seed makes.
+        self.methods_rng = random.Random(0)
         self.tables = {}
         # WHERE of partial indexes, which queries repeat.
         self.predicates = []
@@ -121,6 +129,10 @@ class Maker:
         if kind == "day":
             return f"date '2024-0{rng.randint(1, 3)}-{rng.randint(10, 28)}'"
         return f"timestamp '2024-01-0{rng.randint(1, 4)} 0{rng.randint(0, 9)}:30:00'"
+
+    def methods(self):
+        for name in self.METHODS:
+            yield f"set enable_{name} = {self.methods_rng.choice(['on', 'on', 'off'])}"
 
     def schema(self):
         rng = self.rng
@@ -489,7 +501,7 @@ def main():
     maker = Maker(random.Random(arguments.seed))
     done = 0
     while done < arguments.statements:
-        statements = list(maker.schema()) + [maker.statement() for _ in range(150)]
+        statements = list(maker.methods()) + list(maker.schema()) + [maker.statement() for _ in range(150)]
         for sql in statements:
             done += 1
             mine = ours.query(sql)

@@ -26,6 +26,8 @@ const TARGET: usize = 100;
 pub struct ColumnStatistics {
     /// The fraction of rows in which the column is NULL.
     pub null_fraction: f64,
+    /// The average bytes of a value.
+    pub width: f64,
     /// The number of different values.
     pub distinct: f64,
     /// The most frequent values, with the fraction of rows that have them.
@@ -67,6 +69,7 @@ impl ColumnStatistics {
         let histogram = histogram(&others, padded);
         ColumnStatistics {
             null_fraction: nulls as f64 / sample.len() as f64,
+            width: width(base, values.iter().map(|it| it.1)),
             distinct,
             common,
             histogram,
@@ -86,6 +89,13 @@ impl ColumnStatistics {
         let common: f64 = self.common.iter().map(|it| it.1).sum();
         let others = (self.distinct - self.common.len() as f64).max(1.0);
         (known - common).max(0.0) / others
+    }
+
+    /// The least and the greatest value that are known.
+    pub fn range(&self) -> Option<(&Value, &Value)> {
+        let all = || self.common.iter().map(|it| &it.0).chain(&self.histogram);
+        let least = all().min_by(|a, b| compare(a, b, true))?;
+        Some((least, all().max_by(|a, b| compare(a, b, true))?))
     }
 
     /// The fraction of rows with a smaller value; `None` if the statistics cannot tell.
@@ -118,6 +128,27 @@ impl ColumnStatistics {
         };
         Some(below + rest.max(0.0) * position / parts)
     }
+}
+
+/// The average bytes of values. Those of any length have a header of one or four bytes.
+fn width<'v>(base: Type, values: impl ExactSizeIterator<Item = &'v Value>) -> f64 {
+    let count = values.len() as f64;
+    let bytes = |value: &Value| match value {
+        Value::Text(text) if base.size() < 0 => text.len() as f64,
+        Value::Bytes(bytes) => bytes.len() as f64,
+        _ => base.width(),
+    };
+    let header = |bytes: f64| {
+        if base.size() > 0 {
+            0.0
+        } else if bytes < 127.0 {
+            1.0
+        } else {
+            4.0
+        }
+    };
+    let all = values.map(|it| bytes(it) + header(bytes(it))).sum::<f64>();
+    if count == 0.0 { base.width() } else { (all / count).round() }
 }
 
 fn same_kind(left: &Value, right: &Value) -> bool {

@@ -1,7 +1,7 @@
 //! What a node was expected to cost and what it has done, in figures.
 
 use crate::{Node, Options, Value};
-use minibtree_estimate::cost::Cost;
+use minibtree_cost::Cost;
 use std::time::{Duration, Instant};
 
 /// What a node has done.

@@ -20,6 +20,7 @@
 //!
 //! PostgreSQL's `guc.c`.
 
+use minibtree_cost::{Model, methods::Methods};
 use minibtree_types::error::{Result, SqlError, code};
 use minibtree_types::{error, unsupported};
 use std::collections::BTreeMap;
@@ -81,15 +82,13 @@ const NUMBERS: [(&str, u64, u64, &[Unit]); 4] = [
     (WORK_MEM, 4_096, 64, MEMORY),
 ];
 
-/// Settings that forbid the planner something are refused unless they allow it.
-const PLANNER: &str = "enable_";
-
 /// The settings of a session.
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
     /// In the smallest unit.
     numbers: BTreeMap<&'static str, u64>,
+    methods: Methods,
     /// The isolation level of transactions that do not name one, by its name.
     pub isolation: Option<&'static str>,
 }
@@ -102,9 +101,7 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let name = name.to_lowercase();
         if value.eq_ignore_ascii_case("default") {
-            self.show(&name)?;
-            self.reset(Some(&name));
-            return Ok(());
+            return self.show(&name).map(|_| self.reset(Some(&name)));
         }
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             self.isolation = Some(isolation(value)?);
@@ -125,15 +122,15 @@ impl Settings {
             };
             return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
         }
+        if let Some(set) = self.methods.set(&name, value) {
+            return set;
+        }
         if free(&name).is_some() {
             self.values.insert(name, value.to_owned());
             return Ok(());
         }
-        let values = match FIXED.iter().find(|it| it.0 == name) {
-            Some((_, values)) => *values,
-            None if name.starts_with(PLANNER) => &["on", "true"],
-            None => return Err(unrecognized(&name)),
-        };
+        let (_, values) =
+            FIXED.iter().find(|it| it.0 == name).ok_or_else(|| unrecognized(&name))?;
         if values.contains(&value) { Ok(()) } else { Err(unsupported!("{name} = {value}")) }
     }
 
@@ -142,6 +139,7 @@ impl Settings {
         let Some(name) = name.map(str::to_lowercase) else { return *self = Settings::default() };
         self.values.remove(&name);
         self.numbers.remove(&*name);
+        self.methods.reset(&name);
         if name == "default_transaction_isolation" {
             self.isolation = None;
         }
@@ -156,6 +154,11 @@ impl Settings {
     /// The bytes that a sort may take.
     pub fn work_mem(&self) -> usize {
         self.numbers.get(WORK_MEM).map_or(4 << 20, |kb| *kb as usize * 1024)
+    }
+
+    /// What the planner counts with.
+    pub fn cost_model(&self) -> Model {
+        Model { methods: self.methods.clone(), work_mem: self.work_mem() as f64 }
     }
 
     /// SHOW.
@@ -175,8 +178,7 @@ impl Settings {
         }
         let set = self.values.get(&name).map(String::as_str);
         let fixed = || FIXED.iter().find(|it| it.0 == name).map(|it| it.1[0]);
-        let planner = || name.starts_with(PLANNER).then_some("on");
-        let value = set.or_else(|| free(&name)).or_else(fixed).or_else(planner);
+        let value = set.or_else(|| free(&name)).or_else(fixed).or_else(|| self.methods.show(&name));
         value.map(str::to_owned).ok_or_else(|| unrecognized(&name))
     }
 }

@@ -13,18 +13,8 @@
 //! A table has two numbers: its OID, which names it for ever and is what statements lock, and its
 //! heap, which `TRUNCATE` replaces.
 //!
-//! # How does a session know that its copy is current?
-//!
-//! Reading the heaps for every statement would cost more than most statements. So sessions
-//! keep a [`Catalog`] and compare a counter, [`Versions`]. The order matters:
-//!
-//! 1. A transaction that changed the catalog calls `begin_change`, commits, calls `end_change`.
-//! 2. A session reads the counters first, then the heaps, and keeps the copy only if no change was
-//!    on its way. It looks again after it has locked the table.
-//!
-//! A change that commits before the session has its lock was announced before, so the second look
-//! finds it. One that comes later waits for the lock. PostgreSQL's `pg_class`, `pg_attribute`,
-//! `pg_index`; its caches are told what to forget (`inval.c`), ours are thrown away whole.
+//! Sessions keep a copy of it; [`minibtree_versions`] tells them if it is current. PostgreSQL's
+//! `pg_class`, `pg_attribute`, `pg_index`.
 
 use super::row::{self, Pointer};
 use super::values::{Type, Value, key};
@@ -38,7 +28,6 @@ use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
 use minibtree_schema::{self as schema, column_row, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
-use minikit::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -599,56 +588,4 @@ fn load_constraints(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Con
 
 fn int_of(id: RelationId) -> Value {
     Value::Int(id.0.into())
-}
-
-/// How many changes of the catalog have begun and ended, in all sessions.
-#[derive(Default)]
-pub struct Versions {
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-/// The version of a session's copy. `None`: a change was on its way, so it is not known.
-pub type Version = Option<u64>;
-
-impl Versions {
-    /// The version of what is read from now on.
-    pub fn look(&self) -> Version {
-        let ended = self.ended.load(Ordering::SeqCst);
-        let begun = self.begun.load(Ordering::SeqCst);
-        (ended == begun).then_some(begun)
-    }
-
-    /// Returns true if a copy of this version is current.
-    pub fn is_current(&self, version: Version) -> bool {
-        version == Some(self.begun.load(Ordering::SeqCst))
-    }
-
-    /// Before the commit of a change.
-    pub fn begin_change(&self) {
-        self.begun.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// After the commit, or after it failed.
-    pub fn end_change(&self) {
-        self.ended.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_made_during_a_change_is_never_current() {
-        let versions = Versions::default();
-        let before = versions.look();
-        assert!(versions.is_current(before));
-        versions.begin_change();
-        let during = versions.look();
-        assert!(!versions.is_current(before) && !versions.is_current(during));
-        versions.end_change();
-        assert!(!versions.is_current(before) && !versions.is_current(during));
-        assert!(versions.is_current(versions.look()));
-    }
 }

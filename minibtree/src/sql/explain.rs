@@ -9,13 +9,13 @@
 
 use super::catalog::Catalog;
 use super::functions::Comparison;
-use super::plan::{Kind, Modify, Node, Plan, Planned, Scanned, SortBy};
+use super::plan::{Kind, Method, Modify, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{AggregateCall, Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
 use super::values::Type;
 use crate::engine::Database;
 use crate::format::RelationId;
 use crate::wire::Result;
-use minibtree_estimate::cost::Cost;
+use minibtree_cost::Cost;
 pub use minibtree_explain::Options;
 use minibtree_explain::{Measured, Node as Shown, Value};
 use minibtree_inspect::PageSummary;
@@ -216,7 +216,9 @@ impl Explainer<'_> {
     ) -> Shown {
         let relationship = if name == "Hash" || name == "Materialize" { "Inner" } else { "Outer" };
         let mut shown = self.begin(name.to_owned(), &[("Node Type", name)], relationship, &[]);
-        self.figures(node.cost, node.id, &mut shown);
+        // A hash table has its first row when it has its last one.
+        let startup = if name == "Hash" { node.cost.total } else { node.cost.startup };
+        self.figures(Cost { startup, ..node.cost }, node.id, &mut shown);
         self.output(&output, &mut shown);
         if name != "Hash" {
             self.buffers(node.id, &mut shown);
@@ -351,7 +353,7 @@ impl Explainer<'_> {
             {
                 names[scanned.start..][..scanned.table.columns.len()].to_vec()
             }
-            Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
+            Kind::NestedLoop { outer, inner, .. } | Kind::EquiJoin { outer, inner, .. } => {
                 let sides = [outer, inner].map(|it| self.columns(it, used, false));
                 sides.concat()
             }
@@ -409,7 +411,7 @@ impl Explainer<'_> {
     fn inputs(&mut self, node: &Node, output: &[String], used: Vec<usize>, shown: &mut Shown) {
         for (number, input) in node.inputs().into_iter().enumerate() {
             let child = match (&node.kind, number) {
-                (Kind::HashJoin { .. }, 1) => {
+                (Kind::EquiJoin { method: Method::Hash, .. }, 1) => {
                     let texts = self.columns(input, &used, false);
                     let below = self.node(input, &Output::Used(used.clone()), "Outer");
                     let mut hash = self.stage("Hash", input, texts, vec![below]);
@@ -424,13 +426,18 @@ impl Explainer<'_> {
                     self.outer = before;
                     child
                 }
-                (Kind::NestedLoop { is_parameterized: false, .. }, 1) => {
+                (
+                    Kind::NestedLoop { is_kept: true, .. }
+                    | Kind::EquiJoin { method: Method::Merge { is_materialized: true }, .. },
+                    1,
+                ) => {
                     let texts = self.columns(input, &used, false);
                     let below = self.node(input, &Output::Used(used.clone()), "Outer");
                     self.stage("Materialize", input, texts, vec![below])
                 }
-                (Kind::NestedLoop { .. } | Kind::HashJoin { .. }, _) => {
-                    self.node(input, &Output::Whole(used.clone()), "Outer")
+                (Kind::NestedLoop { .. } | Kind::EquiJoin { .. }, _) => {
+                    let relationship = if number == 0 { "Outer" } else { "Inner" };
+                    self.node(input, &Output::Whole(used.clone()), relationship)
                 }
                 (Kind::Aggregate { keys, aggregates, .. }, _) => {
                     let calls =
@@ -522,7 +529,7 @@ impl Explainer<'_> {
                 exprs.extend(filter);
             }
             Kind::BitmapIndexScan { conditions, .. } => show("Index Cond", conditions, shown),
-            Kind::NestedLoop { .. } | Kind::HashJoin { .. } => {
+            Kind::NestedLoop { .. } | Kind::EquiJoin { .. } => {
                 return self.join_details(node, &names, shown);
             }
             Kind::Aggregate { input, keys, having, .. } => {
@@ -572,7 +579,7 @@ impl Explainer<'_> {
         shown: &mut Shown,
     ) -> Vec<&'n Expr> {
         let (equal, is_unique, condition) = match &node.kind {
-            Kind::HashJoin { keys, condition, is_unique, .. } => (&keys[..], is_unique, condition),
+            Kind::EquiJoin { keys, condition, is_unique, .. } => (&keys[..], is_unique, condition),
             // The conditions of the index are shown there.
             Kind::NestedLoop { is_parameterized: true, is_unique, .. } => {
                 (&[][..], is_unique, &None)
@@ -589,7 +596,9 @@ impl Explainer<'_> {
             Expr::Compare(Comparison::Eq, outer, inner, false)
         });
         if let Some(pairs) = Expr::all(pairs.collect()) {
-            self.condition("Hash Cond", &pairs, names, shown);
+            let is_hash = matches!(node.kind, Kind::EquiJoin { method: Method::Hash, .. });
+            let label = if is_hash { "Hash Cond" } else { "Merge Cond" };
+            self.condition(label, &pairs, names, shown);
         }
         if let Some(condition) = condition {
             self.condition("Join Filter", condition, names, shown);
@@ -709,7 +718,7 @@ impl Explainer<'_> {
                 let inner = inner.iter().map(|it| it.rsplit('.').next().unwrap_or(it));
                 names = placed(*width, *start, alias, inner.take(*columns).collect());
             }
-            Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
+            Kind::NestedLoop { outer, inner, .. } | Kind::EquiJoin { outer, inner, .. } => {
                 names = self.names(outer, prefix);
                 for (name, other) in names.iter_mut().zip(self.names(inner, prefix)) {
                     if name.is_empty() {
@@ -819,7 +828,7 @@ impl Explainer<'_> {
             let title = match (name, in_title) {
                 ("Nested Loop", "") => name.to_owned(),
                 ("Nested Loop", it) => format!("{name}{it} Join"),
-                (_, it) => format!("Hash{it} Join"),
+                (_, it) => name.replace(" Join", &format!("{it} Join")),
             };
             (title, kind(name), vec![("Join Type", kind_name.to_owned())])
         };
@@ -845,7 +854,8 @@ impl Explainer<'_> {
                 (title, kind("Subquery Scan"), vec![("Alias", alias.clone())])
             }
             Kind::NestedLoop { kind, .. } => join("Nested Loop", *kind),
-            Kind::HashJoin { kind, .. } => join("Hash Join", *kind),
+            Kind::EquiJoin { kind, method: Method::Hash, .. } => join("Hash Join", *kind),
+            Kind::EquiJoin { kind, .. } => join("Merge Join", *kind),
             Kind::Aggregate { keys, .. } if keys.is_empty() => grouped("Plain", "Aggregate"),
             Kind::Aggregate { .. } | Kind::Distinct { .. } => grouped("Hashed", "HashAggregate"),
             Kind::Result { .. }

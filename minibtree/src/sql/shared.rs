@@ -1,11 +1,12 @@
 //! What all sessions of a database share.
 
-use super::catalog::{Catalog, Versions};
+use super::catalog::Catalog;
 use super::plan::Statistics;
 use super::sequence::Sequences;
 use crate::engine::{Database, Isolation};
 use crate::wire::Result;
 use minibtree_locks::Timeouts;
+use minibtree_versions::Versions;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 

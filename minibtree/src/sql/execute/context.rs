@@ -6,8 +6,9 @@ use crate::sql::functions::SystemCall;
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
-use crate::wire::{Result, SqlError, code};
+use crate::wire::Result;
 use minibtree_explain::Measured;
+use minibtree_streams::memory::Memory;
 use minikit::storage::Disk;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -16,13 +17,6 @@ use std::sync::Arc;
 
 /// A row.
 pub type Row = Vec<Value>;
-
-/// Bytes that hash tables and materialized rows of one statement may take. Only what cannot go on
-/// in files comes near it.
-const MEMORY_MAX: usize = 512 << 20;
-
-/// How often a hash table may take `work_mem`: PostgreSQL's default of `hash_mem_multiplier`.
-const HASH_MULTIPLIER: usize = 2;
 
 /// One execution of a plan.
 pub struct Execution {
@@ -38,7 +32,7 @@ pub struct Execution {
     pub results: RefCell<Vec<Option<Rc<SubResult>>>>,
     /// What each node has done, for EXPLAIN ANALYZE.
     pub measured: Option<RefCell<Vec<Measured>>>,
-    pub memory: Cell<usize>,
+    pub memory: Rc<Cell<usize>>,
     /// Bytes after which a sort goes on in files.
     pub work_mem: usize,
 }
@@ -86,7 +80,7 @@ impl Context {
             sequences: Arc::clone(sequences),
             results: RefCell::new(vec![None; planned.subplans.len()]),
             measured: None,
-            memory: Cell::new(0),
+            memory: Rc::default(),
             work_mem,
         };
         Context { execution: Rc::new(execution), outer: None }
@@ -98,6 +92,11 @@ impl Context {
         let nodes = vec![Measured::default(); execution.planned.nodes];
         execution.measured = Some(RefCell::new(nodes));
         self
+    }
+
+    /// Memory of the statement for one of its tables; none yet.
+    pub fn memory(&self) -> Memory {
+        Memory::new(&self.execution.memory, self.execution.work_mem)
     }
 
     /// Where temporary files are.
@@ -153,50 +152,5 @@ impl Context {
         if let Some(measured) = &self.execution.measured {
             count(&mut measured.borrow_mut()[node]);
         }
-    }
-}
-
-/// Memory that is taken until this is dropped.
-pub struct Memory {
-    execution: Rc<Execution>,
-    taken: usize,
-}
-
-impl Memory {
-    /// None yet.
-    pub fn new(context: &Context) -> Memory {
-        Memory { execution: Rc::clone(&context.execution), taken: 0 }
-    }
-
-    /// Takes some for a row.
-    ///
-    /// # Errors
-    /// `53200` if the statement has too much.
-    pub fn take(&mut self, row: &[Value]) -> Result<()> {
-        let bytes = row.iter().map(Value::memory).sum::<usize>() + 64;
-        let all = self.execution.memory.get() + bytes;
-        if all > MEMORY_MAX {
-            let detail = format!("Hash tables and kept rows take more than {MEMORY_MAX} bytes.");
-            return Err(SqlError::new(code::OUT_OF_MEMORY, "out of memory").detail(detail));
-        }
-        self.execution.memory.set(all);
-        self.taken += bytes;
-        Ok(())
-    }
-
-    /// Returns true if a hash table has to go on in files.
-    pub fn is_full(&self) -> bool {
-        self.taken >= HASH_MULTIPLIER * self.execution.work_mem
-    }
-
-    /// Bytes taken.
-    pub fn taken(&self) -> usize {
-        self.taken
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.execution.memory.set(self.execution.memory.get() - self.taken);
     }
 }

@@ -1,11 +1,11 @@
 //! A statement while it is executed.
 
 use super::constraint::check_foreign_keys;
-use super::context::{Context, Memory, Row};
+use super::context::{Context, Row};
 use super::evaluate::evaluate;
 use super::lock::Locking;
 use super::modify::{check_row, insert_rows, modify};
-use super::open::{Rows, given, open};
+use super::open::open;
 use crate::engine::Transaction;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Plan;
@@ -13,6 +13,7 @@ use crate::sql::tree::{Operation, Write};
 use crate::sql::values::Value;
 use crate::wire::Result;
 use minibtree_explain::Measured;
+use minibtree_streams::rows::{Rows, given};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ impl Cursor {
 
     /// All rows, for a cursor that goes back.
     pub fn gather(&mut self, transaction: &mut Transaction) -> Result<Vec<Row>> {
-        let (mut rows, mut memory) = (Vec::new(), Memory::new(&self.context));
+        let (mut rows, mut memory) = (Vec::new(), self.context.memory());
         while let Some(row) = self.next(transaction)? {
             memory.take(&row)?;
             rows.push(row);

@@ -221,7 +221,7 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
             Ok(SubResult::Value(first.swap_remove(0)))
         }
         SubqueryKind::Array(base) => {
-            let (mut memory, mut elements) = (super::context::Memory::new(context), Vec::new());
+            let (mut memory, mut elements) = (context.memory(), Vec::new());
             while let Some(row) = rows.next()? {
                 memory.take(&row)?;
                 let value = row.first().filter(|it| !it.is_null());
@@ -232,7 +232,7 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
         SubqueryKind::Any(comparisons)
             if !plan.is_correlated && comparisons.iter().all(|it| it.0 == Comparison::Eq) =>
         {
-            let mut memory = super::context::Memory::new(context);
+            let mut memory = context.memory();
             let (mut keys, mut has_null) = (HashSet::new(), false);
             while let Some(row) = rows.next()? {
                 if row.iter().any(Value::is_null) {
@@ -254,7 +254,7 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
 
 fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult> {
     let mut rows = open(&plan.node, context, &[])?;
-    let mut memory = super::context::Memory::new(context);
+    let mut memory = context.memory();
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         memory.take(&row)?;

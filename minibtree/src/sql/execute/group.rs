@@ -4,15 +4,17 @@
 //! `work_mem`. INTERSECT and EXCEPT keep their rows in memory. PostgreSQL's `nodeAgg.c` and
 //! `nodeSetOp.c`.
 
-use super::context::{Context, Memory, Row};
+use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
-use super::open::{Rows, gathered, given};
 use crate::sql::functions::aggregates::State;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{AggregateCall, Expr, SetOperator};
 use crate::sql::values::{Type, Value, key};
 use crate::wire::Result;
-use minibtree_spill::batches::Batches;
+use minibtree_spill::batches::{Batches, KeyedRows};
+use minibtree_streams::memory::Memory;
+use minibtree_streams::rows::{Rows, gathered, given};
+use minibtree_streams::set::set_rows;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -86,7 +88,7 @@ fn groups_of(node: &Node, context: &Context, batch: &mut Batches) -> Result<Vec<
     let Kind::Aggregate { keys, aggregates, having, .. } = &node.kind else {
         unreachable!("a grouping")
     };
-    let mut memory = Memory::new(context);
+    let mut memory = context.memory();
     let (mut groups, mut numbers) = (Vec::<Group>::new(), HashMap::new());
     if keys.is_empty() {
         groups.push(Group::new(Vec::new(), aggregates));
@@ -134,7 +136,7 @@ fn measure(node: &Node, context: &Context, batches: &Batches, memory: &Memory) {
 
 /// DISTINCT.
 pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
-    let (mut seen, mut memory) = (HashSet::new(), Memory::new(&context));
+    let (mut seen, mut memory) = (HashSet::new(), context.memory());
     let mut batches = Batches::new(context.disk(), Box::new(move || rows.next()));
     move || {
         let Kind::Distinct { keys, .. } = &node.kind else { unreachable!("opened so") };
@@ -157,7 +159,7 @@ pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> im
             if !batches.advance()? {
                 return Ok(None);
             }
-            (seen, memory) = (HashSet::new(), Memory::new(&context));
+            (seen, memory) = (HashSet::new(), context.memory());
         }
     }
 }
@@ -180,45 +182,24 @@ pub fn numbered(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> im
 pub fn set_operation(
     node: Rc<Node>,
     context: Context,
-    mut left: Box<dyn Rows>,
-    mut right: Box<dyn Rows>,
+    left: Box<dyn Rows>,
+    right: Box<dyn Rows>,
 ) -> Box<dyn Rows> {
-    gathered(move || {
-        let Kind::SetOperation { operator, all, types, .. } = &node.kind else {
-            unreachable!("opened so")
-        };
-        // How often the right side has each row.
-        let mut memory = Memory::new(&context);
-        let mut counts = HashMap::<Vec<u8>, u64>::new();
-        while let Some(row) = right.next()? {
-            memory.take(&row)?;
-            *counts.entry(hashed(types, &row)).or_default() += 1;
-        }
-
-        let (mut rows, mut seen) = (Vec::new(), HashSet::new());
-        while let Some(row) = left.next()? {
-            let key = hashed(types, &row);
-            let count = counts.get_mut(&key).filter(|count| **count > 0);
-            let is_in_both = count.is_some();
-            if let (true, Some(count)) = (*all, count) {
-                *count -= 1;
-            }
-            let is_wanted = is_in_both == (*operator == SetOperator::Intersect);
-            if is_wanted && (*all || seen.insert(key)) {
-                memory.take(&row)?;
-                rows.push(row);
-            }
-        }
-        Ok(rows)
-    })
+    let Kind::SetOperation { operator, all, .. } = node.kind else { unreachable!("opened so") };
+    let keyed = |mut rows: Box<dyn Rows>| -> KeyedRows {
+        let node = Rc::clone(&node);
+        Box::new(move || {
+            let Kind::SetOperation { types, .. } = &node.kind else { unreachable!("opened so") };
+            Ok(rows.next()?.map(|row| (key::hashed(types.iter().copied().zip(&row)), row)))
+        })
+    };
+    let is_intersection = operator == SetOperator::Intersect;
+    let (left, right) = (keyed(left), keyed(right));
+    gathered(move || set_rows(left, right, is_intersection, all, context.memory()))
 }
 
 fn hashed_key(keys: &[(Expr, Type)], context: &Context, row: &[Value]) -> Result<Vec<u8>> {
     let values = keys.iter().map(|(key, _)| evaluate(key, context, row));
     let values = values.collect::<Result<Row, _>>()?;
     Ok(key::hashed(keys.iter().map(|it| it.1).zip(&values)))
-}
-
-fn hashed(types: &[Type], row: &[Value]) -> Vec<u8> {
-    key::hashed(types.iter().copied().zip(row))
 }

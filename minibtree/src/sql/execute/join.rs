@@ -3,18 +3,23 @@
 //! Both sides fill their own positions of one row, so a pair is the outer row with the inner side's
 //! positions copied into it.
 //!
-//! PostgreSQL's `nodeNestloop.c` (with `nodeMaterial.c`, whose rows are kept here by the join, in
-//! memory) and `nodeHashjoin.c`.
+//! The crate `minibtree/streams` finds rows with equal keys. PostgreSQL's `nodeNestloop.c` (with
+//! `nodeMaterial.c`, whose rows are kept here by the join, in memory), `nodeHashjoin.c` and
+//! `nodeMergejoin.c`.
 
-use super::context::{Context, Memory, Row};
+use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept};
-use super::open::{Rows, open};
-use crate::sql::plan::{Kind, Node};
+use super::open::open;
+use crate::sql::plan::{Kind, Method, Node};
 use crate::sql::tree::{Expr, JoinKind};
 use crate::sql::values::{Type, Value, key};
 use crate::wire::Result;
-use minibtree_spill::batches::{KeyedRows, PARTITIONS, Sides};
-use std::collections::HashMap;
+use minibtree_spill::batches::KeyedRows;
+use minibtree_streams::hash::HashJoin;
+use minibtree_streams::memory::Memory;
+use minibtree_streams::merge::MergeJoin;
+use minibtree_streams::rows::Rows;
+use minibtree_streams::{Join, Partners as Found};
 use std::rc::Rc;
 
 /// Returns true if rows of the outer side without a partner are returned.
@@ -30,7 +35,7 @@ fn is_decided_by_first(kind: JoinKind) -> bool {
 /// The inner rows of one outer row.
 enum Partners {
     /// Those of a list, from this number on: of each the values that it contributes.
-    Kept(Option<Rc<Vec<Row>>>, usize),
+    Kept(Found, usize),
     Opened(Box<dyn Rows>),
 }
 
@@ -68,7 +73,7 @@ fn joined(
     let mut current: Option<(Row, Partners, bool)> = None;
     move || {
         let (Kind::NestedLoop { kind, condition, positions, .. }
-        | Kind::HashJoin { kind, condition, positions, .. }) = &node.kind
+        | Kind::EquiJoin { kind, condition, positions, .. }) = &node.kind
         else {
             unreachable!("a join")
         };
@@ -104,11 +109,11 @@ fn joined(
 pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
     let mut kept: Option<(Rc<Vec<Row>>, Memory)> = None;
     joined(Rc::clone(&node), context.clone(), move || {
-        let Kind::NestedLoop { inner, is_parameterized, positions, .. } = &node.kind else {
+        let Kind::NestedLoop { inner, is_kept, positions, .. } = &node.kind else {
             unreachable!("opened so")
         };
         let Some(row) = outer.next()? else { return Ok(None) };
-        if *is_parameterized {
+        if !*is_kept {
             let partners = Partners::Opened(open(inner, &context, &row)?);
             return Ok(Some((row, partners)));
         }
@@ -130,7 +135,7 @@ fn all_parts(
     context: &Context,
     positions: &[usize],
 ) -> Result<(Rc<Vec<Row>>, Memory)> {
-    let (mut parts, mut memory) = (Vec::new(), Memory::new(context));
+    let (mut parts, mut memory) = (Vec::new(), context.memory());
     let mut rows = open(node, context, &[])?;
     while let Some(row) = rows.next()? {
         let part = part(&row, positions);
@@ -140,39 +145,31 @@ fn all_parts(
     Ok((Rc::new(parts), memory))
 }
 
-/// How often sides are divided. If so many rows have one key that this does not help, they are kept
-/// in memory.
-const LEVELS: u32 = 4;
-
-/// Two sides of which the inner one is in memory, by its keys.
-struct Batch {
-    outer: KeyedRows,
-    table: HashMap<Vec<u8>, Rc<Vec<Row>>>,
-    /// What the table takes, until it is dropped.
-    _memory: Memory,
-}
-
-/// A hash table of the inner side, in which the outer side is looked up. If the inner side does not
-/// fit in memory, both sides are divided into files, and the parts are joined one after another.
-pub fn hash_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl Rows {
-    let (mut outer, mut waiting) = (Some(outer), Vec::<Sides>::new());
-    let mut batch: Option<Batch> = None;
+/// Rows of both sides with equal keys.
+pub fn equi_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl Rows {
+    let (mut outer, mut join) = (Some(outer), None::<Box<dyn Join>>);
     joined(Rc::clone(&node), context.clone(), move || {
-        let Kind::HashJoin { inner, .. } = &node.kind else { unreachable!("opened so") };
+        let Kind::EquiJoin { kind, method, inner, .. } = &node.kind else {
+            unreachable!("opened so")
+        };
         if let Some(outer) = outer.take() {
             let inner = keyed(&node, &context, open(inner, &context, &[])?, true);
-            waiting.push(Sides { outer: keyed(&node, &context, outer, false), inner, level: 0 });
+            let (outer, memory) = (keyed(&node, &context, outer, false), context.memory());
+            join = Some(match method {
+                Method::Hash => Box::new(HashJoin::new(outer, inner, context.disk(), memory)),
+                Method::Merge { .. } => {
+                    Box::new(MergeJoin::new(outer, inner, is_kept_alone(*kind), memory))
+                }
+            });
         }
-        loop {
-            if let Some(Batch { outer, table, .. }) = &mut batch
-                && let Some((key, row)) = outer()?
-            {
-                return Ok(Some((row, Partners::Kept(table.get(&key).cloned(), 0))));
-            }
-            batch = None;
-            let Some(sides) = waiting.pop() else { return Ok(None) };
-            batch = load(&node, &context, sides, &mut waiting)?;
-        }
+        let join = join.as_mut().expect("set above");
+        let next = join.next()?;
+        context.measure(node.id, |it| {
+            let figures = join.figures();
+            (it.entries, it.memory) = (figures.entries, figures.memory);
+            it.batches = figures.batches;
+        });
+        Ok(next.map(|(row, partners)| (row, Partners::Kept(partners, 0))))
     })
 }
 
@@ -180,7 +177,7 @@ pub fn hash_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl
 fn keyed(node: &Rc<Node>, context: &Context, mut rows: Box<dyn Rows>, is_inner: bool) -> KeyedRows {
     let (node, context) = (Rc::clone(node), context.clone());
     Box::new(move || {
-        let Kind::HashJoin { keys, positions, .. } = &node.kind else { unreachable!("opened so") };
+        let Kind::EquiJoin { keys, positions, .. } = &node.kind else { unreachable!("opened so") };
         while let Some(row) = rows.next()? {
             let exprs = keys.iter().map(|it| (if is_inner { &it.1 } else { &it.0 }, it.2));
             match hash_key(exprs, &context, &row)? {
@@ -192,34 +189,6 @@ fn keyed(node: &Rc<Node>, context: &Context, mut rows: Box<dyn Rows>, is_inner: 
         }
         Ok(None)
     })
-}
-
-/// Loads the inner side into memory; `None` if it does not fit, and both sides were divided.
-fn load(
-    node: &Node,
-    context: &Context,
-    mut sides: Sides,
-    waiting: &mut Vec<Sides>,
-) -> Result<Option<Batch>> {
-    let (mut table, mut memory) = (HashMap::<Vec<u8>, Rc<Vec<Row>>>::new(), Memory::new(context));
-    let mut count = 0;
-    while let Some((key, part)) = (sides.inner)()? {
-        memory.take(&part)?;
-        Rc::make_mut(table.entry(key).or_default()).push(part);
-        count += 1;
-        if memory.is_full() && sides.level < LEVELS {
-            let row = |key: &Vec<u8>, row: &Row| (key.clone(), row.clone());
-            let rows = table.iter().flat_map(|(key, it)| it.iter().map(move |it| row(key, it)));
-            let parts = sides.divide(&**context.disk(), rows)?;
-            waiting.extend(parts.into_iter().rev());
-            context.measure(node.id, |it| it.batches += PARTITIONS);
-            return Ok(None);
-        }
-    }
-    context.measure(node.id, |it| {
-        (it.entries, it.memory) = (it.entries.max(count), it.memory.max(memory.taken()));
-    });
-    Ok(Some(Batch { outer: sides.outer, table, _memory: memory }))
 }
 
 /// The key of a row; `None` if a value is NULL, which equals nothing.

@@ -5,11 +5,12 @@
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
-use super::open::{Rows, limits};
+use super::open::limits;
 use super::scan::{tid_of, tid_value};
 use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
 use crate::wire::{Result, SqlError, code};
+use minibtree_streams::rows::Rows;
 
 /// Rows that are locked as they are returned.
 pub struct Locking {

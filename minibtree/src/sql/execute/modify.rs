@@ -14,12 +14,11 @@
 //!
 //! PostgreSQL's `nodeModifyTable.c` and, for the second look, `EvalPlanQual` (`execMain.c`).
 
-use super::constraint::{ChildCheck, ParentCheck};
+use super::constraint::{self, ChildCheck, ParentCheck};
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
 use super::open::open;
 use super::scan::{tid_of, tid_value};
-use super::{constraint, context};
 use crate::engine::{Changed, Error, Heap, LockMode, LockWait, LongValues, Transaction};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
@@ -42,7 +41,7 @@ pub struct Outcome {
 /// # Errors
 /// `23505`, `23502`, `23503`, `23514` and whatever evaluating reports.
 pub fn modify(plan: &Modify, context: &Context, transaction: &mut Transaction) -> Result<Outcome> {
-    let mut memory = context::Memory::new(context);
+    let mut memory = context.memory();
     let mut rows = open(&plan.source, context, &[])?;
     let mut changes = Changes::default();
     let mut outcome = Outcome::default();

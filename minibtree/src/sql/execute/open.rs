@@ -1,9 +1,9 @@
 //! From nodes to what pulls their rows.
 
-use super::context::{Context, Row};
+use super::context::Context;
 use super::evaluate::{evaluate, is_kept, is_met};
 use super::group::{distinct, grouped, numbered, set_operation};
-use super::join::{hash_join, nested_loop};
+use super::join::{equi_join, nested_loop};
 use super::scan::{bitmap_of, bitmap_rows, function_rows, index_rows, seq_rows};
 use super::sort::sorted;
 use crate::engine::buffer_usage;
@@ -11,20 +11,9 @@ use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
+use minibtree_streams::rows::{Rows, given, limited};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// What pulls the rows of a node: a function that returns the next one, or `None` at the end.
-pub trait Rows {
-    /// The next row, or `None` at the end.
-    fn next(&mut self) -> Result<Option<Row>>;
-}
-
-impl<F: FnMut() -> Result<Option<Row>>> Rows for F {
-    fn next(&mut self) -> Result<Option<Row>> {
-        self()
-    }
-}
 
 /// Begins a node. `row` is that of the outer side, for the inner side of a nested loop.
 pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>> {
@@ -83,7 +72,7 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
             Box::new(subquery(kept, of, open(query, &context.inside(&[]), &[])?))
         }
         Kind::NestedLoop { outer, .. } => Box::new(nested_loop(kept, of, inside(outer)?)),
-        Kind::HashJoin { outer, .. } => Box::new(hash_join(kept, of, inside(outer)?)),
+        Kind::EquiJoin { outer, .. } => Box::new(equi_join(kept, of, inside(outer)?)),
         Kind::Aggregate { input, .. } => Box::new(grouped(kept, of, inside(input)?)),
         Kind::Project { input, .. } => Box::new(projected(kept, of, inside(input)?)),
         Kind::Distinct { input, .. } => Box::new(distinct(kept, of, inside(input)?)),
@@ -120,23 +109,6 @@ pub fn limits(
     };
     let skipped = number(offset, code::INVALID_ROW_COUNT_IN_OFFSET, "OFFSET")?;
     Ok((number(limit, code::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT")?, skipped.unwrap_or(0)))
-}
-
-/// Rows that are there already.
-pub fn given(rows: Vec<Row>) -> Box<dyn Rows> {
-    let mut rows = rows.into_iter();
-    Box::new(move || Ok(rows.next()))
-}
-
-/// Rows that are all gathered before the first one is returned.
-pub fn gathered(gather: impl FnOnce() -> Result<Vec<Row>> + 'static) -> Box<dyn Rows> {
-    let (mut gather, mut rows) = (Some(gather), Vec::new().into_iter());
-    Box::new(move || {
-        if let Some(gather) = gather.take() {
-            rows = gather()?.into_iter();
-        }
-        Ok(rows.next())
-    })
 }
 
 fn values(node: Rc<Node>, context: Context) -> impl Rows {
@@ -186,23 +158,6 @@ fn projected(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl 
         let Some(row) = rows.next()? else { return Ok(None) };
         let values = targets.iter().map(|expr| evaluate(expr, &context, &row));
         values.collect::<Result<_, _>>().map(Some)
-    }
-}
-
-fn limited(mut rows: Box<dyn Rows>, mut left: Option<u64>, mut skipped: u64) -> impl Rows {
-    move || {
-        if left == Some(0) {
-            return Ok(None);
-        }
-        while skipped > 0 {
-            if rows.next()?.is_none() {
-                left = Some(0);
-                return Ok(None);
-            }
-            skipped -= 1;
-        }
-        left = left.map(|left| left - 1);
-        rows.next()
     }
 }
 

@@ -6,7 +6,6 @@
 
 use super::context::{Context, Execution, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
-use super::open::Rows;
 use crate::engine::{Direction, HeapScan, KeyRange, buffer_usage};
 use crate::format::{PageBytes, RelationId, Tid};
 use crate::sql::catalog::{Table, TableIndex};
@@ -16,6 +15,7 @@ use crate::sql::tree::SetFunction;
 use crate::sql::values::{Type, Value, array, key};
 use crate::wire::{Result, SqlError, code};
 use minibtree_inspect::{level_row, levels, page_row};
+use minibtree_streams::rows::Rows;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;

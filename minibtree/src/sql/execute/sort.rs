@@ -6,12 +6,13 @@
 
 use super::context::{Context, Row};
 use super::evaluate::evaluate;
-use super::open::{Rows, limits};
+use super::open::limits;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::values::key;
 use crate::wire::Result;
 use minibtree_spill::row::{decode, encode};
 use minibtree_spill::sorter::{Sorted, Sorter, Space};
+use minibtree_streams::rows::Rows;
 use std::rc::Rc;
 use std::sync::Arc;
 

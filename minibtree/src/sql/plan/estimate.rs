@@ -113,6 +113,25 @@ impl Known<'_> {
         on.iter().map(fraction).product()
     }
 
+    /// The parts of two sides that a merge join reads, each from where the other one begins up to
+    /// where it ends (`mergejoinscansel`).
+    pub fn merged(&self, outer: &Expr, inner: &Expr) -> [(f64, f64); 2] {
+        let read = |own: &Expr, other: &Expr| {
+            let (own, other) = (self.column(own)?.0, self.column(other)?.0);
+            let (least, greatest) = other.range()?;
+            let (before, end) = (own.below(least)?, own.below(greatest)?);
+            Some((before, (end + own.equal(Some(greatest))).clamp(before, 1.0)))
+        };
+        let both = read(outer, inner).zip(read(inner, outer));
+        let Some((outer, inner)) = both else { return [(0.0, 1.0); 2] };
+
+        // Only one of them begins later than the other, and only one ends earlier.
+        let begin = |own: f64, other: f64| if own > other { own } else { 0.0 };
+        let end = |own: f64, other: f64| if own < other { own } else { 1.0 };
+        let of = |own: (f64, f64), other: (f64, f64)| (begin(own.0, other.0), end(own.1, other.1));
+        [of(outer, inner), of(inner, outer)]
+    }
+
     /// Returns true if a table has at most one row that meets conditions: they fix a unique key.
     pub fn has_one_row<'e>(
         &self,
@@ -142,6 +161,21 @@ impl Known<'_> {
             let is_meant = |it: &Relation| it.positions().contains(&position);
             bits | self.relations.iter().position(is_meant).map_or(0, |it| 1 << it)
         })
+    }
+
+    /// The fraction of rows that are in one bucket of a hash table by an expression
+    /// (`estimate_hash_bucket_stats`).
+    pub fn bucket(&self, expr: &Expr, rows: f64) -> f64 {
+        let all = self.rows_of(expr).unwrap_or(f64::INFINITY);
+        let Some((statistics, _)) = self.column(expr) else {
+            let is_known = self.is_unique(expr) || all < DISTINCT;
+            return if is_known { 1.0 / all.min(rows).max(1.0) } else { 0.1 };
+        };
+        // A bucket with the most common value is longer than the others.
+        let distinct = self.distinct(expr).min(rows).max(1.0);
+        let common = statistics.common.first().map_or(0.0, |it| it.1);
+        let average = (1.0 - statistics.null_fraction) / self.distinct(expr);
+        (1.0 / distinct * (common / average).max(1.0)).clamp(1e-6, 1.0)
     }
 
     /// How many different values an expression has.

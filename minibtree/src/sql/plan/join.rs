@@ -13,15 +13,18 @@
 //! conditions use. A semi join may also come first, with each key once, as in
 //! `FROM small_unique_keys JOIN large`.
 //!
-//! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees and merge joins.
+//! For each set there are also plans that cost more and have an order in which they can be merged.
+//!
+//! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees.
 
 use super::estimate::Known;
-use super::node::{Kind, Node};
+use super::merge::{Sides, of_use};
+use super::node::{Kind, Method, Node};
 use super::scan::{Path, Wanted, is_stable};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, FromItem, JoinKind};
 use crate::sql::values::Type;
-use minibtree_estimate::cost::{self, Cost};
+use minibtree_cost::{self as cost, Cost, HashJoin, Model, methods};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -46,18 +49,26 @@ pub trait Context {
         conditions: &[Expr],
         parameters: &[Expr],
     ) -> Option<Rc<Node>>;
+    /// Plans for one relation through indexes in whose order it can be merged with others.
+    fn ordered(&mut self, relation: usize, conditions: &[Expr]) -> Vec<Rc<Node>>;
     /// A node.
     fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node>;
     /// What is known about the relations.
     fn known(&self) -> &Known<'_>;
+    /// What costs depend on.
+    fn model(&self) -> &Model;
     /// Splits ON into conditions.
     fn conditions(&mut self, on: &Expr) -> Vec<Condition>;
 }
 
+/// The cheapest plan, then others, each with another order.
+pub type Plans = Vec<Rc<Node>>;
+
 /// Something that is joined as a whole.
 struct Item {
     relations: u64,
-    plan: Rc<Node>,
+    /// The cheapest plan, then others with an order.
+    plans: Plans,
     /// The relation, if it is a single one, and its conditions.
     single: Option<(usize, Vec<Expr>)>,
     /// Semi or anti for one that leaves out rows of the others.
@@ -80,11 +91,11 @@ struct Part<'a> {
 }
 
 /// Joins everything in FROM.
-pub fn join(
-    context: &mut impl Context,
-    from: &[FromItem],
-    mut conditions: Vec<Condition>,
-) -> Rc<Node> {
+pub fn join(context: &mut impl Context, from: &[FromItem], conditions: Vec<Condition>) -> Rc<Node> {
+    plans(context, from, conditions).swap_remove(0)
+}
+
+fn plans(context: &mut impl Context, from: &[FromItem], mut conditions: Vec<Condition>) -> Plans {
     let mut parts = Vec::new();
     for item in from {
         flatten(context, item, &mut parts, &mut conditions);
@@ -141,25 +152,26 @@ fn flatten<'a>(
 fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Condition>) -> Item {
     let Part { item, own, needs, extra } = part;
     let relations = bits(item);
-    let inner = |plan, single| {
+    let inner = |plans, single| {
         let (kind, unique, extra) = (JoinKind::Inner, None, Vec::new());
-        Item { relations, plan, single, kind, needs, unique, extra }
+        Item { relations, plans, single, kind, needs, unique, extra }
     };
     match item {
         FromItem::Relation(number) => {
             let own = take(conditions, |it| it & !relations == 0);
             let own: Vec<Expr> = own.into_iter().map(|it| it.expr).collect();
-            let plan = context.scan(*number, own.clone());
-            inner(plan, Some((*number, own)))
+            let mut plans = vec![context.scan(*number, own.clone())];
+            plans.extend(context.ordered(*number, &own));
+            inner(plans, Some((*number, own)))
         }
         FromItem::Exists { kind, right, .. } => {
             let single = single(right, &own);
-            let plan = join(context, right, own);
+            let plans = plans(context, right, own);
             let unique = match kind {
-                JoinKind::Semi => with_unique_keys(context, relations, &plan, conditions),
+                JoinKind::Semi => with_unique_keys(context, relations, &plans[0], conditions),
                 _ => None,
             };
-            Item { relations, plan, single, kind: *kind, needs, unique, extra }
+            Item { relations, plans, single, kind: *kind, needs, unique, extra }
         }
         FromItem::Join { kind, left, right, condition } => {
             // Conditions on the left side alone can be checked before the join; those that use the
@@ -171,25 +183,27 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
             };
             let left_only = take(conditions, |it| it & !left_bits == 0);
             let right_only = take(&mut on, |it| it != 0 && it & !right_bits == 0);
-            let outer = join(context, std::slice::from_ref(left), left_only);
+            let outer = plans(context, std::slice::from_ref(left), left_only);
             let single = single(std::slice::from_ref(right), &right_only);
-            let plan = join(context, std::slice::from_ref(right), right_only);
-            let right = Item { relations: right_bits, ..inner(plan, single) };
+            let plans = plans(context, std::slice::from_ref(right), right_only);
+            let right = Item { relations: right_bits, ..inner(plans, single) };
             let on: Vec<Expr> = on.into_iter().map(|it| it.expr).collect();
-            let mut plan = pair(context, *kind, &outer, left_bits, &right, on);
+            let mut plans = pair(context, *kind, &outer, left_bits, &right, on);
 
             // WHERE sees the NULLs of the join.
             let above = take(conditions, |it| it & !relations == 0);
             let above: Vec<Expr> = above.into_iter().map(|it| it.expr).collect();
             if !above.is_empty() {
-                let known = context.known();
-                let fraction = known.all(&above);
-                let rows = (plan.cost.rows * fraction).round().max(1.0);
-                let cost = Cost { rows, ..cost::per_row(plan.cost, above.len() as f64) };
-                plan =
-                    context.node(cost, Kind::Filter { input: plan, condition: Expr::all(above) });
+                let fraction = context.known().all(&above);
+                let condition = Expr::all(above.clone());
+                for plan in &mut plans {
+                    let rows = (plan.cost.rows * fraction).round().max(1.0);
+                    let cost = Cost { rows, ..cost::per_row(plan.cost, above.len() as f64) };
+                    let (input, condition) = (Rc::clone(plan), condition.clone());
+                    *plan = context.node(cost, Kind::Filter { input, condition });
+                }
             }
-            inner(plan, None)
+            inner(plans, None)
         }
     }
 }
@@ -215,7 +229,8 @@ fn with_unique_keys(
     let keys: Vec<(Expr, Type)> = keys.into_iter().map(|(_, inner, base)| (inner, base)).collect();
     let groups: f64 = keys.iter().map(|(key, _)| context.known().distinct(key)).product();
     let rows = groups.min(plan.cost.rows).round().max(1.0);
-    let cost = cost::aggregate(plan.cost, keys.len() as f64, 0.0, rows, plan.cost.width);
+    let (count, width) = (keys.len() as f64, plan.cost.width);
+    let cost = context.model().aggregate(plan.cost, count, 0.0, rows, width);
     Some(context.node(cost, Kind::Distinct { input: Rc::clone(plan), keys }))
 }
 
@@ -240,14 +255,15 @@ fn applicable(conditions: &[Condition], old: u64, new: u64) -> Vec<Expr> {
     conditions.iter().filter(is_due).map(|it| it.expr.clone()).collect()
 }
 
-fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Rc<Node> {
-    let mut best: HashMap<usize, (Rc<Node>, u64)> = HashMap::new();
+fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Plans {
+    let mut best: HashMap<usize, (Plans, u64)> = HashMap::new();
     for (number, item) in items.iter().enumerate() {
         // What leaves out rows of others cannot be the first.
-        let first = if item.kind == JoinKind::Inner { Some(&item.plan) } else { None };
-        if let Some(first) = first.or(item.unique.as_ref()) {
-            best.insert(1 << number, (Rc::clone(first), item.relations));
-        }
+        let first = match item.kind {
+            JoinKind::Inner => Some(item.plans.clone()),
+            _ => item.unique.as_ref().map(|it| vec![Rc::clone(it)]),
+        };
+        best.extend(first.map(|it| (1 << number, (it, item.relations))));
     }
     let all = (1 << items.len()) - 1;
     for set in 1..=all {
@@ -259,7 +275,7 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
             let others = best.get(&(set & !(1 << member)));
             set >> member & 1 == 1 && others.is_some_and(|it| items[*member].needs & !it.1 == 0)
         };
-        let members: Vec<usize> = (0..items.len()).filter(can_be_last).collect();
+        let members: Vec<usize> = (0..items.len()).rev().filter(can_be_last).collect();
         // Pairs without a condition are tried only if there are no others.
         let is_connected = |member: &usize| {
             let others = best[&(set & !(1 << member))].1;
@@ -269,135 +285,170 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
         if last.is_empty() {
             last = members;
         }
-        let mut cheapest: Option<(Rc<Node>, u64)> = None;
+        let (mut found, mut relations) = (Vec::new(), 0);
         for member in last {
             let (outer, old) = best[&(set & !(1 << member))].clone();
             let inner = &items[member];
-            let plan = add(context, &outer, old, inner, conditions);
-            if cheapest.as_ref().is_none_or(|(it, _)| plan.cost.total < it.cost.total) {
-                cheapest = Some((plan, old | inner.relations));
-            }
+            found.extend(add(context, &outer, old, inner, conditions));
+            relations = old | inner.relations;
         }
-        best.extend(cheapest.map(|it| (set, it)));
+        if !found.is_empty() {
+            best.insert(set, (of_use(found), relations));
+        }
     }
-    Rc::clone(&best[&all].0)
+    best.remove(&all).expect("the set of all has a plan").0
 }
 
 /// Begins with the smallest relation, and adds the one that is cheapest to add.
-fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Rc<Node> {
+fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Plans {
     let mut left: Vec<&Item> = items.iter().collect();
-    let rows = |item: &Item| item.plan.cost.rows;
+    let rows = |item: &Item| item.plans[0].cost.rows;
     let first = (0..left.len())
         .filter(|it| left[*it].kind == JoinKind::Inner)
         .min_by(|a, b| rows(left[*a]).total_cmp(&rows(left[*b])))
         .expect("FROM has relations");
     let first = left.remove(first);
-    let (mut plan, mut done) = (Rc::clone(&first.plan), first.relations);
+    let (mut plans, mut done) = (first.plans.clone(), first.relations);
     while !left.is_empty() {
-        let mut cheapest: Option<(usize, Rc<Node>)> = None;
+        let mut cheapest: Option<(usize, Plans)> = None;
         for (number, item) in left.iter().enumerate().filter(|(_, it)| it.needs & !done == 0) {
-            let next = add(context, &plan, done, item, conditions);
-            if cheapest.as_ref().is_none_or(|(_, it)| next.cost.total < it.cost.total) {
+            let next = add(context, &plans, done, item, conditions);
+            let is_cheaper = |it: &(usize, Plans)| next[0].cost.total < it.1[0].cost.total;
+            if cheapest.as_ref().is_none_or(is_cheaper) {
                 cheapest = Some((number, next));
             }
         }
         let (number, next) = cheapest.expect("one is left");
         done |= left.remove(number).relations;
-        plan = next;
+        plans = next;
     }
-    plan
+    plans
 }
 
 /// Joins an item to what is joined already.
 fn add(
     context: &mut impl Context,
-    outer: &Rc<Node>,
+    outer: &[Rc<Node>],
     old: u64,
     item: &Item,
     conditions: &[Condition],
-) -> Rc<Node> {
+) -> Plans {
     let mut on = applicable(conditions, old, item.relations);
     on.extend(item.extra.iter().cloned());
     pair(context, item.kind, outer, old, item, on)
 }
 
-/// The cheapest way to join two plans.
+/// The cheapest way to join two sides, and perhaps one with an order.
 fn pair(
     context: &mut impl Context,
     kind: JoinKind,
-    outer: &Rc<Node>,
+    outers: &[Rc<Node>],
     outer_relations: u64,
     inner: &Item,
     on: Vec<Expr>,
-) -> Rc<Node> {
+) -> Plans {
+    let outer = &outers[0];
     let known = context.known();
     let rows = rows_of(known, kind, outer.cost.rows, inner, &on);
     let positions = positions_of(context, inner.relations);
     let operators = on.len() as f64;
-    let sides = split_equalities(context, &on, outer_relations, inner.relations);
-    let (keys, rest) = sides;
-
-    // Each candidate: its cost, and what makes it.
-    let kept = cost::nested_loop(outer.cost, inner.plan.cost, true, operators, rows);
-    let hashed = (!keys.is_empty()).then(|| {
-        cost::hash_join(outer.cost, inner.plan.cost, keys.len() as f64, rest.len() as f64, rows)
-    });
-    let probed = inner.single.as_ref().and_then(|(number, conditions)| {
-        let plan = context.parameterized(*number, conditions, &on)?;
-        let cost = cost::nested_loop(outer.cost, plan.cost, false, 1.0, rows);
-        Some((cost, plan))
-    });
-
+    let (keys, rest) = split_equalities(context, &on, outer_relations, inner.relations);
     let is_unique = matches!(kind, JoinKind::Inner | JoinKind::Left)
         && inner.single.as_ref().is_some_and(|(number, own)| {
             context.known().has_one_row(*number, on.iter().chain(own))
         });
-    let (outer, whole) = (Rc::clone(outer), Expr::all(on));
-    if let Some((cost, plan)) = probed
-        && cost.total < kept.total
-        && hashed.is_none_or(|it| cost.total < it.total)
-    {
-        let kind = Kind::NestedLoop {
-            kind,
-            outer,
-            inner: plan,
-            is_parameterized: true,
-            is_unique,
-            condition: whole,
-            positions,
-        };
-        return context.node(cost, kind);
-    }
-    let inner = Rc::clone(&inner.plan);
-    match hashed.filter(|it| it.total <= kept.total) {
-        Some(cost) => {
-            let condition = Expr::all(rest);
-            let kind = Kind::HashJoin { kind, outer, inner, keys, is_unique, condition, positions };
-            context.node(cost, kind)
+
+    // Each candidate: its cost, and what makes it.
+    let (model, kept) = (context.model(), &inner.plans[0]);
+    let is_kept = model.methods.is_on(methods::MATERIAL);
+    let looped = model.nested_loop(outer.cost, kept.cost, is_kept, operators, rows);
+    let inners = &inner.plans;
+    let sides = Sides { kind, outers, inners, keys: &keys, rest: &rest, is_unique };
+    let hashed = hash_cost(context, &sides, rows);
+    let probed = inner.single.as_ref().and_then(|(number, conditions)| {
+        let plan = context.parameterized(*number, conditions, &on)?;
+        let cost = context.model().nested_loop(outer.cost, plan.cost, false, 1.0, rows);
+        Some((cost, plan))
+    });
+    let merged = sides.merge_join(context, rows, &positions);
+
+    let loops = |inner, is_parameterized, is_kept| Kind::NestedLoop {
+        kind,
+        outer: Rc::clone(outer),
+        inner,
+        is_parameterized,
+        is_kept,
+        is_unique,
+        condition: Expr::all(on),
+        positions: positions.clone(),
+    };
+    let best = match (probed, hashed) {
+        (Some((cost, plan)), _)
+            if cost.total < looped.total && hashed.is_none_or(|it| cost.total < it.total) =>
+        {
+            context.node(cost, loops(plan, true, false))
         }
-        None => {
-            let kind = Kind::NestedLoop {
+        (_, Some(cost)) if cost.total <= looped.total => {
+            let (outer, inner) = (Rc::clone(outer), Rc::clone(kept));
+            let (method, condition) = (Method::Hash, Expr::all(rest));
+            let positions = positions.clone();
+            let kind = Kind::EquiJoin {
                 kind,
+                method,
                 outer,
                 inner,
-                is_parameterized: false,
+                keys,
                 is_unique,
-                condition: whole,
+                condition,
                 positions,
             };
-            context.node(kept, kind)
+            context.node(cost, kind)
         }
-    }
+        _ => context.node(looped, loops(Rc::clone(kept), false, is_kept)),
+    };
+    of_use(std::iter::once(best).chain(merged).collect())
+}
+
+/// What a hash join of two sides costs, if there are keys.
+fn hash_cost(context: &impl Context, sides: &Sides<'_>, rows: f64) -> Option<Cost> {
+    let (known, keys) = (context.known(), sides.keys);
+    let (outer, inner) = (sides.outers[0].cost, sides.inners[0].cost);
+    let bucket = keys.iter().map(|it| known.bucket(&it.1, inner.rows)).reduce(f64::min)?;
+    Some(context.model().hash_join(HashJoin {
+        outer,
+        inner,
+        keys: keys.len() as f64,
+        operators: sides.rest.len() as f64,
+        pairs: pairs_of(known, outer, inner, keys, sides.is_unique),
+        bucket,
+        is_unique: sides.is_unique,
+        rows,
+    }))
+}
+
+/// How many pairs have equal keys. If no row has two partners, PostgreSQL takes this for the
+/// fraction of rows that have one.
+pub fn pairs_of(
+    known: &Known<'_>,
+    outer: Cost,
+    inner: Cost,
+    keys: &[(Expr, Expr, Type)],
+    is_unique: bool,
+) -> f64 {
+    let distinct = |it: &(Expr, Expr, Type)| known.distinct(&it.0).max(known.distinct(&it.1));
+    let fraction = 1.0 / keys.iter().map(distinct).product::<f64>();
+    let pairs = if is_unique { outer.rows } else { outer.rows * inner.rows };
+    (pairs * fraction).round().max(1.0)
 }
 
 /// How many rows a join has.
 fn rows_of(known: &Known<'_>, kind: JoinKind, outer: f64, inner: &Item, on: &[Expr]) -> f64 {
-    let pairs = (outer * inner.plan.cost.rows * known.all(on)).max(1.0);
+    let pairs = (outer * inner.plans[0].cost.rows * known.all(on)).max(1.0);
     match kind {
         JoinKind::Inner => pairs.round(),
         JoinKind::Left => pairs.max(outer).round(),
         JoinKind::Semi | JoinKind::Anti => {
-            let matched = known.matched(on, inner.relations, inner.plan.cost.rows);
+            let matched = known.matched(on, inner.relations, inner.plans[0].cost.rows);
             let kept = if kind == JoinKind::Semi { matched } else { 1.0 - matched };
             (outer * kept).round().max(1.0)
         }
@@ -410,7 +461,8 @@ fn positions_of(context: &impl Context, relations: u64) -> Vec<usize> {
     inside.flat_map(|(_, relation)| relation.positions()).collect()
 }
 
-type Keys = Vec<(Expr, Expr, Type)>;
+/// Values of the outer and the inner side that are equal, and the type of their hash.
+pub type Keys = Vec<(Expr, Expr, Type)>;
 
 /// The conditions that say that a value of the one side equals one of the other, and the rest.
 fn split_equalities(

@@ -6,6 +6,7 @@
 //! | `estimate.rs` | how many rows meet a condition |
 //! | `scan.rs` | the ways to read one table |
 //! | `join.rs` | the order and method of joins |
+//! | `merge.rs` | joins of two sides that are sorted by their keys |
 //! | `semi.rs` | EXISTS and IN as joins |
 //! | `exists.rs` | EXISTS as IN, where it cannot be a join |
 //! | `query.rs` | everything above the joins |
@@ -17,7 +18,8 @@
 //!   IndexScan pgbench_accounts_pkey, aid = $1
 //! ```
 //!
-//! The crate `minibtree/estimate` computes what a node costs, and how many rows have a value.
+//! The crate `minibtree/cost` computes what a node costs, `minibtree/estimate` how many rows have a
+//! value.
 //!
 //! PostgreSQL's `planner.c`. There, subqueries in FROM are merged into the query around them; ours
 //! are planned on their own.
@@ -25,12 +27,15 @@
 mod estimate;
 mod exists;
 mod join;
+mod merge;
 mod node;
 mod query;
 mod scan;
 mod semi;
 mod statistics;
 
-pub use node::{Bounds, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan};
+pub use node::{
+    Bounds, Kind, LockRows, Method, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan,
+};
 pub use query::plan;
 pub use statistics::{Statistics, TableStatistics};

@@ -13,7 +13,7 @@ use crate::sql::tree::{
 };
 use crate::sql::values::Type;
 use crate::wire::Field;
-use minibtree_estimate::cost::Cost;
+use minibtree_cost::Cost;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,6 +59,15 @@ pub struct SortBy {
     pub base: Type,
     pub descending: bool,
     pub nulls_first: bool,
+}
+
+/// How a join finds rows with equal keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The inner side is in a hash table.
+    Hash,
+    /// Both sides are in the order of the keys, ascending, NULLs last.
+    Merge { is_materialized: bool },
 }
 
 /// What a node does.
@@ -138,16 +147,19 @@ pub enum Kind {
         kind: JoinKind,
         outer: Rc<Node>,
         inner: Rc<Node>,
-        /// The inner side depends on the row of the outer one; else its rows are kept.
+        /// The inner side depends on the row of the outer one.
         is_parameterized: bool,
+        /// The rows of the inner side are kept; else it is executed anew for each outer row.
+        is_kept: bool,
         /// No row of the outer side has two partners.
         is_unique: bool,
         condition: Option<Expr>,
         positions: Vec<usize>,
     },
-    /// Keeps one side in a hash table and looks the other side up.
-    HashJoin {
+    /// Finds rows of the inner side that have the keys of one of the outer side.
+    EquiJoin {
         kind: JoinKind,
+        method: Method,
         outer: Rc<Node>,
         inner: Rc<Node>,
         /// Values of both sides that are equal, and their type.
@@ -238,7 +250,7 @@ impl Node {
             | Kind::Window { input, .. }
             | Kind::Sort { input, .. }
             | Kind::Limit { input, .. } => vec![input],
-            Kind::NestedLoop { outer, inner, .. } | Kind::HashJoin { outer, inner, .. } => {
+            Kind::NestedLoop { outer, inner, .. } | Kind::EquiJoin { outer, inner, .. } => {
                 vec![outer, inner]
             }
             Kind::Append { inputs } | Kind::BitmapMerge { inputs, .. } => inputs.iter().collect(),

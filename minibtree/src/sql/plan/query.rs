@@ -21,13 +21,14 @@ use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
 use crate::sql::catalog::{Catalog, Table, TableIndex};
+use crate::sql::functions::Comparison;
 use crate::sql::tree::{
     Body, Column, Computed, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query,
     Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
-use minibtree_estimate::cost::{self, Cost};
+use minibtree_cost::{self as cost, Cost, Model, methods};
 use sqlparser::ast;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ const ROW_OVERHEAD: f64 = 28.0;
 pub fn plan(
     catalog: &Rc<Catalog>,
     statistics: &Statistics,
+    model: Model,
     statement: &ast::Statement,
     declared: &[Option<Type>],
 ) -> Result<Option<Planned>> {
@@ -50,6 +52,7 @@ pub fn plan(
     let mut planner = Planner {
         catalog,
         statistics,
+        model,
         subplans: Vec::new(),
         nodes: Cell::new(0),
         tables: BTreeMap::new(),
@@ -89,6 +92,7 @@ pub fn plan(
 struct Planner<'a> {
     catalog: &'a Catalog,
     statistics: &'a Statistics,
+    model: Model,
     subplans: Vec<SubPlan>,
     nodes: Cell<usize>,
     tables: BTreeMap<RelationId, LockMode>,
@@ -218,7 +222,7 @@ impl Planner<'_> {
         let count = bound.as_ref().and_then(|(limit, offset)| {
             Some(constant(limit)? + offset.as_ref().map_or(Some(0.0), constant)?)
         });
-        let cost = cost::sort(input.cost, count);
+        let cost = self.model.sort(input.cost, count);
         self.node(cost, Kind::Sort { input, keys, bound })
     }
 
@@ -263,6 +267,7 @@ impl Planner<'_> {
 
     fn distinct(&mut self, input: Rc<Node>, types: Vec<Type>) -> Rc<Node> {
         let cost = cost::per_row(input.cost, types.len() as f64);
+        let cost = self.model.price(methods::HASH_AGG, cost);
         let key = |(position, base): (usize, Type)| (column(position, base), base);
         let keys = types.into_iter().enumerate().map(key).collect();
         self.node(cost, Kind::Distinct { input, keys })
@@ -365,7 +370,7 @@ impl Planner<'_> {
         let groups = if keys.is_empty() { 1.0 } else { input.cost.rows.sqrt().ceil().max(1.0) };
         let bytes = keys.iter().map(|it| it.1.width()).sum::<f64>() + 8.0 * aggregates.len() as f64;
         let (key_count, count) = (keys.len() as f64, aggregates.len() as f64);
-        let cost = cost::aggregate(input.cost, key_count, count, groups, bytes);
+        let cost = self.model.aggregate(input.cost, key_count, count, groups, bytes);
         self.node(cost, Kind::Aggregate { input, keys, aggregates, having })
     }
 
@@ -486,6 +491,8 @@ struct FromPlanner<'p, 'a, 'q> {
     known: Known<'q>,
     pages: Vec<f64>,
     needed: Vec<bool>,
+    /// Columns that are compared with other relations: those in whose order sides can be merged.
+    merged: Vec<usize>,
     /// For each relation, what its indexes compute.
     computed: Vec<Vec<Computed>>,
 }
@@ -520,7 +527,8 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             computed.push(computed_by_indexes(planner.catalog, relation));
         }
         let known = Known { relations: &select.relations, tables };
-        FromPlanner { planner, select, known, pages, needed, computed }
+        let merged = merged_columns(select);
+        FromPlanner { planner, select, known, pages, needed, merged, computed }
     }
 
     /// WHERE as conditions, and those of them that use no relation.
@@ -546,6 +554,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             rows: self.known.tables[number].1,
             computed: &self.computed[number],
             known: &self.known,
+            model: &self.planner.model,
             nodes: &self.planner.nodes,
         })
     }
@@ -566,7 +575,8 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         }
         let unordered = cheapest_scan(&wanted, conditions, &|it| it.total);
         let count = limit.map(|it| it + skipped);
-        let (mut best, mut is_sorted) = (price(cost::sort(unordered.cost, count)), false);
+        let (mut best, mut is_sorted) =
+            (price(self.planner.model.sort(unordered.cost, count)), false);
         let mut path = unordered;
         for index in 0..wanted.table.indexes.len() {
             let Some(is_backward) = wanted.has_order(index, conditions, order) else {
@@ -623,6 +633,24 @@ impl join::Context for FromPlanner<'_, '_, '_> {
         }
     }
 
+    fn ordered(&mut self, number: usize, conditions: &[Expr]) -> Vec<Rc<Node>> {
+        let Some(wanted) = self.wanted(&self.select.relations[number], number) else {
+            return Vec::new();
+        };
+        let scan = |number: usize| {
+            let index = &wanted.table.indexes[number];
+            let first = &index.columns[0];
+            let is_wanted = first.expression().is_none()
+                && self.merged.contains(&(wanted.start + first.position))
+                && first.descending == first.nulls_first
+                && !index.index.is_hash();
+            let scan = || wanted.index_scan(number, conditions, &[], true, first.descending);
+            is_wanted.then(scan).flatten()
+        };
+        let scans: Vec<Path> = (0..wanted.table.indexes.len()).filter_map(scan).collect();
+        scans.into_iter().map(|it| self.planner.node(it.cost, it.kind)).collect()
+    }
+
     fn parameterized(
         &mut self,
         number: usize,
@@ -653,6 +681,10 @@ impl join::Context for FromPlanner<'_, '_, '_> {
 
     fn known(&self) -> &Known<'_> {
         &self.known
+    }
+
+    fn model(&self) -> &Model {
+        &self.planner.model
     }
 
     fn conditions(&mut self, on: &Expr) -> Vec<Condition> {
@@ -686,6 +718,22 @@ fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> 
         moved.expect("the closure returns no errors");
     }
     all
+}
+
+/// Columns that equal something of another relation, perhaps.
+fn merged_columns(select: &Select) -> Vec<usize> {
+    let mut merged = Vec::new();
+    if select.relations.len() > 1 {
+        let all = select.filter.iter().chain(select.from.iter().flat_map(FromItem::conditions));
+        all.for_each(|it| {
+            it.walk(0, &mut |expr, _| {
+                if let Expr::Compare(Comparison::Eq, left, right, _) = expr {
+                    merged.extend(left.positions().into_iter().chain(right.positions()));
+                }
+            });
+        });
+    }
+    merged
 }
 
 /// The expressions of a SELECT that use the row of its FROM clause.

@@ -13,11 +13,12 @@
 use super::estimate::Known;
 use super::join::hash_type;
 use super::node::{Bounds, Kind, Node, Scanned};
+use super::statistics::TableStatistics;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, compare};
-use minibtree_estimate::cost::{self, Cost, IndexScan};
+use minibtree_cost::{self as cost, Cost, IndexScan, Model, methods};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -40,6 +41,7 @@ pub struct Wanted<'a> {
     /// What each index computes; empty if none computes anything.
     pub computed: &'a [Computed],
     pub known: &'a Known<'a>,
+    pub model: &'a Model,
     /// How many nodes the plan has.
     pub nodes: &'a Cell<usize>,
 }
@@ -68,15 +70,25 @@ impl Wanted<'_> {
 
     /// Bytes of the columns that are used.
     fn bytes(&self) -> f64 {
-        let columns = self.table.columns.iter().zip(self.needed).filter(|it| *it.1);
-        columns.map(|(column, _)| column.column_type.base.width()).sum()
+        let statistics = self.statistics();
+        let width = |(position, base): (usize, &Type)| {
+            let known = statistics.and_then(|it| it.columns.get(position)).map(|it| it.width);
+            known.filter(|it| *it > 0.0).unwrap_or_else(|| base.width())
+        };
+        let columns = self.table.types.iter().enumerate().filter(|it| self.needed[it.0]);
+        columns.map(width).sum()
+    }
+
+    fn statistics(&self) -> Option<&TableStatistics> {
+        let relation = self.known.relations.iter().position(|it| it.start == self.start);
+        relation.and_then(|it| self.known.tables[it].0)
     }
 
     /// Reads the table page by page.
     pub fn seq_scan(&self, conditions: &[Expr]) -> Path {
         let rows = self.rows_of(conditions);
         let operators = operators(conditions);
-        let cost = cost::seq_scan(self.pages, self.rows, operators, rows, self.bytes());
+        let cost = self.model.seq_scan(self.pages, self.rows, operators, rows, self.bytes());
         let filter = Expr::all(conditions.to_vec());
         Path { cost, kind: Kind::SeqScan { scanned: self.scanned(), filter } }
     }
@@ -115,7 +127,10 @@ impl Wanted<'_> {
             .map(|it| conditions[it].clone())
             .collect();
 
-        let is_only = !is_hash && !self.needs_tid && self.covers(definition);
+        let is_only = !is_hash
+            && !self.needs_tid
+            && self.covers(definition)
+            && self.model.methods.is_on(methods::INDEX_ONLY_SCAN);
         let operators = operators(&rest);
         let scan = IndexScan { is_only, operators, ..self.entries(index, &bounds, &bounding) };
         let unknown = rest.iter().filter(|it| predicate != Some(it)).cloned();
@@ -130,7 +145,8 @@ impl Wanted<'_> {
             is_only,
             filter: Expr::all(rest),
         };
-        Some(Path { cost: scan.cost(rows, self.bytes()), kind })
+        let cost = self.model.price(methods::INDEX_SCAN, scan.cost(rows, self.bytes()));
+        Some(Path { cost, kind })
     }
 
     /// What of an index is read within bounds.
@@ -164,6 +180,7 @@ impl Wanted<'_> {
         let bitmap = self.best_bitmap(conditions, conditions)?;
         let cost = self.cost_of(&bitmap, conditions);
         let cost = Cost { rows: self.rows_of(conditions), width: self.bytes(), ..cost };
+        let cost = self.model.price(methods::BITMAP_SCAN, cost);
         let rest = conditions.iter().filter(|it| !bitmap.recheck.contains(it)).cloned();
         let (filter, recheck) = (Expr::all(rest.collect()), Expr::all(bitmap.recheck));
         let (scanned, bitmap) = (self.scanned(), bitmap.node);
@@ -346,10 +363,9 @@ impl Wanted<'_> {
     }
 
     fn correlation(&self, index: &TableIndex) -> f64 {
-        let relation = self.known.relations.iter().position(|it| it.start == self.start);
-        let statistics = relation.and_then(|it| self.known.tables[it].0);
         let column = index.columns[0].position;
-        let known = statistics.and_then(|it| it.columns.get(column)).map(|it| it.correlation);
+        let known =
+            self.statistics().and_then(|it| it.columns.get(column)).map(|it| it.correlation);
         known.unwrap_or(0.0) * if index.columns.len() > 1 { 0.75 } else { 1.0 }
     }
 
@@ -457,7 +473,7 @@ pub fn is_stable(expr: &Expr) -> bool {
 }
 
 /// A varchar column is compared as text.
-fn stripped(expr: &Expr) -> &Expr {
+pub fn stripped(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(inner, Type::Varchar, Type::Text, false) => inner,
         expr => expr,

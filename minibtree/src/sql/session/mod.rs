@@ -33,7 +33,7 @@ mod named;
 mod portal;
 mod transaction;
 
-use super::catalog::{Catalog, Editor, TABLES, Version};
+use super::catalog::{Catalog, Editor, TABLES};
 use super::define;
 use super::execute::{Context, Cursor};
 use super::explain;
@@ -53,6 +53,7 @@ use copy::{CopyIn, CopyOut};
 use minibtree_explain::Measured;
 use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
+use minibtree_versions::Version;
 use named::Fetching;
 use portal::{Portal, Prepared, Running, text_field, write_row};
 use sqlparser::ast;
@@ -531,7 +532,8 @@ impl Session {
         }
         self.refresh_catalog()?;
         let statistics = Arc::clone(&self.shared.statistics.lock());
-        let Some(planned) = plan::plan(&self.catalog, &statistics, sql, declared)? else {
+        let model = self.settings.cost_model();
+        let Some(planned) = plan::plan(&self.catalog, &statistics, model, sql, declared)? else {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
         // The result of a COPY is not one of rows.
@@ -728,7 +730,8 @@ impl Session {
             if !Rc::ptr_eq(&planned.catalog, &self.catalog) {
                 let declared: Vec<_> = planned.parameters.iter().copied().map(Some).collect();
                 let statistics = Arc::clone(&self.shared.statistics.lock());
-                let again = plan::plan(&self.catalog, &statistics, sql, &declared)?;
+                let model = self.settings.cost_model();
+                let again = plan::plan(&self.catalog, &statistics, model, sql, &declared)?;
                 let again = again.expect("a statement with a plan has one again");
                 if again.types != planned.types {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
@@ -970,7 +973,8 @@ impl Session {
         self.refresh_catalog()?;
         let begun = (Instant::now(), buffer_usage());
         let statistics = Arc::clone(&self.shared.statistics.lock());
-        let Some(planned) = plan::plan(&self.catalog, &statistics, sql, &[])? else {
+        let model = self.settings.cost_model();
+        let Some(planned) = plan::plan(&self.catalog, &statistics, model, sql, &[])? else {
             return Err(unsupported!("EXPLAIN {}", first_words(sql)));
         };
         planning.add_since(begun, buffer_usage());

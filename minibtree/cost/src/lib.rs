@@ -1,6 +1,27 @@
 //! The cost of a plan node: PostgreSQL's formulas and constants (`costsize.c`).
 //!
 //! The unit is a page read in sequence. A page read out of sequence costs four, a row a hundredth.
+//!
+//! ```
+//! use minibtree_cost::{self as cost, Model, methods};
+//!
+//! let mut model = Model::default();
+//! let scan = model.seq_scan(1.0, 10.0, 1.0, 4.0, 4.0);
+//! assert_eq!(format!("{:.3}", scan.total), "1.125");
+//!
+//! // SET enable_seqscan = off
+//! model.methods.set(methods::SEQ_SCAN, "off").expect("a setting")?;
+//! let scan = model.seq_scan(1.0, 10.0, 1.0, 4.0, 4.0);
+//! assert_eq!(format!("{:.3}", scan.total), "10000000001.125");
+//! assert_eq!(cost::limit(scan, 0.0, Some(2.0)).rows, 2.0);
+//! # Ok::<(), minibtree_types::error::SqlError>(())
+//! ```
+
+mod join;
+pub mod methods;
+
+pub use join::{HashJoin, MergeJoin, Side};
+use methods::Methods;
 
 /// The expected cost of a node, in units of one page read in sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -15,16 +36,94 @@ pub struct Cost {
     pub width: f64,
 }
 
+/// What a method costs more that the session has turned off: `disable_cost`.
+const DISABLED: f64 = 1.0e10;
+/// Bytes of a row beside its values, where rows are kept: the header, aligned.
+const HEADER: f64 = 24.0;
+/// Bytes of a page.
+const PAGE: f64 = 8_192.0;
+const SEQUENTIAL_PAGE: f64 = 1.0;
 const RANDOM_PAGE: f64 = 4.0;
+/// Bytes that each run takes while runs are merged: its buffer, and its part of the output's
+/// (`tuplesort_merge_order`).
+const RUN_BUFFER: f64 = 34.0 * PAGE;
 const TUPLE: f64 = 0.01;
 const INDEX_TUPLE: f64 = 0.005;
 /// Evaluating an operator.
 pub const OPERATOR: f64 = 0.0025;
 
-/// Reading a table page by page, with this many operators for each row.
-pub fn seq_scan(pages: f64, tuples: f64, operators: f64, rows: f64, width: f64) -> Cost {
-    let total = pages + tuples * (TUPLE + operators * OPERATOR);
-    Cost { startup: 0.0, total, rows, width }
+impl Cost {
+    /// Bytes of its rows where they are kept (`relation_byte_size`).
+    fn bytes(self) -> f64 {
+        self.rows * ((self.width / 8.0).ceil() * 8.0 + HEADER)
+    }
+
+    /// Pages of them in a temporary file.
+    fn pages(self) -> f64 {
+        (self.bytes() / PAGE).ceil()
+    }
+}
+
+/// What the costs depend on beside the data: settings of the session.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The methods that are turned on.
+    pub methods: Methods,
+    /// Bytes that a sort may take, and half of what a hash table may.
+    pub work_mem: f64,
+}
+
+impl Default for Model {
+    fn default() -> Model {
+        Model { methods: Methods::default(), work_mem: f64::from(4 << 20) }
+    }
+}
+
+impl Model {
+    /// The cost of a node, much higher if its method is turned off.
+    pub fn price(&self, method: &str, cost: Cost) -> Cost {
+        let more = if self.methods.is_on(method) { 0.0 } else { DISABLED };
+        Cost { startup: cost.startup + more, total: cost.total + more, ..cost }
+    }
+
+    /// Reading a table page by page, with this many operators for each row.
+    pub fn seq_scan(&self, pages: f64, tuples: f64, operators: f64, rows: f64, width: f64) -> Cost {
+        let total = pages * SEQUENTIAL_PAGE + tuples * (TUPLE + operators * OPERATOR);
+        self.price(methods::SEQ_SCAN, Cost { startup: 0.0, total, rows, width })
+    }
+
+    /// Sorts, keeping at most `bound` rows; in files if they need more than `work_mem`
+    /// (`cost_tuplesort`).
+    pub fn sort(&self, input: Cost, bound: Option<f64>) -> Cost {
+        let rows = input.rows.max(2.0);
+        let kept = bound.map_or(rows, |it| (2.0 * it).clamp(2.0, rows));
+        let mut startup = input.total + 2.0 * OPERATOR * rows * kept.log2();
+        let sorted = Cost { rows: bound.map_or(input.rows, |it| it.min(input.rows)), ..input };
+        if sorted.bytes() > self.work_mem {
+            // Each pass writes all pages and reads them, a quarter of them out of sequence.
+            let runs = input.bytes() / self.work_mem;
+            let merged = (self.work_mem / RUN_BUFFER).floor().clamp(6.0, 500.0);
+            let passes = (runs.ln() / merged.ln()).ceil().max(1.0);
+            let per_page = SEQUENTIAL_PAGE * 0.75 + RANDOM_PAGE * 0.25;
+            startup += 2.0 * input.pages() * passes * per_page;
+        }
+        let sorted = Cost { startup, total: startup + OPERATOR * input.rows, ..input };
+        self.price(methods::SORT, sorted)
+    }
+
+    /// Groups with a hash table, or computes one row.
+    pub fn aggregate(
+        &self,
+        input: Cost,
+        keys: f64,
+        aggregates: f64,
+        groups: f64,
+        width: f64,
+    ) -> Cost {
+        let startup = input.total + input.rows * OPERATOR * (keys + aggregates);
+        let cost = Cost { startup, total: startup + groups * TUPLE, rows: groups, width };
+        if keys > 0.0 { self.price(methods::HASH_AGG, cost) } else { cost }
+    }
 }
 
 /// An index scan.
@@ -114,44 +213,6 @@ pub fn bitmap_scan(bitmap: f64, fetched: f64, pages: f64, operators: f64) -> Cos
 fn pages_fetched(tuples: f64, pages: f64) -> f64 {
     let pages = pages.max(1.0);
     (2.0 * pages * tuples / (2.0 * pages + tuples)).min(pages).ceil()
-}
-
-/// For each row of the outer side, reads the inner side.
-pub fn nested_loop(outer: Cost, inner: Cost, is_kept: bool, operators: f64, rows: f64) -> Cost {
-    // Rows that are kept cost almost nothing to read again.
-    let again = if is_kept { OPERATOR * inner.rows } else { inner.total };
-    let pairs = outer.rows * inner.rows;
-    let total = outer.total
-        + inner.total
-        + (outer.rows - 1.0).max(0.0) * again
-        + pairs * (TUPLE + operators * OPERATOR);
-    let startup = outer.startup + inner.startup;
-    Cost { startup, total, rows, width: outer.width + inner.width }
-}
-
-/// Keeps the inner side in a hash table.
-pub fn hash_join(outer: Cost, inner: Cost, keys: f64, operators: f64, rows: f64) -> Cost {
-    let build = inner.rows * (OPERATOR * keys + TUPLE);
-    let startup = outer.startup + inner.total + build;
-    let total = startup
-        + (outer.total - outer.startup)
-        + outer.rows * OPERATOR * keys
-        + rows * (TUPLE + operators * OPERATOR);
-    Cost { startup, total, rows, width: outer.width + inner.width }
-}
-
-/// Sorts, keeping at most `bound` rows.
-pub fn sort(input: Cost, bound: Option<f64>) -> Cost {
-    let rows = input.rows.max(2.0);
-    let kept = bound.map_or(rows, |it| (2.0 * it).clamp(2.0, rows));
-    let startup = input.total + 2.0 * OPERATOR * rows * kept.log2();
-    Cost { startup, total: startup + OPERATOR * input.rows, ..input }
-}
-
-/// Groups with a hash table, or computes one row.
-pub fn aggregate(input: Cost, keys: f64, aggregates: f64, groups: f64, width: f64) -> Cost {
-    let startup = input.total + input.rows * OPERATOR * (keys + aggregates);
-    Cost { startup, total: startup + groups * TUPLE, rows: groups, width }
 }
 
 /// Stops after some rows.
