@@ -370,7 +370,7 @@ impl Lab {
     /// Runs the checks that are due: a server passes if it accepts.
     fn checks(&mut self) -> String {
         let now_ms = self.now_ms;
-        let due = self.upstream().due_checks(now_ms);
+        let (_, due) = self.upstream().due_checks(now_ms).expect("`health_check` is configured");
         let results = due.into_iter().map(|(id, name)| {
             let passed = !self.refusing.contains(&*name);
             let change = match (self.upstream().record_check(id, passed, 0, now_ms), passed) {

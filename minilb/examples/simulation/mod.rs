@@ -233,7 +233,8 @@ impl World {
             Event::Done(id) => self.done(id),
             Event::Timeout(id) => self.give_up(id),
             Event::Checks if self.has_checks => {
-                for (peer, name) in self.upstream.due_checks(self.now_ms) {
+                let due = self.upstream.due_checks(self.now_ms);
+                for (peer, name) in due.into_iter().flat_map(|it| it.1) {
                     let passed = !self.servers[&self.name_at(&name)].is_down;
                     self.upstream.record_check(peer, passed, 0, self.now_ms);
                 }

@@ -260,6 +260,7 @@ settings! {
     proxy_ssl: bool,
     proxy_timeout: Duration,
     ssl_handshake_timeout: Duration,
+    worker_connections: u64,
     worker_shutdown_timeout: Duration,
     ssl_preread: bool,
 }

@@ -100,7 +100,6 @@ struct Draft {
     pid: Option<PathBuf>,
     error_log: Option<ErrorLog>,
     events: Option<()>,
-    worker_connections: Option<usize>,
     stream: Option<()>,
     /// Of `stream`, which its servers inherit, and of no block.
     settings: Settings,
@@ -135,7 +134,7 @@ impl Draft {
         Ok(Config {
             worker_processes: self.worker_processes.unwrap_or(1),
             worker_shutdown_timeout: outer.worker_shutdown_timeout,
-            worker_connections: self.worker_connections.unwrap_or(512),
+            worker_connections: outer.worker_connections.unwrap_or(512) as usize,
             pid: self.pid,
             error_log: self.error_log,
             upstreams: self.upstreams,
@@ -457,11 +456,6 @@ impl Reader<'_> {
                 };
                 set_checked(&mut draft.worker_processes, name, || workers.ok_or_else(invalid))
             }
-            (_, "worker_connections") => set_checked(&mut draft.worker_connections, name, || {
-                let text = &arguments[0];
-                let connections = number(text).map(|it| it as usize);
-                connections.ok_or_else(|| format!("invalid number \"{text}\""))
-            }),
             (_, "pid") => set(&mut draft.pid, self.prefix.join(&arguments[0]), name),
             (_, "error_log") => set(&mut draft.error_log, error_log(self.prefix, arguments)?, name),
             (Context::Upstream, "server") => self.upstream_server(arguments, None),

@@ -258,11 +258,6 @@ impl Template {
         }
     }
 
-    /// Returns true if the value is always empty.
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// Returns false if the value cannot begin with this text.
     pub fn may_begin_with(&self, text: &str) -> bool {
         match self.parts.first() {

@@ -240,6 +240,9 @@ pub enum Change {
     Closed,
 }
 
+/// Checks that begin: how, of which peer, and where.
+pub type DueChecks = (CheckParams, Vec<(PeerId, Arc<str>)>);
+
 /// How a connection to a peer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -437,7 +440,7 @@ impl Upstream {
 
     /// Returns true if so few primary servers are usable that their health is to be ignored. Backup
     /// servers are the better way out.
-    fn is_panic(&self, now_ms: u64) -> bool {
+    pub fn is_panic(&self, now_ms: u64) -> bool {
         let percent = self.breaker.as_ref().map_or(0, |it| it.panic_percent);
         if percent == 0 || !self.groups[1].is_empty() {
             return false;
@@ -477,22 +480,15 @@ impl Upstream {
         opened
     }
 
-    /// The checks that must begin now: which peer, and where.
-    pub fn due_checks(&mut self, now_ms: u64) -> Vec<(PeerId, Arc<str>)> {
-        if self.check.is_none() {
-            return Vec::new();
-        }
+    /// The checks that must begin now.
+    pub fn due_checks(&mut self, now_ms: u64) -> Option<DueChecks> {
+        let params = self.check.clone()?;
         let peers = self.groups.iter_mut().flatten().filter(|it| !it.params.down);
         let due = peers.filter_map(|it| {
             let is_due = it.check.begin(now_ms);
             is_due.then(|| (it.id, Arc::clone(&it.address)))
         });
-        due.collect()
-    }
-
-    /// How servers are checked.
-    pub fn check(&self) -> Option<&CheckParams> {
-        self.check.as_ref()
+        Some((params, due.collect()))
     }
 
     /// A check has ended. Returns true if the health of the peer has changed; then `passed` is what
@@ -543,9 +539,18 @@ impl Upstream {
         self.method
     }
 
-    /// Where a key is, in words, if the method goes by one.
-    pub fn explain_key(&self, key: &[u8]) -> Option<String> {
-        self.balancer.explain(&self.groups[0], key)
+    /// What the method went by in a pick, in words. `before` are the peers and `attempts` the
+    /// attempts as they were.
+    pub fn explain(&self, before: &[Peer], attempts: &mut Attempts, now_ms: u64) -> Option<String> {
+        let Attempts { tried, key, walk, .. } = attempts;
+        let ignores_health = self.is_panic(now_ms);
+        let mut choice = Choice { tried, now_ms, ignores_health, key, walk };
+        self.balancer.explain(&before[..self.groups[0].len()], &mut choice)
+    }
+
+    /// The backup servers.
+    pub fn backups(&self) -> &[Peer] {
+        &self.groups[1]
     }
 
     /// All peers with their state, primary servers first.

@@ -4,8 +4,8 @@
 //! $ minilb why -c nginx.conf http://a/ --times 2 --fail 127.0.0.1:8082
 //! 1  200  location /, to upstream app
 //!         attempt 1, round robin: 127.0.0.1:8081
-//!         server 127.0.0.1:8081: current 0 to -1, effective 1 of 1, 0 open
-//!         server 127.0.0.1:8082: current 0 to 1, effective 1 of 1, 0 open
+//!         server 127.0.0.1:8081: current 0 to -1, effective 1 to 1 of 1, 0 open
+//!         server 127.0.0.1:8082: current 0 to 1, effective 1 to 1 of 1, 0 open
 //! 2  200  location /, to upstream app
 //!         attempt 1, round robin: 127.0.0.1:8082
 //!         ...

@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! location /, to upstream app
-//! attempt 1, round robin: 127.0.0.1:8081
-//! server 127.0.0.1:8081: current 0 to -2, effective 5 of 5, 0 open
-//! server 127.0.0.1:8082: current 0 to 1, effective 1 of 1, 3 open
-//! server 127.0.0.1:8083: current 0 to 0, effective 1 of 1, 0 open, breaker open for 21.4 s more
+//! attempt 1, round robin: 10.0.0.1:80
+//! server 10.0.0.1:80: current 0 to -1, effective 4 to 5 of 5, 0 open
+//! server 10.0.0.2:80: current 0 to 1, effective 1 to 1 of 1, 3 open
+//! server 10.0.0.3:80: current 0 to 0, effective 1 to 1 of 1, 0 open, breaker open for 21.4 s more
 //! retried: upstream timed out
-//! attempt 2, round robin: 127.0.0.1:8082; 9 retries are left in the budget
+//! attempt 2, round robin: 10.0.0.2:80; 9 retries are left in the budget
 //! ...
 //! not retried: POST, LOCK and PATCH are not sent twice
 //! ```
 //!
-//! The numbers are those before the pick, `current` also after it. A location with `explain on`
-//! answers the request header `X-Explain` with these lines; `minilb why` prints them.
+//! The numbers are those before the pick, weights also after it. `minilb why` prints these lines; a
+//! location with `explain on` answers the request header `X-Explain` with those of its attempts.
 
 use crate::engine::health::breaker::State;
 use crate::engine::peer::Peer;
@@ -44,24 +44,31 @@ pub fn pick(
         }
         Some(it) => format!("attempt {number}, {method}: {}", it.address),
     };
-    if let Some(detail) = upstream.explain_key(attempts.key()) {
+    if let Some(detail) = upstream.explain(before, attempts, now_ms) {
         write!(first, "; {detail}").expect("a string takes all");
     }
     if let Some(left) = upstream.retries_left() {
         write!(first, "; {left} retries are left in the budget").expect("a string takes all");
     }
 
+    if upstream.is_panic(now_ms) {
+        first += "; so few servers are usable that their health is ignored";
+    }
+
     let mut lines = vec![first];
     for (before, after) in before.iter().zip(upstream.peers()).take(SERVERS_MAX) {
-        let (from, to) = (before.current_weight, after.current_weight);
-        let (effective, weight, conns) =
-            (before.effective_weight, before.params.weight, before.conns);
+        let Peer { address, current_weight, effective_weight, params, conns, .. } = before;
+        let weight = params.weight;
+        let Peer { current_weight: current, effective_weight: effective, .. } = after;
         let mut line = format!(
-            "server {}: current {from} to {to}, effective {effective} of {weight}, {conns} open",
-            before.address
+            "server {address}: current {current_weight} to {current}, \
+             effective {effective_weight} to {effective} of {weight}, {conns} open"
         );
+        if upstream.backups().iter().any(|it| it.id == before.id) {
+            line += ", backup";
+        }
         if let Some(latency_us) = before.latency.at(now_ms) {
-            write!(line, ", latency {:.1} ms", latency_us / 1000.0).expect("a string takes all");
+            write!(line, ", latency {:.2} ms", latency_us / 1000.0).expect("a string takes all");
         }
         let is_picked = picked.is_some_and(|it| it.id == before.id);
         if !is_picked && let Some(reason) = reason(before, after.sits_out, attempts, now_ms) {

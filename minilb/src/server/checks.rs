@@ -32,8 +32,7 @@ const HEAD_MAX: usize = 16 * 1024;
 /// Begins the checks that are due, and compares the servers.
 pub fn begin(upstream: &Arc<SharedUpstream>, clock: Clock, mut random: impl FnMut() -> u64) {
     upstream.compare(clock.now_ms());
-    let Some(params) = upstream.state().check().cloned() else { return };
-    let due = upstream.state().due_checks(clock.now_ms());
+    let Some((params, due)) = upstream.state().due_checks(clock.now_ms()) else { return };
     for (id, address) in due {
         let (upstream, params, random) = (Arc::clone(upstream), params.clone(), random());
         let tls = upstream.check_tls.lock().clone();

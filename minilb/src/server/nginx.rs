@@ -326,15 +326,14 @@ impl RequestContext {
         }
     }
 
-    /// Appends the value of a template for a request that is not done.
-    pub(super) fn append(
+    /// The value of a template for a request that is not done.
+    pub(super) fn text(
         &self,
         template: &Template,
         (exchange, client): (&Exchange, &Client),
-        out: &mut Vec<u8>,
-    ) {
+    ) -> Vec<u8> {
         let done = Done::default();
-        self.view(&exchange.request, &exchange.response, client, &done).append(template, out);
+        self.view(&exchange.request, &exchange.response, client, &done).text(template)
     }
 
     pub(super) fn view<'a>(
@@ -501,7 +500,8 @@ impl HttpService for Nginx<'_> {
             }
         }
         if let Some(template) = &upstream.hash_key {
-            context.append(template, (exchange, client), key);
+            let (done, response) = (Done::default(), &exchange.response);
+            context.view(&exchange.request, response, client, &done).append(template, key);
         }
     }
 

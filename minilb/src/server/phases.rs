@@ -115,8 +115,7 @@ impl Phases<'_> {
                 Ok(Decision::Answer(Answer::new(200, "text/plain", body)))
             }
             Action::ProxyTo(url) => {
-                let mut text = Vec::new();
-                context.append(url, (self.exchange, self.client), &mut text);
+                let text = context.text(url, (self.exchange, self.client));
                 let target = context.generation().target(&text, context.location());
                 // Rare, and its state would make that of every connection larger.
                 let dynamic = Box::pin(target).await?;
@@ -159,21 +158,17 @@ impl Phases<'_> {
     }
 
     /// The answer of `return`.
-    fn return_answer(&self, text: &Return, context: &RequestContext) -> Answer {
-        let Return { status, text: template } = text;
+    fn return_answer(&self, Return { status, text }: &Return, context: &RequestContext) -> Answer {
         let shown = context.state.error_status.unwrap_or(*status);
-        let mut value = Vec::new();
-        if let Some(template) = template {
-            context.append(template, (self.exchange, self.client), &mut value);
-        }
+        let value = text.as_ref().map(|it| context.text(it, (self.exchange, self.client)));
+        let value = value.unwrap_or_default();
 
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
             return redirect(*status, absolute(value, self.exchange, self.client, context));
         }
-        let content_type = content_type(context.location(), &context.state.path);
         match shown {
             204 => Answer::page(204),
-            _ => Answer::new(shown, content_type, value),
+            _ => Answer::new(shown, content_type(context.location(), &context.state.path), value),
         }
     }
 
@@ -248,8 +243,7 @@ impl Phases<'_> {
             status.unwrap_or(503)
         };
         let key_of = |zone: &Zone, longest: usize| {
-            let mut key = Vec::new();
-            context.append(&zone.config.key, (self.exchange, self.client), &mut key);
+            let key = context.text(&zone.config.key, (self.exchange, self.client));
             (!key.is_empty() && key.len() <= longest).then_some(key)
         };
 
@@ -292,8 +286,7 @@ impl Phases<'_> {
             Shown::OfPage => context.state.error_status = None,
             Shown::Fixed(status) => context.state.error_status = Some(status),
         }
-        let mut uri = Vec::new();
-        context.append(&page.page, (self.exchange, self.client), &mut uri);
+        let uri = context.text(&page.page, (self.exchange, self.client));
         let is_internal = matches!(uri.first(), Some(b'/' | b'@'));
         if is_internal && context.state.changes_left == 0 {
             return Ok(internal_error(context));

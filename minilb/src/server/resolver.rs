@@ -69,34 +69,23 @@ pub fn begin(upstream: &Arc<SharedUpstream>, http: &Arc<HttpGeneration>, clock: 
     for (host, name_servers) in upstream.due_names(clock.now_ms()) {
         let (upstream, http) = (Arc::clone(upstream), Arc::clone(http));
         tokio::spawn(async move {
-            let (found, valid) = addresses(&http.resolver, &name_servers, &host).await;
-            let due_ms = clock.now_ms() + valid.as_millis() as u64;
-            upstream.resolved(&host, found, due_ms);
-        });
-    }
-}
+            let (name, text) = split_port(&host);
+            let port = text.and_then(port).expect("checked when the configuration was read");
+            let (found, until) = http.resolver.lookup(&name_servers, name).await;
+            let mut valid = until.saturating_duration_since(Instant::now()) + SECOND;
 
-/// The addresses of `HOST:PORT`, and for how long they hold. `None` if there is no answer.
-async fn addresses(
-    resolver: &Resolver,
-    name_servers: &NameServers,
-    host: &str,
-) -> (Option<Vec<Arc<str>>>, Duration) {
-    let (name, text) = split_port(host);
-    let port = text.and_then(port).expect("checked when the configuration was read");
-    let (found, until) = resolver.lookup(name_servers, name).await;
-    let valid = until.saturating_duration_since(Instant::now()) + SECOND;
-    match found {
-        Ok(ips) => {
+            // No addresses if the name does not exist, and those of before if there is no answer.
             let address = |ip: &IpAddr| SocketAddr::new(*ip, port).to_string().into();
-            (Some(ips.iter().map(address).collect()), valid)
-        }
-        Err(reason) => {
-            tracing::error!("{}", not_resolved(name, reason));
-            match reason {
-                NOT_FOUND => (Some(Vec::new()), valid),
-                _ => (None, name_servers.timeout.max(SECOND)),
-            }
-        }
+            let found = match found {
+                Ok(ips) => Some(ips.iter().map(address).collect()),
+                Err(reason) => {
+                    tracing::error!("{}", not_resolved(name, reason));
+                    let is_gone = reason == NOT_FOUND;
+                    valid = if is_gone { valid } else { name_servers.timeout.max(SECOND) };
+                    is_gone.then(Vec::new)
+                }
+            };
+            upstream.resolved(&host, found, clock.now_ms() + valid.as_millis() as u64);
+        });
     }
 }

@@ -102,8 +102,7 @@ impl StreamTls {
         let settings = &server.settings;
         let accepts = server.listen.iter().any(|it| it.ssl);
         let accept = accepts.then(|| {
-            let provider = provider().map_err(|it| it.to_string())?;
-            let pairs = read_pairs(settings, &provider)?;
+            let pairs = read_pairs(settings)?;
             if pairs.is_empty() {
                 return Err(NO_CERTIFICATE.to_owned());
             }
@@ -128,8 +127,7 @@ pub fn of_site(
     site: &VirtualServers,
     alpn: &[&str],
 ) -> Result<Arc<ServerConfig>, String> {
-    let provider = provider().map_err(|it| it.to_string())?;
-    let pairs = servers.iter().map(|it| read_pairs(&it.root.settings, &provider));
+    let pairs = servers.iter().map(|it| read_pairs(&it.root.settings));
     let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
     let default = site.default_server().unwrap_or_default();
     if pairs[default].is_empty() {
@@ -155,10 +153,8 @@ fn server_config(
     Ok(Arc::new(config))
 }
 
-fn read_pairs(
-    settings: &Settings,
-    provider: &CryptoProvider,
-) -> Result<Vec<Arc<CertifiedKey>>, String> {
+fn read_pairs(settings: &Settings) -> Result<Vec<Arc<CertifiedKey>>, String> {
+    let provider = provider().map_err(|it| it.to_string())?;
     let certificates = settings.ssl_certificate.as_deref().unwrap_or_default();
     let keys = settings.ssl_certificate_key.as_deref().unwrap_or_default();
     let mut pairs = Vec::new();
@@ -169,7 +165,7 @@ fn read_pairs(
                 "no \"ssl_certificate_key\" is defined for certificate \"{shown}\""
             ));
         };
-        let pair = read_pair(certificate, key, provider)
+        let pair = read_pair(certificate, key, &provider)
             .map_err(|it| format!("cannot load certificate \"{shown}\": {it}"))?;
         pairs.push(Arc::new(pair));
     }

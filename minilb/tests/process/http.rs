@@ -347,13 +347,32 @@ fn a_choice_is_explained_to_a_client_that_asks() {
             format!("X-Explain: attempt 1, round robin: {failing}\r\n"),
             "X-Explain: retried: upstream prematurely closed or refused connection\r\n".to_owned(),
             format!("X-Explain: attempt 2, round robin: 127.0.0.1:{a}\r\n"),
-            format!(
-                "X-Explain: server {failing}: current -1 to -1, effective 0 of 1, 0 open, tried"
-            ),
+            format!("X-Explain: server {failing}: current -1 to -1, effective 0 to 0 of 1, 0 open"),
         ] {
             assert_eq!(answer.contains(&line), is_explained, "{line}{answer}");
         }
         assert!(!get(&server, "/").contains("X-Explain"));
+    }
+}
+
+#[test]
+fn each_method_says_what_it_goes_by() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    for (method, servers, expected) in [
+        ("", "weight=2; server 127.0.0.1:2 backup", "0 open, backup"),
+        ("ip_hash;", "", "the hash 4040 is 0 modulo 2, the sum of weights"),
+        ("hash $uri;", "weight=3", "the hash 3355 is 3 modulo 4, the sum of weights"),
+        ("hash $uri consistent;", "", "the hash 0d1bd39c meets the point 0d"),
+        ("hash $uri maglev;", "", "slot 50817 of 65537 belongs to 127.0.0.1:"),
+        ("hash $uri consistent balance_factor=125;", "", "servers may have [1, 1] open"),
+        ("random two;", "", "; drawn were 127.0.0.1:"),
+        ("least_time header;", "", "0 open, latency 0.0"),
+    ] {
+        let servers = format!("{method} server 127.0.0.1:1 {servers}; server 127.0.0.1:3;");
+        let conf = http_conf(&scratch, &proxy(free_port(), &servers, ""));
+        let why = ["why", "-c", conf.to_str().expect("UTF-8"), "/x", "--times", "2"];
+        let ended = Program::start(minilb(&why)).end();
+        assert!(ended.stdout.contains(expected), "{expected}: {}{}", ended.stdout, ended.stderr);
     }
 }
 

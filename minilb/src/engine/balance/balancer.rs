@@ -24,8 +24,9 @@ pub trait Balancer: Debug + Send {
     /// one, or `None` if no peer is left. Costs one or two passes over the peers.
     fn pick(&self, peers: &mut [Peer], choice: &mut Choice<'_>) -> Option<usize>;
 
-    /// Where a key is, in words, if the algorithm goes by one.
-    fn explain(&self, _peers: &[Peer], _key: &[u8]) -> Option<String> {
+    /// What the algorithm goes by in a pick that follows, in words: where a key is, which peers
+    /// were drawn. `None` if it is all in the numbers of the peers.
+    fn explain(&self, _peers: &[Peer], _choice: &mut Choice<'_>) -> Option<String> {
         None
     }
 }

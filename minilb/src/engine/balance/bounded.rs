@@ -82,10 +82,10 @@ impl Balancer for Bounded {
         RoundRobin.pick(peers, choice)
     }
 
-    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
-        let served = peers.iter().map(|it| it.conns).sum::<u32>();
-        let place = self.ring.explain(peers, key)?;
-        Some(format!("{place}; {served} are open, {} % of the mean are allowed", self.factor))
+    fn explain(&self, peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        let slots = self.slots(peers, choice.now_ms);
+        let place = self.ring.explain(peers, choice)?;
+        Some(format!("{place}; the servers may have {slots:?} open, in their order"))
     }
 }
 

@@ -49,11 +49,16 @@ impl Balancer for Hash {
         }
     }
 
-    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
-        let total = peers.iter().map(|it| it.params.weight).sum::<i64>();
-        let hash = rehashed(key, 0);
-        Some(format!("the hash {hash} is {} modulo {total}", hash % (total as u64).max(1)))
+    fn explain(&self, peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        let hash = choice.walk.hash.unwrap_or(0) + rehashed(choice.key, choice.walk.rehash);
+        Some(modulo_weights(hash, peers))
     }
+}
+
+/// Where a hash falls, in words.
+pub(super) fn modulo_weights(hash: u64, peers: &[Peer]) -> String {
+    let total = peers.iter().map(|it| it.params.weight as u64).sum::<u64>().max(1);
+    format!("the hash {hash} is {} modulo {total}, the sum of weights", hash % total)
 }
 
 /// Fifteen bits of the hash of the key, with a counter in front unless it is 0.

@@ -19,6 +19,7 @@
 //! NGINX counterpart: `ngx_http_upstream_get_ip_hash_peer` (`ngx_http_upstream_ip_hash_module.c`).
 
 use super::balancer::{Balancer, Choice, STEPS_MAX, by_weight};
+use super::hash::modulo_weights;
 use super::round_robin::RoundRobin;
 use crate::engine::peer::Peer;
 
@@ -46,6 +47,10 @@ impl Balancer for IpHash {
                 return RoundRobin.pick(peers, choice);
             }
         }
+    }
+
+    fn explain(&self, peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        Some(modulo_weights(hash(choice.walk.hash.unwrap_or(START), choice.key), peers))
     }
 }
 

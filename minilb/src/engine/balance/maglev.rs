@@ -82,8 +82,8 @@ impl Balancer for Maglev {
         }
     }
 
-    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
-        let slot = u64::from(crc32fast::hash(key)) % SLOTS;
+    fn explain(&self, peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        let slot = u64::from(crc32fast::hash(choice.key)) % SLOTS;
         let owner = peers.get(self.table[slot as usize] as usize)?;
         Some(format!("slot {slot} of {SLOTS} belongs to {}", owner.name))
     }

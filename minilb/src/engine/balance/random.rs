@@ -47,26 +47,35 @@ impl Balancer for Random {
         if peers.len() < 2 || choice.walk.steps > STEPS_MAX {
             return RoundRobin.pick(peers, choice);
         }
-        let mut first = None;
-        loop {
-            let index = by_weight(peers, choice.walk.next_random());
-            if first != Some(index) && choice.is_candidate(&peers[index]) {
-                match first {
-                    None if self.two.is_some() => {
-                        first = Some(index);
-                        continue;
-                    }
-                    None => return Some(index),
-                    Some(first) if self.two == Some(Compare::Time) => {
-                        return Some(faster(peers, first, index, choice.now_ms));
-                    }
-                    Some(first) => return Some(less_loaded(peers, first, index)),
-                }
+        let drawn = draw(peers, choice, None).and_then(|first| match self.two {
+            None => Some(first),
+            Some(compare) => {
+                let second = draw(peers, choice, Some(first))?;
+                Some(match compare {
+                    Compare::Connections => less_loaded(peers, first, second),
+                    Compare::Time => faster(peers, first, second, choice.now_ms),
+                })
             }
-            // The same server twice, or one that cannot be used.
-            if !choice.may_step() {
-                return RoundRobin.pick(peers, choice);
-            }
+        });
+        drawn.or_else(|| RoundRobin.pick(peers, choice))
+    }
+
+    fn explain(&self, peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        let first = draw(peers, choice, None).filter(|_| self.two.is_some())?;
+        let second = draw(peers, choice, Some(first))?;
+        Some(format!("drawn were {} and {}", peers[first].address, peers[second].address))
+    }
+}
+
+/// Draws a candidate that is not `other`. Returns `None` after too many that cannot be used.
+fn draw(peers: &[Peer], choice: &mut Choice<'_>, other: Option<usize>) -> Option<usize> {
+    loop {
+        let index = by_weight(peers, choice.walk.next_random());
+        if other != Some(index) && choice.is_candidate(&peers[index]) {
+            return Some(index);
+        }
+        if !choice.may_step() {
+            return None;
         }
     }
 }

@@ -107,9 +107,9 @@ impl Balancer for Ring {
         }
     }
 
-    fn explain(&self, _peers: &[Peer], key: &[u8]) -> Option<String> {
-        let hash = crc32fast::hash(key);
-        let (point, name) = self.points.get(self.place_of(key)).or(self.points.first())?;
+    fn explain(&self, _peers: &[Peer], choice: &mut Choice<'_>) -> Option<String> {
+        let hash = crc32fast::hash(choice.key);
+        let (point, name) = self.points.get(self.place_of(choice.key)).or(self.points.first())?;
         Some(format!("the hash {hash:08x} meets the point {point:08x} of {name}"))
     }
 }
