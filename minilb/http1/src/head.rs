@@ -12,11 +12,11 @@
 //!
 //! # How
 //!
-//! `httparse` parses a head at once if all of it has come, as nearly always. If not, the end of the
-//! head is searched line by line from where the last search stopped, so a client that sends one
-//! byte at a time costs one look at each byte. A complete head is copied into the [`RequestHead`],
-//! which remembers offsets. So the buffer that the bytes came in is free for the body at once, and
-//! a head that is used again for the next request allocates nothing.
+//! `httparse` parses a head at once if all of it has come, as nearly always. If not, its end is
+//! searched line by line from where the last search stopped, so a client that sends one byte at a
+//! time costs one look at each byte. A complete head is copied into the [`RequestHead`], which
+//! remembers offsets. So the buffer that the bytes came in is free for the body at once, and a
+//! head that is used again for the next request allocates nothing.
 //!
 //! Lines that end with LF alone are refused; `httparse` would accept them, and so would NGINX.
 //!
@@ -32,8 +32,6 @@ use std::mem::MaybeUninit;
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
 /// The longest head: all four of them.
 pub const HEAD_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
-/// ` HTTP/1.1`, the end of a request line.
-const VERSION_BYTES: u32 = 9;
 /// More headers than this are refused as too large. NGINX counts bytes only.
 const HEADERS_MAX: usize = 128;
 
@@ -328,6 +326,12 @@ impl RequestHead {
         let Some((start, end)) = self.scan.find_end(input, HEAD_BYTES_MAX)? else {
             return Ok(None);
         };
+
+        // The log shows the line of a head that is refused. The scan has seen a CR before each LF.
+        self.clear();
+        self.bytes.extend_from_slice(&input[start..end]);
+        let line_end = memchr::memchr(b'\n', &self.bytes).map_or(0, |lf| lf - 1);
+        self.line = Span { start: 0, end: line_end as u32 };
         Ok(self.read(&input[start..end])?.map(|_| end))
     }
 
@@ -336,7 +340,7 @@ impl RequestHead {
         let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let result = parsed.parse_with_uninit_headers(input, &mut headers);
-        let status = result.map_err(|error| refusal_of(error, input))?;
+        let status = result.map_err(|error| refusal_of(error, self.line()))?;
         let Some(head) = whole_head(status, input) else { return Ok(None) };
         self.clear();
         self.bytes.extend_from_slice(head);
@@ -345,7 +349,7 @@ impl RequestHead {
         let method = parsed.method.unwrap_or_default().as_bytes();
         let path = parsed.path.unwrap_or_default().as_bytes();
         self.method = Span::find(head, method);
-        self.line = Span { start: 0, end: Span::find(head, path).end + VERSION_BYTES };
+        self.line = Span { start: 0, end: Span::find(head, path).end + b" HTTP/1.1".len() as u32 };
         self.is_http_1_0 = parsed.version == Some(0);
         add_fields(&mut self.fields, head, parsed.headers, true);
         let (authority, uri) = split_target(path)?;
@@ -580,8 +584,7 @@ fn add_fields(to: &mut Vec<Field>, head: &[u8], parsed: &[httparse::Header<'_>],
     }
 }
 
-fn refusal_of(error: httparse::Error, head: &[u8]) -> Refusal {
-    let line = head.split(|it| *it == b'\r').next().unwrap_or_default();
+fn refusal_of(error: httparse::Error, line: &[u8]) -> Refusal {
     let words = line.split(|it| *it == b' ').count();
     let has_version = matches!(line, [.., b'/', b'1'..=b'9', b'.', b'0'..=b'9']);
     match error {
@@ -725,6 +728,8 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a \r\nX:\r\nY: \t\r\n\r\n",
             "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
             "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
             long.as_str(),
         ] {
             let judged = |steps: &mut dyn Iterator<Item = usize>| {
@@ -736,6 +741,16 @@ mod tests {
             let (whole, pieces) =
                 (judged(&mut std::iter::once(text.len())), judged(&mut (1..=text.len())));
             assert_eq!(whole, pieces, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_head_has_its_line_for_the_log() {
+        for line in ["GET / HTTP/9.9", "GET /a b HTTP/1.1", "get / HTTP/1.1", "GET / HTTP/1.1"] {
+            let mut head = RequestHead::default();
+            let text = format!("{line}\r\nHost: a/b\r\n\r\n");
+            assert!(head.parse(text.as_bytes()).is_err(), "{line}");
+            assert_eq!((head.line(), head.length()), (line.as_bytes(), text.len()), "{line}");
         }
     }
 
