@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server { listen $LISTEN; location / { proxy_pass http://$A; } }      access_log $LOG;
-//! # > GET /path        a probe, see `client.rs`
+//! # > GET /path        a probe, see `minilb_probe`
 //! # kill A             ends a server
 //! ```
 //!
@@ -14,7 +14,6 @@ use regex::{Captures, Regex};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 pub struct Case {
     pub text: String,
@@ -49,12 +48,10 @@ impl Case {
         Case { steps: steps.map(str::to_owned).collect(), text }
     }
 
-    /// Each comparison has a loopback address of its own, and ports that the system gives to
+    /// Comparison `number` has a loopback address of its own, and ports that the system gives to
     /// nobody.
-    pub fn addresses(&self, scratch: &Path) -> Addresses {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number =
-            std::process::id() % 60_000 * 250 + COUNT.fetch_add(1, Ordering::Relaxed) % 250;
+    pub fn addresses(&self, number: usize, scratch: &Path) -> Addresses {
+        let number = std::process::id() % 60_000 * 250 + number as u32 % 250;
         let ip = Ipv4Addr::from(0x7f01_0001 + number);
         let address = |(index, found): (usize, Captures<'_>)| {
             let path = |name: &str| scratch.join(name).display().to_string();
@@ -77,18 +74,17 @@ impl Case {
         let mut name = |kind: &str, address: &str| {
             let unix = if address.starts_with("unix:") { "U" } else { "" };
             let number = names.len() + 1;
-            let name = names.entry(address.to_owned()).or_insert(format!("${kind}{unix}{number}"));
-            name.clone()
+            names.entry(address.to_owned()).or_insert(format!("${kind}{unix}{number}")).clone()
         };
         let (mut upstream, mut server) = ("", Server::default());
         for line in conf.lines().chain(["\"server\" {"]) {
             let words = line.split('"').skip(1).step_by(2).collect::<Vec<_>>();
-            let https = |host: &str| conf.contains(&format!("\"proxy_pass\" \"https://{host}"));
-            let kind = |host: &str| if https(host) { "S" } else { "B" };
+            let has = |host: &str| conf.contains(&format!("\"proxy_pass\" \"https://{host}"));
+            let kind = |host: &str| if has(host) { "S" } else { "B" };
             let mut replaced = None;
             match words[..] {
-                ["daemon" | "pid" | "error_log" | "user" | "load_module", ..] => continue,
-                ["worker_processes", _] => continue,
+                ["daemon" | "pid" | "error_log" | "user", ..] => continue,
+                ["load_module" | "worker_processes", _] => continue,
                 ["access_log", path, ..] if path != "off" => replaced = Some((path, "$LOG".into())),
                 [name, path] if name.contains("ssl_") && name.contains("certificate") => {
                     replaced = Some((path, directory.join(path).display().to_string()));
@@ -106,9 +102,7 @@ impl Case {
                 ["server_name", host, ..] if !host.starts_with(['~', '_', '.']) => {
                     server.host = host.replace('*', "any");
                 }
-                ["location", ref kind @ .., path]
-                    if !kind.contains(&"~") && !kind.contains(&"~*") =>
-                {
+                ["location", ref kind @ .., path] if !kind.iter().any(|it| it.starts_with('~')) => {
                     server.paths.push(path);
                 }
                 ["proxy_pass", url] if !url.contains('$') => {
@@ -121,10 +115,7 @@ impl Case {
                 }
                 _ => {}
             }
-            let line = match replaced {
-                Some((from, to)) => line.replacen(from, &to, 1),
-                None => line.to_owned(),
-            };
+            let line = replaced.map_or(line.into(), |(from, to)| line.replacen(from, &to, 1));
             text += &(line + "\n");
         }
         for name in names.values().filter(|it| !it.contains("LISTEN")) {

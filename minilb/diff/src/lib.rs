@@ -11,29 +11,20 @@
 //! Not compared are `Date`, the versions of the two, the order of headers, and times in logs.
 
 mod case;
-mod client;
 mod server;
 
 use case::{Addresses, Case};
+use minilb_probe::{PATIENCE, Result, probe};
 use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use server::{Received, Server};
 use similar::TextDiff;
-use std::error::Error;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// How long anything may take before it counts as missing.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Where Debian has the module for `stream`; other builds of NGINX have it built in.
-const STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// Compares files, two at a time, as each waits most of the time. `flatten` returns a configuration
 /// with one statement per line, its words in quotes, and included files in their place. Prints the
@@ -43,42 +34,44 @@ pub fn run(
     files: &[PathBuf],
     flatten: impl Fn(&Path) -> Result<String> + Sync,
 ) -> bool {
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = || {
-        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (verdict, text) = match compare(minilb, file, &flatten) {
+    let work = |first: usize| {
+        let every_second = files.iter().enumerate().skip(first).step_by(2);
+        let passes = every_second.map(|(number, file)| {
+            let (verdict, text) = match compare(minilb, file, number, &flatten) {
                 Ok(diff) if diff.is_empty() => ("PASS", diff),
                 Ok(diff) => ("DIFF", diff),
                 Err(error) => ("FAIL", error.to_string()),
             };
-            failed.fetch_add(usize::from(verdict != "PASS"), Ordering::Relaxed);
             println!("{verdict} {}\n{text}", file.display());
-        }
+            verdict == "PASS"
+        });
+        passes.fold(true, |all, passes| all & passes)
     };
-    thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
-    failed.into_inner() == 0
+    thread::scope(|scope| {
+        let other = scope.spawn(|| work(1));
+        work(0) & other.join().expect("an error is no panic")
+    })
 }
 
 /// Returns the differences; empty if there are none.
 fn compare(
     minilb: &Path,
     file: &Path,
+    number: usize,
     flatten: impl Fn(&Path) -> Result<String>,
 ) -> Result<String> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let (number, id) = (COUNT.fetch_add(1, Ordering::Relaxed), std::process::id());
-    let scratch = std::env::temp_dir().join(format!("minilb-diff-{id}-{number}"));
+    let name = format!("minilb-diff-{}-{number}", std::process::id());
+    let scratch = std::env::temp_dir().join(name);
     fs::create_dir(&scratch)?;
     // The workers of an NGINX that root has started must get in.
     fs::set_permissions(&scratch, Permissions::from_mode(0o755))?;
 
     let text = fs::read_to_string(file)?;
-    let case = if text.contains("$LISTEN") {
-        Case::new(text)
-    } else {
-        Case::of(&flatten(file)?, file.parent().unwrap_or(file))
+    let case = match text.contains("$LISTEN") {
+        true => Case::new(text),
+        false => Case::of(&flatten(file)?, file.parent().unwrap_or(file)),
     };
-    let run = Run { addresses: case.addresses(&scratch), case, scratch };
+    let run = Run { addresses: case.addresses(number, &scratch), case, scratch };
     match (run.transcript("nginx", Path::new("nginx")), run.transcript("minilb", minilb)) {
         (Ok(theirs), Ok(ours)) => {
             fs::remove_dir_all(&run.scratch)?;
@@ -115,18 +108,18 @@ impl Run {
         let mut out = String::new();
         for step in &self.case.steps {
             out += &format!("{step}\n");
-            let Some(probe) = step.strip_prefix("> ") else {
+            let Some(text) = step.strip_prefix("> ") else {
                 servers.retain(|it| step.strip_prefix("kill ") != Some(&it.name));
                 continue;
             };
-            let answer = client::probe(&self.addresses.replace(probe), &self.addresses)?;
+            let answer = probe(&self.addresses.replace(text), &self.addresses.0)?;
             let reached = std::mem::take(&mut *received.lock().expect("no server panics"));
             out += &format!("{answer}\nservers: {}\n\n", reached.join(", "));
         }
         proxy.stop()?;
         let times = r"(?-u:\b\d+\.\d{3}\b|\d{4}-\d\d-\d\dT[\d:+-]*)|\[[0-9]+/[A-Z][^\]]*\]";
-        let times = Regex::new(times)?;
-        Ok(out + "log:\n" + &times.replace_all(&fs::read_to_string(&log)?, "TIME"))
+        let log = fs::read_to_string(&log)?;
+        Ok(out + "log:\n" + &Regex::new(times)?.replace_all(&log, "TIME"))
     }
 
     /// Certificates and keys of a.example, b.example and s.example: `a.crt`, `a.key` and so on.
@@ -144,8 +137,10 @@ impl Run {
         let path = |name: &str| self.scratch.join(name);
         let (conf, pid, out) = (path("nginx.conf"), path(&format!("{kind}.pid")), path(kind));
         let mut head = format!("daemon off; pid {}; error_log stderr info;", pid.display());
-        if self.case.text.contains("stream {") && Path::new(STREAM).exists() {
-            head += &format!(" load_module {STREAM};");
+        // Where Debian has it; other builds of NGINX have it built in.
+        let stream = "/usr/lib/nginx/modules/ngx_stream_module.so";
+        if self.case.text.contains("stream {") && Path::new(stream).exists() {
+            head += &format!(" load_module {stream};");
         }
         fs::write(&conf, head + "\n" + &self.addresses.replace(&self.case.text))?;
 
@@ -170,13 +165,10 @@ impl Proxy {
     /// Returns false if the condition is still false when patience has run out.
     fn wait_until(&mut self, mut is_met: impl FnMut(&mut Child) -> Result<bool>) -> Result<bool> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_met(&mut self.0)? {
-            if Instant::now() > deadline {
-                return Ok(false);
-            }
+        while Instant::now() < deadline && !is_met(&mut self.0)? {
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(true)
+        is_met(&mut self.0)
     }
 
     fn stop(&mut self) -> Result<()> {

@@ -4,15 +4,14 @@
 //! GET /app HTTP/1.1       200, and in the body: server A, request line, headers, "body 0"
 //! GET /status/503         503          /close      no answer      /bad           no HTTP
 //! GET /slow               3 s late     /big        960 kB         /until-close   no length
-//! GET /chunked            and a trailer                            /switch        a tunnel
-//! X-Add: NAME: VALUE      this header
+//! GET /chunked            and a trailer           /switch        a tunnel
+//! X-Add: NAME: VALUE      has this header, too
 //! ```
 //!
 //! A server whose name begins with S speaks TLS; if there is a U in it, it has a Unix socket.
 
-use crate::Result;
-use crate::client::{Connection, Message, socket};
 use minikit::tls::Tls;
+use minilb_probe::{Connection, Message, Result, socket};
 use rustls::{ServerConnection, StreamOwned};
 use socket2::Socket;
 use std::fs::{Permissions, remove_file, set_permissions};
@@ -93,9 +92,7 @@ fn serve(mut client: Socket, tls: Option<&Tls>, mut name: String, log: &Received
         let mut request = Message::default();
         request.read_head(&mut stream)?;
         request.read_body(&mut stream, 0)?;
-        if !request.lines[0].contains(" HTTP/1.") {
-            return Err("not HTTP".into());
-        }
+        request.lines[0].contains(" HTTP/1.").then_some(()).ok_or("not HTTP")?;
         log.lock().expect("no server panics").push(format!("{name}: {}", request.lines[0]));
         let (answer, stays) = answer(&request, &name);
         stream.get_mut().write_all(answer.as_bytes())?;
@@ -135,21 +132,20 @@ fn answer(request: &Message, name: &str) -> (String, bool) {
     added.for_each(|it| head += &format!("\r\n{}", it.1));
 
     let (length, is_1_1) = (text.len(), request.lines[0].ends_with("1.1"));
-    let stays = is_1_1 && request.header("connection") != Some("close");
+    let ends = asks("/until-close") || asks("/switch");
+    let stays = is_1_1 && !ends && request.header("connection") != Some("close");
     let connection = if stays { "keep-alive" } else { "close" };
-    let (framing, text, stays) = match () {
-        () if head.starts_with("304") || head.starts_with("204") => ("".into(), "".into(), stays),
-        () if asks("/until-close") || asks("/switch") => ("".into(), text, false),
+    let (framing, text) = match () {
+        () if head.starts_with("304") || head.starts_with("204") => ("".into(), "".into()),
+        () if ends => ("".into(), text),
         // One chunk: where a proxy cuts several is visible in $body_bytes_sent.
         () if asks("/chunked") => (
             "Transfer-Encoding: chunked\r\n".to_owned(),
             format!("{length:x}\r\n{text}\r\n0\r\nX-Trailer: 1\r\n\r\n"),
-            stays,
         ),
         () => (
             format!("Content-Length: {length}\r\nConnection: {connection}\r\n"),
             if is_head { String::new() } else { text },
-            stays,
         ),
     };
     let answer = format!(

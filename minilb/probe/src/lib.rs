@@ -1,4 +1,5 @@
-//! A probe: one request to the proxy, and all that can be seen of the answer.
+//! A probe: one request to a proxy in one line, and all that can be seen of the answer. Tests of
+//! minilb send them, and `minilb diff` sends the same ones to NGINX.
 //!
 //! ```text
 //! GET /path | Header: value | body text      HTTP/1.1 and a Host unless it says otherwise
@@ -9,15 +10,21 @@
 //! @LISTEN2 GET /path                         to another address than that of LISTEN
 //! ```
 
-use crate::case::Addresses;
-use crate::{PATIENCE, Result};
 use regex::{Captures, Regex};
 use socket2::{Domain, SockAddr, Socket, Type};
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+/// What comes of anything here; an error is a text for the reader.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How long anything may take before it counts as missing.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A socket, or TLS on top of one.
 pub trait Connection: Read + Write {}
@@ -25,6 +32,9 @@ pub trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
 /// A socket for `IP:PORT` or `unix:PATH`, and the address as the system wants it.
+///
+/// # Errors
+/// If the address has no meaning.
 pub fn socket(address: &str) -> Result<(Socket, SockAddr)> {
     let (domain, address) = match address.strip_prefix("unix:") {
         Some(path) => (Domain::UNIX, SockAddr::unix(path)?),
@@ -38,6 +48,7 @@ pub fn socket(address: &str) -> Result<(Socket, SockAddr)> {
 pub struct Message {
     /// The first line and the headers.
     pub lines: Vec<String>,
+    /// As it was before chunks.
     pub body: Vec<u8>,
 }
 
@@ -49,6 +60,9 @@ impl Message {
     }
 
     /// Reads the first line and the headers, up to the empty line.
+    ///
+    /// # Errors
+    /// If the message ends in the middle, or reading fails.
     pub fn read_head(&mut self, stream: &mut impl BufRead) -> io::Result<()> {
         loop {
             match read_line(stream)? {
@@ -60,6 +74,9 @@ impl Message {
     }
 
     /// Reads the body as the headers say. Without any it is at most `length_max` long.
+    ///
+    /// # Errors
+    /// If it is malformed, or reading fails.
     pub fn read_body(&mut self, stream: &mut impl BufRead, length_max: u64) -> io::Result<()> {
         while self.header("transfer-encoding") == Some("chunked") {
             let size = read_line(stream)?;
@@ -84,10 +101,13 @@ fn read_line(stream: &mut impl BufRead) -> io::Result<String> {
 
 /// Sends a probe and describes the answer: its head with sorted headers, its body, and in brackets
 /// what became of the connection.
-pub fn probe(text: &str, addresses: &Addresses) -> Result<String> {
+///
+/// # Errors
+/// If the probe has no meaning, or nobody listens at the address.
+pub fn probe(text: &str, addresses: &BTreeMap<String, String>) -> Result<String> {
     let other = text.strip_prefix('@').and_then(|it| it.split_once(' '));
     let (name, probe) = other.unwrap_or(("LISTEN", text));
-    let address = addresses.0.get(name).ok_or_else(|| format!("no address ${name}: {text}"))?;
+    let address = addresses.get(name).ok_or_else(|| format!("no address ${name}: {text}"))?;
     if let [kind @ ("tls" | "h2"), name, probe] = *probe.splitn(3, ' ').collect::<Vec<_>>() {
         return by_curl(kind, name, probe, address);
     }
@@ -129,11 +149,15 @@ fn read_answer(message: &mut Message, socket: Socket, is_head: bool) -> io::Resu
         _ => message.read_body(&mut stream, u64::MAX)?,
     }
     stream.get_ref().set_read_timeout(Some(Duration::from_millis(150)))?;
-    match stream.fill_buf() {
-        Ok([]) => Ok("closed"),
-        Ok(_) => Ok("more bytes"),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok("open"),
-        Err(error) => Err(error),
+    loop {
+        return match stream.fill_buf() {
+            Ok([]) => Ok("closed"),
+            Ok(_) => Ok("more bytes"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok("open"),
+            // A socket with a timeout says so when its process was stopped and goes on.
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
     }
 }
 
@@ -223,4 +247,31 @@ fn describe(mut lines: Vec<String>, body: &[u8]) -> String {
     }
     let product = Regex::new(r"(?-u)\b(nginx|minilb)(/[\d.]+)?\b").expect("it compiles");
     product.replace_all(&format!("{}\n\n{body}", lines.join("\n")), "PROXY").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_are_requests() {
+        for (probe, expected) in [
+            ("GET /a", "GET /a HTTP/1.1\r\nHost: test.example\r\n\r\n"),
+            (
+                "PUT / HTTP/1.0 | Host: b | c d",
+                "PUT / HTTP/1.0\r\nHost: b\r\nContent-Length: 3\r\n\r\nc d",
+            ),
+            ("PUT / | Host: b | 3 x", "PUT / HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\nxxx"),
+            (r"raw GET / HTTP/1.1\r\n\x00\\", "GET / HTTP/1.1\r\n\0\\"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&request(probe)), expected, "{probe}");
+        }
+    }
+
+    #[test]
+    fn descriptions_have_nothing_that_differs_between_proxies() {
+        let head = "HTTP/1.1 200 OK\nServer: nginx/1.22.1\ndate: now\nA: minilb";
+        let described = describe(head.lines().map(str::to_owned).collect(), b"nginx.conf");
+        assert_eq!(described, "HTTP/1.1 200 OK\nA: PROXY\nServer: PROXY\n\nPROXY.conf");
+    }
 }
