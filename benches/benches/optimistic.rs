@@ -22,8 +22,9 @@ fn key(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
-/// Processor time of this thread.
+/// Processor time of this thread. The kernel brings it up to date when the thread yields.
 fn processor_time() -> Duration {
+    thread::yield_now();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
     Duration::from_nanos(ns.expect("this needs Linux"))
