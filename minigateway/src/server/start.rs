@@ -147,7 +147,7 @@ impl Service for Server {
                 checks::begin(upstream, self.clock, || core.http.next_random());
             }
             tokio::time::sleep(tick).await;
-            core.http.expire_connections();
+            core.http.expire_connections(|_| true);
         }
     }
 }

@@ -61,7 +61,7 @@ pub struct HttpGeneration {
     sites: Vec<Site>,
     upstreams: BTreeMap<String, Arc<SharedUpstream>>,
     /// By [`Location::id`], for those that may proxy to `https`.
-    tls: Vec<Option<Arc<ClientConfig>>>,
+    pub tls: Vec<Option<Arc<ClientConfig>>>,
     /// By [`Location::id`].
     pub(super) routes: Vec<Option<Arc<Route>>>,
     /// `limit_req_zone` and `limit_conn_zone`.

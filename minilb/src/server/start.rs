@@ -417,7 +417,7 @@ impl Service for LoadBalancer {
                 tokio::join!(self.signals(shutdown), self.watch_servers(&core));
             }
         };
-        tokio::join!(of_server, expire_connections(&core.http));
+        tokio::join!(of_server, self.expire_connections(&core.http));
     }
 }
 
@@ -504,6 +504,17 @@ impl LoadBalancer {
         }
     }
 
+    /// Closes what should no longer be idle, once a second.
+    async fn expire_connections(&self, core: &HttpCore<RequestContext>) {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            let http = Arc::clone(&self.current().http);
+            let all = || http.tls.iter().flatten();
+            core.expire_connections(|tls| all().any(|it| Arc::ptr_eq(it, &tls.config)));
+        }
+    }
+
     /// Waits for the signals that only NGINX has: SIGQUIT ends the server when its clients have
     /// ended, SIGUSR1 opens its log files anew.
     async fn signals(&self, shutdown: Shutdown) {
@@ -533,13 +544,4 @@ fn ends_of(client: &Stream) -> Option<(Address, Address)> {
     // The path, and a port that is none.
     let path = local.strip_suffix(":0").unwrap_or(&local);
     Some((Address::Unix("".into()), Address::Unix(path.into())))
-}
-
-/// Closes what should no longer be idle, once a second.
-async fn expire_connections(core: &HttpCore<RequestContext>) {
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        seconds.tick().await;
-        core.expire_connections();
-    }
 }

@@ -223,7 +223,8 @@ fn openssl_name(suite: CipherSuite) -> &'static str {
 /// TLS towards the servers of a route.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {
-    config: Arc<ClientConfig>,
+    /// Of a location, or of a server of `stream`.
+    pub config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 

@@ -157,14 +157,13 @@ impl<C: Default> HttpCore<C> {
         drop(pool.put(pooled, self.clock.now_ms()));
     }
 
-    /// Closes connections that servers have closed, and those idle for too long. Called once a
-    /// second.
-    pub fn expire_connections(&self) {
+    /// Closes connections that servers have closed, those idle for too long, and those whose TLS a
+    /// reload has replaced. Called once a second.
+    pub fn expire_connections(&self, is_current: impl Fn(&UpstreamTls) -> bool) {
         let now_ms = self.clock.now_ms();
         for pools in self.pools.borrow_mut().iter_mut() {
             pools.iter_mut().for_each(|it| it.1.expire(now_ms, is_quiet));
-            // After a reload others with TLS take their place.
-            pools.retain(|it| it.0.is_none() || !it.1.is_empty());
+            pools.retain(|it| it.0.as_ref().is_none_or(&is_current));
         }
     }
 }
@@ -246,6 +245,12 @@ mod tests {
             assert_eq!(taken.iter().position(|it| *it), Some(index));
             assert_eq!(taken.iter().filter(|it| **it).count(), 1);
         }
+
+        // A reload that replaces the TLS of a location.
+        put(&routes[0]).await;
+        put(&routes[2]).await;
+        core.expire_connections(|_| false);
+        assert!(!takes(&routes[0]) && takes(&routes[2]));
 
         // A reload from `keepalive 2` to `keepalive 1`.
         let smaller = route(None, 1);
