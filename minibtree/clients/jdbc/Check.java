@@ -1,3 +1,6 @@
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.StringWriter;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -7,6 +10,8 @@ import java.sql.Statement;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.util.Arrays;
+import org.postgresql.PGConnection;
+import org.postgresql.copy.CopyManager;
 
 /** JDBC: text first, binary after five executions, batches, portals fetched in portions. */
 public class Check {
@@ -21,7 +26,7 @@ public class Check {
         }
     }
 
-    public static void main(String[] arguments) throws SQLException {
+    public static void main(String[] arguments) throws SQLException, IOException {
         String url = "jdbc:postgresql://127.0.0.1:" + System.getenv("PGPORT") + "/postgres";
         String password = System.getenv("PGPASSWORD");
         try (Connection connection = DriverManager.getConnection(url, "postgres", password);
@@ -36,6 +41,7 @@ public class Check {
             batch(connection);
             check("count", count(statement) == 102);
             portions(connection);
+            copy(connection);
 
             connection.setAutoCommit(false);
             statement.executeUpdate("delete from jdbc");
@@ -131,5 +137,17 @@ public class Check {
         }
         connection.commit();
         connection.setAutoCommit(true);
+    }
+
+    private static void copy(Connection connection) throws SQLException, IOException {
+        CopyManager manager = connection.unwrap(PGConnection.class).getCopyAPI();
+        String data = "i,s\n300,\"a \"\"b\"\",\nc\"\n301,\n302,\"\"\n";
+        String in = "copy jdbc (i, s) from stdin with (format csv, header match)";
+        check("copy in", manager.copyIn(in, new StringReader(data)) == 3);
+
+        StringWriter copied = new StringWriter();
+        String rows = "delete from jdbc where i >= 300 returning i, s";
+        String out = "copy (" + rows + ") to stdout with (format csv, header)";
+        check("copy out", manager.copyOut(out, copied) == 3 && copied.toString().equals(data));
     }
 }

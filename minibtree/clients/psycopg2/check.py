@@ -28,6 +28,10 @@ rows = "".join(f"{n}\trow {n}\n" for n in range(10, 20))
 cursor.copy_expert("copy psycopg2 (i, s) from stdin", io.StringIO(rows))
 assert cursor.rowcount == 10
 assert fetch("select count(*) from psycopg2") == [(12,)]
+csv = io.StringIO()
+query = "select i, s from psycopg2 where i < 11 order by i"
+cursor.copy_expert(f"copy ({query}) to stdout with delimiter ';' csv header", csv)
+assert csv.getvalue() == "i;s\n1;x'y\\z\n2;\n10;row 10\n"
 
 named = connection.cursor("named")
 named.itersize = 5

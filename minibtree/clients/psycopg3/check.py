@@ -47,11 +47,32 @@ with connection.cursor().copy("copy psycopg3 (i, s) from stdin") as copy:
 assert count() == 1012
 assert execute("select s from psycopg3 where i = 500").fetchone() == ("tab\tand line\n",)
 
+# What is copied out as CSV comes back.
+CSV = "with (format csv, header, null '-')"
+query = "copy (select i, s from psycopg3 where i > 500 order by i) to stdout " + CSV
+with connection.cursor().copy(query) as copy:
+    data = b"".join(copy)
+assert data.startswith(b'i,s\n501,"tab\tand line\n"\n502,') and data.count(b'"') == 1198
+execute("create table back3 (i int, s varchar(20))")
+with connection.cursor().copy("copy back3 from stdin " + CSV) as copy:
+    copy.write(data)
+same = "select count(*) from back3 join psycopg3 using (i, s)"
+assert execute(same).fetchone() == (599,)
+execute("drop table back3")
+
 # A server cursor: DECLARE, a Describe of its portal, FETCH FORWARD, CLOSE.
 with connection.transaction(), connection.cursor("named") as cursor:
     cursor.execute("select i from psycopg3 order by i")
     assert cursor.fetchone() == (1,) and cursor.fetchmany(3) == [(2,), (3,), (4,)]
     assert [i for i, in cursor][:2] == [5, 6]
+with connection.transaction(), connection.cursor("both_ways", scrollable=True) as cursor:
+    cursor.execute("select i from psycopg3 order by i")
+    cursor.scroll(3)
+    assert cursor.fetchone() == (4,)
+    cursor.scroll(-2)
+    assert cursor.fetchone() == (3,)
+    cursor.scroll(0, mode="absolute")
+    assert cursor.fetchone() == (1,)
 
 # Values of 1 MB and 20 MB, which no page holds.
 execute("drop table if exists long3")

@@ -57,16 +57,11 @@ pub fn copy(mut words: Words<'_>) -> Result<Copy> {
         (false, _) if words.accept("to") => Direction::To,
         _ => return Err(words.unexpected()),
     };
-    let stream = if direction == Direction::From { "stdin" } else { "stdout" };
     // PostgreSQL takes either word for either direction.
     if !(words.accept("stdin") || words.accept("stdout")) {
-        return match words.next() {
-            Some(Token::SingleQuotedString(_)) => Err(SqlError::unsupported(format!(
-                "COPY of a file on the server (use {stream}, or \\copy of psql)"
-            ))),
-            _ if words.accept("program") => Err(SqlError::unsupported("COPY of a program")),
-            _ => Err(words.unexpected()),
-        };
+        let is_file = words.string().is_some() || words.accept("program");
+        let text = "COPY of files and programs on the server (psql has \\copy)";
+        return Err(if is_file { SqlError::unsupported(text) } else { words.unexpected() });
     }
 
     let options = Options::new(&options(&mut words)?, direction)?;
@@ -74,16 +69,15 @@ pub fn copy(mut words: Words<'_>) -> Result<Copy> {
         return Err(SqlError::unsupported("COPY FROM with WHERE"));
     }
     words.end()?;
-    if let Source::Table(_, columns) = &source
-        && !columns.is_empty()
-    {
-        options.check_listed(columns)?;
-    }
-    let source = match (source, direction) {
-        (Source::Table(table, columns), Direction::To) => {
-            Source::Query(Box::new(whole_table(&table, &columns)?))
+    let source = match source {
+        Source::Table(table, columns) => {
+            options.check_listed(&columns)?;
+            match direction {
+                Direction::From => Source::Table(table, columns),
+                Direction::To => Source::Query(Box::new(whole_table(&table, &columns)?)),
+            }
         }
-        (source, _) => source,
+        query => query,
     };
     Ok(Copy { source, options })
 }
@@ -120,6 +114,11 @@ fn whole_table(table: &str, columns: &[String]) -> Result<ast::Statement> {
     parse_sql(&tokens)
 }
 
+/// Options with columns, without their underscores in the older form.
+const FORCED: [&str; 3] = ["force_not_null", "force_null", "force_quote"];
+/// Options with a text.
+const TEXTS: [&str; 5] = ["delimiter", "null", "quote", "escape", "encoding"];
+
 /// The options in either form, as names and arguments.
 fn options(words: &mut Words<'_>) -> Result<Vec<(String, Argument)>> {
     let mut options = Vec::new();
@@ -140,30 +139,22 @@ fn options(words: &mut Words<'_>) -> Result<Vec<(String, Argument)>> {
     }
 
     loop {
-        let (name, argument) = if words.accept("csv") {
-            ("format", Argument::Text("csv".to_owned()))
-        } else if words.accept("binary") {
-            ("format", Argument::Text("binary".to_owned()))
-        } else if let Some(name) = ["header", "freeze"].iter().find(|it| words.accept(it)) {
-            (*name, Argument::None)
-        } else if words.accept_all("force not null") {
-            ("force_not_null", Argument::Columns(Columns::Named(words.names()?)))
-        } else if words.accept_all("force null") {
-            ("force_null", Argument::Columns(Columns::Named(words.names()?)))
-        } else if words.accept_all("force quote") {
-            let columns = match words.symbol(&Token::Mul) {
-                true => Columns::All,
-                false => Columns::Named(words.names()?),
+        let mut is_next = |it: &&str| words.accept_all(&it.replace('_', " "));
+        let (name, argument) =
+            if let Some(format) = ["csv", "binary"].into_iter().find(&mut is_next) {
+                ("format", Argument::Text(format.to_owned()))
+            } else if let Some(name) = ["header", "freeze"].into_iter().find(&mut is_next) {
+                (name, Argument::None)
+            } else if let Some(name) = FORCED.into_iter().find(&mut is_next) {
+                let is_all = words.symbol(&Token::Mul);
+                let columns = if is_all { Columns::All } else { Columns::Named(words.names()?) };
+                (name, Argument::Columns(columns))
+            } else if let Some(name) = TEXTS.into_iter().find(&mut is_next) {
+                words.accept("as");
+                (name, Argument::Text(words.string().ok_or_else(|| words.unexpected())?))
+            } else {
+                return Ok(options);
             };
-            ("force_quote", Argument::Columns(columns))
-        } else if let Some(name) =
-            ["delimiter", "null", "quote", "escape", "encoding"].iter().find(|it| words.accept(it))
-        {
-            words.accept("as");
-            (*name, Argument::Text(words.string().ok_or_else(|| words.unexpected())?))
-        } else {
-            return Ok(options);
-        };
         options.push((name.to_owned(), argument));
     }
 }

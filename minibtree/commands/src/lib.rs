@@ -82,28 +82,25 @@ pub enum Reindex {
 /// `42601` if it is malformed, `0A000` for what we do not do.
 pub fn read(tokens: &[TokenWithSpan]) -> Result<Option<Command>> {
     let mut words = Words { tokens };
-    if words.accept("copy") {
-        return copy::copy(words).map(Command::Copy).map(Some);
-    }
-    if words.accept("vacuum") {
-        return vacuum(words).map(Command::Vacuum).map(Some);
-    }
-    for (verb, is_move) in [("fetch", false), ("move", true)] {
-        if words.accept(verb) {
-            return cursor::fetch(words, is_move).map(Command::Fetch).map(Some);
-        }
-    }
-    if words.accept("reindex") {
-        return reindex(words).map(Command::Reindex).map(Some);
-    }
-    if let Some(verb) = UNREAD.iter().find(|it| words.accept(it)) {
-        return Err(SqlError::unsupported(verb.to_uppercase()));
-    }
-    if words.accept("analyze") {
+    let command = if words.accept("copy") {
+        Command::Copy(copy::copy(words)?)
+    } else if words.accept("vacuum") {
+        Command::Vacuum(vacuum(words)?)
+    } else if words.accept("fetch") {
+        Command::Fetch(cursor::fetch(words, false)?)
+    } else if words.accept("move") {
+        Command::Fetch(cursor::fetch(words, true)?)
+    } else if words.accept("reindex") {
+        Command::Reindex(reindex(words)?)
+    } else if words.accept("analyze") {
         words.accept("verbose");
-        return tables(words).map(Command::Analyze).map(Some);
-    }
-    Ok(None)
+        Command::Analyze(tables(words)?)
+    } else if let Some(verb) = UNREAD.iter().find(|it| words.accept(it)) {
+        return Err(SqlError::unsupported(verb.to_uppercase()));
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(command))
 }
 
 fn vacuum(mut words: Words<'_>) -> Result<Vacuum> {

@@ -1,5 +1,6 @@
 //! Syntax errors in PostgreSQL's words.
 
+use crate::words::Words;
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -13,15 +14,28 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     let mut parser = Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens.to_vec());
     let statement = parser.parse_statement().map_err(|error| match error {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => syntax(&text),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
+            unread(tokens).unwrap_or_else(|| syntax(&text))
+        }
         ParserError::RecursionLimitExceeded => {
             SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
         }
     })?;
     match parser.peek_token() {
         it if it.token == Token::EOF => Ok(statement),
-        more => Err(syntax_at(Some(&more))),
+        more => Err(unread(tokens).unwrap_or_else(|| syntax_at(Some(&more)))),
     }
+}
+
+/// Words of PostgreSQL that `sqlparser` does not read everywhere. What has one of them and cannot
+/// be read may be right, so it is refused.
+const UNREAD: &str = "similar,recursive,variadic,current of,deferrable,concurrently,attach,cycle,\
+    search,as execute,set storage,on conflict";
+
+fn unread(tokens: &[TokenWithSpan]) -> Option<SqlError> {
+    let starts_at = |at: usize, words: &str| Words { tokens: &tokens[at..] }.accept_all(words);
+    let found = UNREAD.split(',').find(|it| (0..tokens.len()).any(|at| starts_at(at, it)))?;
+    Some(SqlError::unsupported(format!("this form of {}", found.to_uppercase())))
 }
 
 /// The error of the parser or tokenizer in PostgreSQL's words, as far as it names a token:

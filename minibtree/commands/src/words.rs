@@ -63,9 +63,7 @@ impl<'a> Words<'a> {
     pub fn number(&mut self) -> Result<Option<i64>> {
         let before = self.tokens;
         let is_negative = self.symbol(&Token::Minus);
-        if !is_negative {
-            self.symbol(&Token::Plus);
-        }
+        let _ = is_negative || self.symbol(&Token::Plus);
         let Some(Token::Number(digits, _)) = self.next() else {
             self.tokens = before;
             return Ok(None);

@@ -115,7 +115,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Checks that options name columns of the list that the COPY has.
+    /// Checks that options name columns of the list that the COPY has, if it has one.
     ///
     /// # Errors
     /// `42P10`.
@@ -126,7 +126,8 @@ impl Options {
             (&self.force_null, "FORCE_NULL"),
         ] {
             let Columns::Named(names) = named else { continue };
-            if let Some(name) = names.iter().find(|it| !columns.contains(it)) {
+            let is_listed = |it: &&String| columns.is_empty() || columns.contains(it);
+            if let Some(name) = names.iter().find(|it| !is_listed(it)) {
                 let text = format!("{option} column \"{name}\" not referenced by COPY");
                 return Err(SqlError::new(code::INVALID_COLUMN_REFERENCE, text));
             }

@@ -333,8 +333,11 @@ impl Catalog {
     }
 }
 
-/// The error for a table that is not there.
+/// The error for a table that is not there. PostgreSQL's catalog has more relations than ours.
 pub fn undefined_table(name: &str) -> SqlError {
+    if name.starts_with("pg_") {
+        return unsupported!("the relation \"{name}\"");
+    }
     SqlError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
 }
 

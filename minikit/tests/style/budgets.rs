@@ -40,6 +40,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree", 5_700, 4_000, 20_560),
     budget("minibtree/auth", 0, 0, 150),
     budget("minibtree/commands", 0, 0, 645),
+    budget("minibtree/control", 0, 0, 155),
     budget("minibtree/copy", 0, 0, 905),
     budget("minibtree/cost", 0, 0, 490),
     budget("minibtree/datetime", 0, 0, 1_260),

@@ -42,6 +42,10 @@ pub fn group(
         regroup(expr, 0, &unique, &types);
         check(expr, &select.relations)?;
     }
+    if unique.is_empty() && aggregates.is_empty() {
+        // There is one row, whatever FROM has, so that is not read.
+        (select.from, select.filter) = (Vec::new(), None);
+    }
     select.grouping = Some(Grouping { keys: unique, aggregates, having });
     Ok(())
 }

@@ -12,7 +12,7 @@
 use crate::sql::catalog::Catalog;
 use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Window};
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{Result, SqlError, code};
+use crate::wire::{Result, SqlError};
 
 /// What a statement is bound with.
 pub struct Binder<'a> {
@@ -129,7 +129,7 @@ impl<'a> Binder<'a> {
             let found = names.iter().find(|it| it.table == table && it.name == name);
             return found
                 .map(|it| it.at(level))
-                .ok_or_else(|| error!(UNDEFINED_COLUMN, "column {table}.{name} does not exist"));
+                .ok_or_else(|| undefined_column(&format!("{table}.{name}")));
         }
         Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
     }
@@ -169,7 +169,15 @@ impl Name {
     }
 }
 
-/// The error for a column that does not exist.
+/// Columns that PostgreSQL adds to every table.
+const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
+
+/// The error for a column that does not exist: `a`, or `t.a`.
 pub fn undefined_column(name: &str) -> SqlError {
-    SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+    let (qualifier, column) = name.rsplit_once('.').unwrap_or(("", name));
+    match qualifier {
+        _ if SYSTEM_COLUMNS.contains(&column) => unsupported!("the system column {name}"),
+        "" => error!(UNDEFINED_COLUMN, "column \"{name}\" does not exist"),
+        _ => error!(UNDEFINED_COLUMN, "column {name} does not exist"),
+    }
 }

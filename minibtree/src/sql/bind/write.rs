@@ -20,6 +20,7 @@ use crate::sql::tree::{
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, SelectItem, SetExpr};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Binds INSERT.
@@ -320,7 +321,8 @@ fn conflict(binder: &mut Binder, table: &Arc<Table>, on: &ast::OnConflict) -> Re
     let indexes = match &on.conflict_target {
         None => unique.map(|it| it.index.id()).collect(),
         Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
-            let names: Vec<String> = columns.iter().map(folded).collect();
+            let names = columns.iter().map(folded).collect::<BTreeSet<_>>();
+            let names = Vec::from_iter(names);
             let wanted = target_columns(table, &names).map_err(|_| {
                 undefined_column(
                     names.iter().find(|name| !table.has_column(name)).unwrap_or(&names[0]),

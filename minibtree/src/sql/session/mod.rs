@@ -50,6 +50,7 @@ use crate::wire::{
 };
 use crate::wire::{code, format_of};
 use copy::{CopyIn, CopyOut};
+use minibtree_control::{Assignment, assignment, is_transaction_control};
 use minibtree_explain::Measured;
 use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
@@ -61,7 +62,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use transaction::{is_transaction_control, isolation_of, level, transaction_control};
+use transaction::{level, name_of_level, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
@@ -94,6 +95,8 @@ pub struct Session {
     state: State,
     /// When the transaction began, in microseconds since 2000.
     began: i64,
+    /// The isolation level of the block, for AND CHAIN; `None` is the usual one.
+    block_isolation: Option<&'static str>,
     /// The transaction has changed the catalog.
     has_changed_catalog: bool,
     catalog: Rc<Catalog>,
@@ -143,6 +146,7 @@ impl Session {
             interrupt,
             state: State::Idle,
             began: 0,
+            block_isolation: None,
             has_changed_catalog: false,
             catalog: Rc::default(),
             version: None,
@@ -872,7 +876,11 @@ impl Session {
             }
             ast::Statement::ShowVariable { variable } => {
                 let name = statement::variable_name(variable);
-                lines(vec![self.settings.show(&name)?], "SHOW")
+                let shown = match name.as_str() {
+                    "transaction_isolation" => name_of_level(self.transaction()?.isolation()),
+                    _ => &self.settings.show(&name)?,
+                };
+                lines(vec![shown.to_owned()], "SHOW")
             }
             ast::Statement::Set(set) => {
                 self.set(set, out)?;
@@ -925,34 +933,19 @@ impl Session {
     }
 
     fn set(&mut self, set: &ast::Set, out: &mut Replies) -> Result<()> {
-        let mut is_local = false;
-        let (name, value) = match set {
-            ast::Set::SingleAssignment { scope, hivevar: false, variable, values } => {
-                is_local = *scope == Some(ast::ContextModifier::Local);
-                (variable.to_string(), statement::setting_text(values))
+        let (name, value, is_local) = match assignment(set)? {
+            Assignment::Setting { name, value, is_local } => (name, value, is_local),
+            Assignment::Isolation { level: isolation, is_session: true } => {
+                return self.change_settings(false, |it| {
+                    it.isolation = isolation.or(it.isolation);
+                    Ok(())
+                });
             }
-            ast::Set::SetTimeZone { local, value } => {
-                is_local = *local;
-                ("timezone".to_owned(), statement::setting_text(std::slice::from_ref(value)))
-            }
-            ast::Set::SetNames { charset_name, collation_name: None } => {
-                ("client_encoding".to_owned(), charset_name.value.clone())
-            }
-            ast::Set::SetTransaction { modes, snapshot: None, session } => {
-                let isolation = isolation_of(modes)?;
-                if *session {
-                    return self.change_settings(false, |it| {
-                        it.isolation = isolation.or(it.isolation);
-                        Ok(())
-                    });
-                }
+            Assignment::Isolation { level: isolation, .. } => {
                 let is_current = |it| self.transaction().is_ok_and(|t| t.isolation() == level(it));
-                return match isolation.is_none_or(is_current) {
-                    true => Ok(()),
-                    false => Err(unsupported!("{set}")),
-                };
+                let is_same = isolation.is_none_or(is_current);
+                return if is_same { Ok(()) } else { Err(unsupported!("{set}")) };
             }
-            other => return Err(unsupported!("{other}")),
         };
         if is_local && !matches!(self.state, State::Block(_)) {
             // It would last until the end of the statement itself.

@@ -23,6 +23,7 @@ use crate::sql::statement::{Fetch, Path, Statement, column_type, folded, table_n
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
+use minibtree_control::{self as control, Declared};
 use sqlparser::ast;
 use std::rc::Rc;
 
@@ -94,21 +95,7 @@ fn no_way_back(scroll: Option<bool>) -> SqlError {
 
 /// DECLARE.
 pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
-    let [
-        ast::Declare {
-            names,
-            binary: None | Some(false),
-            sensitive: _,
-            scroll,
-            hold: None | Some(false),
-            for_query: Some(query),
-            ..
-        },
-    ] = declared
-    else {
-        return Err(SqlError::unsupported("a cursor that is BINARY or WITH HOLD"));
-    };
-    let name = names.iter().map(folded).collect::<String>();
+    let Declared { name, scroll, query } = control::declared(declared)?;
     if !session.is_in_block() && !session.is_pipeline {
         let text = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
@@ -117,19 +104,19 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
     }
 
-    let sql = Box::new(ast::Statement::Query(query.clone()));
+    let sql = Box::new(ast::Statement::Query(Box::new(query.clone())));
     let prepared = session.prepare(Some(Statement::Sql(sql.clone())), &[])?;
     let Some(cached) = prepared.planned.as_ref().filter(|_| prepared.parameters.is_empty()) else {
         return Err(SqlError::unsupported("a cursor with parameters"));
     };
     let planned = session.lock(&sql, cached)?;
-    if *scroll == Some(true) && matches!(planned.plan, Plan::Lock(..)) {
+    if scroll == Some(true) && matches!(planned.plan, Plan::Lock(..)) {
         return Err(SqlError::unsupported("DECLARE SCROLL CURSOR ... FOR UPDATE"));
     }
     let cursor = session.open(&planned, Vec::new(), false)?;
     let mut portal = Portal::new(Rc::new(prepared), Vec::new(), Vec::new());
     portal.running = Some(Running::Cursor(Box::new(cursor)));
-    portal.scroll = *scroll;
+    portal.scroll = scroll;
     session.portals.insert(name, portal);
     Ok(())
 }
@@ -206,24 +193,9 @@ pub fn arguments(
     sql: &ast::Statement,
     prepared: &Prepared,
 ) -> Result<Vec<Value>> {
-    let ast::Statement::Execute {
-        name,
-        parameters,
-        into,
-        using,
-        output: false,
-        default: false,
-        ..
-    } = sql
-    else {
-        return Err(unsupported!("{sql}"));
-    };
-    if !into.is_empty() || !using.is_empty() {
-        return Err(unsupported!("{sql}"));
-    }
+    let (name, parameters) = control::executed(sql)?;
     let (wanted, given) = (prepared.parameters.len(), parameters.len());
     if wanted != given {
-        let name = name.as_ref().map_or(String::new(), ToString::to_string);
         let text = format!("wrong number of parameters for prepared statement \"{name}\"");
         let error = SqlError::new(code::SYNTAX_ERROR, text);
         return Err(error.detail(format!("Expected {wanted} parameters but got {given}.")));

@@ -14,7 +14,8 @@ use super::{Session, State};
 use crate::engine::Isolation;
 use crate::sql::statement::folded;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
-use minibtree_settings::{REPEATABLE_READ, isolation};
+use minibtree_control::isolation_of;
+use minibtree_settings::{READ_COMMITTED, REPEATABLE_READ};
 use sqlparser::ast;
 
 /// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
@@ -29,20 +30,34 @@ pub fn transaction_control(
         ast::Statement::StartTransaction { modes, begin, statements, modifier: None, .. }
             if statements.is_empty() =>
         {
-            begin_block(session, modes, out)?;
+            begin_block(session, isolation_of(modes)?, out)?;
             Ok(Some(if *begin { "BEGIN" } else { "START TRANSACTION" }))
         }
-        ast::Statement::Commit { chain: false, modifier: None, .. } => {
-            warn_outside_block(session, out);
-            if let State::Failed(_) = session.state {
-                session.roll_back();
-                return Ok(Some("ROLLBACK"));
+        ast::Statement::Commit { chain, modifier: None, .. } => {
+            check_end(session, "COMMIT", *chain, out)?;
+            let isolation = session.block_isolation;
+            let tag = match session.state {
+                State::Failed(_) => {
+                    session.roll_back();
+                    "ROLLBACK"
+                }
+                _ => {
+                    session.commit()?;
+                    "COMMIT"
+                }
+            };
+            if *chain {
+                begin_block(session, isolation, out)?;
             }
-            session.commit().map(|()| Some("COMMIT"))
+            Ok(Some(tag))
         }
-        ast::Statement::Rollback { chain: false, savepoint: None } => {
-            warn_outside_block(session, out);
+        ast::Statement::Rollback { chain, savepoint: None } => {
+            check_end(session, "ROLLBACK", *chain, out)?;
+            let isolation = session.block_isolation;
             session.roll_back();
+            if *chain {
+                begin_block(session, isolation, out)?;
+            }
             Ok(Some("ROLLBACK"))
         }
         ast::Statement::Rollback { chain: false, savepoint: Some(name) } => {
@@ -69,20 +84,24 @@ pub fn transaction_control(
     }
 }
 
-fn warn_outside_block(session: &Session, out: &mut Replies) {
+/// Outside of a block there is nothing to end, and nothing that AND CHAIN could go on with.
+fn check_end(session: &Session, what: &str, is_chain: bool, out: &mut Replies) -> Result<()> {
+    if is_chain {
+        return check_block(session, &format!("{what} AND CHAIN"));
+    }
     if let State::Idle | State::Implicit(_) = session.state {
         let text = "there is no transaction in progress";
         let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
         out.error(&warning.severity(Severity::Warning));
     }
+    Ok(())
 }
 
 fn begin_block(
     session: &mut Session,
-    modes: &[ast::TransactionMode],
+    isolation: Option<&'static str>,
     out: &mut Replies,
 ) -> Result<()> {
-    let isolation = isolation_of(modes)?;
     if let State::Block(_) = session.state {
         let text = "there is already a transaction in progress";
         let warning = SqlError::new(code::ACTIVE_SQL_TRANSACTION, text);
@@ -99,6 +118,7 @@ fn begin_block(
         let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
+    session.block_isolation = isolation.or(session.settings.isolation);
     session.state = match std::mem::replace(&mut session.state, State::Failed(None)) {
         State::Implicit(it) | State::Block(it) => State::Block(it),
         other => other,
@@ -143,38 +163,15 @@ fn roll_back_to(session: &mut Session, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns true for the statements that [`transaction_control`] executes.
-pub fn is_transaction_control(sql: &ast::Statement) -> bool {
-    use ast::Statement::*;
-
-    matches!(
-        sql,
-        StartTransaction { .. }
-            | Commit { .. }
-            | Rollback { .. }
-            | Savepoint { .. }
-            | ReleaseSavepoint { .. }
-    )
-}
-
 /// The isolation level of this name.
 pub fn level(name: &str) -> Isolation {
     if name == REPEATABLE_READ { Isolation::RepeatableRead } else { Isolation::ReadCommitted }
 }
 
-/// The name of the isolation level of transaction modes.
-pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<&'static str>> {
-    use ast::{TransactionAccessMode, TransactionMode};
-
-    let mut found = None;
-    for mode in modes {
-        match mode {
-            TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => {}
-            TransactionMode::IsolationLevel(level) => {
-                found = Some(isolation(&level.to_string())?);
-            }
-            mode => return Err(unsupported!("{mode}")),
-        }
+/// Its name, as SHOW tells it.
+pub fn name_of_level(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadCommitted => READ_COMMITTED,
+        Isolation::RepeatableRead => REPEATABLE_READ,
     }
-    Ok(found)
 }
