@@ -249,16 +249,16 @@ fn header_rule(
         return Err(format!("\"{name}\" directive is duplicate"));
     }
     let rules = slot.get_or_insert_default();
-    let (from, to) = match arguments {
+    let (from, to) = arguments.split_first().expect("one argument at least");
+    match (from.as_str(), to) {
         _ if is_off => return Ok(()),
-        [word] if word == "default" && name == "proxy_redirect" => {
+        ("default", []) if name == "proxy_redirect" => {
             rules.push(HeaderRule::default());
             return Ok(());
         }
-        [word] => return Err(format!("invalid parameter \"{word}\"")),
-        [from, to @ ..] => (from.as_str(), to),
-        [] => unreachable!("one argument at least"),
-    };
+        (word, []) => return Err(format!("invalid parameter \"{word}\"")),
+        _ => {}
+    }
 
     // Domains and names of cookies have no case, and a domain may have a dot in front.
     let has_case = matches!(name, "proxy_redirect" | "proxy_cookie_path");

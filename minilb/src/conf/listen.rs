@@ -61,6 +61,13 @@ impl fmt::Display for Address {
     }
 }
 
+/// Reads an IP address with a port, or without one, which is then `port`.
+pub fn with_port(text: &str, port: u16) -> Option<SocketAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let without = bare.parse::<IpAddr>().ok().map(|it| SocketAddr::new(it, port));
+    without.or_else(|| text.parse().ok())
+}
+
 /// One line of `listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {

@@ -8,9 +8,9 @@
 //! NGINX counterpart: `ngx_resolver_create` (`ngx_resolver.c`). Name servers are IP addresses here;
 //! NGINX takes names, too.
 
+use super::listen::with_port;
 use super::values::{Precision, time};
 use minilb_dns::NameServers;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Reads the arguments of the directive.
@@ -28,11 +28,8 @@ pub(super) fn name_servers(arguments: &[String]) -> Result<NameServers, String> 
             Some(("ipv6", "off")) => params.ipv6 = false,
             Some(("ipv6", _)) => return Err(invalid()),
             _ => {
-                let bare = text.trim_start_matches('[').trim_end_matches(']');
-                let without_port = bare.parse::<IpAddr>().map(|it| SocketAddr::new(it, 53));
-                let server = without_port.or_else(|_| text.parse());
-                let not_found = |_| format!("host not found in resolver \"{text}\"");
-                params.servers.push(server.map_err(not_found)?);
+                let not_found = || format!("host not found in resolver \"{text}\"");
+                params.servers.push(with_port(text, 53).ok_or_else(not_found)?);
             }
         }
     }

@@ -17,8 +17,7 @@
 //! NGINX counterpart: `ngx_http_realip_module.c`, `ngx_http_get_forwarded_addr_internal`.
 
 use crate::conf::cidr::Cidr;
-use crate::conf::listen::Address;
-use std::net::{IpAddr, SocketAddr};
+use crate::conf::listen::{Address, with_port};
 
 /// The address that a list of addresses leads to, from the one that has connected. Returns `None`
 /// if that one is not trusted, or the list is no list of addresses.
@@ -32,21 +31,14 @@ pub fn find(peer: &Address, list: &[u8], trusted: &[Cidr], is_recursive: bool) -
         if !trusted.iter().any(|it| it.admits(current)) {
             break;
         }
-        let Some(address) = parse(text) else { break };
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        let Some(address) = with_port(text, 0) else { break };
         found = Some(Address::Ip(address));
         if !is_recursive {
             break;
         }
     }
     found
-}
-
-/// An address with or without port; port 0 if there is none.
-fn parse(text: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
-    let without_port = bare.parse::<IpAddr>().map(|it| SocketAddr::new(it, 0));
-    without_port.ok().or_else(|| text.parse().ok())
 }
 
 #[cfg(test)]
@@ -70,7 +62,7 @@ mod tests {
 
     #[test]
     fn addresses_may_have_ports_and_text_is_ignored() {
-        let parsed = |text: &str| parse(text.as_bytes()).map(|it| it.to_string());
+        let parsed = |text: &str| with_port(text, 0).map(|it| it.to_string());
         assert_eq!(parsed("192.0.2.1:80").as_deref(), Some("192.0.2.1:80"));
         assert_eq!(parsed("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:0"));
         assert_eq!(parsed("2001:db8::1").as_deref(), Some("[2001:db8::1]:0"));

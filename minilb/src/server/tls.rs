@@ -43,11 +43,10 @@ use rustls::server::{
 };
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CipherSuite, ClientConfig, DigitallySignedStruct, HandshakeKind, RootCertStore, ServerConfig,
-    SignatureScheme, SupportedProtocolVersion, version,
+    CipherSuite as Suite, ClientConfig, DigitallySignedStruct, HandshakeKind, RootCertStore,
+    ServerConfig, SignatureScheme, SupportedProtocolVersion, version,
 };
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -203,19 +202,17 @@ pub async fn accept(
 }
 
 /// OpenSSL has names of its own for the suites of TLS 1.2.
-fn openssl_name(suite: CipherSuite) -> &'static str {
+fn openssl_name(suite: Suite) -> &'static str {
     match suite {
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            "ECDHE-ECDSA-CHACHA20-POLY1305"
-        }
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        Suite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        Suite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        Suite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
         _ => "",
     }
 }
@@ -239,7 +236,9 @@ pub fn of_upstream(settings: &Settings) -> Result<Arc<ClientConfig>, String> {
     if settings.proxy_ssl_verify == Some(true) {
         let file = settings.proxy_ssl_trusted_certificate.as_deref();
         let file = file.ok_or("no proxy_ssl_trusted_certificate for proxy_ssl_verify")?;
-        verifier.pinned = trusted(file)?;
+        let pinned = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+        let failed = |it| format!("cannot load certificate \"{}\": {it}", file.display());
+        verifier.pinned = pinned.map_err(failed)?;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(verifier.pinned.iter().cloned());
         let chains =
@@ -255,11 +254,6 @@ pub fn of_upstream(settings: &Settings) -> Result<Arc<ClientConfig>, String> {
         .with_no_client_auth();
     config.enable_sni = settings.proxy_ssl_server_name == Some(true);
     Ok(Arc::new(config))
-}
-
-fn trusted(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    certificates.map_err(|it| format!("cannot load certificate \"{}\": {it}", file.display()))
 }
 
 impl PartialEq for UpstreamTls {

@@ -19,7 +19,8 @@
 //! | `server cut` | waits until the server has lost the connection of a request for `/stall` |
 //!
 //! The server answers `/ok` and `/big` at once, `/late` when it is told to, `/take` after the body,
-//! `/half` with a part of its body, and `/stall` never.
+//! `/half` and `/cut` with a part of the body, of which `/cut` closes when it is told to read, and
+//! `/stall` never.
 
 use super::http::{http_conf, proxy};
 use super::start;
@@ -91,8 +92,12 @@ impl Backend {
                 b"taken".to_vec()
             }
             path => {
-                if path == Some("/half") {
+                if let Some("/half" | "/cut") = path {
                     write!(client, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
+                }
+                if path == Some("/cut") {
+                    wait_until("the server may close", || self.reads.load(Relaxed));
+                    return Ok(());
                 }
                 while matches!(client.read(&mut [0; 1024]), Ok(1..)) {}
                 self.cut.fetch_add(1, Relaxed);

@@ -37,7 +37,7 @@ use crate::wire::http1::body::{Decoder, Encoder};
 use crate::wire::http1::framing::{Framing, ResponseFraming};
 use crate::wire::http1::head::{HEAD_BYTES_MAX, ResponseHead};
 use bytes::Bytes;
-use h2::server::{Builder, Connection, SendResponse};
+use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -97,13 +97,15 @@ pub async fn serve(
                 match (Rc::strong_count(&tasks), is_ending) {
                     // One more round for a client that does not answer the GOAWAY.
                     (1, true) => return,
-                    (1, false) => end(&mut connection, &mut is_ending),
-                    _ => {}
+                    (1, false) => is_ending = true,
+                    _ => continue,
                 }
+                connection.graceful_shutdown();
                 continue;
             }
             () = &mut requested, if !is_ending => {
-                end(&mut connection, &mut is_ending);
+                is_ending = true;
+                connection.graceful_shutdown();
                 continue;
             }
         };
@@ -116,15 +118,9 @@ pub async fn serve(
         requests += 1;
         start(Http2Stream::new(request, respond, Rc::clone(&tasks)), requests);
         if requests >= requests_max {
-            end(&mut connection, &mut is_ending);
+            is_ending = true;
+            connection.graceful_shutdown();
         }
-    }
-}
-
-/// No new streams from here on; those that are open are finished.
-fn end<T: Endpoint>(connection: &mut Connection<T, Bytes>, is_ending: &mut bool) {
-    if !std::mem::replace(is_ending, true) {
-        connection.graceful_shutdown();
     }
 }
 
@@ -267,6 +263,17 @@ fn response_of(head: &ResponseHead) -> Result<Response<()>, http::Error> {
 }
 
 impl Endpoint for Http2Stream {}
+
+impl Drop for Http2Stream {
+    /// Ends a response that is cut off, or that `return 444` has refused, in the way of NGINX.
+    fn drop(&mut self) {
+        match &mut self.output {
+            Output::Head(respond, ..) => respond.send_reset(Reason::PROTOCOL_ERROR),
+            Output::Body(stream, _) => stream.send_reset(Reason::INTERNAL_ERROR),
+            Output::Done => {}
+        }
+    }
+}
 
 impl AsyncRead for Http2Stream {
     fn poll_read(
