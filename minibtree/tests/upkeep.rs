@@ -2,7 +2,8 @@
 #![cfg(not(loom))]
 
 use minibtree::engine::{Database, Interrupt, Options};
-use minibtree::sql::{Next, Session, Shared};
+use minibtree::format::RelationId;
+use minibtree::sql::{Cleaned, Next, Session, Shared, clean_tables};
 use minibtree::wire::{Message, Replies};
 use minikit::storage::{Cut, SimulatedDisk, Survivors, replay};
 use std::cell::Cell;
@@ -21,6 +22,26 @@ impl Client {
         let shared = Arc::new(Shared::new(database, || 0).map_err(io::Error::other)?);
         let session = Session::new(Arc::clone(&shared), Interrupt::default());
         Ok(Client { shared, session })
+    }
+
+    /// A second client of the same database.
+    fn another(&self) -> Client {
+        let shared = Arc::clone(&self.shared);
+        let session = Session::new(Arc::clone(&shared), Interrupt::default());
+        Client { shared, session }
+    }
+
+    /// Lets the cleaner look once, without rests.
+    fn clean(&self) -> Vec<Cleaned> {
+        clean_tables(&self.shared, &|| true).expect("the disk works")
+    }
+
+    /// The pages of all relations.
+    fn pages(&self) -> Vec<u32> {
+        let database = &self.shared.database;
+        let pages =
+            |id| database.index(id).map_or_else(|_| heap_pages(database, id), |it| it.pages());
+        database.relations().into_iter().map(pages).collect()
     }
 
     /// Executes statements. Returns the values of the rows, one after another.
@@ -53,6 +74,86 @@ impl Client {
         }
         Ok(values)
     }
+}
+
+fn heap_pages(database: &Database, id: RelationId) -> u32 {
+    database.heap(id).expect("a relation").pages()
+}
+
+/// Each round gives all rows other keys of an index, so no update can stay on its page without the
+/// cleaner's help. After a few rounds, heap and indexes no longer grow.
+#[test]
+fn a_table_that_is_updated_keeps_its_size() {
+    let run = |rounds: usize, is_cleaned: bool| {
+        let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");
+        client.run("create table t (id int primary key, v int)").expect("works");
+        client.run("create index t_v on t (v)").expect("works");
+        client
+            .run("insert into t select i, i from generate_series(1, 500) as g(i)")
+            .expect("works");
+        for _ in 0..rounds {
+            client.run("update t set v = v + 1000").expect("works");
+            if is_cleaned {
+                client.clean();
+            }
+        }
+        assert_eq!(
+            client.run("select count(*), min(v) from t where v > 0").expect("works")[0],
+            "500"
+        );
+        client.pages().iter().sum::<u32>()
+    };
+    let early = run(5, true);
+    assert!(run(40, true) <= early + 2, "{early} pages after 5 rounds");
+    assert!(run(40, false) > 4 * early, "{early} pages after 5 rounds");
+}
+
+#[test]
+fn the_cleaner_waits_for_the_horizon() {
+    let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");
+    client.run("create table t (id int primary key, v int)").expect("works");
+    client.run("insert into t select i, i from generate_series(1, 200) as g(i)").expect("works");
+    let analyzed = Cleaned { table: "t".to_owned(), vacuumed: None, is_analyzed: true };
+    assert_eq!(client.clean(), [analyzed]);
+    assert_eq!(client.clean(), []);
+
+    // The first look finds nothing to remove; the next ones know that it is still so.
+    let mut old = client.another();
+    old.run("begin isolation level repeatable read; select count(*) from t").expect("works");
+    client.run("delete from t where id > 100").expect("works");
+    let removed = |cleaned: &[Cleaned]| cleaned[0].vacuumed.map(|it| (it.rows, it.index_entries));
+    assert_eq!(removed(&client.clean()), Some((0, 0)));
+    assert_eq!(client.clean(), []);
+    assert_eq!(old.run("select count(*) from t").expect("works"), ["200"]);
+
+    old.run("commit").expect("works");
+    client.run("insert into t values (0, 0)").expect("works");
+    assert_eq!(removed(&client.clean()), Some((100, 100)));
+    assert_eq!(client.clean(), []);
+}
+
+#[test]
+fn the_cleaner_makes_plans_good_and_waits_for_no_lock() {
+    let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");
+    client.run("create table t (id int primary key, v int)").expect("works");
+    client.run("insert into t select i, i from generate_series(1, 2000) as g(i)").expect("works");
+    client.run("begin; alter table t add constraint c check (v > 0)").expect("works");
+    assert_eq!(client.another().clean(), []);
+    client.run("commit").expect("works");
+
+    let cleaned = client.clean();
+    assert!(matches!(&cleaned[..], [Cleaned { vacuumed: Some(_), is_analyzed: true, .. }]));
+    let plan = client.run("explain select * from t").expect("works");
+    assert!(plan[0].contains("rows=2000"), "{plan:?}");
+    let sql = "explain (analyze, costs off, timing off) select id from t where id < 9";
+    let plan = client.run(sql).expect("works");
+    assert!(plan.iter().any(|it| it.trim() == "Heap Fetches: 0"), "{plan:?}");
+
+    // A look ends where it is told to.
+    client.run("update t set v = v + 1").expect("works");
+    let error = clean_tables(&client.shared, &|| false).expect_err("told to end");
+    assert_eq!(error.code, "57014");
+    assert!(client.clean()[0].is_analyzed);
 }
 
 #[derive(Default)]

@@ -27,7 +27,7 @@ use super::txn::System;
 use super::wal::{Wal, record};
 use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction};
 use crate::format::wal::{Control, MAGIC};
-use crate::format::{Lsn, PageBytes, RelationId, page};
+use crate::format::{Lsn, PageBytes, RelationId, Xid, page};
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::sync::Arc;
@@ -189,25 +189,43 @@ impl Database {
         bytes >= self.options.checkpoint_wal_bytes
     }
 
+    /// No snapshot sees a version that a transaction with a smaller id has deleted.
+    pub fn horizon(&self) -> Xid {
+        self.system.horizon()
+    }
+
     /// Removes the dead versions of a heap, the index entries that point to them, and their long
     /// values. `indexes` are all indexes of the heap. The caller's lock on the heap keeps out a
     /// second vacuum.
     pub fn vacuum(&self, heap: &Heap, indexes: &[Index]) -> Result<Vacuumed> {
-        let dead = vacuum::collect_dead(heap)?;
+        self.vacuum_with(heap, indexes, &mut || Ok(()))
+    }
+
+    /// The same. Calls `pause` after each page, without a latch, so that the caller can rest or
+    /// end the vacuum with an error: what was done until then is kept.
+    pub fn vacuum_with(
+        &self,
+        heap: &Heap,
+        indexes: &[Index],
+        pause: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Vacuumed> {
+        let horizon = self.horizon();
+        let (dead, left) = vacuum::collect_dead(heap, pause)?;
         let mut index_entries = 0;
         if !dead.is_empty() {
             // A snapshot keeps the leaves on the way from being used again.
             let _snapshot = self.begin(Isolation::ReadCommitted).snapshot();
             for index in indexes {
-                index_entries += index.remove(&dead)?;
+                index_entries += index.remove(&dead, pause)?;
             }
         }
-        vacuum::free(heap, &dead)?;
+        vacuum::free(heap, &dead, pause)?;
 
         // No index leads to overflow pages.
         if let Some(pieces) = LongValues::of(heap).pieces() {
-            vacuum::free(&pieces, &vacuum::collect_dead(&pieces)?)?;
+            vacuum::free(&pieces, &vacuum::collect_dead(&pieces, pause)?.0, pause)?;
         }
+        heap.activity().vacuumed(left, horizon.0);
         Ok(Vacuumed { pages: heap.pages(), rows: dead.len(), index_entries })
     }
 }

@@ -20,7 +20,7 @@
 use super::access::{Conflict, Direction, ENTRY_MAX, IndexFile};
 use super::btree::{self, IndexScan, NaiveSearch, NodeSummary};
 use super::hash::{self, BucketSummary, Directory};
-use super::heap::Heap;
+use super::heap::{Heap, vacuum::Pause};
 use super::txn::System;
 use super::{Error, Result, Snapshot, Transaction};
 use crate::format::{PageHeader, PageKind, RelationId, Tid};
@@ -213,10 +213,10 @@ impl Index {
     }
 
     /// Removes the entries of dead rows. Returns how many there were.
-    pub(super) fn remove(&self, dead: &HashSet<Tid>) -> Result<usize> {
+    pub(super) fn remove(&self, dead: &HashSet<Tid>, pause: Pause<'_>) -> Result<usize> {
         match &self.directory {
-            None => btree::remove(&self.file, dead),
-            Some(directory) => hash::remove(&self.file, directory, dead),
+            None => btree::remove(&self.file, dead, pause),
+            Some(directory) => hash::remove(&self.file, directory, dead, pause),
         }
     }
 }

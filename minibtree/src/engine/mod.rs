@@ -43,7 +43,7 @@ pub use btree::{IndexScan, NaiveSearch, NodeSummary};
 pub use database::{Database, Options, Vacuumed};
 pub use error::{Error, Result};
 pub use hash::BucketSummary;
-pub use heap::{Changed, Heap, HeapScan, LongValues, Row};
+pub use heap::{Changed, Heap, HeapScan, LongValues, Row, vacuum::Pause};
 pub use index::Index;
 pub use minibtree_key_range::KeyRange;
 pub use pool::{buffer_usage, trace_pages};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Start ─> data directory, locked ─> Database (recovers) ─> Shared
-//!       ─> threads "checkpoint" and "timeouts"
+//!       ─> threads "checkpoint", "cleaner" and "timeouts"
 //!       ─> admin endpoint
 //!       ─> sockets, a thread for each client ─> ready
 //! ```
@@ -16,25 +16,31 @@
 mod connection;
 mod inspect;
 
-use crate::engine::{Database, Options as EngineOptions};
-use crate::sql::Shared;
+use crate::engine::{Database, Options as EngineOptions, Vacuumed};
+use crate::sql::{Cleaned, Shared, clean_tables};
 use crate::wire::{Replies, Severity, SqlError, code};
 use connection::Connection;
 use minibtree_auth::{CancelKeys, Passwords};
+use minibtree_background::Background;
 use minikit::connections::Connections;
 use minikit::server::Shutdown;
 use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, PerConnection};
 use minikit::storage::DataDir;
+use minikit::sync::Mutex;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often the length of the log is looked at.
 const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+/// How often the cleaner looks for tables that need it. PostgreSQL's `autovacuum_naptime` is a
+/// minute, because it starts a process for each look.
+const CLEANER_LOOK: Duration = Duration::from_secs(5);
+/// How long the cleaner rests after 64 pages, so that it takes little of the disk and of a core.
+/// PostgreSQL's `autovacuum_vacuum_cost_delay`.
+const CLEANER_REST: Duration = Duration::from_millis(2);
 
 /// What a server is started with.
 pub struct Start {
@@ -59,6 +65,15 @@ pub(crate) struct Server {
     cancel_keys: CancelKeys,
     passwords: Option<Passwords>,
     max_connections: usize,
+    upkeep: Mutex<Upkeep>,
+}
+
+/// What the cleaner has done since the start.
+#[derive(Default)]
+struct Upkeep {
+    vacuums: u64,
+    analyzes: u64,
+    dead_rows: u64,
 }
 
 /// Runs a server until it is told to stop. Calls `ready` once clients are accepted.
@@ -83,6 +98,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         cancel_keys: CancelKeys::default(),
         passwords,
         max_connections: start.max_connections,
+        upkeep: Mutex::default(),
     });
 
     let _admin = match start.admin {
@@ -93,7 +109,8 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
             Some(admin)
         }
     };
-    let checkpointer = Checkpointer::start(Arc::clone(&shared))?;
+    let checkpointer = start_checkpointer(Arc::clone(&shared))?;
+    let cleaner = start_cleaner(Arc::clone(&server))?;
     let timeouts = Arc::clone(&shared.timeouts);
     let timer = std::thread::Builder::new().name("timeouts".to_owned());
     let timer = timer.spawn(move || timeouts.serve())?;
@@ -102,6 +119,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
 
     shared.timeouts.stop();
     let _ = timer.join();
+    cleaner.stop();
     checkpointer.stop();
     Ok(shared.database.checkpoint()?)
 }
@@ -134,34 +152,38 @@ impl BlockingService for Server {
 }
 
 /// Makes a checkpoint when the log has grown long enough.
-struct Checkpointer {
-    thread: JoinHandle<()>,
-    /// Dropping it ends the thread.
-    running: mpsc::Sender<()>,
+fn start_checkpointer(shared: Arc<Shared>) -> std::io::Result<Background> {
+    Background::start("checkpoint", CHECKPOINT_LOOK, move |_| {
+        if shared.database.needs_checkpoint()
+            && let Err(error) = shared.database.checkpoint()
+        {
+            end_process(&error);
+        }
+    })
 }
 
-impl Checkpointer {
-    fn start(shared: Arc<Shared>) -> std::io::Result<Checkpointer> {
-        let (running, is_running) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
-        let thread = thread.spawn(move || {
-            while is_running.recv_timeout(CHECKPOINT_LOOK) == Err(RecvTimeoutError::Timeout) {
-                if !shared.database.needs_checkpoint() {
-                    continue;
-                }
-                if let Err(error) = shared.database.checkpoint() {
-                    end_process(&error);
-                }
+/// Vacuums and analyzes tables that have changed.
+fn start_cleaner(server: Arc<Server>) -> std::io::Result<Background> {
+    Background::start("cleaner", CLEANER_LOOK, move |rest| {
+        let cleaned = match clean_tables(&server.shared, &|| rest(CLEANER_REST)) {
+            Ok(cleaned) => cleaned,
+            Err(error) if error.severity == Severity::Panic => end_process(&error),
+            Err(error) if error.code == code::QUERY_CANCELED => return,
+            Err(error) => return tracing::warn!("the cleaner could not go on: {error}"),
+        };
+        for Cleaned { table, vacuumed, is_analyzed } in cleaned {
+            let mut upkeep = server.upkeep.lock();
+            upkeep.analyzes += u64::from(is_analyzed);
+            if let Some(Vacuumed { pages, rows, index_entries }) = vacuumed {
+                upkeep.vacuums += 1;
+                upkeep.dead_rows += rows as u64;
+                tracing::info!(
+                    "cleaner: vacuumed \"{table}\": {pages} pages, {rows} dead rows and \
+                     {index_entries} index entries removed"
+                );
             }
-        })?;
-        Ok(Checkpointer { thread, running })
-    }
-
-    fn stop(self) {
-        drop(self.running);
-        // It ends the process if it fails; there is nothing to hear from it.
-        let _ = self.thread.join();
-    }
+        }
+    })
 }
 
 /// Ends the process because nothing more can be made durable.

@@ -6,7 +6,7 @@
 use super::catalog::Table;
 use super::plan::TableStatistics;
 use super::values::{Type, Value};
-use crate::engine::{Interrupt, Snapshot};
+use crate::engine::{Pause, Snapshot};
 use crate::wire::Result;
 use minibtree_estimate::{ColumnStatistics, shortened};
 use std::sync::Arc;
@@ -14,22 +14,24 @@ use std::sync::Arc;
 /// Rows of the sample.
 const SAMPLE: usize = 30_000;
 
-/// Looks at all rows of a table that the snapshot sees.
+/// Looks at all rows of a table that the snapshot sees. Calls `pause` for every hundredth.
 ///
 /// # Errors
 /// What reading reports.
 pub fn analyze(
     table: &Table,
     snapshot: Arc<Snapshot>,
-    interrupt: &Interrupt,
+    pause: Pause<'_>,
 ) -> Result<TableStatistics> {
     let mut rows = table.heap.scan(snapshot);
     let (mut sample, mut count) = (Vec::new(), 0u64);
     // A small generator of pseudo-random numbers: the same sample for the same table.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     while let Some(found) = rows.next()? {
-        interrupt.check()?;
         count += 1;
+        if count % 100 == 0 {
+            pause()?;
+        }
         if sample.len() < SAMPLE {
             sample.push((count, shortened(table.decode(found.bytes)?)));
             continue;

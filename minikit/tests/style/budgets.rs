@@ -39,6 +39,8 @@ const BUDGETS: &[Budget] = &[
     budget("minilog/purgatory", 0, 0, 250),
     budget("minibtree", 5_700, 4_000, 20_560),
     budget("minibtree/auth", 0, 0, 150),
+    budget("minibtree/autovacuum", 0, 0, 120),
+    budget("minibtree/background", 0, 0, 65),
     budget("minibtree/commands", 0, 0, 645),
     budget("minibtree/control", 0, 0, 155),
     budget("minibtree/copy", 0, 0, 905),

@@ -22,15 +22,17 @@ use super::search::{ROOT, read_leaf, write_node};
 use super::tid;
 use crate::engine::Result;
 use crate::engine::access::IndexFile;
+use crate::engine::heap::vacuum::Pause;
 use crate::format::Tid;
 use std::collections::HashSet;
 
 /// Removes the entries that point to `dead` rows. Returns the number of entries removed.
-pub fn remove(index: &IndexFile, dead: &HashSet<Tid>) -> Result<usize> {
+pub fn remove(index: &IndexFile, dead: &HashSet<Tid>, pause: Pause<'_>) -> Result<usize> {
     let mut removed = 0;
     let mut left = None;
     let mut block = leftmost(index)?;
     loop {
+        pause()?;
         let mut page = index.write(block)?;
         let kept: Vec<Entry> =
             node::entries(&page).filter(|entry| !dead.contains(&tid(&entry.key))).collect();

@@ -10,15 +10,22 @@ use crate::engine::Result;
 use crate::engine::access::IndexFile;
 use crate::engine::btree::node::{self, Entry};
 use crate::engine::btree::tid;
+use crate::engine::heap::vacuum::Pause;
 use crate::engine::pool::PageMut;
 use crate::format::Tid;
 use std::collections::HashSet;
 
 /// Removes the entries that point to `dead` rows. Returns the number of entries removed.
-pub fn remove(index: &IndexFile, directory: &Directory, dead: &HashSet<Tid>) -> Result<usize> {
+pub fn remove(
+    index: &IndexFile,
+    directory: &Directory,
+    dead: &HashSet<Tid>,
+    pause: Pause<'_>,
+) -> Result<usize> {
     let mut removed = 0;
     let mut number = 0;
     while number < directory.buckets() {
+        pause()?;
         // The latch of the bucket's own page protects its overflow pages.
         let mut own = index.write(directory.block(index, number)?)?;
         let (count, _) = remove_from(index, &mut own, dead);

@@ -46,6 +46,7 @@ use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction}
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
 use crate::format::page::ALL_VISIBLE;
 use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
+use minibtree_autovacuum::Activity;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -125,6 +126,11 @@ impl Heap {
         self.relation.blocks()
     }
 
+    /// What has changed since the last vacuum, and since the caller has last analyzed the rows.
+    pub fn activity(&self) -> &Activity {
+        &self.relation.activity
+    }
+
     /// Inserts a row. [`Error::TooLarge`] if it is longer than [`Heap::ROW_MAX`].
     pub fn insert(&self, transaction: &mut Transaction, row: &[u8]) -> Result<Tid> {
         Ok(self.insert_many(transaction, &[row])?[0])
@@ -153,6 +159,7 @@ impl Heap {
             drop(page);
             self.system.pool.wal.flush_if_large()?;
         }
+        self.relation.activity.inserted(tids.len());
         Ok(tids)
     }
 
@@ -227,6 +234,7 @@ impl Heap {
             let header = TupleHeader { xmax: xid.0, command, next: [0; 6], flags, ..old };
             page::set_header(&mut page, tid.slot, &header);
             heap.note_changed(&page);
+            heap.relation.activity.replaced();
             heap.system.pool.log(&mut [page]);
             Ok(Changed::Done { tid, needs_index_entries: false })
         })
@@ -414,7 +422,9 @@ impl Heap {
         let flags = if keys_unchanged { HEAP_ONLY } else { 0 };
         let header = TupleHeader::inserted(xid, command, flags);
         let mut slot = page::add(&mut page, &header.encode(), row);
-        if slot.is_none() && page::prune(&self.system, &mut page, self.system.horizon())? {
+        if slot.is_none() {
+            let pruned = page::prune(&self.system, &mut page, self.system.horizon())?;
+            self.relation.activity.pruned(pruned);
             slot = page::add(&mut page, &header.encode(), row);
         }
 
@@ -443,6 +453,7 @@ impl Heap {
 
         let mut pages: Vec<PageMut> = std::iter::once(page).chain(other).collect();
         pages.iter().for_each(|page| self.note_changed(page));
+        self.relation.activity.replaced();
         self.system.pool.log(&mut pages);
         Ok(Changed::Done { tid: new, needs_index_entries })
     }

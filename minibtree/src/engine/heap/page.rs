@@ -155,8 +155,8 @@ pub fn is_seen_by_all(system: &System, header: &TupleHeader, horizon: Xid) -> Re
 }
 
 /// Removes dead versions. Slots that index entries may point to become redirects or dead, the
-/// others unused. Returns true if anything was removed.
-pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> {
+/// others unused. Returns how many versions were dead.
+pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize> {
     let block = page.block();
     let (mut dead, mut roots, mut loose) = (Vec::new(), Vec::new(), Vec::new());
     // Most rows of a page were inserted by the same transaction, whose end is looked up once.
@@ -178,7 +178,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> 
         if is_heap_only { loose.push(slot) } else { roots.push(slot) }
     }
     if dead.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
 
     let mut changes = Vec::new();
@@ -197,7 +197,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> 
     page.compact();
     let flags = PageHeader::flags.get(&page[..]);
     set_flags(page, flags | HAS_UNUSED);
-    Ok(!changes.is_empty())
+    Ok(dead.len())
 }
 
 /// The slots of a chain that change when its dead versions are removed.

@@ -14,33 +14,49 @@ use super::{Heap, page};
 use crate::engine::Result;
 use crate::engine::pool::PageMut;
 use crate::format::page::{ALL_VISIBLE, HAS_UNUSED, Item, items};
-use crate::format::{PAGE_SIZE, PageHeader, Tid};
+use crate::format::{PAGE_SIZE, PageHeader, Tid, Xid};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-/// Step 1. Returns the TIDs whose index entries step 2 removes.
-pub fn collect_dead(heap: &Heap) -> Result<HashSet<Tid>> {
+/// Called after each page of a heap or index, without a latch. An error ends the vacuum.
+pub type Pause<'p> = &'p mut dyn FnMut() -> Result<()>;
+
+/// Step 1. Returns the TIDs whose index entries step 2 removes, and how many deleted versions are
+/// left because an old snapshot may see them.
+pub fn collect_dead(heap: &Heap, pause: Pause<'_>) -> Result<(HashSet<Tid>, u64)> {
     let horizon = heap.system.horizon();
-    let mut dead = HashSet::new();
+    let (mut dead, mut left) = (HashSet::new(), 0);
     for block in 0..heap.pages() {
+        pause()?;
         let mut page = heap.write(block)?;
         page::prune(&heap.system, &mut page, horizon)?;
+        left += deleted(heap, &page)?;
         mark_if_all_visible(heap, &mut page)?;
 
         let slots = items(&page).filter(|(_, item)| *item == Item::Dead);
         dead.extend(slots.map(|(slot, _)| Tid { block, slot }));
         log_if_changed(heap, page);
     }
-    Ok(dead)
+    Ok((dead, left))
+}
+
+/// The number of deleted versions on a page.
+fn deleted(heap: &Heap, page: &PageMut) -> Result<u64> {
+    let mut deleted = 0;
+    for (header, _) in items(page).filter_map(|(slot, _)| page::tuple(page, slot)) {
+        deleted += u64::from(header.xmax != 0 && heap.system.is_committed(Xid(header.xmax))?);
+    }
+    Ok(deleted)
 }
 
 /// Step 3. No index entry points to these TIDs any more.
-pub fn free(heap: &Heap, dead: &HashSet<Tid>) -> Result<()> {
+pub fn free(heap: &Heap, dead: &HashSet<Tid>, pause: Pause<'_>) -> Result<()> {
     /// A page with more free bytes than this is offered to insertions again.
     const ROOM: usize = PAGE_SIZE / 8;
 
     heap.relation.reusable.lock().clear();
     for block in 0..heap.pages() {
+        pause()?;
         let mut page = heap.write(block)?;
         let slots = items(&page).map(|(slot, _)| slot);
         let slots: Vec<u16> =

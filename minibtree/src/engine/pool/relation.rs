@@ -15,6 +15,7 @@
 use super::write_page;
 use crate::engine::Result;
 use crate::format::{PAGE_SIZE, PageBytes, RelationId};
+use minibtree_autovacuum::Activity;
 use minikit::storage::DiskFile;
 use minikit::sync::Mutex;
 use std::sync::OnceLock;
@@ -62,6 +63,8 @@ pub struct Relation {
     /// True if the relation was dropped: pages are no longer written to the file.
     pub(super) is_dropped: AtomicBool,
     is_unsynced: AtomicBool,
+    /// Of a heap: what has changed since its last VACUUM and ANALYZE.
+    pub activity: Activity,
 }
 
 impl Relation {
@@ -77,6 +80,7 @@ impl Relation {
             reusable: Mutex::default(),
             is_dropped: AtomicBool::new(false),
             is_unsynced: AtomicBool::new(false),
+            activity: Activity::default(),
         })
     }
 

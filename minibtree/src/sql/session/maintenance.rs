@@ -10,10 +10,11 @@
 //! last until the statement ends.
 
 use super::Session;
-use crate::engine::{LockMode, LockWait};
+use crate::engine::{LockMode, LockWait, Pause, Vacuumed};
 use crate::sql::analyze::analyze as look_at_rows;
 use crate::sql::catalog::Table;
 use crate::sql::define;
+use crate::sql::shared::Shared;
 use crate::sql::statement::{Reindex, Vacuum};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use std::rc::Rc;
@@ -31,17 +32,27 @@ pub fn analyze(session: &mut Session, names: &[String], out: &mut Replies) -> Re
 
 fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
     each_table(session, names, |session, table| {
-        let snapshot = session.transaction()?.snapshot();
-        let found = look_at_rows(table, snapshot, &session.interrupt)?;
-        let mut shared = session.shared.statistics.lock();
-        Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
-        Ok(())
+        let interrupt = session.interrupt.clone();
+        analyze_table(session, table, &mut || Ok(interrupt.check()?))
     })?;
-
-    // Plans that were made without them are made again.
-    session.shared.versions.begin_change();
-    session.shared.versions.end_change();
+    plan_again(&session.shared);
     Ok(())
+}
+
+/// Samples a table that is locked. Calls `pause` for every hundredth row.
+pub fn analyze_table(session: &mut Session, table: &Table, pause: Pause<'_>) -> Result<()> {
+    let snapshot = session.transaction()?.snapshot();
+    let found = look_at_rows(table, snapshot, pause)?;
+    table.heap.activity().analyzed();
+    let mut shared = session.shared.statistics.lock();
+    Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
+    Ok(())
+}
+
+/// Has plans made again that were made without the statistics of now.
+pub fn plan_again(shared: &Shared) {
+    shared.versions.begin_change();
+    shared.versions.end_change();
 }
 
 /// Removes dead rows from tables, from all tables if none is named.
@@ -56,11 +67,9 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
         return Err(error!(ACTIVE_SQL_TRANSACTION, "VACUUM cannot be executed within a pipeline"));
     }
     each_table(session, &vacuum.tables, |session, table| {
-        // The lock of the heap keeps out a second vacuum.
-        let heap = table.heap.id();
-        session.transaction()?.lock_relation(heap, LockMode::Update, LockWait::Block)?;
-        let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
-        let done = session.shared.database.vacuum(&table.heap, &indexes)?;
+        let interrupt = session.interrupt.clone();
+        let mut pause = || Ok(interrupt.check()?);
+        let done = vacuum_table(session, table, LockWait::Block, &mut pause)?;
         if vacuum.verbose {
             let text = format!(
                 "vacuumed \"{}\": {} pages, {} dead rows and {} index entries removed",
@@ -69,12 +78,6 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
             let info = SqlError::new(code::SUCCESSFUL_COMPLETION, text);
             out.error(&info.severity(Severity::Info));
         }
-
-        // A table that was vacuumed is known to be as small as it is.
-        let mut shared = session.shared.statistics.lock();
-        if table.heap.pages() > 0 && !shared.contains_key(&heap) {
-            Arc::make_mut(&mut shared).insert(heap, Arc::default());
-        }
         Ok(())
     })?;
     if vacuum.analyze {
@@ -82,6 +85,27 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
     }
     out.command_complete("VACUUM");
     Ok(())
+}
+
+/// Vacuums a table that is locked.
+pub fn vacuum_table(
+    session: &mut Session,
+    table: &Table,
+    wait: LockWait,
+    pause: Pause<'_>,
+) -> Result<Vacuumed> {
+    // The lock of the heap keeps out a second vacuum.
+    let heap = table.heap.id();
+    session.transaction()?.lock_relation(heap, LockMode::Update, wait)?;
+    let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
+    let done = session.shared.database.vacuum_with(&table.heap, &indexes, pause)?;
+
+    // A table that was vacuumed is known to be as small as it is.
+    let mut shared = session.shared.statistics.lock();
+    if table.heap.pages() > 0 && !shared.contains_key(&heap) {
+        Arc::make_mut(&mut shared).insert(heap, Arc::default());
+    }
+    Ok(done)
 }
 
 /// Builds indexes anew.

@@ -27,6 +27,7 @@
 //! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
 //! and `plancache.c`.
 
+mod cleaner;
 mod copy;
 mod maintenance;
 mod named;
@@ -49,6 +50,7 @@ use crate::wire::{
     Bind, Format, Message, Replies, Result, Severity, SqlError, Target, TransactionStatus,
 };
 use crate::wire::{code, format_of};
+pub use cleaner::{Cleaned, clean_tables};
 use copy::{CopyIn, CopyOut};
 use minibtree_control::{Assignment, assignment, is_transaction_control};
 use minibtree_explain::Measured;

@@ -1,0 +1,97 @@
+//! The cleaner: VACUUM and ANALYZE of the tables that have changed enough, so that nobody has to
+//! call them.
+//!
+//! ```text
+//! look 1   t: 251 of 1,000 rows updated    vacuumed, analyzed, plans are made again
+//! look 2   t: 400 more, but a transaction from before holds the horizon: nothing can be removed
+//! look 3   the transaction has ended       vacuumed, analyzed
+//! ```
+//!
+//! It has a session without a client. It does not wait for locks: a table that another statement
+//! changes or drops is left to the next look. What it holds lets reads and writes go on, and a
+//! page is latched as long as its own dead versions are removed. Statements that need the table to
+//! themselves, as ALTER TABLE, wait until it has finished with the table.
+//!
+//! PostgreSQL's `autovacuum.c`, with a launcher and workers; the thresholds are the same.
+
+use super::{Session, maintenance};
+use crate::engine::{Error, Interrupt, LockMode, LockWait, Result as EngineResult, Vacuumed};
+use crate::sql::catalog::Table;
+use crate::sql::shared::Shared;
+use crate::wire::{Result, code};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Pages, or hundreds of rows, between two rests.
+const REST_AFTER: u32 = 64;
+
+/// What the cleaner has done with a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The name of the table.
+    pub table: String,
+    /// What a vacuum did, if there was one.
+    pub vacuumed: Option<Vacuumed>,
+    /// True if statistics were collected.
+    pub is_analyzed: bool,
+}
+
+/// Cleans every table that needs it, each in a transaction of its own. Calls `rest` now and then,
+/// without a latch, and stops if that returns false.
+///
+/// # Errors
+/// What the engine reports; `57014` after `rest` has returned false.
+pub fn clean_tables(shared: &Arc<Shared>, rest: &dyn Fn() -> bool) -> Result<Vec<Cleaned>> {
+    let mut session = Session::new(Arc::clone(shared), Interrupt::default());
+    session.refresh_catalog()?;
+    let catalog = Rc::clone(&session.catalog);
+    let mut cleaned = Vec::new();
+    for table in catalog.tables() {
+        match clean(&mut session, table, rest) {
+            Ok(done) => cleaned.extend(done),
+            Err(error) if error.code == code::LOCK_NOT_AVAILABLE => session.abort(),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(cleaned)
+}
+
+fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Result<Option<Cleaned>> {
+    let shared = Arc::clone(&session.shared);
+    let known = shared.statistics.lock().get(&table.heap.id()).map_or(0.0, |it| it.rows);
+    let activity = table.heap.activity();
+    let needs_vacuum = activity.needs_vacuum(known, shared.database.horizon().0);
+    let needs_analyze = activity.needs_analyze(known);
+    if !needs_vacuum && !needs_analyze {
+        return Ok(None);
+    }
+
+    let transaction = session.begin_statement()?;
+    transaction.lock_relation(table.oid, LockMode::KeyShare, LockWait::Error)?;
+    session.refresh_catalog()?;
+    // It may have been dropped or truncated before it was locked.
+    let current = session.catalog.by_oid(table.oid).cloned();
+    let Some(table) = current.filter(|it| it.heap.id() == table.heap.id()) else {
+        session.abort();
+        return Ok(None);
+    };
+
+    let mut calls = 0;
+    let mut pause = || -> EngineResult<()> {
+        calls += 1;
+        let may_go_on = calls % REST_AFTER != 0 || rest();
+        if may_go_on { Ok(()) } else { Err(Error::Canceled) }
+    };
+    let mut vacuumed = None;
+    if needs_vacuum {
+        vacuumed = Some(maintenance::vacuum_table(session, &table, LockWait::Error, &mut pause)?);
+    }
+    if needs_analyze {
+        maintenance::analyze_table(session, &table, &mut pause)?;
+    }
+    session.commit()?;
+    if needs_analyze {
+        maintenance::plan_again(&shared);
+    }
+    Ok(Some(Cleaned { table: table.name.clone(), vacuumed, is_analyzed: needs_analyze }))
+}
