@@ -1,7 +1,7 @@
 //! The write-ahead log: one kind of record, a list of changed pages.
 //!
 //! A record holds, for each page, either the operations that changed it or its full image. One
-//! function applies it (`engine/wal/record.rs`), for heaps, indexes and the commit log alike.
+//! function applies it (`minibtree/record`), for heaps, indexes and the commit log alike.
 //!
 //! ```text
 //! RecordHeader | PageChange operation operation .. | PageChange operation .. | ..

@@ -24,7 +24,7 @@
 use super::heap::vacuum;
 use super::pool::Pool;
 use super::txn::System;
-use super::wal::{Wal, record};
+use super::wal::Wal;
 use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction};
 use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, PageBytes, RelationId, Xid, page};
@@ -100,7 +100,7 @@ impl Database {
         let wal = Arc::new(Wal::open(Arc::clone(&disk), options.wal_segment_bytes, redo)?);
         let pool = Pool::open(Arc::clone(&disk), Arc::clone(&wal), options.pool_pages)?;
         wal.recover(|bytes, end| {
-            let mut changes = record::changes(bytes);
+            let mut changes = minibtree_record::changes(bytes);
             changes.try_for_each(|(change, changed)| pool.redo(&change, changed, end))
         })?;
 

@@ -249,7 +249,7 @@ impl Pool {
         // A page's first change is its image, so a torn page in the file does no harm.
         self.load(&relation, change.block, change.hole == 0)?;
         let mut page = self.write(&relation, change.block)?;
-        super::wal::record::redo(page.guard.bytes_mut(), change, changed, end);
+        minibtree_record::redo(page.guard.bytes_mut(), change, changed, end);
         page.frame.is_dirty.store(true, Ordering::Release);
         Ok(())
     }

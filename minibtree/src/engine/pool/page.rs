@@ -6,8 +6,8 @@
 
 use super::usage::{PageUse, count};
 use super::{Frame, FrameData};
-use crate::engine::wal::record::Operations;
 use crate::format::{Lsn, PageBytes, PageHeader, PageKind, RelationId, page};
+use minibtree_record::Operations;
 use minikit::sync::{RwLockReadGuard, RwLockWriteGuard};
 use std::ops::Deref;
 use std::sync::atomic::Ordering;

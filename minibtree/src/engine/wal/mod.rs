@@ -28,16 +28,14 @@
 //! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held for
 //! the copy of a record of about 150 bytes.
 
-pub mod record;
-
 use super::{Error, Result};
 use crate::format::Lsn;
 use crate::format::wal::RecordHeader;
+use minibtree_record::{RecordBuilder, is_intact};
 use minibtree_segments::Segments;
 use minikit::storage::Disk;
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use minikit::sync::{Condvar, Mutex, MutexGuard, thread};
-use record::RecordBuilder;
 use std::sync::Arc;
 
 /// A buffer longer than this is flushed without a commit, by a thread.
@@ -220,7 +218,7 @@ fn read(segments: &mut Segments, position: Lsn) -> Result<Option<Vec<u8>>> {
 
     record.resize(length, 0);
     segments.read(position.0, &mut record)?;
-    Ok(record::is_intact(&record, position).then_some(record))
+    Ok(is_intact(&record, position).then_some(record))
 }
 
 #[cfg(all(test, not(loom)))]

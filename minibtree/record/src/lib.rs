@@ -14,10 +14,10 @@
 //! PostgreSQL does the same for its `GenericXLog` records and its full-page writes
 //! (`generic_xlog.c`, `XLogRecordAssemble` in `xloginsert.c`).
 
-use crate::format::page::compact;
-use crate::format::wal::{COMPACT, Operation, PUT, PageChange, RecordHeader, SHIFT, checksum};
-pub use crate::format::wal::{changes, is_intact};
-use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId};
+use minibtree_format::page::compact;
+use minibtree_format::wal::{COMPACT, Operation, PUT, PageChange, RecordHeader, SHIFT, checksum};
+pub use minibtree_format::wal::{changes, is_intact};
+use minibtree_format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId};
 
 /// Operations on one page, in the order in which they were done, encoded for the log.
 #[derive(Default)]
