@@ -1,8 +1,9 @@
 //! The buffer pool: pages in memory.
 //!
 //! A frame is a place for a page, with a latch (a reader-writer lock). A page is found by its
-//! relation's array ([`relation`]), not by a hash table. The latch is also the pin: a latched frame
-//! keeps its page, and a thread that waited for a latch checks that the page is still there.
+//! relation's array (`minibtree/page_table`), not by a hash table. The latch is also the pin: a
+//! latched frame keeps its page, and a thread that waited for a latch checks that the page is still
+//! there.
 //!
 //! # Invariants
 //!
@@ -31,23 +32,22 @@
 
 mod page;
 mod relation;
-mod usage;
 
 pub use page::{PageMut, PageRef};
 pub use relation::Relation;
-pub use usage::{buffer_usage, trace_pages};
 
 use super::wal::Wal;
 use super::{Error, Result};
 use crate::format::wal::PageChange;
 use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as bytes};
+use minibtree_buffer_usage::{PageUse, count, trace};
+pub use minibtree_buffer_usage::{buffer_usage, trace_pages};
 use minikit::storage::{Disk, DiskFile};
 use minikit::sync::{Mutex, RwLock, thread};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use usage::{PageUse, count, trace};
 
 /// The directory of the relations.
 const DIRECTORY: &str = "base";

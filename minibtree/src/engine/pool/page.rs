@@ -4,9 +4,9 @@
 //! log record. Code cannot change a page in any other way, and debug builds panic if a page is
 //! released with changes that were not logged.
 
-use super::usage::{PageUse, count};
 use super::{Frame, FrameData};
 use crate::format::{Lsn, PageBytes, PageHeader, PageKind, RelationId, page};
+use minibtree_buffer_usage::{PageUse, count};
 use minibtree_record::Operations;
 use minikit::sync::{RwLockReadGuard, RwLockWriteGuard};
 use std::ops::Deref;

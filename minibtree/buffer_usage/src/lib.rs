@@ -1,7 +1,16 @@
 //! Pages that a thread has used, for EXPLAIN (BUFFERS, PAGES). PostgreSQL's `pgBufferUsage` is a
 //! global of each backend process; a client is a thread here.
+//!
+//! ```
+//! use minibtree_buffer_usage::{PageUse, buffer_usage, count};
+//! use minibtree_format::RelationId;
+//!
+//! count(RelationId(16_384), PageUse::Read);
+//! count(RelationId::SYSTEM, PageUse::Read); // the commit log: not counted
+//! assert_eq!(buffer_usage(), [0, 1, 0, 0]);
+//! ```
 
-use crate::format::RelationId;
+use minibtree_format::RelationId;
 use std::cell::{Cell, RefCell};
 
 /// A trace has the first pages of a statement: a scan of a large table uses millions.
@@ -14,11 +23,15 @@ thread_local! {
 }
 
 /// What happened to a page, by its place in [`buffer_usage`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum PageUse {
+    /// Found in the pool.
     Hit,
+    /// Read from its file.
     Read,
+    /// Changed for the first time since it was written.
     Dirtied,
+    /// Written to make room, or added to a relation.
     Written,
 }
 
