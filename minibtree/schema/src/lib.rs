@@ -349,6 +349,16 @@ fn text(value: Value) -> Result<String> {
     Ok(text)
 }
 
+/// `(a, b)=(1, 2)`, as error messages show a key: the names, types and values of its columns.
+pub fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> String {
+    let part = |(name, base, value): (String, Type, &Value)| match value {
+        Value::Null => (name, "null".to_owned()),
+        value => (name, base.text_of(value)),
+    };
+    let (names, texts): (Vec<String>, Vec<String>) = parts.map(part).unzip();
+    format!("({})=({})", names.join(", "), texts.join(", "))
+}
+
 fn damaged() -> SqlError {
     SqlError::new(code::DATA_CORRUPTED, "a row of the catalog is damaged")
 }

@@ -26,7 +26,7 @@ use crate::wire::{Result, SqlError, code};
 use minibtree_pg_catalog::index_expression;
 use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
-use minibtree_schema::{self as schema, column_row, named_row};
+use minibtree_schema::{self as schema, column_row, key_text, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -192,15 +192,6 @@ impl Table {
             foreign_keys: self.foreign_keys.clone(),
         }
     }
-}
-
-fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> String {
-    let part = |(name, base, value): (String, Type, &Value)| match value {
-        Value::Null => (name, "null".to_owned()),
-        value => (name, base.text_of(value)),
-    };
-    let (names, texts): (Vec<String>, Vec<String>) = parts.map(part).unzip();
-    format!("({})=({})", names.join(", "), texts.join(", "))
 }
 
 impl TableIndex {

@@ -38,6 +38,7 @@ const BUDGETS: &[Budget] = &[
     budget("minilog/mapped", 0, 0, 65),
     budget("minilog/purgatory", 0, 0, 250),
     budget("minibtree", 5_450, 4_000, 20_560),
+    budget("minibtree/array", 0, 0, 85),
     budget("minibtree/auth", 0, 0, 150),
     budget("minibtree/autovacuum", 0, 0, 120),
     budget("minibtree/background", 0, 0, 65),

@@ -65,7 +65,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
             let kind = if is_any { SubqueryKind::Any } else { SubqueryKind::All };
             match &**right {
                 ast::Expr::Subquery(query) => quantified(binder, left, compare_op, query, kind),
-                array => in_array(binder, left, compare_op, array, kind),
+                array => in_array(binder, left, compare_op, array, is_any),
             }
         }
         Case { operand, conditions, else_result, case_token: _, end_token: _ } => {
@@ -125,16 +125,30 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     }
 }
 
-/// `x = ANY (array)`: an array is the rows that `unnest` makes of it.
+/// `x = ANY (array)`. Elements that are written there are a list; any other array is the rows that
+/// `unnest` makes of it.
 fn in_array(
     binder: &mut Binder,
     left: &ast::Expr,
     op: &BinaryOperator,
     array: &ast::Expr,
-    kind: fn(Vec<(Comparison, bool)>) -> SubqueryKind,
+    is_any: bool,
 ) -> Result<Typed> {
-    let query = parse_query(&format!("SELECT * FROM unnest({array})"))?;
-    quantified(binder, left, op, &query, kind)
+    let is_list = *op == if is_any { BinaryOperator::Eq } else { BinaryOperator::NotEq };
+    let Some(elements) = minibtree_array::elements(array)?.filter(|_| is_list) else {
+        let query = parse_query(&format!("SELECT * FROM unnest({array})"))?;
+        let kind = if is_any { SubqueryKind::Any } else { SubqueryKind::All };
+        return quantified(binder, left, op, &query, kind);
+    };
+    let items = elements.exprs.iter().map(|it| expression(binder, it));
+    let mut items = items.collect::<Result<Vec<_>>>()?;
+    if elements.decide_type {
+        let (exprs, column_type) = unify(binder, items, "ARRAY")?;
+        items = exprs.into_iter().map(|expr| Typed { expr, column_type }).collect();
+    }
+    let value = expression(binder, left)?;
+    let found = one_of(binder, value, items)?;
+    if is_any { Ok(found) } else { negated(found) }
 }
 
 /// `x COLLATE name`. There is one collation, which has these names.
@@ -408,40 +422,39 @@ fn between(
 /// `x IN (a, b)`. If all have one type, the value is evaluated once.
 fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<Typed> {
     if let ast::Expr::Tuple(left) = expr {
-        let mut any = Vec::new();
+        let mut equal = Vec::new();
         for item in list {
             let ast::Expr::Tuple(right) = item else { return Err(unsupported(item)) };
-            any.push(rows(binder, left, &BinaryOperator::Eq, right)?.expr);
+            equal.push(rows(binder, left, &BinaryOperator::Eq, right)?.expr);
         }
-        let found = if any.len() == 1 { any.remove(0) } else { Expr::Or(any) };
-        return Ok(Typed::new(found, Type::Bool));
+        return Ok(any(equal));
     }
     let value = expression(binder, expr)?;
-    let mut items = Vec::new();
-    for item in list {
-        let item = expression(binder, item)?;
-        items.push(operator(binder, "=", vec![value.clone(), item])?.expr);
-    }
-    let mut value = None;
-    let mut values = Vec::new();
-    let mut padded = false;
-    let all_same = items.iter().all(|item| match (item, items.first()) {
-        (Expr::Compare(_, left, _, is_padded), Some(Expr::Compare(_, first, _, first_padded))) => {
-            left == first && is_padded == first_padded
-        }
-        _ => false,
-    });
-    if !all_same || items.len() == 1 {
-        let found = if items.len() == 1 { items.remove(0) } else { Expr::Or(items) };
-        return Ok(Typed::new(found, Type::Bool));
-    }
+    let items = list.iter().map(|it| expression(binder, it)).collect::<Result<_, _>>()?;
+    one_of(binder, value, items)
+}
+
+fn one_of(binder: &mut Binder, value: Typed, items: Vec<Typed>) -> Result<Typed> {
+    let mut equal = Vec::new();
     for item in items {
-        let Expr::Compare(_, left, right, is_padded) = item else { unreachable!("= compares") };
-        (value, padded) = (Some(left), is_padded);
-        values.push(*right);
+        match operator(binder, "=", vec![value.clone(), item])?.expr {
+            Expr::Compare(_, left, right, is_padded) => equal.push((left, right, is_padded)),
+            _ => unreachable!("= compares"),
+        }
     }
-    let value = value.expect("an empty list is no SQL");
-    Ok(Typed::new(Expr::InList(value, values, padded), Type::Bool))
+    let (left, _, is_padded) = equal.first().cloned().expect("an empty list is no SQL");
+    if equal.len() > 1 && equal.iter().all(|it| it.0 == left && it.2 == is_padded) {
+        let values = equal.into_iter().map(|it| *it.1).collect();
+        return Ok(Typed::new(Expr::InList(left, values, is_padded), Type::Bool));
+    }
+    let compared = |(left, right, padded)| Expr::Compare(Comparison::Eq, left, right, padded);
+    Ok(any(equal.into_iter().map(compared).collect()))
+}
+
+/// `OR` of any number.
+fn any(mut conditions: Vec<Expr>) -> Typed {
+    let is_one = conditions.len() == 1;
+    Typed::new(if is_one { conditions.remove(0) } else { Expr::Or(conditions) }, Type::Bool)
 }
 
 /// `x = ANY (query)` and its kin.

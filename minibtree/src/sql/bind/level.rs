@@ -126,10 +126,13 @@ impl<'a> Binder<'a> {
             if !names.iter().any(|it| it.table == table) {
                 continue;
             }
-            let found = names.iter().find(|it| it.table == table && it.name == name);
-            return found
-                .map(|it| it.at(level))
-                .ok_or_else(|| undefined_column(&format!("{table}.{name}")));
+            let mut found = names.iter().filter(|it| it.table == table && it.name == name);
+            let first = found.next().ok_or_else(|| undefined_column(&format!("{table}.{name}")))?;
+            // ON CONFLICT of a table with this name sees two of them.
+            if table == "excluded" && found.next().is_some() {
+                return Err(error!(AMBIGUOUS_ALIAS, "table reference \"{table}\" is ambiguous"));
+            }
+            return Ok(first.at(level));
         }
         Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
     }

@@ -91,12 +91,8 @@ struct Part<'a> {
 }
 
 /// Joins everything in FROM.
-pub fn join(context: &mut impl Context, from: &[FromItem], conditions: Vec<Condition>) -> Rc<Node> {
-    plans(context, from, conditions).swap_remove(0)
-}
-
-fn plans(context: &mut impl Context, from: &[FromItem], mut conditions: Vec<Condition>) -> Plans {
-    let mut parts = Vec::new();
+pub fn join(context: &mut impl Context, from: &[FromItem], conditions: Vec<Condition>) -> Plans {
+    let (mut parts, mut conditions) = (Vec::new(), conditions);
     for item in from {
         flatten(context, item, &mut parts, &mut conditions);
     }
@@ -166,7 +162,7 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
         }
         FromItem::Exists { kind, right, .. } => {
             let single = single(right, &own);
-            let plans = plans(context, right, own);
+            let plans = join(context, right, own);
             let unique = match kind {
                 JoinKind::Semi => with_unique_keys(context, relations, &plans[0], conditions),
                 _ => None,
@@ -183,9 +179,9 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
             };
             let left_only = take(conditions, |it| it & !left_bits == 0);
             let right_only = take(&mut on, |it| it != 0 && it & !right_bits == 0);
-            let outer = plans(context, std::slice::from_ref(left), left_only);
+            let outer = join(context, std::slice::from_ref(left), left_only);
             let single = single(std::slice::from_ref(right), &right_only);
-            let plans = plans(context, std::slice::from_ref(right), right_only);
+            let plans = join(context, std::slice::from_ref(right), right_only);
             let right = Item { relations: right_bits, ..inner(plans, single) };
             let on: Vec<Expr> = on.into_iter().map(|it| it.expr).collect();
             let mut plans = pair(context, *kind, &outer, left_bits, &right, on);
@@ -288,9 +284,8 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
         let (mut found, mut relations) = (Vec::new(), 0);
         for member in last {
             let (outer, old) = best[&(set & !(1 << member))].clone();
-            let inner = &items[member];
-            found.extend(add(context, &outer, old, inner, conditions));
-            relations = old | inner.relations;
+            found.extend(add(context, &outer, old, &items[member], conditions));
+            relations = old | items[member].relations;
         }
         if !found.is_empty() {
             best.insert(set, (of_use(found), relations));
@@ -351,7 +346,6 @@ fn pair(
     let known = context.known();
     let rows = rows_of(known, kind, outer.cost.rows, inner, &on);
     let positions = positions_of(context, inner.relations);
-    let operators = on.len() as f64;
     let (keys, rest) = split_equalities(context, &on, outer_relations, inner.relations);
     let is_unique = matches!(kind, JoinKind::Inner | JoinKind::Left)
         && inner.single.as_ref().is_some_and(|(number, own)| {
@@ -361,7 +355,7 @@ fn pair(
     // Each candidate: its cost, and what makes it.
     let (model, kept) = (context.model(), &inner.plans[0]);
     let is_kept = model.methods.is_on(methods::MATERIAL);
-    let looped = model.nested_loop(outer.cost, kept.cost, is_kept, operators, rows);
+    let looped = model.nested_loop(outer.cost, kept.cost, is_kept, on.len() as f64, rows);
     let inners = &inner.plans;
     let sides = Sides { kind, outers, inners, keys: &keys, rest: &rest, is_unique };
     let hashed = hash_cost(context, &sides, rows);

@@ -423,7 +423,7 @@ impl Planner<'_> {
         let (conditions, constant) = planner.where_conditions();
         let node = match select.from.is_empty() {
             true => planner.planner.result(None, None, 0),
-            false => join::join(&mut planner, &select.from, conditions),
+            false => join::join(&mut planner, &select.from, conditions).swap_remove(0),
         };
         planner.planner.filtered_once(node, constant)
     }
