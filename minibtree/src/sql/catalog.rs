@@ -28,7 +28,7 @@ use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
 use minibtree_schema::{self as schema, column_row, key_text, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -53,6 +53,9 @@ pub struct TableIndex {
     /// Its pages, which tell a B+tree from a hash index.
     pub index: Index,
     pub definition: schema::Index,
+    /// False for a transaction whose snapshot is older: it may see rows that the index lacks.
+    /// Everybody writes to it.
+    pub is_read: bool,
 }
 
 impl Deref for TableIndex {
@@ -210,6 +213,8 @@ impl TableIndex {
 pub struct Catalog {
     tables: BTreeMap<String, Arc<Table>>,
     sequences: BTreeMap<String, objects::Sequence>,
+    /// Some indexes are not read.
+    pub is_for_old_snapshot: bool,
     /// What `pg_catalog` describes, once it is asked for.
     objects: OnceLock<Objects>,
 }
@@ -256,6 +261,22 @@ impl Catalog {
             Ok(())
         })?;
         Ok(catalog)
+    }
+
+    /// Has no index read that is newer than a snapshot.
+    pub fn fit_to(&mut self, database: &Database, snapshot: &Arc<Snapshot>) -> Result<()> {
+        let mut seen = HashSet::new();
+        scan(database, INDEXES, snapshot, |_, values| {
+            seen.insert(RelationId(schema::read_index(values)?.1));
+            Ok(())
+        })?;
+        let is_new = |it: &TableIndex| !seen.contains(&it.index.id());
+        for table in self.tables.values_mut().filter(|it| it.indexes.iter().any(is_new)) {
+            self.is_for_old_snapshot = true;
+            let indexes = &mut Arc::make_mut(table).indexes;
+            indexes.iter_mut().for_each(|it| it.is_read = !is_new(it));
+        }
+        Ok(())
     }
 
     /// The sequences that are dropped with a table, by their names.
@@ -408,7 +429,7 @@ impl Editor<'_> {
             let columns = it.columns.iter().map(column).collect::<Option<Vec<_>>>()?;
             let included = all_moved(&it.included)?;
             let definition = schema::Index { columns, included, ..it.definition.clone() };
-            Some(TableIndex { index: it.index.clone(), definition })
+            Some(TableIndex { definition, ..it.clone() })
         };
         let indexes: Vec<TableIndex> = table.indexes.iter().filter_map(index).collect();
         self.renew(table, &indexes)?;
@@ -508,7 +529,7 @@ impl Editor<'_> {
         // The rows that earlier steps of this statement wrote must be seen.
         self.transaction.next_statement();
         let mut tids = Vec::new();
-        let snapshot = self.transaction.snapshot();
+        let snapshot = self.transaction.latest_snapshot();
         scan(self.database, id, &snapshot, |tid, values| {
             tids.extend(is_meant(&values).then_some(tid));
             Ok(())
@@ -560,7 +581,7 @@ fn load_indexes(
     scan(database, INDEXES, snapshot, |_, values| {
         let (table, file, definition) = schema::read_index(values)?;
         let index = database.index(RelationId(file))?;
-        indexes.entry(table).or_default().push(TableIndex { index, definition });
+        indexes.entry(table).or_default().push(TableIndex { index, definition, is_read: true });
         Ok(())
     })?;
     Ok(indexes)

@@ -89,6 +89,22 @@ impl Transaction {
         snapshot
     }
 
+    /// What is committed now, and its own changes before this statement, at any isolation level.
+    /// For what a definition reads while a lock keeps others from changing it.
+    pub fn latest_snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot_of(self.system.hold_back_now())
+    }
+
+    /// What all statements of a REPEATABLE READ transaction see, without its own changes. `None` at
+    /// another level, and before the first statement.
+    pub fn original_snapshot(&self) -> Option<Arc<Snapshot>> {
+        let snapshot = self.snapshot.as_ref();
+        let moment = snapshot.filter(|_| self.isolation == Isolation::RepeatableRead)?.moment();
+        self.system.hold_back(moment);
+        let (system, moment) = (Arc::clone(&self.system), Arc::clone(moment));
+        Some(Arc::new(Snapshot::new(system, moment, Vec::new(), 0, Arc::default())))
+    }
+
     /// Begins the next statement: it sees the changes of the statements before it, and under READ
     /// COMMITTED what others committed meanwhile.
     pub fn next_statement(&mut self) {

@@ -222,7 +222,7 @@ fn rewrite(
     columns: &[(Column, Option<usize>)],
     context: &Context,
 ) -> Result<()> {
-    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     editor.redefine(catalog, table, columns)?;
 
     let current = reload(editor)?;

@@ -43,7 +43,7 @@ pub fn add_check(
     let mut binder = Binder::new(&catalog, &[]);
     let write = insert_write(&mut binder, catalog.table(&table.name)?, &[])?;
     let bound = write.checks.iter().filter(|it| it.0 == name);
-    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     while let Some(found) = rows.next()? {
         let values = table.decode(found.bytes)?;
         for (_, condition) in bound.clone() {
@@ -107,7 +107,7 @@ pub fn add_foreign_key(
     let key = ForeignKey { name, columns, parent: parent.oid.0, parent_columns };
     editor.add_constraint(table.oid, &Constraint::ForeignKey(key.clone()))?;
     editor.transaction.next_statement();
-    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     let parents = [(key, parent)];
     while let Some(found) = rows.next()? {
         let values = table.decode(found.bytes)?;

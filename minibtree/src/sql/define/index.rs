@@ -91,7 +91,7 @@ pub fn create(
         predicate,
         ..Index::default()
     };
-    let new = TableIndex { index: editor.create_index(is_hash)?, definition };
+    let new = TableIndex { index: editor.create_index(is_hash)?, definition, is_read: true };
     let computed = bound(catalog, &table, &new)?;
     add(editor, &table, &new, computed.as_ref().map(|it| (it, context)), false)
 }
@@ -118,7 +118,7 @@ pub fn rebuild(
         }
         editor.transaction.drop_relation(old.index.id());
         let index = editor.create_index(old.index.is_hash())?;
-        let new = TableIndex { index, definition: old.definition.clone() };
+        let new = TableIndex { index, ..old.clone() };
         add(editor, table, &new, computed.get(number).map(|it| (it, context)), true)?;
     }
     Ok(())
@@ -231,7 +231,7 @@ pub fn add_constraint(
         columns,
         ..Index::default()
     };
-    let new = TableIndex { index: editor.create_index(false)?, definition };
+    let new = TableIndex { index: editor.create_index(false)?, definition, is_read: true };
     if is_primary {
         editor.set_not_null(table, &new.positions())?;
     }
@@ -282,7 +282,7 @@ fn add(
     // with NULLs in a unique key and old versions are no duplicates; they are added one by one
     // afterwards.
     editor.transaction.next_statement();
-    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     if is_replacement {
         rows = rows.with_old_versions();
     }

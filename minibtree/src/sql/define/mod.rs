@@ -140,7 +140,7 @@ fn lock(editor: &mut Editor<'_>, table: &Table, mode: LockMode) -> Result<()> {
 /// The catalog as this transaction sees it now.
 fn reload(editor: &mut Editor<'_>) -> Result<Catalog> {
     editor.transaction.next_statement();
-    let snapshot = editor.transaction.snapshot();
+    let snapshot = editor.transaction.latest_snapshot();
     Catalog::load(editor.database, &snapshot)
 }
 

@@ -10,6 +10,7 @@
 
 use super::scan::is_stable;
 use super::statistics::TableStatistics;
+use crate::sql::catalog::TableIndex;
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, Relation, Source};
 use crate::sql::values::Value;
@@ -152,7 +153,8 @@ impl Known<'_> {
                 _ => false,
             })
         };
-        table.indexes.iter().any(|it| it.is_key() && it.positions().iter().all(is_fixed))
+        let is_key = |it: &TableIndex| it.is_read && it.is_key();
+        table.indexes.iter().any(|it| is_key(it) && it.positions().iter().all(is_fixed))
     }
 
     /// The relations that an expression uses, as bits.
@@ -260,6 +262,6 @@ impl Known<'_> {
     fn is_unique(&self, expr: &Expr) -> bool {
         let Some((relation, column)) = self.relation(expr) else { return false };
         let Source::Table(table) = &self.relations[relation].source else { return false };
-        table.indexes.iter().any(|it| it.is_key() && it.positions() == [column])
+        table.indexes.iter().any(|it| it.is_read && it.is_key() && it.positions() == [column])
     }
 }

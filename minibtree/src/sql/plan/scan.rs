@@ -111,7 +111,7 @@ impl Wanted<'_> {
         let definition = &self.table.indexes[index];
         let is_hash = definition.index.is_hash();
         let predicate = self.computed.get(index).and_then(|it| it.predicate.as_ref());
-        if predicate.is_some_and(|it| !is_implied(it, conditions)) {
+        if !definition.is_read || predicate.is_some_and(|it| !is_implied(it, conditions)) {
             return None;
         }
         let (bounds, used) = self.bounds(index, conditions, parameters);
@@ -215,7 +215,8 @@ impl Wanted<'_> {
         let definition = &self.table.indexes[index];
         let predicate = self.computed.get(index).and_then(|it| it.predicate.as_ref());
         let (bounds, used) = self.bounds(index, wanted, &[]);
-        let is_of_use = !used.is_empty() && predicate.is_none_or(|it| is_implied(it, all));
+        let is_implied = || predicate.is_none_or(|it| is_implied(it, all));
+        let is_of_use = definition.is_read && !used.is_empty() && is_implied();
         if !is_of_use || definition.index.is_hash() && bounds.equal.is_empty() {
             return None;
         }

@@ -43,7 +43,8 @@ use super::shared::Shared;
 use super::statement::{self, Command, Source, Statement};
 use super::values::{Type, Value};
 use crate::engine::{
-    Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage, trace_pages,
+    Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction, buffer_usage,
+    trace_pages,
 };
 use crate::format::Lsn;
 use crate::wire::{
@@ -313,9 +314,10 @@ impl Session {
         self.forget_catalog_change();
     }
 
-    /// The copy of a transaction that changed the catalog is wrong once it has ended.
+    /// The copy of a transaction that changed the catalog, or had an old snapshot, is wrong once it
+    /// has ended.
     fn forget_catalog_change(&mut self) {
-        if std::mem::take(&mut self.has_changed_catalog) {
+        if std::mem::take(&mut self.has_changed_catalog) || self.catalog.is_for_old_snapshot {
             self.version = None;
             self.catalog = Rc::default();
         }
@@ -352,6 +354,7 @@ impl Session {
             return Ok(());
         };
         if !self.has_changed_catalog {
+            self.forget_catalog_change();
             return Ok(transaction.commit()?);
         }
         self.shared.versions.begin_change();
@@ -393,18 +396,26 @@ impl Session {
     /// Makes the copy of the catalog current.
     fn refresh_catalog(&mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
+        let original = self.transaction().ok().and_then(|it| it.original_snapshot());
+        let load = |snapshot: &Arc<Snapshot>| {
+            let mut catalog = Catalog::load(&shared.database, snapshot)?;
+            if let Some(original) = &original {
+                catalog.fit_to(&shared.database, original)?;
+            }
+            Ok(Rc::new(catalog))
+        };
         if self.has_changed_catalog {
             let transaction = self.transaction()?;
             transaction.next_statement();
-            let snapshot = transaction.snapshot();
-            self.catalog = Rc::new(Catalog::load(&shared.database, &snapshot)?);
+            let snapshot = transaction.latest_snapshot();
+            self.catalog = load(&snapshot)?;
             return Ok(());
         }
         while !shared.versions.is_current(self.version) {
             let version = shared.versions.look();
             let mut reader = shared.database.begin(Isolation::ReadCommitted);
-            match Catalog::load(&shared.database, &reader.snapshot()) {
-                Ok(catalog) => (self.catalog, self.version) = (Rc::new(catalog), version),
+            match load(&reader.snapshot()) {
+                Ok(catalog) => (self.catalog, self.version) = (catalog, version),
                 // A table may have been dropped between the snapshot and the look at its file.
                 Err(error) if shared.versions.is_current(version) => return Err(error),
                 Err(_) => {}
