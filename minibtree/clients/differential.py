@@ -4,9 +4,10 @@
     differential.py SOCKET-OF-POSTGRESQL SOCKET-OF-MINIBTREE [--seed N] [--statements N]
 
 Tables, indexes, rows and queries are made from the seed. No answer may differ: rows, tags and the
-SQLSTATEs of errors are compared. For each set of tables, some methods of the planner are turned
-off (`enable_hashjoin` and so on), so that the same answers are found in many ways. What minibtree refuses (0A000) is counted and listed; in that case
-both sides go on without the statement. Rows without ORDER BY are compared as sets.
+SQLSTATEs of errors are compared. For each set of tables, some methods of the planner are turned off
+(`enable_hashjoin` and so on), so that the same answers are found in many ways. What minibtree
+refuses (0A000) is counted and listed; in that case both sides go on without the statement. Rows
+without ORDER BY are compared as sets.
 """
 
 import argparse

@@ -396,25 +396,17 @@ impl Session {
     /// Makes the copy of the catalog current.
     fn refresh_catalog(&mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
-        let original = self.transaction().ok().and_then(|it| it.original_snapshot());
-        let load = |snapshot: &Arc<Snapshot>| {
-            let mut catalog = Catalog::load(&shared.database, snapshot)?;
-            if let Some(original) = &original {
-                catalog.fit_to(&shared.database, original)?;
-            }
-            Ok(Rc::new(catalog))
-        };
         if self.has_changed_catalog {
             let transaction = self.transaction()?;
             transaction.next_statement();
             let snapshot = transaction.latest_snapshot();
-            self.catalog = load(&snapshot)?;
+            self.catalog = self.load_catalog(&snapshot)?;
             return Ok(());
         }
         while !shared.versions.is_current(self.version) {
             let version = shared.versions.look();
             let mut reader = shared.database.begin(Isolation::ReadCommitted);
-            match load(&reader.snapshot()) {
+            match self.load_catalog(&reader.snapshot()) {
                 Ok(catalog) => (self.catalog, self.version) = (catalog, version),
                 // A table may have been dropped between the snapshot and the look at its file.
                 Err(error) if shared.versions.is_current(version) => return Err(error),
@@ -422,6 +414,14 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn load_catalog(&mut self, snapshot: &Arc<Snapshot>) -> Result<Rc<Catalog>> {
+        let mut catalog = Catalog::load(&self.shared.database, snapshot)?;
+        if let Some(original) = self.transaction().ok().and_then(|it| it.original_snapshot()) {
+            catalog.mark_newer_indexes(&self.shared.database, &original)?;
+        }
+        Ok(Rc::new(catalog))
     }
 
     // ---- simple protocol
