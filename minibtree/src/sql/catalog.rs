@@ -264,7 +264,11 @@ impl Catalog {
     }
 
     /// Marks the indexes that are newer than a snapshot, which may see rows that they lack.
-    pub fn mark_newer_indexes(&mut self, database: &Database, snapshot: &Arc<Snapshot>) -> Result<()> {
+    pub fn mark_newer_indexes(
+        &mut self,
+        database: &Database,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<()> {
         let mut seen = HashSet::new();
         scan(database, INDEXES, snapshot, |_, values| {
             seen.insert(RelationId(schema::read_index(values)?.1));

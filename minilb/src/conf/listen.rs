@@ -63,7 +63,7 @@ impl fmt::Display for Address {
 
 /// Reads an IP address with a port, or without one, which is then `port`.
 pub fn with_port(text: &str, port: u16) -> Option<SocketAddr> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
     let without = bare.parse::<IpAddr>().ok().map(|it| SocketAddr::new(it, port));
     without.or_else(|| text.parse().ok())
 }

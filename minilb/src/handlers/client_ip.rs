@@ -66,6 +66,8 @@ mod tests {
         assert_eq!(parsed("192.0.2.1:80").as_deref(), Some("192.0.2.1:80"));
         assert_eq!(parsed("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:0"));
         assert_eq!(parsed("2001:db8::1").as_deref(), Some("[2001:db8::1]:0"));
-        assert_eq!(parsed("unknown"), None);
+        for text in ["unknown", "192.0.2.1]", "[2001:db8::1", "[[2001:db8::1]]"] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
     }
 }
