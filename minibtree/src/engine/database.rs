@@ -3,13 +3,13 @@
 //! # Recovery
 //!
 //! The control file names the position of the log at which the last complete checkpoint began.
-//! From there on every record is applied. The first change of a page after that position is its
-//! image, so no page has to be right before. Then the log goes on where the last intact record
-//! ends. Nothing is rolled back: a transaction without a commit bit is dead.
+//! Recovery applies every record from there on. The first record of a page after that position is
+//! a full image, so recovery need not trust any page. New records follow the last intact one.
+//! Nothing is rolled back: the versions of a transaction without a commit bit are dead.
 //!
 //! ```text
 //! log      .. r1 r2 | checkpoint begins | r3 r4 r5 torn
-//!                     ^ redo              applied    the log goes on here
+//!                     ^ redo              applied    new records start here
 //! ```
 //!
 //! # Checkpoint
@@ -17,9 +17,9 @@
 //! 1. `redo` is set to the end of the log. From now on first changes are logged as images.
 //! 2. Every dirty page is written, every file is synced. What changed before `redo` is durable.
 //! 3. The control file is replaced by one that names `redo`.
-//! 4. Log segments before `redo` are used again.
+//! 4. Log segments before `redo` are recycled.
 //!
-//! Transactions go on all the time. PostgreSQL's `StartupXLOG` and `CreateCheckPoint` (`xlog.c`).
+//! Transactions continue meanwhile. PostgreSQL's `StartupXLOG` and `CreateCheckPoint` (`xlog.c`).
 
 use super::heap::vacuum;
 use super::pool::Pool;
@@ -113,7 +113,7 @@ impl Database {
         Transaction::begin(Arc::clone(&self.system), isolation)
     }
 
-    /// The numbers of the caller's relations, those of uncommitted transactions included.
+    /// The numbers of all heaps and indexes, including those of uncommitted transactions.
     pub fn relations(&self) -> Vec<RelationId> {
         let mut ids = self.system.pool.relation_ids();
         ids.retain(|id| *id != RelationId::SYSTEM && id.owner() == *id);
@@ -159,7 +159,7 @@ impl Database {
         if self.options.synchronous_commit { self.system.pool.wal.flush(lsn) } else { Ok(()) }
     }
 
-    /// The disk that it is on, for temporary files.
+    /// The disk of the database, where callers may put temporary files.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
@@ -170,14 +170,14 @@ impl Database {
     }
 
     /// Writes all changed pages, so that recovery starts here. Costs a write per changed page and a
-    /// sync per changed relation; transactions go on meanwhile.
+    /// sync per changed relation; transactions continue meanwhile.
     pub fn checkpoint(&self) -> Result<()> {
         let _only_one = self.checkpoint.lock();
         let pool = &self.system.pool;
         let redo = pool.wal.begin_checkpoint();
         pool.flush()?;
 
-        // The log up to `redo` must be there, or recovery would begin behind its end.
+        // The log must be durable up to `redo`, or recovery would begin past its end.
         pool.wal.flush(redo)?;
         write_control(&*self.disk, redo, self.options.wal_segment_bytes)?;
         pool.wal.recycle_before(redo)
@@ -201,8 +201,8 @@ impl Database {
         self.vacuum_with(heap, indexes, &mut || Ok(()))
     }
 
-    /// The same. Calls `pause` after each page, without a latch, so that the caller can rest or
-    /// end the vacuum with an error: what was done until then is kept.
+    /// Like [`Database::vacuum`], but calls `pause` after each page, while no page is latched. The
+    /// caller can sleep in it, or end the vacuum with an error: what was done so far is kept.
     pub fn vacuum_with(
         &self,
         heap: &Heap,
@@ -213,7 +213,7 @@ impl Database {
         let (dead, left) = vacuum::collect_dead(heap, pause)?;
         let mut index_entries = 0;
         if !dead.is_empty() {
-            // A snapshot keeps the leaves on the way from being used again.
+            // While this snapshot lives, no deleted leaf is reused, so the walk loses no leaf.
             let _snapshot = self.begin(Isolation::ReadCommitted).snapshot();
             for index in indexes {
                 index_entries += index.remove(&dead, pause)?;
@@ -221,7 +221,7 @@ impl Database {
         }
         vacuum::free(heap, &dead, pause)?;
 
-        // No index leads to overflow pages.
+        // No index points to overflow pages, so their dead slots need no step 2.
         if let Some(pieces) = LongValues::of(heap).pieces() {
             vacuum::free(&pieces, &vacuum::collect_dead(&pieces, pause)?.0, pause)?;
         }

@@ -1,4 +1,4 @@
-//! Heaps: rows in no order, several versions of each.
+//! Heaps: tables whose rows are in no order, each row in one or more versions.
 //!
 //! # No version is overwritten
 //!
@@ -9,8 +9,8 @@
 //! # Chains on a page
 //!
 //! If no indexed column changes and the page has room, the new version needs no index entries: the
-//! old version points to it ([`mod@page`] shows the chain). An update that cannot stay on its page
-//! is an insertion with new entries in every index.
+//! old version points to it ([`mod@page`] shows the chain). PostgreSQL calls that a HOT update. Any
+//! other update adds an entry for the new version to every index.
 //!
 //! # Two updates of one row
 //!
@@ -23,14 +23,14 @@
 //!                                                   | REPEATABLE READ  error, roll back
 //! ```
 //!
-//! Transactions that wait for one row form a queue ([`LockKey::Row`]), so that a commit wakes only
-//! the first of them.
+//! Transactions that wait for the same row form a queue ([`LockKey::Row`]), so that a commit wakes
+//! only the first of them.
 //!
 //! A value that would make its row longer than a page goes to [`mod@overflow`] pages.
 //!
-//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. The free-space map and the map of all-visible
-//! pages are in memory only: after a restart, the next vacuum finds the pages with room again, and
-//! reads find the all-visible ones.
+//! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Its free-space map and visibility map are
+//! files. Ours are in memory only: after a restart, the next vacuum finds the pages with room
+//! again, and reads find the all-visible ones.
 
 mod overflow;
 mod page;
@@ -50,7 +50,7 @@ use minibtree_autovacuum::Activity;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The outcome of [`Heap::update`], [`Heap::delete`] or [`Heap::lock`].
+/// The outcome of [`Heap::update`], [`Heap::delete`] or [`Heap::lock`]: PostgreSQL's `TM_Result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// Done.
@@ -73,7 +73,7 @@ pub enum Changed {
     Deleted,
 }
 
-/// Decides if a row conflicts with an insertion of the same unique key.
+/// Tells whether a row conflicts with an insertion of the same unique key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Liveness {
     /// The row exists: committed, or inserted by this transaction.
@@ -88,7 +88,7 @@ pub(super) enum Liveness {
 enum Obstacle {
     /// The version is gone, or a committed or own change has replaced or deleted it.
     Changed(Changed),
-    /// A running transaction has changed (`by`) or locked the row.
+    /// Another running transaction has changed the row (`by` is its id) or locked it.
     Held { row: LockKey, by: Option<Xid> },
 }
 
@@ -116,17 +116,17 @@ impl Heap {
         Ok(Heap { system, relation })
     }
 
-    /// The number it was created with.
+    /// The number that the heap was created with.
     pub fn id(&self) -> RelationId {
         self.relation.id
     }
 
-    /// The number of pages, which the planner uses as well.
+    /// The number of pages, including those that are only in memory.
     pub fn pages(&self) -> u32 {
         self.relation.blocks()
     }
 
-    /// What has changed since the last vacuum, and since the caller has last analyzed the rows.
+    /// Counts the changes since the last vacuum, and since the caller last analyzed the rows.
     pub fn activity(&self) -> &Activity {
         &self.relation.activity
     }
@@ -202,9 +202,9 @@ impl Heap {
         HeapScan::new(self.clone(), snapshot)
     }
 
-    /// Replaces a version by a new one. Waits for a transaction that is changing the row.
+    /// Replaces a version with a new one. Waits for a transaction that is changing the row.
     ///
-    /// Pass true as `keys_unchanged` if all index entries of the new row equal the old ones.
+    /// Set `keys_unchanged` if the index entries of the new row would equal those of the old one.
     pub fn update(
         &self,
         transaction: &mut Transaction,
@@ -255,9 +255,7 @@ impl Heap {
                 Ok(_) => {
                     let row = self.row_key(&page, tid);
                     match transaction.acquire(row, mode, LockWait::Error) {
-                        Ok(()) => {
-                            return Ok(Changed::Done { tid, needs_index_entries: false });
-                        }
+                        Ok(()) => return Ok(Changed::Done { tid, needs_index_entries: false }),
                         // A waiting transaction was granted the lock just now, without the latch.
                         Err(Error::LockNotAvailable) => (row, None),
                         Err(error) => return Err(error),
@@ -271,7 +269,7 @@ impl Heap {
         }
     }
 
-    /// The TID in the index entries of this version: the start of its chain.
+    /// The TID that index entries of this version have: the start of its chain.
     pub fn root(&self, tid: Tid) -> Result<Tid> {
         let page = self.read(tid.block)?;
         Ok(Tid { slot: page::root_of(&page, tid.block, tid.slot), ..tid })
@@ -283,15 +281,15 @@ impl Heap {
         for slot in page::chain(&page, tid.block, tid.slot) {
             let Some((header, _)) = page::tuple(&page, slot) else { break };
             let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
-            match self.fate(transaction, xmin)? {
-                Fate::Running => return Ok(Liveness::Undecided(xmin)),
-                Fate::RolledBack => continue,
-                Fate::Own | Fate::Committed => {}
+            match self.status(transaction, xmin)? {
+                XidStatus::InProgress => return Ok(Liveness::Undecided(xmin)),
+                XidStatus::Aborted => continue,
+                XidStatus::Own | XidStatus::Committed => {}
             }
-            match self.fate(transaction, xmax)? {
-                Fate::Running => return Ok(Liveness::Undecided(xmax)),
-                Fate::RolledBack => return Ok(Liveness::Live),
-                Fate::Own | Fate::Committed => {}
+            match self.status(transaction, xmax)? {
+                XidStatus::InProgress => return Ok(Liveness::Undecided(xmax)),
+                XidStatus::Aborted => return Ok(Liveness::Live),
+                XidStatus::Own | XidStatus::Committed => {}
             }
         }
         Ok(Liveness::Dead)
@@ -318,7 +316,7 @@ impl Heap {
         }
     }
 
-    /// Returns the header if the version can be changed, or else the obstacle.
+    /// Returns the header if the version can be changed, otherwise the obstacle.
     fn obstacle(
         &self,
         transaction: &Transaction,
@@ -330,26 +328,28 @@ impl Heap {
             return Ok(Err(Obstacle::Changed(Changed::Deleted)));
         };
         let xmax = Xid(header.xmax);
-        let changed = match self.fate(transaction, xmax)? {
-            Fate::RolledBack => None,
+        let keeps_key = header.flags & KEY_UPDATED == 0;
+        let changed = match self.status(transaction, xmax)? {
+            XidStatus::Aborted => None,
             // `FOR KEY SHARE` does not conflict with an update that keeps the key.
-            Fate::Running if mode == LockMode::KeyShare && header.flags & KEY_UPDATED == 0 => None,
-            Fate::Running => {
+            XidStatus::InProgress if mode == LockMode::KeyShare && keeps_key => None,
+            XidStatus::InProgress => {
                 let row = self.row_key(page, tid);
                 return Ok(Err(Obstacle::Held { row, by: Some(xmax) }));
             }
-            Fate::Own if header.command == transaction.command => Some(Changed::Deleted),
-            Fate::Own => Some(self.newest(transaction, page, &header)?),
-            Fate::Committed if transaction.isolation() == Isolation::RepeatableRead => {
+            XidStatus::Own if header.command == transaction.command => Some(Changed::Deleted),
+            XidStatus::Committed if transaction.isolation() == Isolation::RepeatableRead => {
                 return Err(Error::Serialization);
             }
-            Fate::Committed => Some(self.newest(transaction, page, &header)?),
+            XidStatus::Own | XidStatus::Committed => {
+                Some(self.newest(transaction, page, &header)?)
+            }
         };
         if let Some(changed) = changed {
             return Ok(Err(Obstacle::Changed(changed)));
         }
 
-        // No transaction is changing it, but one may hold its lock or be ahead in the queue.
+        // No transaction is changing the row, but one may have locked it or wait for it already.
         if transaction.are_rows_locked() {
             let row = self.row_key(page, tid);
             if transaction.is_row_locked(row, mode) {
@@ -359,7 +359,7 @@ impl Heap {
         Ok(Ok(header))
     }
 
-    /// Follows a changed version to the newest committed one on its page.
+    /// Follows the chain of a changed version to the newest committed or own one on its page.
     fn newest(
         &self,
         transaction: &Transaction,
@@ -370,7 +370,8 @@ impl Heap {
         let mut header = *header;
         while let Some(slot) = page::next_version(page, page.block(), &header) {
             let Some((next, _)) = page::tuple(page, slot) else { break };
-            if !matches!(self.fate(transaction, Xid(next.xmin))?, Fate::Own | Fate::Committed) {
+            let status = self.status(transaction, Xid(next.xmin))?;
+            if !matches!(status, XidStatus::Own | XidStatus::Committed) {
                 break;
             }
             newest = Tid { block: page.block(), slot };
@@ -379,23 +380,23 @@ impl Heap {
         Ok(Changed::Updated { newest })
     }
 
-    /// The state of a transaction. Id 0, no transaction, counts as rolled back.
-    fn fate(&self, transaction: &Transaction, xid: Xid) -> Result<Fate> {
+    /// The status of a transaction. [`Xid::NONE`] counts as aborted: it has changed nothing.
+    fn status(&self, transaction: &Transaction, xid: Xid) -> Result<XidStatus> {
         if xid == Xid::NONE {
-            return Ok(Fate::RolledBack);
+            return Ok(XidStatus::Aborted);
         }
         if transaction.is_own(xid) {
-            return Ok(Fate::Own);
+            return Ok(XidStatus::Own);
         }
         // In this order: a transaction sets its bit before it stops running.
         if self.system.is_running(xid) {
-            return Ok(Fate::Running);
+            return Ok(XidStatus::InProgress);
         }
         let is_committed = self.system.is_committed(xid)?;
-        Ok(if is_committed { Fate::Committed } else { Fate::RolledBack })
+        Ok(if is_committed { XidStatus::Committed } else { XidStatus::Aborted })
     }
 
-    /// The key of a row's lock: the start of its chain, which updates on the page do not change.
+    /// The key of a row's lock: the start of its chain, which HOT updates do not change.
     fn row_key(&self, page: &PageMut, tid: Tid) -> LockKey {
         let slot = page::root_of(page, tid.block, tid.slot);
         LockKey::Row(self.id(), Tid { slot, ..tid })
@@ -428,7 +429,7 @@ impl Heap {
             slot = page::add(&mut page, &header.encode(), row);
         }
 
-        // No room: try another page, without waiting for its latch: its holder may wait for ours.
+        // No room: take another page. Do not wait for its latch, since the holder may want ours.
         let (other, new) = match slot {
             Some(slot) => (None, Tid { slot, ..tid }),
             None => {
@@ -458,7 +459,7 @@ impl Heap {
         Ok(Changed::Done { tid: new, needs_index_entries })
     }
 
-    /// Adds a version to a page with room. The caller holds the latch of page `avoid`, if any.
+    /// Adds a version to a page with room, never to page `avoid`, whose latch the caller holds.
     fn add(
         &self,
         avoid: Option<u32>,
@@ -489,7 +490,7 @@ impl Heap {
         Ok((page, slot))
     }
 
-    /// Clears the all-visible note of a page. Called under the page's latch, before any index
+    /// Clears the visibility bit of a page. Called under the page's latch, before any index
     /// entry for a new row exists.
     fn note_changed(&self, page: &PageMut) {
         self.relation.entry(page.block()).note.store(0, Ordering::Release);
@@ -521,16 +522,15 @@ impl Heap {
     }
 }
 
-/// The state of a transaction.
-enum Fate {
+/// The status of a transaction for the one that asks, which may be the same: `Own`.
+enum XidStatus {
     Own,
-    Running,
+    InProgress,
     Committed,
-    RolledBack,
+    Aborted,
 }
 
-/// Waits for a row that another transaction holds: first in the row's queue, then for the
-/// transaction that is changing the row.
+/// Waits for a row: first in its queue, then for the transaction that is changing it.
 fn wait_for(
     transaction: &mut Transaction,
     row: LockKey,

@@ -1,8 +1,8 @@
-//! Overflow pages: values that do not fit a row.
+//! Overflow pages: values too long for the page of their row.
 //!
 //! A long value is cut into pieces that fill a page each. The pieces are rows of a second heap,
 //! which is created when the first long value is stored. The row holds the TID of the first piece,
-//! and each piece holds the TID of the next:
+//! and each piece holds the TID of the next. Here a row with a value of 20,000 bytes:
 //!
 //! ```text
 //! heap 16385                     its overflow pages
@@ -66,7 +66,7 @@ impl LongValues<'_> {
         if value.len() == length { Ok(value) } else { Err(self.damaged(first)) }
     }
 
-    /// Deletes all pieces of a value. Call it when the new version of the row drops the pointer.
+    /// Deletes all pieces of a value, when its row is deleted or gets a version without the value.
     pub fn delete(&self, transaction: &mut Transaction, first: Tid) -> Result<()> {
         let pieces = self.pieces().ok_or_else(|| self.damaged(first))?;
         self.each_piece(first, |tid, _| match pieces.delete(transaction, tid)? {
@@ -112,7 +112,7 @@ impl LongValues<'_> {
     }
 
     fn damaged(&self, tid: Tid) -> Error {
-        let text = format!("the long value of heap {} at {tid} is damaged", self.heap.id());
+        let text = format!("a long value of heap {} is damaged at {tid}", self.heap.id());
         Error::Corrupt(text)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Example
 //!
-//! A row that was updated twice. The index knows slot 1 only; the chain leads on:
+//! A row that was updated twice. Index entries point to slot 1, and the chain leads on:
 //!
 //! ```text
 //! slot 1  normal, xmin 5 xmax 7, next 2       <- index
@@ -158,8 +158,8 @@ pub fn is_seen_by_all(system: &System, header: &TupleHeader, horizon: Xid) -> Re
 /// others unused. Returns how many versions were dead.
 pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize> {
     let block = page.block();
-    let (mut dead, mut roots, mut loose) = (Vec::new(), Vec::new(), Vec::new());
-    // Most rows of a page were inserted by the same transaction, whose end is looked up once.
+    let (mut dead, mut roots, mut heap_only) = (Vec::new(), Vec::new(), Vec::new());
+    // Most rows of a page come from one transaction: look its commit bit up once.
     let mut committed = 0;
     for (slot, item) in items(page) {
         let Some((header, _)) = tuple(page, slot) else {
@@ -175,7 +175,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize>
         } else if Xid(header.xmin) < horizon {
             committed = header.xmin;
         }
-        if is_heap_only { loose.push(slot) } else { roots.push(slot) }
+        if is_heap_only { heap_only.push(slot) } else { roots.push(slot) }
     }
     if dead.is_empty() {
         return Ok(0);
@@ -184,12 +184,12 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize>
     let mut changes = Vec::new();
     for root in roots {
         let chain = chain(page, block, root);
-        loose.retain(|slot| !chain.contains(slot));
+        heap_only.retain(|slot| !chain.contains(slot));
         changes.extend(prune_chain(root, &chain, &dead));
     }
 
-    // Versions that no chain leads to any more: updates that were rolled back.
-    let rolled_back = loose.into_iter().filter(|slot| dead.contains(slot));
+    // What is left in no chain was added by updates that were rolled back.
+    let rolled_back = heap_only.into_iter().filter(|slot| dead.contains(slot));
     changes.extend(rolled_back.map(|slot| (slot, Item::Unused)));
     for (slot, item) in &changes {
         set_item(page, *slot, *item);
@@ -200,7 +200,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize>
     Ok(dead.len())
 }
 
-/// The slots of a chain that change when its dead versions are removed.
+/// The new items of the slots of a chain when its dead versions are removed.
 fn prune_chain(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
     let is_dead = |slot: &&u16| dead.contains(slot);
     let leading = chain.iter().take_while(is_dead).count();
@@ -217,7 +217,7 @@ fn prune_chain(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
     changes
 }
 
-/// Versions at the end of a chain that were rolled back.
+/// Frees the slots of rolled-back versions at the end of a chain.
 fn prune_tail(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
     let tail = chain.iter().rev().take_while(|slot| dead.contains(slot) && **slot != root);
     tail.map(|slot| (*slot, Item::Unused)).collect()

@@ -1,7 +1,7 @@
 //! The sequential scan: every row that a snapshot sees, page after page.
 //!
-//! A page is latched once. Visible rows are copied, and the latch is released before the caller
-//! gets the first one: a scan that is slow, or never finished, blocks no other thread.
+//! Each page is latched once: its visible rows are copied, and the latch is released before the
+//! caller gets the first row. So a scan that is slow, or never finished, blocks no other thread.
 //! PostgreSQL's `heapgetpage` works the same way, but keeps the page pinned and returns pointers
 //! into it.
 
@@ -20,7 +20,7 @@ pub struct Row<'a> {
     pub tid: Tid,
     /// True if index entries have the TID of its chain's start, [`Heap::root`], not its own.
     pub is_heap_only: bool,
-    /// False for what only an older snapshot may see: [`HeapScan::with_old_versions`].
+    /// False for a version that only an older snapshot may see ([`HeapScan::with_old_versions`]).
     pub is_seen: bool,
     /// The row as it was inserted.
     pub bytes: &'a [u8],
@@ -32,15 +32,15 @@ pub struct HeapScan {
     snapshot: Arc<Snapshot>,
     /// The pages still to read. Pages added after the scan began have no rows that it can see.
     blocks: Range<u32>,
-    /// Rows of the current page, and where they are in `bytes`.
-    rows: std::vec::IntoIter<Place>,
+    /// The rows of the current page that are left.
+    rows: std::vec::IntoIter<PageRow>,
     bytes: Vec<u8>,
     /// If set, versions that were deleted at this id or after it are returned too.
     horizon: Option<Xid>,
 }
 
-/// A row of the current page.
-struct Place {
+/// A row of the current page, and where it is in [`HeapScan::bytes`].
+struct PageRow {
     tid: Tid,
     is_heap_only: bool,
     is_seen: bool,
@@ -54,7 +54,8 @@ impl HeapScan {
         HeapScan { heap, snapshot, blocks, rows, bytes, horizon: None }
     }
 
-    /// Also returns the versions that the snapshot does not see, but an older one may.
+    /// Also returns the versions that only an older snapshot may see. An index build needs them:
+    /// that snapshot may use the index later.
     pub fn with_old_versions(self) -> HeapScan {
         let horizon = Some(self.heap.system.horizon());
         HeapScan { horizon, ..self }
@@ -64,7 +65,7 @@ impl HeapScan {
     #[expect(clippy::should_implement_trait, reason = "the row borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         loop {
-            if let Some(Place { tid, is_heap_only, is_seen, bytes }) = self.rows.next() {
+            if let Some(PageRow { tid, is_heap_only, is_seen, bytes }) = self.rows.next() {
                 return Ok(Some(Row { tid, is_heap_only, is_seen, bytes: &self.bytes[bytes] }));
             }
             let Some(block) = self.blocks.next() else { return Ok(None) };
@@ -88,7 +89,8 @@ impl HeapScan {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(row);
                 let is_heap_only = header.flags & HEAP_ONLY != 0;
-                rows.push(Place { tid, is_heap_only, is_seen, bytes: start..self.bytes.len() });
+                let bytes = start..self.bytes.len();
+                rows.push(PageRow { tid, is_heap_only, is_seen, bytes });
             }
         }
         self.rows = rows.into_iter();

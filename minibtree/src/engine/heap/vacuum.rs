@@ -1,11 +1,11 @@
 //! Vacuum: freeing the space of dead rows, in three steps.
 //!
 //! An update prunes a page when it needs room there. But pruning cannot free the slot of a row that
-//! index entries still point to. So vacuum does:
+//! index entries still point to. Vacuum can:
 //!
-//! 1. Every page is pruned, and all its dead slots are collected.
-//! 2. Every index removes the entries that point to those slots.
-//! 3. The slots become unused. Only now can another row get the same TID.
+//! 1. It prunes every page and collects the dead slots.
+//! 2. It removes the entries that point to those slots from every index.
+//! 3. It marks the slots unused. Only now can another row get the same TID.
 //!
 //! In any other order, an index entry could lead to a row with another key. Steps 1 and 3 also mark
 //! pages as all-visible if every snapshot sees all their rows. PostgreSQL's `vacuumlazy.c`.
@@ -21,8 +21,8 @@ use std::sync::atomic::Ordering;
 /// Called after each page of a heap or index, without a latch. An error ends the vacuum.
 pub type Pause<'p> = &'p mut dyn FnMut() -> Result<()>;
 
-/// Step 1. Returns the TIDs whose index entries step 2 removes, and how many deleted versions are
-/// left because an old snapshot may see them.
+/// Step 1. Returns the TIDs whose index entries step 2 removes, and the number of deleted versions
+/// that remain because an old snapshot may see them.
 pub fn collect_dead(heap: &Heap, pause: Pause<'_>) -> Result<(HashSet<Tid>, u64)> {
     let horizon = heap.system.horizon();
     let (mut dead, mut left) = (HashSet::new(), 0);

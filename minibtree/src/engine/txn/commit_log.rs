@@ -11,9 +11,9 @@
 //! Page 0 holds the counters. The limit of transaction ids is logged ahead in steps, so that an
 //! id that was on any page before a crash is not given out again.
 //!
-//! PostgreSQL's `clog.c` has two bits: aborted transactions are marked, too. Here a transaction
-//! that neither runs nor committed is aborted. PostgreSQL copies the answers into the tuples as
-//! hint bits, which makes readers write pages.
+//! PostgreSQL's `clog.c` has two bits, because it marks aborted transactions too. Here a
+//! transaction that neither runs nor has committed is aborted. PostgreSQL also copies the outcome
+//! into the tuples as hint bits, which makes readers write pages.
 
 use crate::engine::Result;
 use crate::engine::pool::{PageMut, Pool, Relation};
@@ -79,7 +79,7 @@ impl CommitLog {
         Ok(Xid(limit))
     }
 
-    /// The number for a new relation.
+    /// Allocates the number of a new relation. Costs a log record.
     pub fn next_relation(&self, pool: &Pool) -> Result<RelationId> {
         let mut page = pool.write(&self.relation, COUNTERS)?;
         let next = Counters::next_relation.get(&page[PageHeader::SIZE..]);
@@ -101,7 +101,7 @@ impl CommitLog {
 
     /// Marks transactions as committed, all with one record. Returns its end.
     pub fn commit(&self, pool: &Pool, xids: &[Xid]) -> Result<Lsn> {
-        // Ids are in order, so pages are latched in order.
+        // Ids ascend, so all threads latch these pages in the same order and cannot deadlock.
         let mut pages: Vec<PageMut> = Vec::with_capacity(1);
         for xid in xids {
             let (block, byte, bit) = place(*xid);
@@ -123,7 +123,7 @@ fn place(xid: Xid) -> (u32, usize, u8) {
     (1 + (xid.0 / PER_PAGE) as u32, byte, 1 << (index % 8))
 }
 
-/// Marks the page as having no free space, so that images of it are complete.
+/// Marks the page as having no free space: its log images would leave free space out.
 fn fill(page: &mut PageMut) {
     page.put(PageHeader::lower.start(), &(PAGE_SIZE as u16).to_le_bytes());
 }

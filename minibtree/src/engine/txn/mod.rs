@@ -6,8 +6,8 @@
 //! | `snapshot.rs` | which versions a statement sees |
 //! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
 //!
-//! This file has the state that they share, [`System`], with the list of running transactions.
-//! Locks and deadlocks are in the crate `minibtree/locks`.
+//! This file has the state that they share, [`System`], with the list of running transactions,
+//! PostgreSQL's `procarray.c`. Locks and deadlocks are in the crate `minibtree/locks`.
 //!
 //! # The order of a commit
 //!
@@ -36,16 +36,16 @@ use commit_log::CommitLog;
 use minibtree_locks::{Key, Locks, Owner};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicU64, Ordering};
-use snapshot::Moment;
+use snapshot::SnapshotData;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The keys of locks.
+/// What can be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
-    /// A running transaction, held by itself.
+    /// A running transaction. It holds this lock until it ends; others wait for it there.
     Transaction(Xid),
-    /// A row, by the first version of its chain.
+    /// A row, named by the first version of its chain.
     Row(RelationId, Tid),
     /// A heap or index.
     Relation(RelationId),
@@ -75,11 +75,11 @@ struct Running {
     limit: Xid,
     /// In order.
     active: Vec<Xid>,
-    /// How many snapshots hold back each `xmin`.
-    held_back: BTreeMap<Xid, usize>,
+    /// The number of snapshots in use by `xmin`. The smallest `xmin` holds the horizon back.
+    registered: BTreeMap<Xid, usize>,
     last_commit: Lsn,
-    /// The last moment, or `None` if a transaction has begun to write or ended since.
-    moment: Option<Arc<Moment>>,
+    /// The data of the last snapshot; `None` if a transaction began to write or ended since.
+    snapshot_data: Option<Arc<SnapshotData>>,
 }
 
 impl System {
@@ -91,9 +91,9 @@ impl System {
             next,
             limit: next,
             active: Vec::new(),
-            held_back: BTreeMap::new(),
+            registered: BTreeMap::new(),
             last_commit: Lsn(0),
-            moment: None,
+            snapshot_data: None,
         };
         Ok(System {
             pool,
@@ -110,12 +110,12 @@ impl System {
         self.commit_log.next_relation(&self.pool)
     }
 
-    /// No snapshot sees a version deleted by a committed transaction with a smaller id than this.
+    /// No snapshot sees a version that a smaller id deleted and committed: `OldestXmin`.
     pub fn horizon(&self) -> Xid {
         let running = self.running.lock();
         let active = running.active.first().copied();
-        let held_back = running.held_back.keys().next().copied();
-        active.into_iter().chain(held_back).fold(running.next, Xid::min)
+        let oldest = running.registered.keys().next().copied();
+        active.into_iter().chain(oldest).fold(running.next, Xid::min)
     }
 
     /// The id that the next transaction will get.
@@ -123,8 +123,8 @@ impl System {
         self.running.lock().next
     }
 
-    /// Returns true if the commit bit is set, which a running transaction may just have done: check
-    /// [`System::is_running`] first if that matters.
+    /// Returns true if the commit bit is set. A transaction sets it before it stops running, so
+    /// check [`System::is_running`] first if that matters.
     pub fn is_committed(&self, xid: Xid) -> Result<bool> {
         Ok(self.commit_log.bits(&self.pool, xid)? >> (xid.0 & 15) & 1 == 1)
     }
@@ -147,7 +147,7 @@ impl System {
         let xid = running.next;
         running.next.0 += 1;
         running.active.push(xid);
-        running.moment = None;
+        running.snapshot_data = None;
         Ok(xid)
     }
 
@@ -156,38 +156,38 @@ impl System {
         let mut running = self.running.lock();
         running.active.retain(|xid| !xids.contains(xid));
         running.last_commit = running.last_commit.max(commit.unwrap_or_default());
-        running.moment = None;
+        running.snapshot_data = None;
     }
 
-    /// The present moment, for a new snapshot. Also holds the horizon back, under the same lock, so
-    /// that the horizon cannot pass the moment in between.
-    fn hold_back_now(&self) -> Arc<Moment> {
+    /// The data of a new snapshot, and registers the snapshot. Both happen under one lock, or the
+    /// horizon could pass `xmin` in between.
+    fn get_snapshot_data(&self) -> Arc<SnapshotData> {
         let mut running = self.running.lock();
-        let moment = running.moment.take().unwrap_or_else(|| {
-            Arc::new(Moment {
+        let data = running.snapshot_data.take().unwrap_or_else(|| {
+            Arc::new(SnapshotData {
                 xmin: running.active.first().copied().unwrap_or(running.next),
                 xmax: running.next,
                 active: running.active.clone(),
                 lsn: running.last_commit,
             })
         });
-        *running.held_back.entry(moment.xmin).or_default() += 1;
-        running.moment = Some(Arc::clone(&moment));
-        moment
+        *running.registered.entry(data.xmin).or_default() += 1;
+        running.snapshot_data = Some(Arc::clone(&data));
+        data
     }
 
-    /// Counts one more snapshot of a moment that already holds the horizon back.
-    fn hold_back(&self, moment: &Moment) {
-        *self.running.lock().held_back.entry(moment.xmin).or_default() += 1;
+    /// Registers one more snapshot with the data of one that is registered.
+    fn register(&self, data: &SnapshotData) {
+        *self.running.lock().registered.entry(data.xmin).or_default() += 1;
     }
 
-    /// Undoes one `hold_back`.
-    fn release(&self, xmin: Xid) {
+    /// Removes one snapshot with this `xmin`.
+    fn unregister(&self, xmin: Xid) {
         let mut running = self.running.lock();
-        if let Some(count) = running.held_back.get_mut(&xmin) {
+        if let Some(count) = running.registered.get_mut(&xmin) {
             *count -= 1;
             if *count == 0 {
-                running.held_back.remove(&xmin);
+                running.registered.remove(&xmin);
             }
         }
     }

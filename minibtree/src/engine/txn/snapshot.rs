@@ -24,26 +24,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The transactions that ran at one moment. Shared by all snapshots of that moment.
+/// Which transactions were running. Snapshots share it until one begins to write or ends.
 #[derive(Debug, Default)]
-pub(super) struct Moment {
+pub(super) struct SnapshotData {
     /// Transactions with smaller ids had ended.
     pub xmin: Xid,
     /// Transactions with this id or a greater one had not begun to write.
     pub xmax: Xid,
     /// The ids between them that were running, in ascending order.
     pub active: Vec<Xid>,
-    /// The end of the last commit.
+    /// The end of the last commit record.
     pub lsn: Lsn,
 }
 
-/// The statements that inserted rows which their own transaction deleted later.
+/// For rows that one transaction inserted and then deleted: the inserting statement.
 pub(super) type Inserted = Mutex<HashMap<(RelationId, Tid), u32>>;
 
-/// The view of one statement. Vacuum keeps the versions that it sees until it is dropped.
+/// What one statement sees. Until the snapshot is dropped, vacuum keeps the versions it sees.
 pub struct Snapshot {
     system: Arc<System>,
-    moment: Arc<Moment>,
+    data: Arc<SnapshotData>,
     /// The ids of the snapshot's own transaction.
     own: Vec<Xid>,
     /// The number of the statement in its transaction.
@@ -55,26 +55,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A snapshot of a moment that is held back for it.
+    /// A snapshot that is registered with `data`.
     pub(super) fn new(
         system: Arc<System>,
-        moment: Arc<Moment>,
+        data: Arc<SnapshotData>,
         own: Vec<Xid>,
         command: u32,
         inserted: Arc<Inserted>,
     ) -> Snapshot {
         let known = AtomicU64::new(u64::MAX);
-        Snapshot { system, moment, own, command, inserted, known }
+        Snapshot { system, data, own, command, inserted, known }
     }
 
-    pub(super) fn moment(&self) -> &Arc<Moment> {
-        &self.moment
+    pub(super) fn data(&self) -> &Arc<SnapshotData> {
+        &self.data
     }
 
     /// The end of the last commit that the snapshot sees. Wait for it
     /// ([`Database::wait_durable`](crate::engine::Database::wait_durable)) before answering.
     pub fn lsn(&self) -> Lsn {
-        self.moment.lsn
+        self.data.lsn
     }
 
     /// Returns true if the snapshot sees this version.
@@ -106,12 +106,12 @@ impl Snapshot {
 
     /// Returns true if the transaction had committed when the snapshot was taken.
     fn sees_commit_of(&self, xid: Xid) -> Result<bool> {
-        let Moment { xmin, xmax, active, .. } = &*self.moment;
+        let SnapshotData { xmin, xmax, active, .. } = &*self.data;
         if xid >= *xmax || (xid >= *xmin && active.binary_search(&xid).is_ok()) {
             return Ok(false);
         }
 
-        // The transaction had ended at the moment of the snapshot, so its bit is final.
+        // The transaction ended before the snapshot was taken, so its bit is final.
         let mut known = self.known.load(Ordering::Relaxed);
         if known >> 16 != xid.0 >> 4 {
             known =
@@ -124,6 +124,6 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.system.release(self.moment.xmin);
+        self.system.unregister(self.data.xmin);
     }
 }

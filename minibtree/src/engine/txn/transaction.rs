@@ -23,7 +23,7 @@ use minibtree_locks::Waiter;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Decides which changes of other transactions a transaction sees.
+/// The isolation level: which commits of other transactions a transaction sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
     /// Each statement sees what was committed before it began.
@@ -51,6 +51,7 @@ pub struct Transaction {
     xids: Vec<Xid>,
     /// The next write takes a new id.
     is_new_xid_due: bool,
+    /// The number of the current statement, from 0 on.
     pub(in crate::engine) command: u32,
     snapshot: Option<Arc<Snapshot>>,
     inserted: Arc<Inserted>,
@@ -82,43 +83,44 @@ impl Transaction {
     /// The snapshot of the current statement. The first call takes it.
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         let snapshot = self.snapshot.take().unwrap_or_else(|| {
-            let moment = self.system.hold_back_now();
-            self.snapshot_of(moment)
+            let data = self.system.get_snapshot_data();
+            self.snapshot_of(data)
         });
         self.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }
 
-    /// What is committed now, and its own changes before this statement, at any isolation level.
-    /// For what a definition reads while a lock keeps others from changing it.
+    /// A snapshot of what is committed now, at any isolation level, and of the transaction's own
+    /// changes before this statement. DDL reads the catalog with it, under a lock that keeps other
+    /// transactions from changing the catalog. PostgreSQL's `GetLatestSnapshot`.
     pub fn latest_snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot_of(self.system.hold_back_now())
+        self.snapshot_of(self.system.get_snapshot_data())
     }
 
-    /// What all statements of a REPEATABLE READ transaction see, without its own changes. `None` at
-    /// another level, and before the first statement.
+    /// The snapshot of a REPEATABLE READ transaction, without its own changes. `None` at another
+    /// level, and before the first statement.
     pub fn original_snapshot(&self) -> Option<Arc<Snapshot>> {
         let snapshot = self.snapshot.as_ref();
-        let moment = snapshot.filter(|_| self.isolation == Isolation::RepeatableRead)?.moment();
-        self.system.hold_back(moment);
-        let (system, moment) = (Arc::clone(&self.system), Arc::clone(moment));
-        Some(Arc::new(Snapshot::new(system, moment, Vec::new(), 0, Arc::default())))
+        let data = snapshot.filter(|_| self.isolation == Isolation::RepeatableRead)?.data();
+        self.system.register(data);
+        let (system, data) = (Arc::clone(&self.system), Arc::clone(data));
+        Some(Arc::new(Snapshot::new(system, data, Vec::new(), 0, Arc::default())))
     }
 
-    /// Begins the next statement: it sees the changes of the statements before it, and under READ
-    /// COMMITTED what others committed meanwhile.
+    /// Begins the next statement. It sees the changes of the statements before it and, under READ
+    /// COMMITTED, what other transactions have committed since.
     pub fn next_statement(&mut self) {
         self.command += 1;
         let old = self.snapshot.take();
         if let Some(old) = old.filter(|_| self.isolation == Isolation::RepeatableRead) {
-            self.system.hold_back(old.moment());
-            self.snapshot = Some(self.snapshot_of(Arc::clone(old.moment())));
+            self.system.register(old.data());
+            self.snapshot = Some(self.snapshot_of(Arc::clone(old.data())));
         }
     }
 
-    fn snapshot_of(&self, moment: Arc<super::Moment>) -> Arc<Snapshot> {
+    fn snapshot_of(&self, data: Arc<super::SnapshotData>) -> Arc<Snapshot> {
         let (system, inserted) = (Arc::clone(&self.system), Arc::clone(&self.inserted));
-        Arc::new(Snapshot::new(system, moment, self.xids.clone(), self.command, inserted))
+        Arc::new(Snapshot::new(system, data, self.xids.clone(), self.command, inserted))
     }
 
     /// The isolation level it was begun with.
@@ -126,7 +128,8 @@ impl Transaction {
         self.isolation
     }
 
-    /// The id to write with. The first call, and the first after a savepoint, assigns one.
+    /// The transaction id to write with. The first call assigns one, and so does the first call
+    /// after a savepoint.
     pub fn xid(&mut self) -> Result<Xid> {
         if self.is_new_xid_due {
             let xid = self.system.assign_xid()?;
@@ -153,8 +156,8 @@ impl Transaction {
         self.dropped.push(id);
     }
 
-    /// Locks a relation until the end of the transaction. See [`LockMode`] for which statement
-    /// takes which mode.
+    /// Locks a relation until the end of the transaction. [`LockMode`] says which statements take
+    /// which mode.
     pub fn lock_relation(&mut self, id: RelationId, mode: LockMode, wait: LockWait) -> Result<()> {
         self.acquire(LockKey::Relation(id), mode, wait)
     }
@@ -189,10 +192,12 @@ impl Transaction {
     /// Commits. When it returns, the changes are durable (unless `synchronous_commit` is off);
     /// other transactions see them a moment earlier.
     ///
-    /// An error means a rollback, except for [`Error::LogFailed`]: in that case the commit may
-    /// or may not have reached the disk, and the process must end.
+    /// An error means a rollback, with two exceptions. After [`Error::LogFailed`] the commit may or
+    /// may not have reached the disk, and the process must end. [`Error::Io`] may also come from
+    /// deleting the file of a dropped relation, after the commit.
     ///
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
+    /// [`Error::Io`]: crate::engine::Error::Io
     pub fn commit(mut self) -> Result<()> {
         let system = Arc::clone(&self.system);
         let wal = &system.pool.wal;

@@ -20,13 +20,13 @@
 //! C                           append 3 | wait               ................... | awake
 //! ```
 //!
-//! Three commits, two syncs. No thread of its own does the flushing: at one client that would add
-//! two context switches to each commit. Only megabytes that gather before a commit are flushed by
-//! a thread, as by PostgreSQL's `walwriter.c`.
+//! Three commits, two syncs. The committers flush, not a dedicated thread: with one client, a
+//! thread would add two context switches to each commit. The exception is a buffer that exceeds
+//! 1 MB before any commit: a thread flushes it, as PostgreSQL's `walwriter.c` does.
 //!
 //! PostgreSQL does the same under `WALWriteLock` (`XLogFlush` and `LWLockAcquireOrWait` in
-//! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held for
-//! the copy of a record of about 150 bytes.
+//! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held while
+//! a record of about 150 bytes is copied.
 
 use super::{Error, Result};
 use crate::format::Lsn;
@@ -38,11 +38,11 @@ use minikit::sync::atomic::{AtomicU64, Ordering};
 use minikit::sync::{Condvar, Mutex, MutexGuard, thread};
 use std::sync::Arc;
 
-/// A buffer longer than this is flushed without a commit, by a thread.
+/// A buffer of more bytes is flushed by a thread, without waiting for a commit.
 const BUFFER_LARGE: usize = 1 << 20;
-/// A transaction that is faster than the disk waits for it here, to bound the memory.
+/// With more bytes than this in the buffer, writers wait for the disk: that bounds the memory.
 const BUFFER_MAX: usize = 8 << 20;
-/// Longer records do not exist: a larger length is not a record.
+/// No record is longer, in bytes. Recovery takes a larger length for the end of the log.
 const RECORD_MAX: usize = 64 << 20;
 
 /// The log. All methods may be called by many threads.
@@ -55,12 +55,12 @@ pub struct Wal {
     segments: Mutex<Segments>,
 }
 
-/// Records that are not on their way to the disk.
+/// The records that no flush has taken yet.
 struct Buffer {
     bytes: Vec<u8>,
-    /// Memory of the last flush, to be used again.
+    /// The empty vector of the last flush: reusing it saves an allocation per flush.
     spare: Vec<u8>,
-    /// The position of its first byte.
+    /// The log position of the first of `bytes`.
     start: Lsn,
     /// The log position at which recovery begins.
     redo: Lsn,
@@ -89,8 +89,8 @@ impl Wal {
         })
     }
 
-    /// Calls `apply` with every record from `redo` on and the position of its end. The log goes on
-    /// after the last intact record.
+    /// Calls `apply` with each record from `redo` on and the position of its end. The next append
+    /// follows the last intact record.
     pub fn recover(&self, mut apply: impl FnMut(&[u8], Lsn) -> Result<()>) -> Result<()> {
         let mut segments = self.segments.lock();
         let mut end = self.buffer.lock().redo;
@@ -119,7 +119,7 @@ impl Wal {
         self.buffer.lock().end()
     }
 
-    /// Waits until the log is durable up to `lsn`, and makes it so if nobody else does.
+    /// Returns when the log is durable up to `lsn`. Flushes it unless another thread is flushing.
     pub fn flush(&self, lsn: Lsn) -> Result<()> {
         if self.durable.load(Ordering::Acquire) >= lsn.0 {
             return Ok(());
@@ -145,7 +145,7 @@ impl Wal {
 
     /// Takes all that has been appended, and makes it durable. The caller has set `is_flushing`.
     fn write<'a>(&'a self, mut buffer: MutexGuard<'a, Buffer>) -> MutexGuard<'a, Buffer> {
-        // Others append to a new buffer meanwhile.
+        // Swap the buffers, so that others can append during the write and the sync.
         let (start, end) = (buffer.start, buffer.end());
         let mut bytes = std::mem::take(&mut buffer.spare);
         std::mem::swap(&mut bytes, &mut buffer.bytes);
@@ -165,7 +165,7 @@ impl Wal {
         buffer
     }
 
-    /// Has the log flushed if much has gathered. Call it without latches.
+    /// Flushes a large buffer in the background, or here above [`BUFFER_MAX`]. Hold no latch.
     pub fn flush_if_large(self: &Arc<Wal>) -> Result<()> {
         let mut buffer = self.buffer.lock();
         let (end, length) = (buffer.end(), buffer.bytes.len());
@@ -178,7 +178,7 @@ impl Wal {
         if length > BUFFER_MAX { self.flush(end) } else { Ok(()) }
     }
 
-    /// Waits for the thread that flushes, if there is one.
+    /// Waits until no thread is flushing.
     pub fn finish_flush(&self) {
         let mut buffer = self.buffer.lock();
         while buffer.is_flushing {
@@ -186,15 +186,15 @@ impl Wal {
         }
     }
 
-    /// Lets recovery begin here once the next checkpoint is complete: from now on, the first
-    /// change of each page is logged as its image. Returns the position.
+    /// Sets `redo` to the end of the log and returns it: recovery will begin there once this
+    /// checkpoint is complete. From now on, the first change of each page is logged as an image.
     pub fn begin_checkpoint(&self) -> Lsn {
         let mut buffer = self.buffer.lock();
         buffer.redo = buffer.end();
         buffer.redo
     }
 
-    /// Uses the segments before `redo` again. The control file must name `redo` durably.
+    /// Recycles the segments before `redo`, which the control file must already name durably.
     pub fn recycle_before(&self, redo: Lsn) -> Result<()> {
         Ok(self.segments.lock().recycle_before(redo.0)?)
     }
