@@ -237,6 +237,7 @@ settings! {
     proxy_ssl_server_name: bool,
     proxy_ssl_trusted_certificate: PathBuf,
     proxy_ssl_verify: bool,
+    proxy_ssl_verify_depth: u64,
     /// In lower case, or `proxy_protocol`, which no header can be called.
     real_ip_header: String,
     real_ip_recursive: bool,

@@ -438,7 +438,8 @@ impl HttpDraft {
                 preread_timeout proxy_connect_timeout proxy_next_upstream_timeout
                 proxy_protocol_timeout proxy_read_timeout proxy_send_timeout proxy_timeout
                 resolver_timeout send_timeout ssl_handshake_timeout worker_shutdown_timeout;
-            count => keepalive_requests proxy_next_upstream_tries worker_connections;
+            count => keepalive_requests proxy_next_upstream_tries proxy_ssl_verify_depth
+                worker_connections;
             flag => explain http2 proxy_half_close proxy_intercept_errors proxy_protocol
                 proxy_request_buffering proxy_ssl proxy_ssl_server_name proxy_ssl_verify
                 real_ip_recursive recursive_error_pages server_tokens ssl_preread;
@@ -468,7 +469,6 @@ impl HttpDraft {
             "proxy_ssl_ciphers" | "ssl_ciphers" | "ssl_dhparam" | "ssl_ecdh_curve"
             | "ssl_session_cache" => Ok(()),
             "ssl_session_timeout" => duration().map(|_| ()),
-            "proxy_ssl_verify_depth" => count().map(|_| ()),
             "ssl_certificate" | "ssl_certificate_key" | "proxy_ssl_name" => {
                 ssl_setting(slots, conf_dir, name, text)
             }

@@ -159,11 +159,9 @@ fn read_pairs(settings: &Settings) -> Result<Vec<Arc<CertifiedKey>>, String> {
     let mut pairs = Vec::new();
     for (index, certificate) in certificates.iter().enumerate() {
         let shown = certificate.display();
-        let Some(key) = keys.get(index) else {
-            return Err(format!(
-                "no \"ssl_certificate_key\" is defined for certificate \"{shown}\""
-            ));
-        };
+        let no_key =
+            || format!("no \"ssl_certificate_key\" is defined for certificate \"{shown}\"");
+        let key = keys.get(index).ok_or_else(no_key)?;
         let pair = read_pair(certificate, key, &provider)
             .map_err(|it| format!("cannot load certificate \"{shown}\": {it}"))?;
         pairs.push(Arc::new(pair));
@@ -231,8 +229,9 @@ pub struct UpstreamTls {
 /// If the trusted certificates cannot be used, or are missing.
 pub fn of_upstream(settings: &Settings) -> Result<Arc<ClientConfig>, String> {
     let provider = provider().map_err(|it| it.to_string())?;
+    let depth = usize::try_from(settings.proxy_ssl_verify_depth.unwrap_or(1)).unwrap_or(usize::MAX);
     let mut verifier =
-        Verifier { provider: Arc::clone(&provider), chains: None, pinned: Vec::new() };
+        Verifier { provider: Arc::clone(&provider), chains: None, depth, pinned: Vec::new() };
     if settings.proxy_ssl_verify == Some(true) {
         let file = settings.proxy_ssl_trusted_certificate.as_deref();
         let file = file.ok_or("no proxy_ssl_trusted_certificate for proxy_ssl_verify")?;
@@ -281,6 +280,8 @@ struct Verifier {
     /// `None` for `proxy_ssl_verify off`, NGINX's default: the server must have the key of its
     /// certificate, which may be anybody's.
     chains: Option<Arc<WebPkiServerVerifier>>,
+    /// How many certificates may be between the server's and a trusted one.
+    depth: usize,
     /// A server's own certificate may be trusted itself. As those are often made as if they were of
     /// an authority, which `webpki` refuses, they are compared; their dates are not looked at.
     pinned: Vec<CertificateDer<'static>>,
@@ -300,6 +301,7 @@ impl ServerCertVerifier for Verifier {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
+        let intermediates = intermediates.get(..self.depth).unwrap_or(intermediates);
         chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
