@@ -3,11 +3,11 @@
 //! # The life of a batch
 //!
 //! 1. One `read` takes what the client has sent: with pgbench, `Bind Describe Execute Sync`.
-//! 2. Every complete message is handled. The replies gather in one buffer.
-//! 3. What they tell becomes durable (`Session::settle`), then one `write` sends them.
+//! 2. The session handles every complete message. The replies gather in one buffer.
+//! 3. The commits that they reveal become durable (`Session::settle`), then one `write` sends them.
 //!
 //! So a prepared query costs two system calls, as in PostgreSQL (`pqcomm.c` buffers both ways).
-//! Replies are written earlier if they get long, and when the client asks for them by Flush.
+//! Replies are written earlier if they exceed 64 KiB, or if the client sends Flush.
 
 use super::{Server, end_process};
 use crate::sql::{Next, Session};
@@ -78,7 +78,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads, and gives up if nothing arrives within the limit.
+    /// Reads input. Returns false at its end; `25P03` if nothing arrives within the limit.
     fn read_within(&mut self, limit: Option<Duration>) -> Result<bool, Broken> {
         if limit.is_none() {
             return Ok(self.channel.read()?);
@@ -110,7 +110,7 @@ impl<'a> Connection<'a> {
                 Next::Close => return Ok(Next::Close),
                 Next::EndServer => {
                     let _ = self.channel.write();
-                    end_process(&SqlError::new(code::IO_ERROR, "the log cannot be written"));
+                    end_process(&SqlError::new(code::IO_ERROR, "cannot write the log in wal/"));
                 }
                 Next::Flush => self.write(session)?,
                 _ if self.channel.replies.len() >= REPLY_BYTES => self.write(session)?,
@@ -118,12 +118,12 @@ impl<'a> Connection<'a> {
             }
         }
 
-        // What is left is the beginning of a message. The memory is used again.
+        // The rest is the beginning of a message. Keep the buffer, to save an allocation per read.
         let handled = input.len() - rest.len();
         self.channel.input = input;
         self.channel.input.drain(..handled);
         if self.channel.input.is_empty() {
-            // A long message took more than the next one will need.
+            // Free what a long message took: the next one will be short.
             self.channel.input.shrink_to(READ_BYTES);
         }
         Ok(Next::Message)
@@ -136,7 +136,7 @@ impl<'a> Connection<'a> {
         self.channel.write()
     }
 
-    /// Tells a client that waits why the connection ends.
+    /// The input has ended. If that is due to a shutdown of the server, tells the client so.
     fn say_goodbye(&self) -> Result<(), Broken> {
         if !self.shutdown.is_requested() {
             return Ok(());

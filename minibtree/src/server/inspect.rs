@@ -1,4 +1,4 @@
-//! What the admin endpoint shows: clients, the log, and every table with its index.
+//! What the admin endpoint shows: clients, the log, and every table with its indexes.
 //!
 //! ```text
 //! GET /metrics   ─> minibtree_clients 8, minibtree_wal_bytes_total 123456
@@ -35,7 +35,7 @@ impl Inspect for Server {
 
         let database = &self.shared.database;
         let snapshot = database.begin(Isolation::ReadCommitted).snapshot();
-        // A table that is being dropped makes the copy fail; the next look shows the rest.
+        // If a table is being dropped, the read fails: show no tables. The next request will.
         let catalog = Catalog::load(database, &snapshot).unwrap_or_default();
         let columns = ["table", "heap pages", "index", "index pages", "height"];
         let tables = page.table("Tables", "The height is the pages that a lookup reads.", &columns);

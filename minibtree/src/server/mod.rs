@@ -7,9 +7,9 @@
 //!       ─> sockets, a thread for each client ─> ready
 //! ```
 //!
-//! At the end a checkpoint is made, so that the next start has nothing to replay. If the log cannot
-//! be written the process ends at once with status 1: nothing could be committed any more, and
-//! recovery finds what is really on disk.
+//! A shutdown ends with a checkpoint, so that the next start has nothing to replay. If the log
+//! cannot be written, the process ends at once with status 1: it could not commit anything any
+//! more, and recovery finds out what is really on disk.
 //!
 //! PostgreSQL's `postmaster.c` (a process per client) and `checkpointer.c`.
 
@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How often the length of the log is looked at.
+/// How often the checkpointer checks the length of the log.
 const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
 /// How often the cleaner looks for tables that need it. PostgreSQL's `autovacuum_naptime` is a
 /// minute, because it starts a process for each look.
@@ -42,19 +42,19 @@ const CLEANER_LOOK: Duration = Duration::from_secs(5);
 /// PostgreSQL's `autovacuum_vacuum_cost_delay`.
 const CLEANER_REST: Duration = Duration::from_millis(2);
 
-/// What a server is started with.
+/// The options of a server.
 pub struct Start {
     /// Where to listen.
     pub options: Options,
-    /// The address of the admin endpoint, if there is to be one.
+    /// The address of the admin endpoint; `None` for no endpoint.
     pub admin: Option<SocketAddr>,
-    /// Where the database is.
+    /// The directory of the database.
     pub data_dir: PathBuf,
     /// Sizes of the engine.
     pub engine: EngineOptions,
     /// How many clients may be connected at once.
     pub max_connections: usize,
-    /// The names and passwords of clients; without it, any client is let in.
+    /// Lines of `name:password`. Without the file, the server trusts every client.
     pub password_file: Option<PathBuf>,
 }
 
@@ -79,7 +79,8 @@ struct Upkeep {
 /// Runs a server until it is told to stop. Calls `ready` once clients are accepted.
 ///
 /// # Errors
-/// If the directory is in use or damaged, or an address or thread was refused.
+/// If another process uses the directory, the database is damaged, an address cannot be bound, or a
+/// thread cannot be started.
 pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error>> {
     let directory = DataDir::lock(&start.data_dir)
         .map_err(|error| format!("{}: {error}", start.data_dir.display()))?;
@@ -146,12 +147,12 @@ impl BlockingService for Server {
     const STACK_BYTES: usize = 8 << 20;
 
     fn connection(&self, stream: BlockingStream, shutdown: Shutdown) {
-        // Both ways to end mean the same: this client is done.
+        // An I/O error means that the client is gone, so there is nobody to report it to.
         let _ = Connection::new(self, stream, shutdown).serve();
     }
 }
 
-/// Makes a checkpoint when the log has grown long enough.
+/// Makes a checkpoint when the log has grown by `checkpoint_wal_bytes`.
 fn start_checkpointer(shared: Arc<Shared>) -> std::io::Result<Background> {
     Background::start("checkpoint", CHECKPOINT_LOOK, move |_| {
         if shared.database.needs_checkpoint()
@@ -169,7 +170,7 @@ fn start_cleaner(server: Arc<Server>) -> std::io::Result<Background> {
             Ok(cleaned) => cleaned,
             Err(error) if error.severity == Severity::Panic => end_process(&error),
             Err(error) if error.code == code::QUERY_CANCELED => return,
-            Err(error) => return tracing::warn!("the cleaner could not go on: {error}"),
+            Err(error) => return tracing::warn!("the cleaner stopped, and will retry: {error}"),
         };
         for Cleaned { table, vacuumed, is_analyzed } in cleaned {
             let mut upkeep = server.upkeep.lock();
@@ -186,13 +187,13 @@ fn start_cleaner(server: Arc<Server>) -> std::io::Result<Background> {
     })
 }
 
-/// Ends the process because nothing more can be made durable.
+/// Ends the process, because it can make nothing durable any more.
 fn end_process(error: &dyn Error) -> ! {
     tracing::error!("{error}; the server ends, restart it to recover");
     std::process::exit(1)
 }
 
-/// The time of day, as PostgreSQL counts it.
+/// The current time as PostgreSQL counts it: microseconds since 2000-01-01 UTC.
 fn microseconds_since_2000() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as i64 - 946_684_800_000_000

@@ -1,7 +1,7 @@
-//! ANALYZE: looking at the rows of a table to estimate by.
+//! ANALYZE: collects the statistics that the planner estimates row counts with.
 //!
-//! PostgreSQL's `analyze.c`. It reads a sample of 30,000 rows; ours reads every row and keeps a
-//! sample of the same size, chosen by Vitter's algorithm R.
+//! PostgreSQL's `analyze.c` reads a sample of 30,000 rows, and only the pages that have them. Ours
+//! reads the whole table and keeps a sample of that size, chosen by Vitter's algorithm R.
 
 use super::catalog::Table;
 use super::plan::TableStatistics;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 /// Rows of the sample.
 const SAMPLE: usize = 30_000;
 
-/// Looks at all rows of a table that the snapshot sees. Calls `pause` for every hundredth.
+/// Collects the statistics of a table. Reads every page; calls `pause` for every hundredth row.
 ///
 /// # Errors
-/// What reading reports.
+/// Those of reading a page, and those of `pause`.
 pub fn analyze(
     table: &Table,
     snapshot: Arc<Snapshot>,
@@ -25,7 +25,7 @@ pub fn analyze(
 ) -> Result<TableStatistics> {
     let mut rows = table.heap.scan(snapshot);
     let (mut sample, mut count) = (Vec::new(), 0u64);
-    // A small generator of pseudo-random numbers: the same sample for the same table.
+    // A xorshift generator with a fixed seed: the same table gives the same sample.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     while let Some(found) = rows.next()? {
         count += 1;

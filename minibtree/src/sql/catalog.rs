@@ -1,6 +1,6 @@
-//! The catalog: which tables there are, their columns and indexes.
+//! The catalog: the tables of the database, their columns, indexes, constraints and sequences.
 //!
-//! It is kept in heaps of fixed numbers, as rows like any others, so that `CREATE TABLE` is as
+//! It is stored as rows like any others, in heaps with fixed numbers, so that `CREATE TABLE` is as
 //! atomic and durable as `INSERT`:
 //!
 //! ```text
@@ -10,11 +10,11 @@
 //!
 //! The crate `minibtree/schema` has the columns of these heaps, and turns definitions into rows.
 //!
-//! A table has two numbers: its OID, which names it for ever and is what statements lock, and its
-//! heap, which `TRUNCATE` replaces.
+//! A table has two numbers: its OID, which never changes and is what statements lock, and that of
+//! its heap, which `TRUNCATE` replaces (PostgreSQL's relfilenode).
 //!
-//! Sessions keep a copy of it; [`minibtree_versions`] tells them if it is current. PostgreSQL's
-//! `pg_class`, `pg_attribute`, `pg_index`.
+//! Sessions keep a copy of the catalog, and [`minibtree_versions`] tells them if it is current.
+//! PostgreSQL's `pg_class`, `pg_attribute`, `pg_index`.
 
 use super::row::{self, Pointer};
 use super::values::{Type, Value, key};
@@ -50,11 +50,11 @@ const HEAPS: [(RelationId, &[Type]); 5] = [
 /// An index of a table.
 #[derive(Clone)]
 pub struct TableIndex {
-    /// Its pages, which tell a B+tree from a hash index.
+    /// The index in the engine: a B+tree or a hash index.
     pub index: Index,
     pub definition: schema::Index,
-    /// False for a transaction whose snapshot is older: it may see rows that the index lacks.
-    /// Everybody writes to it.
+    /// False if the index is newer than the transaction's snapshot, which may see rows that the
+    /// index lacks. The transaction still adds entries to it.
     pub is_read: bool,
 }
 
@@ -69,12 +69,12 @@ impl Deref for TableIndex {
 /// A table.
 #[derive(Clone)]
 pub struct Table {
-    /// What names it for ever, and what is locked.
+    /// Never changes. Statements lock this number.
     pub oid: RelationId,
     pub name: String,
     pub heap: Heap,
     pub columns: Vec<Column>,
-    /// Their types, for the row codec.
+    /// The types of the columns, for the row codec.
     pub types: Vec<Type>,
     pub indexes: Vec<TableIndex>,
     pub checks: Vec<Check>,
@@ -136,7 +136,7 @@ impl Table {
         expression.unwrap_or_else(|| self.types[column.position])
     }
 
-    /// What an entry of an index has beside the key.
+    /// The payload of an index entry: the values of the INCLUDE columns.
     pub fn payload_of(&self, index: &TableIndex, values: &[Value]) -> Vec<u8> {
         let mut payload = Vec::new();
         if !index.included.is_empty() {
@@ -163,7 +163,7 @@ impl Table {
         key_text(columns.map(|it| (name(it), self.type_of(index, it), it.value(row, computed))))
     }
 
-    /// As `pg_catalog` describes it.
+    /// The table as `pg_catalog` describes it.
     fn object(&self) -> objects::Table {
         let column = |it: &Column| objects::Column {
             name: it.name.clone(),
@@ -198,7 +198,7 @@ impl Table {
 }
 
 impl TableIndex {
-    /// What the engine reports about an entry of it.
+    /// The error for an entry that the engine could not add to the index.
     pub fn entry_error(&self, error: Error) -> SqlError {
         let Error::TooLarge { size, limit } = error else { return error.into() };
         let method = if self.index.is_hash() { "hash" } else { "btree version 4" };
@@ -213,7 +213,7 @@ impl TableIndex {
 pub struct Catalog {
     tables: BTreeMap<String, Arc<Table>>,
     sequences: BTreeMap<String, objects::Sequence>,
-    /// Some indexes are not read.
+    /// True if an index is not read: see [`TableIndex::is_read`].
     pub is_for_old_snapshot: bool,
     /// What `pg_catalog` describes, once it is asked for.
     objects: OnceLock<Objects>,

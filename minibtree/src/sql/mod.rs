@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
 //! | `tree/` | expressions and queries with every name and type resolved |
-//! | `bind/` | from the syntax to those |
-//! | `plan/` | from those to plans |
-//! | `execute/` | from plans to rows |
-//! | `explain.rs` | what a plan looks like |
+//! | `bind/` | resolves the names and types of a syntax tree |
+//! | `plan/` | chooses the cheapest plan |
+//! | `execute/` | runs the plan and returns its rows |
+//! | `explain.rs` | EXPLAIN: a plan as text or JSON |
 //! | `define/` | CREATE, DROP, TRUNCATE, ALTER |
 //! | `analyze.rs` | ANALYZE |
 //! | `session/` | one client: its transaction, prepared statements and portals |

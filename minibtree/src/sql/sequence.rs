@@ -23,7 +23,7 @@ use minikit::sync::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Numbers for which one commit is enough.
+/// How many numbers one commit reserves.
 const BATCH: i64 = 32;
 
 /// The sequences of a database.
@@ -38,15 +38,16 @@ struct State {
 }
 
 impl Sequences {
-    /// None is known yet.
+    /// Reads nothing yet: a sequence is read when its first number is asked for.
     pub fn new(database: Arc<Database>) -> Sequences {
         Sequences { database, states: Mutex::default() }
     }
 
-    /// The next number. The sequence may be one that an uncommitted transaction has created.
+    /// The next number. The sequence may be one that an uncommitted transaction has created. One
+    /// call in 32 commits and waits for the log; `nextval` of all sequences waits meanwhile.
     ///
     /// # Errors
-    /// What the engine reports.
+    /// `2200H` at the end of `bigint`, and those of the engine.
     pub fn next(&self, sequence: RelationId) -> Result<i64> {
         let mut states = self.states.lock();
         let state = match states.get(&sequence) {

@@ -1,4 +1,4 @@
-//! What all sessions of a database share.
+//! The state of a database that all sessions share.
 
 use super::catalog::Catalog;
 use super::plan::Statistics;
@@ -10,17 +10,17 @@ use minibtree_versions::Versions;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 
-/// What all sessions of a database share.
+/// The engine, and what sessions know about its tables beside their own copies of the catalog.
 pub struct Shared {
     /// The database.
     pub database: Arc<Database>,
-    /// How often the catalog has changed.
+    /// Tells sessions when their copies of the catalog are outdated.
     pub versions: Versions,
-    /// Its sequences.
+    /// The sequences of the database.
     pub sequences: Arc<Sequences>,
-    /// What ANALYZE has found out. A plan is made with those of its time.
+    /// What ANALYZE has collected. Planning clones the `Arc`, so that it sees one state throughout.
     pub statistics: Mutex<Arc<Statistics>>,
-    /// The deadlines of statements.
+    /// Cancels statements that exceed `statement_timeout`.
     pub timeouts: Arc<Timeouts>,
     /// The time of day, in microseconds since 2000.
     pub now: fn() -> i64,

@@ -193,11 +193,10 @@ impl Transaction {
     /// other transactions see them a moment earlier.
     ///
     /// An error means a rollback, with two exceptions. After [`Error::LogFailed`] the commit may or
-    /// may not have reached the disk, and the process must end. [`Error::Io`] may also come from
+    /// may not have reached the disk, and the process must end. `Error::Io` may also come from
     /// deleting the file of a dropped relation, after the commit.
     ///
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
-    /// [`Error::Io`]: crate::engine::Error::Io
     pub fn commit(mut self) -> Result<()> {
         let system = Arc::clone(&self.system);
         let wal = &system.pool.wal;

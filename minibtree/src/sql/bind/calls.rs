@@ -1,4 +1,4 @@
-//! Calls: functions, aggregates, and what looks like a function but has a syntax of its own.
+//! Calls: functions, aggregates, and functions with a syntax of their own, like `extract`.
 //!
 //! PostgreSQL's `ParseFuncOrColumn` in `parse_func.c`. There, `coalesce`, `nullif`, `greatest` and
 //! `least` are expressions too, because they need not evaluate all arguments.
@@ -16,7 +16,7 @@ use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 
-/// Binds the expressions that are calls in another form.
+/// Binds a call, or an expression with a syntax of its own that is a call.
 pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::*;
 
@@ -60,7 +60,7 @@ pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     }
 }
 
-/// A function of these expressions.
+/// Binds a call of a function by its name.
 fn named_of<'a>(
     binder: &mut Binder,
     name: &str,
@@ -145,7 +145,7 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
     special(binder, &name, arguments)
 }
 
-/// Calls of what is no function of the table: those that choose, and those that ask the database.
+/// Calls that need not evaluate all arguments or take any number of them; otherwise [`named`].
 fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
     match (name, &arguments[..]) {
         ("now" | "transaction_timestamp" | "current_timestamp" | "current_date", [])
@@ -165,7 +165,7 @@ fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typ
     }
 }
 
-/// A function of bound arguments.
+/// A call of a function with bound arguments.
 ///
 /// # Errors
 /// `42883` or `42725` if there is not exactly one for their types.
@@ -194,8 +194,8 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
     Ok(Typed::new(Expr::Call(row, bound), row.result))
 }
 
-/// PostgreSQL has thousands of functions, so one that we do not know is a refusal. One that we know
-/// for other types is an error there too, but for byte strings and names.
+/// An unknown function is refused as unsupported: PostgreSQL has thousands that minibtree lacks. A
+/// known one with other types is an error in PostgreSQL too, except for `bytea` and `name`.
 fn no_function(name: &str, types: &[Type]) -> SqlError {
     let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
     let call = format!("{name}({})", names.join(", "));
@@ -225,14 +225,14 @@ fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     let given = arguments[0].column_type;
     let test = operator(binder, "=", arguments)?.expr;
     let Expr::Compare(_, left, ..) = &test else { unreachable!("= is a comparison") };
-    // The type is the one that the comparison needs.
+    // NULLIF has the type that the comparison casts its first operand to.
     let value = left.clone();
     let base = value.base();
     let column_type = if base == given.base { given } else { base.plain() };
     Ok(Typed { expr: Expr::NullIf(Box::new(test), value), column_type })
 }
 
-/// A function of any number of arguments, which it takes as text.
+/// A call of a function that takes any number of arguments, each as text.
 fn variadic(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
     let mut texts = Vec::new();
     for argument in arguments {
@@ -309,7 +309,7 @@ fn row_number(binder: &mut Binder, over: &ast::WindowType) -> Result<Typed> {
         });
     }
 
-    // Aggregates are computed before, other windows are not.
+    // A window may use aggregates, which are computed before it, but no other window.
     binder.clause("window definitions", true);
     let mut key = |expr: &ast::Expr| -> Result<Expr> {
         let typed = expression(binder, expr)?;

@@ -1,9 +1,9 @@
-//! Casts: making an expression of one type one of another.
+//! Casts: turning an expression of one type into one of another.
 //!
-//! **What type has `$1`, or `'5'`?** Nobody says: pgbench prepares its statements without types.
-//! The first thing that needs a type decides: an operator takes the type of the other side, a
-//! column the one it has. Until then the type is *unknown*, and if nothing ever decides, it is
-//! text.
+//! **Which type does `$1` or `'5'` have?** The client need not say: pgbench prepares its statements
+//! without types. Until something needs a type, it is *unknown*. Then the context decides: an
+//! operator takes the type of the other operand, and an assignment that of the column. If nothing
+//! decides, it is text.
 //!
 //! PostgreSQL's `parse_coerce.c` and `parse_param.c`.
 
@@ -16,10 +16,10 @@ use crate::wire::{Result, SqlError, code};
 use minibtree_pg_catalog::number_of;
 use sqlparser::ast;
 
-/// Casts an expression, if the context allows it; `None` if not.
+/// Casts an expression. Returns `None` if there is no cast that the context allows.
 ///
 /// # Errors
-/// That of reading a literal.
+/// `22P02` and others if a literal is not one of the type.
 pub fn coerce(
     binder: &mut Binder,
     typed: Typed,
@@ -51,13 +51,13 @@ pub fn coerce(
     })
 }
 
-/// Casts an expression that was found to be castable without being asked for.
+/// Casts an operand or argument. The caller has chosen an operator or function that allows it.
 pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr> {
     let from = typed.base();
     coerce(binder, typed, to, Context::Implicit)?.ok_or_else(|| cannot_cast(from, to))
 }
 
-/// `x::type`
+/// `x::type`, which allows every cast.
 ///
 /// # Errors
 /// `42846` if there is no such cast.
@@ -150,7 +150,7 @@ pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType> {
     Ok(common.plain())
 }
 
-/// Casts all to the type they have in common.
+/// Casts all expressions to their common type, and returns that type.
 pub fn unify(binder: &mut Binder, all: Vec<Typed>, what: &str) -> Result<(Vec<Expr>, ColumnType)> {
     let types: Vec<ColumnType> = all.iter().map(|it| it.column_type).collect();
     let common = common_type(&types, what)?;

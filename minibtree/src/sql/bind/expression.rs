@@ -83,7 +83,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     }
 }
 
-/// `IS` and its kin, and subqueries.
+/// `IS`, BETWEEN, subqueries, COLLATE and subscripts.
 fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::*;
 
@@ -125,8 +125,8 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     }
 }
 
-/// `x = ANY (array)`. Elements that are written there are a list; any other array is the rows that
-/// `unnest` makes of it.
+/// `x = ANY (array)`. If the elements are written out, it is an IN list; any other array becomes a
+/// subquery over `unnest(array)`.
 fn in_array(
     binder: &mut Binder,
     left: &ast::Expr,
@@ -151,7 +151,7 @@ fn in_array(
     if is_any { Ok(found) } else { negated(found) }
 }
 
-/// `x COLLATE name`. There is one collation, which has these names.
+/// `x COLLATE name`. Both supported names are the C collation.
 fn collated(binder: &mut Binder, expr: &ast::Expr, name: &ast::ObjectName) -> Result<Typed> {
     let text = name.to_string().to_lowercase().replace('"', "");
     // The catalog shows these expressions, and would leave the name out.
@@ -283,7 +283,7 @@ fn binary(
     if let BinaryOperator::And | BinaryOperator::Or = op {
         let name = op.to_string();
         let (left, right) = (boolean(binder, left, &name)?, boolean(binder, right, &name)?);
-        // What comes before it of the same kind is one list with it.
+        // `a AND b AND c` is one list, not a tree.
         let bound = match (op, left) {
             (BinaryOperator::And, Expr::And(all)) => Expr::And([all, vec![right]].concat()),
             (BinaryOperator::Or, Expr::Or(all)) => Expr::Or([all, vec![right]].concat()),
@@ -377,7 +377,7 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
     Ok(Typed::new(Expr::Call(row, arguments), row.result))
 }
 
-/// One operand of `||` that is text makes text of the other one.
+/// If one operand of `||` is text, casts the other one to text.
 fn as_text(binder: &mut Binder, operands: Vec<Typed>) -> Result<Vec<Typed>> {
     let is_string = |it: &Typed| it.base().category() == Category::String;
     let is_unknown = |it: &Typed| it.base() == Type::Unknown;
@@ -451,13 +451,13 @@ fn one_of(binder: &mut Binder, value: Typed, items: Vec<Typed>) -> Result<Typed>
     Ok(any(equal.into_iter().map(compared).collect()))
 }
 
-/// `OR` of any number.
+/// `OR` of any number of conditions.
 fn any(mut conditions: Vec<Expr>) -> Typed {
     let is_one = conditions.len() == 1;
     Typed::new(if is_one { conditions.remove(0) } else { Expr::Or(conditions) }, Type::Bool)
 }
 
-/// `x = ANY (query)` and its kin.
+/// `x = ANY (query)`, `x < ALL (query)`, `x IN (query)`.
 fn quantified(
     binder: &mut Binder,
     left: &ast::Expr,
@@ -480,8 +480,8 @@ fn quantified(
         return Err(unsupported!("the operator {op} of rows"));
     }
 
-    // The comparison is found with a stand-in for the column; casts of the column go into the
-    // query.
+    // Find the comparison with a stand-in for the column. If it needs a cast of the column, move
+    // the cast into the query.
     let name = operator_name(op)?;
     let (mut values, mut comparisons) = (Vec::new(), Vec::new());
     for (position, left) in left.into_iter().enumerate() {

@@ -33,7 +33,7 @@ pub fn from(binder: &mut Binder, items: &[ast::TableWithJoins]) -> Result<Vec<Fr
     Ok(bound)
 }
 
-/// Two relations of one name cannot be told apart.
+/// Refuses a second relation of the same name.
 fn check_aliases(names: &[Name], more: &[Name]) -> Result<()> {
     match more.iter().find(|new| names.iter().any(|old| old.table == new.table)) {
         None => Ok(()),
@@ -135,7 +135,7 @@ fn using(
         }
         conditions.push(operator(binder, "=", sides)?.expr);
 
-        // The side whose rows are all there has the value in every row.
+        // Show the column of the side whose rows an outer join keeps: the other may be NULL.
         let shown = if is_swapped { &right[in_right] } else { &left[in_left] };
         merged.push(Name { table: String::new(), ..shown.clone() });
         left[in_left].is_merged = true;

@@ -1,4 +1,4 @@
-//! GROUP BY: expressions of the input become expressions of the grouped row.
+//! GROUP BY: expressions over the input become expressions over the grouped row.
 //!
 //! ```text
 //! SELECT a + 1, count(*) FROM t GROUP BY a + 1
@@ -18,7 +18,7 @@ use crate::wire::{Result, SqlError, code};
 /// Adds the grouping to a SELECT.
 ///
 /// # Errors
-/// `42803` for a column that is neither grouped by nor in an aggregate.
+/// `42803` for a column that is neither a key of GROUP BY nor inside an aggregate.
 pub fn group(
     select: &mut Select,
     keys: Vec<Typed>,
@@ -43,14 +43,14 @@ pub fn group(
         check(expr, &select.relations)?;
     }
     if unique.is_empty() && aggregates.is_empty() {
-        // There is one row, whatever FROM has, so that is not read.
+        // HAVING alone: the result is one row or none, whatever FROM has, so FROM is not read.
         (select.from, select.filter) = (Vec::new(), None);
     }
     select.grouping = Some(Grouping { keys: unique, aggregates, having });
     Ok(())
 }
 
-/// A primary key decides all columns of its table, so they are grouped by too.
+/// If a table's primary key is among the keys, adds its other columns: the key determines them.
 fn add_dependent_columns(relations: &[Relation], keys: &mut Vec<(Expr, ColumnType)>) {
     for relation in relations {
         let Source::Table(table) = &relation.source else { continue };
@@ -77,7 +77,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
         |position, column_type| Expr::Column(Column { level: depth, position, column_type });
     let is_key = |(key, _): &(Expr, ColumnType)| match (depth, &*expr) {
         (0, expr) => key == expr,
-        // In a subquery, only plain columns of this query can be told from others.
+        // In a subquery, only a column of this query is recognized as a key, not an expression.
         (_, Expr::Column(inner)) => inner.level == depth && key.is_column(inner.position),
         _ => false,
     };
@@ -89,7 +89,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
         *expr = replaced(keys.len() + *number, aggregates[*number]);
         return;
     }
-    // A column that is left is an error, which `check` finds by this mark.
+    // Mark any other column of the input: `check` reports it.
     if let Expr::Column(inner) = expr
         && inner.level == depth
     {
@@ -115,7 +115,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
     }
 }
 
-/// Positions from here on are columns of the input that are left over.
+/// Added to the position of a column of the input that is not grouped.
 const UNGROUPED: usize = 1 << 32;
 
 fn check(expr: &Expr, relations: &[Relation]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Which names can be seen: a stack of levels, one for each query around the expression.
+//! Name scopes: a stack of levels, one for each query around the expression.
 //!
 //! ```text
 //! SELECT (SELECT max(b.z) FROM b WHERE b.x = a.x) FROM a
@@ -14,18 +14,18 @@ use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Window};
 use crate::sql::values::{ColumnType, Type};
 use crate::wire::{Result, SqlError};
 
-/// What a statement is bound with.
+/// The state of binding a statement.
 pub struct Binder<'a> {
     pub catalog: &'a Catalog,
-    /// Types of the parameters, as far as they are known.
+    /// The types of the parameters; `None` if nothing has decided one yet.
     pub parameters: Vec<Option<Type>>,
     /// The queries around the expression, from the outside in.
     pub levels: Vec<Level>,
-    /// A cast of a constant is not computed, because the expression will be shown.
+    /// Casts of constants are kept, not computed, because the catalog shows the expression.
     pub keeps_casts: bool,
 }
 
-/// A query while it is bound.
+/// A query that is being bound.
 #[derive(Default)]
 pub struct Level {
     /// The relations of its FROM clause.
@@ -34,7 +34,7 @@ pub struct Level {
     pub names: Vec<Name>,
     pub aggregates: Vec<AggregateCall>,
     pub windows: Vec<Window>,
-    /// The clause that is bound, as error messages name it.
+    /// The clause that is being bound, as error messages name it.
     pub clause: &'static str,
     /// Aggregates are allowed in the clause.
     pub allows_aggregates: bool,
@@ -48,7 +48,7 @@ pub struct Name {
     pub name: String,
     pub position: usize,
     pub column_type: ColumnType,
-    /// The column that USING has merged it with is named instead.
+    /// USING has merged it into another column, which its name alone now stands for.
     pub is_merged: bool,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Binder<'a> {
         Binder { catalog, parameters, levels: Vec::new(), keeps_casts: false }
     }
 
-    /// Binds in a level of its own, around which are those so far.
+    /// Binds in a new level inside the current one.
     pub fn inside<T>(
         &mut self,
         clause: &'static str,
@@ -90,12 +90,12 @@ impl<'a> Binder<'a> {
         bound
     }
 
-    /// The query that is bound.
+    /// The innermost query that is being bound.
     pub fn level(&mut self) -> &mut Level {
         self.levels.last_mut().expect("something is bound")
     }
 
-    /// Binds a clause of the current query.
+    /// Sets the clause of the current query that is bound next.
     pub fn clause(&mut self, clause: &'static str, allows_aggregates: bool) {
         let level = self.level();
         (level.clause, level.allows_aggregates) = (clause, allows_aggregates);
@@ -137,7 +137,7 @@ impl<'a> Binder<'a> {
         Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
     }
 
-    /// Returns true if a relation of this name can be seen.
+    /// Returns true if a relation of this name is in scope.
     pub fn has_table(&self, table: &str) -> bool {
         self.visible().any(|(_, names)| names.iter().any(|it| it.table == table))
     }
@@ -146,10 +146,10 @@ impl<'a> Binder<'a> {
         self.levels.iter().rev().enumerate().map(|(level, it)| (level, &it.names[..]))
     }
 
-    /// The query of a WITH clause, if one has this name.
+    /// The query of this name in a WITH clause, if there is one.
     ///
     /// # Errors
-    /// `0A000` if it uses columns from around it and is named in another query than its own.
+    /// `0A000` if it is correlated and is not used in the query that has the WITH clause itself.
     pub fn cte(&self, name: &str) -> Result<Option<Query>> {
         for (distance, level) in self.levels.iter().rev().enumerate() {
             let Some((_, query)) = level.ctes.iter().rev().find(|it| it.0 == name) else {
@@ -165,7 +165,7 @@ impl<'a> Binder<'a> {
 }
 
 impl Name {
-    /// The column as an expression, so many levels below.
+    /// The column as an expression in a subquery that is `level` levels below.
     pub fn at(&self, level: usize) -> Typed {
         let (position, column_type) = (self.position, self.column_type);
         Typed { expr: Expr::Column(Column { level, position, column_type }), column_type }

@@ -2,17 +2,17 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `level.rs` | which names can be seen |
+//! | `level.rs` | the names that are in scope |
 //! | `expression.rs`, `calls.rs`, `coerce.rs` | expressions, calls, casts |
 //! | `from.rs`, `select.rs`, `grouping.rs` | queries |
-//! | `shown.rs` | expressions that the catalog keeps |
+//! | `shown.rs` | expressions that the catalog stores |
 //! | `write.rs` | INSERT, UPDATE, DELETE |
 //!
-//! # How is a clause that nobody has thought of noticed?
+//! # What if the parser accepts a clause that minibtree does not know?
 //!
-//! A syntax tree has dozens of fields, and one that is forgotten would make a wrong answer. So each
-//! node is taken apart with all its fields named; those that we do not have must be empty, or the
-//! statement is refused. A new field in the parser does not compile until it is named here.
+//! To ignore it would give a wrong answer. So each node of the syntax tree is destructured with all
+//! its fields named, and a field that minibtree does not support must be empty, or the statement is
+//! refused. If a new version of the parser adds a field, this code does not compile.
 //!
 //! PostgreSQL's `parse_analyze` (`analyze.c` and `parse_*.c`).
 

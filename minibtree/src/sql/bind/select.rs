@@ -16,8 +16,8 @@ use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, SelectItem, SetExpr};
 
-/// Binds a query. `wanted` are the columns that its values go to, if there are such: they decide
-/// the type of literals. An empty list leaves their types open.
+/// Binds a query. `wanted` are the columns of an INSERT that its values go to: they decide the
+/// types of literals. An empty list leaves those unknown.
 pub fn query(
     binder: &mut Binder,
     query: &ast::Query,
@@ -74,7 +74,7 @@ fn query_in_level(
         SetExpr::Query(inner) => {
             let bound = self::query(binder, inner, wanted)?;
             if bound.order.is_empty() && bound.limit.is_none() && bound.offset.is_none() {
-                // Its level is one deeper than it would be without parentheres, which only matters
+                // Its level is one deeper than it would be without parentheses, which only matters
                 // if it uses outer columns.
                 check_uncorrelated(&bound)?;
                 sorted_by_output(bound, sort)?
@@ -217,7 +217,7 @@ fn set_operation(
     Ok(plain(Body::SetOperation { operator, all, left, right }, columns))
 }
 
-/// Gives a type to the literals in a column of a SELECT.
+/// Gives a type to the literals in a column of one side of a set operation.
 fn type_column(
     binder: &mut Binder,
     side: &mut Query,
@@ -232,7 +232,7 @@ fn type_column(
     Ok(())
 }
 
-/// One side of a UNION, bound as a query of the same depth. Literals have no type yet.
+/// One side of a UNION, bound at the same level. Its literals have no type yet.
 fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query> {
     let outer = std::mem::take(binder.level());
     binder.level().ctes = outer.ctes.clone();
@@ -252,7 +252,7 @@ fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query> {
     bound
 }
 
-/// Casts a column of a query. `cast` is the cast of a stand-in.
+/// Casts a column of a query as `cast` does with a stand-in for the column.
 pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<()> {
     let (from, to) = match cast {
         Expr::Aggregate(..) => return Ok(()),
@@ -289,7 +289,7 @@ pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<()>
     Ok(())
 }
 
-/// Takes a SELECT apart. Returns GROUP BY and DISTINCT.
+/// Refuses clauses that are not supported. Returns the keys of GROUP BY, and true for DISTINCT.
 fn check_select(select: &ast::Select) -> Result<(&[ast::Expr], bool)> {
     let refused = || unsupported!("the query {select}");
     let ast::Select {
@@ -347,7 +347,7 @@ fn select(
 ) -> Result<Query> {
     let (keys, distinct) = check_select(select)?;
     let ast::Select { projection, from, selection, having, .. } = select;
-    // A function that returns rows, alone in the select list, is one of FROM.
+    // `SELECT generate_series(1, 3)` becomes `SELECT * FROM generate_series(1, 3)`.
     if let ([SelectItem::UnnamedExpr(ast::Expr::Function(call))], []) = (&projection[..], &from[..])
         && from::set_function_name(&call.name.to_string()).is_some()
     {
@@ -448,7 +448,7 @@ fn target(
         Some((name, to)) if typed.base() == Type::Unknown => {
             Ok(Typed { expr: assign(binder, typed, name, *to)?, column_type: *to })
         }
-        // The other side of the UNION decides.
+        // The type of the other side of the UNION decides.
         None if wanted.is_some_and(<[_]>::is_empty) => Ok(typed),
         _ => unknown_to_text(binder, typed),
     }
@@ -463,8 +463,8 @@ pub fn column_name(expr: &ast::Expr) -> Option<String> {
     named_by(expr).map(|it| it.0)
 }
 
-/// The name, and whether it is a good one: a cast of something with a good name has that name, and
-/// else that of the type.
+/// The name, and true if it is a strong one. A cast takes a strong name of its operand, otherwise
+/// the name of the type.
 fn named_by(expr: &ast::Expr) -> Option<(String, bool)> {
     use ast::Expr::*;
 
@@ -572,8 +572,8 @@ fn position(key: &ast::Expr, count: usize, clause: &str) -> Result<Option<usize>
     }
 }
 
-/// ORDER BY: a name of the select list, a position, or an expression of the input, which becomes a
-/// target that is not returned.
+/// ORDER BY: a name of the select list, a position, or an expression over the input. The expression
+/// becomes a target that is not returned.
 fn sort_keys(
     binder: &mut Binder,
     sort: &[ast::OrderByExpr],
@@ -636,7 +636,7 @@ fn sort_key(item: &ast::OrderByExpr, position: usize, column_type: ColumnType) -
     Ok(SortKey { position, column_type, descending, nulls_first })
 }
 
-/// DESC and NULLS FIRST.
+/// True for DESC, and true for NULLS FIRST, which is the default with DESC.
 pub fn direction(item: &ast::OrderByExpr) -> Result<(bool, bool)> {
     let ast::OrderByExpr { expr: _, options, with_fill: None } = item else {
         return Err(unsupported!("ORDER BY {item}"));

@@ -1,10 +1,10 @@
-//! DEFAULT and CHECK, as they were written and with their types; the catalog keeps both.
+//! Expressions that the catalog stores: DEFAULT, CHECK and indexes, as written and as shown.
 //!
 //! ```text
 //! b varchar DEFAULT 'x' CHECK (b <> '')      'x'::character varying      ((b)::text <> ''::text)
 //! ```
 //!
-//! PostgreSQL stores the tree and writes it as text when it is asked to (`pg_get_expr`).
+//! PostgreSQL stores the bound tree and prints it on demand (`pg_get_expr`).
 
 use super::coerce::implicit;
 use super::expression::expression;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The default of a column. A literal has the column's type; another expression keeps its own.
 ///
 /// # Errors
-/// What is wrong with the expression.
+/// Those of binding the expression.
 pub fn shown_default(catalog: &Catalog, expr: &ast::Expr, to: ColumnType) -> Result<Stored> {
     let mut binder = Binder { keeps_casts: true, ..Binder::new(catalog, &[]) };
     let typed = binder.inside("DEFAULT expressions", |binder| expression(binder, expr))?;
@@ -32,10 +32,10 @@ pub fn shown_default(catalog: &Catalog, expr: &ast::Expr, to: ColumnType) -> Res
     Stored::read(expr.to_string(), shown)
 }
 
-/// A condition of the catalog, and the positions of the columns that it uses.
+/// A CHECK or an index predicate, and the positions of the columns that it uses.
 ///
 /// # Errors
-/// What is wrong with the condition.
+/// Those of binding the condition.
 pub fn shown_condition(
     catalog: &Catalog,
     table: &Arc<Table>,
@@ -53,7 +53,7 @@ pub fn shown_condition(
 /// An expression of an index, and its type.
 ///
 /// # Errors
-/// What is wrong with the expression.
+/// Those of binding the expression.
 pub fn shown_expression(
     catalog: &Catalog,
     table: &Arc<Table>,

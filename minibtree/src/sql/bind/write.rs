@@ -1,7 +1,7 @@
 //! INSERT, UPDATE and DELETE.
 //!
-//! The rows to change come from a query like any other; the first relation of an UPDATE or DELETE
-//! is the table itself, and its row has the TID that says which version to change.
+//! A query like any other finds the rows to change. The first relation of an UPDATE or DELETE is
+//! the table itself, whose TID column says which version to change.
 //!
 //! PostgreSQL's `transformInsertStmt` and its kin in `analyze.c`, and `rewriteTargetListIU`, which
 //! adds the defaults.
@@ -211,8 +211,8 @@ fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Exp
     assign(binder, value, &column.name, column.column_type)
 }
 
-/// What an INSERT of values for these columns does to the others. The values themselves are filled
-/// in by the caller.
+/// An INSERT of values for these columns: the other columns get their defaults. The caller fills in
+/// the values themselves.
 pub fn insert_write(binder: &mut Binder, table: &Arc<Table>, positions: &[usize]) -> Result<Write> {
     let mut values = vec![None; table.columns.len()];
     for (position, value) in values.iter_mut().enumerate() {
@@ -235,7 +235,7 @@ fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>
     bound.collect()
 }
 
-/// What each index of a table computes; empty if none computes anything.
+/// The predicate and expressions of each index of a table; empty if no index has any.
 pub fn computed(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Computed>> {
     if table.indexes.iter().all(|it| it.predicate.is_none() && it.expressions.is_empty()) {
         return Ok(Vec::new());
@@ -252,10 +252,10 @@ pub fn computed(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<Computed>
     bound.collect()
 }
 
-/// What WHERE of an index is called in errors.
+/// The name of an index's WHERE in errors.
 pub const PREDICATES: &str = "index predicates";
 
-/// A condition of the catalog, of a row of the table.
+/// Binds a CHECK or an index predicate, over a row of the table.
 pub fn condition(
     binder: &mut Binder,
     table: &Arc<Table>,
@@ -266,7 +266,7 @@ pub fn condition(
     of_row(binder, table, clause, |binder| boolean(binder, expr, name))
 }
 
-/// An expression of an index, of a row of the table.
+/// Binds an expression of an index, over a row of the table.
 pub fn index_expression(
     binder: &mut Binder,
     table: &Arc<Table>,
@@ -287,7 +287,7 @@ fn of_row<T>(
 ) -> Result<T> {
     binder.inside(clause, |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
-        // It may have names only: the relation is not one of a FROM clause.
+        // Only the names are in scope; there is no FROM clause.
         binder.clause(clause, false);
         bind(binder)
     })

@@ -8,9 +8,9 @@
 //! t (a, c, d)             1   3 5      and again
 //! ```
 //!
-//! A column more or less writes the table anew: rows do not say how many columns they have. It can
-//! be rolled back, as TRUNCATE. PostgreSQL's `ATExecAddColumn` (`tablecmds.c`) remembers a constant
-//! default for the rows that are older than the column, and a dropped column keeps its place.
+//! Adding or dropping a column rewrites the table, because rows do not say how many columns they
+//! have. Costs a new heap and new indexes. PostgreSQL's `ATExecAddColumn` (`tablecmds.c`) need not:
+//! it keeps a constant default for older rows, and a dropped column keeps its place in the row.
 
 use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
@@ -104,7 +104,7 @@ pub fn add_constraint(
     }
 }
 
-/// Removes a constraint. Returns a notice if it need not exist and does not.
+/// Removes a constraint. Returns a notice if there is none of this name, but IF EXISTS is given.
 fn drop_constraint(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
@@ -186,10 +186,10 @@ fn drop_column(
     if table.columns.len() == 1
         || table.foreign_keys.iter().any(|it| uses(it) && it.parent == table.oid.0)
     {
-        return Err(unsupported!("DROP COLUMN of this column"));
+        return Err(unsupported!("DROP COLUMN of the only column, or of a self-referenced one"));
     }
 
-    // Constraints that use it go with it, and the sequence that its default takes numbers from.
+    // Also drop the constraints and indexes that use the column, and the sequence of its default.
     let mut binder = Binder::new(catalog, &[]);
     for (check, condition) in insert_write(&mut binder, table, &[])?.checks {
         if condition.positions().contains(&position) {
@@ -214,7 +214,7 @@ fn drop_column(
     rewrite(editor, catalog, &left_over, &left, context)
 }
 
-/// Writes all rows of a table anew, with other columns.
+/// Writes all rows of a table to a new heap, with other columns.
 fn rewrite(
     editor: &mut Editor<'_>,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! CHECK and foreign keys.
+//! Adding CHECK constraints and foreign keys. `execute/constraint.rs` enforces foreign keys.
 
 use super::{check_understood, free_name, is_needed, lock};
 use crate::engine::LockMode;
@@ -11,10 +11,10 @@ use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use std::sync::Arc;
 
-/// Adds a CHECK constraint, and checks the rows that are there.
+/// Adds a CHECK constraint, and checks the existing rows.
 ///
 /// # Errors
-/// `42710`, `23514`, and what is wrong with the condition.
+/// `42710`, `23514`, and those of binding the condition.
 pub fn add_check(
     editor: &mut Editor<'_>,
     table: &Arc<Table>,
@@ -38,7 +38,7 @@ pub fn add_check(
     let check = Check { name: name.clone(), condition };
     editor.add_constraint(table.oid, &Constraint::Check(check))?;
 
-    // The rows that are there must meet it.
+    // The existing rows must meet it.
     let catalog = super::reload(editor)?;
     let mut binder = Binder::new(&catalog, &[]);
     let write = insert_write(&mut binder, catalog.table(&table.name)?, &[])?;
@@ -66,7 +66,7 @@ fn already_exists(table: &Table, name: &str) -> SqlError {
     error!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", table.name)
 }
 
-/// Adds a foreign key, and checks the rows that are there.
+/// Adds a foreign key, and checks the existing rows.
 ///
 /// # Errors
 /// `42830`, `42804`, `23503`; `0A000` for actions other than NO ACTION.
@@ -116,7 +116,7 @@ pub fn add_foreign_key(
     Ok(())
 }
 
-/// Only NO ACTION, which is what there is without a word.
+/// Refuses actions other than NO ACTION, the default, and clauses like DEFERRABLE.
 fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<()> {
     use ast::ReferentialAction::NoAction;
 

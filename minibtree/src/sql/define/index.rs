@@ -1,7 +1,7 @@
 //! CREATE INDEX, REINDEX, and the indexes of PRIMARY KEY and UNIQUE.
 //!
-//! An index of a table with rows is built from a sorted list of its keys, leaf after leaf, which is
-//! why pgbench adds its keys after loading.
+//! The index of a table that has rows is built bottom up from its sorted keys, leaf after leaf.
+//! That is why pgbench adds primary keys after loading.
 
 use super::{check_understood, free_name, is_there, lock};
 use crate::engine::{Error, LockMode};
@@ -96,7 +96,7 @@ pub fn create(
     add(editor, &table, &new, computed.as_ref().map(|it| (it, context)), false)
 }
 
-/// Builds the indexes of a table that are meant anew, in new files.
+/// Rebuilds the indexes of a table whose names `is_meant` accepts, in new files.
 ///
 /// # Errors
 /// `23505` if damage has let two rows have one key.
@@ -109,7 +109,7 @@ pub fn rebuild(
 ) -> Result<()> {
     lock(editor, table, LockMode::Update)?;
     let computed = computed(&mut Binder::new(catalog, &[]), table)?;
-    // All rows are written again, so that the indexes stay in their order.
+    // Write the catalog rows of all indexes again, so that they stay in their order.
     editor.forget_indexes(table.oid)?;
     for (number, old) in table.indexes.iter().enumerate() {
         if !is_meant(&old.name) {
@@ -124,7 +124,7 @@ pub fn rebuild(
     Ok(())
 }
 
-/// What a column of an index is called in the name of the index.
+/// What the default name of an index calls one of its columns.
 fn label(table: &Table, expressions: &[(Stored, Type)], position: usize) -> String {
     match position.checked_sub(EXPRESSIONS) {
         Some(number) => expression_name(&expressions[number].0.shown),
@@ -132,7 +132,7 @@ fn label(table: &Table, expressions: &[(Stored, Type)], position: usize) -> Stri
     }
 }
 
-/// Refuses for a hash index what PostgreSQL's refuse. Ours could be unique and include columns.
+/// Refuses what PostgreSQL refuses for a hash index. The engine's could be unique and covering.
 fn check_hash(create: &ast::CreateIndex) -> Result<()> {
     let is_hash = matches!(create.using, Some(ast::IndexType::Hash));
     let has = |is: fn(&ast::OrderByOptions) -> bool| {
@@ -238,10 +238,10 @@ pub fn add_constraint(
     add(editor, table, &new, None, false)
 }
 
-/// What an index computes, which is the same for a row at all times; `None` if it is nothing.
+/// Binds the predicate and expressions of a new index; `None` if it has none.
 ///
 /// # Errors
-/// `42P17`, `0A000`.
+/// `42P17` if a value could change later, `0A000` for a subquery.
 fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Option<Computed>> {
     let table = Arc::new(Table { indexes: vec![new.clone()], ..(**table).clone() });
     let computed = computed(&mut Binder::new(catalog, &[]), &table)?.pop();
@@ -252,7 +252,7 @@ fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Opti
         let (mut is_stable, mut has_subquery) = (true, false);
         expr.walk(0, &mut |expr, _| {
             is_stable &= !matches!(expr, Expr::Now(_));
-            // What the database answers can be another thing tomorrow.
+            // The answer of the database can change, and index entries would not.
             is_stable &= !matches!(expr, Expr::Call(it, _) if matches!(it.call, Call::System(_)));
             has_subquery |= matches!(expr, Expr::Subquery(_));
         });
@@ -267,8 +267,8 @@ fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Opti
     Ok(computed)
 }
 
-/// Adds an empty index to a table and fills it with the rows. One that replaces an index also needs
-/// the old versions that only older snapshots see: their transactions go on with it.
+/// Adds an empty index to a table and fills it. If it replaces an index, it also needs the versions
+/// that only older snapshots see: their transactions will use it.
 fn add(
     editor: &mut Editor<'_>,
     table: &Table,
@@ -278,9 +278,9 @@ fn add(
 ) -> Result<()> {
     editor.add_index(table.oid, new)?;
 
-    // All rows are read before the first is written: the build needs the transaction itself. Rows
-    // with NULLs in a unique key and old versions are no duplicates; they are added one by one
-    // afterwards.
+    // Read all rows before writing the first entry, because the build needs the transaction too.
+    // Rows with NULLs in a unique key and old versions are no duplicates: they are added one by one
+    // after the build.
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     if is_replacement {

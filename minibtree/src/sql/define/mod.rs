@@ -7,15 +7,15 @@
 //! | `constraint.rs` | CHECK and foreign keys |
 //! | `alter.rs` | ALTER TABLE |
 //!
-//! Each runs in a transaction that holds the lock of the catalog, so one transaction at a time
-//! changes it, and locks the table in mode `Update`, so that nobody reads it meanwhile. All of them
-//! can be rolled back:
+//! Each takes two locks until the transaction ends: that of the catalog, which one transaction at a
+//! time holds, and that of the table in mode `Update`, which keeps all readers out. All of them can
+//! be rolled back:
 //!
 //! ```text
 //! BEGIN
 //! TRUNCATE t      t gets a new, empty heap; the old one stays on disk
 //! COPY t ...      into the new heap
-//! COMMIT          others see the new heap; the old file goes
+//! COMMIT          others see the new heap; the old file is deleted
 //! ```
 //!
 //! PostgreSQL's `tablecmds.c` and `index.c`.
@@ -32,8 +32,8 @@ use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use sqlparser::ast::{self, ObjectType};
 
-/// Executes a statement that changes the catalog, and returns its tag; `None` if it is another
-/// statement. `context` is what defaults and conditions are evaluated in.
+/// Executes a statement that changes the catalog, and returns its tag; `None` for any other
+/// statement. Defaults and conditions are evaluated in `context`.
 ///
 /// # Errors
 /// `42P01`, `42P07`, `42703`, `23502`, `23505`; `0A000` for what is not supported.
@@ -127,8 +127,8 @@ pub fn reindex(
     }
 }
 
-/// Refuses a statement of which something was not understood: what was is written down again and
-/// compared with the whole.
+/// Refuses a statement with a clause that the caller did not handle. `understood` is the statement
+/// printed from the handled clauses alone: it must equal the whole.
 fn check_understood(whole: &impl std::fmt::Display, understood: &str) -> Result<()> {
     if whole.to_string() == understood { Ok(()) } else { Err(unsupported!("{whole}")) }
 }
@@ -160,8 +160,8 @@ fn free_name(
         .expect("there are more numbers than names")
 }
 
-/// Reports that a relation exists already. Returns true if that is the end of the statement, false
-/// if it does not exist.
+/// Returns false if no relation has this name. If one has, fails, or with IF NOT EXISTS sends a
+/// notice and returns true: the statement is done.
 fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replies) -> Result<bool> {
     if !catalog.has_relation(name) {
         return Ok(false);
@@ -176,7 +176,7 @@ fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replie
     Ok(true)
 }
 
-/// The error for something that a foreign key needs.
+/// The error of dropping something that a foreign key needs.
 fn is_needed(what: &str, needed: &str, key: &str, child: &str) -> SqlError {
     let text = format!("cannot drop {what} because other objects depend on it");
     let detail = format!("constraint {key} on table {child} depends on {needed}");

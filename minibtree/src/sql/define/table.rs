@@ -1,4 +1,4 @@
-//! CREATE TABLE.
+//! CREATE TABLE. PostgreSQL's `transformCreateStmt` (`parse_utilcmd.c`) and `tablecmds.c`.
 
 use super::alter::add_constraint;
 use super::{check_understood, free_name, is_there, reload};
@@ -11,7 +11,7 @@ use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
 
-/// What the definitions of columns say.
+/// What the column definitions of a CREATE TABLE or ADD COLUMN amount to.
 #[derive(Default)]
 pub struct Definition {
     pub columns: Vec<Column>,
@@ -74,7 +74,7 @@ pub fn create(
     check_defaults(&reload(editor)?, &name)
 }
 
-/// Binds the defaults once, so that wrong ones are reported now.
+/// Binds the defaults once, so that CREATE TABLE reports wrong ones, not the first INSERT.
 fn check_defaults(catalog: &Catalog, name: &str) -> Result<()> {
     use crate::sql::bind::{Binder, insert_write};
 
@@ -113,7 +113,7 @@ pub fn add_column(
     Ok(())
 }
 
-/// `serial` and its kin are no types: the column is an integer with a sequence.
+/// `serial` is not a type of its own: the column is an integer with a sequence.
 fn serial_type(name: &DataType) -> Option<Type> {
     let DataType::Custom(name, _) = name else { return None };
     match name.to_string().to_lowercase().as_str() {
@@ -166,7 +166,7 @@ fn add_option(
                 ));
             }
             let default = bind::shown_default(catalog, expr, column.column_type)?;
-            // NULL is what a column without a default gets.
+            // DEFAULT NULL is the same as no default.
             column.default = Some(default).filter(|it| !it.shown.starts_with("NULL::"));
         }
         ColumnOption::PrimaryKey(it) => {

@@ -1,11 +1,11 @@
-//! Foreign keys, with NO ACTION: they are checked when the statement has done all its changes.
+//! Foreign keys, with NO ACTION: checked once the statement has made all its changes.
 //!
-//! * A new row needs a row with its key in the parent table. That row is locked FOR KEY SHARE, so
-//!   that nobody deletes it before the new row is committed.
+//! * A new row needs a parent: a row of the parent table with its key. The check locks the parent
+//!   FOR KEY SHARE, so that no transaction deletes it before the new row is committed.
 //! * A row whose key was deleted or changed must have no child left, unless another row has the key
 //!   now.
 //!
-//! PostgreSQL's `ri_triggers.c`, whose triggers run such queries through SPI.
+//! PostgreSQL's `ri_triggers.c`, whose triggers run the same checks as SQL queries.
 
 use super::modify::Changes;
 use crate::engine::{
@@ -38,7 +38,7 @@ pub fn check_changes(
         }
     }
     if !plan.children.is_empty() && !changes.old.is_empty() {
-        // The statement's own changes must be seen, and what others have committed meanwhile.
+        // The check must see the statement's own changes, and what others committed meanwhile.
         transaction.next_statement();
         for change in &changes.old {
             check_children(table, plan, change, transaction)?;
@@ -95,8 +95,8 @@ fn lock_parent(
     }
     let key = parent.key_of(index, &wanted, &[]);
 
-    // Rows that others have inserted and not committed are no parents. An update in progress that
-    // leaves the key does not matter: KEY SHARE does not wait for it.
+    // A row that another transaction inserted and has not committed is no parent. An update in
+    // progress that keeps the key does not matter: KEY SHARE does not wait for it.
     transaction.next_statement();
     let snapshot = transaction.snapshot();
     let range = KeyRange::equal(&key);
@@ -112,7 +112,7 @@ fn lock_parent(
     }
     match transaction.isolation() {
         Isolation::ReadCommitted => Ok(false),
-        // It may have been inserted after the snapshot was taken.
+        // The parent may have been inserted after the snapshot was taken.
         Isolation::RepeatableRead => Err(Error::Serialization.into()),
     }
 }
@@ -169,7 +169,7 @@ fn is_equal(left: &Value, right: &Value) -> bool {
     !left.is_null() && !right.is_null() && compare(left, right, true).is_eq()
 }
 
-/// Returns true if a row of the table has these values, in an index if there is one for them.
+/// Returns true if a row has these values. Reads an index that begins with one, or the whole table.
 fn has_row(
     table: &Table,
     columns: &[usize],
@@ -180,9 +180,9 @@ fn has_row(
     let is_meant = |values: &[Value]| {
         columns.iter().zip(wanted).all(|(column, wanted)| is_equal(&values[*column], wanted))
     };
-    let is_of_use =
+    let is_usable =
         |it: &&TableIndex| it.predicate.is_none() && columns.contains(&it.columns[0].position);
-    let index = table.indexes.iter().find(is_of_use);
+    let index = table.indexes.iter().find(is_usable);
     let Some(index) = index else {
         let mut rows = table.heap.scan(snapshot);
         while let Some(found) = rows.next()? {

@@ -1,4 +1,4 @@
-//! What an execution knows.
+//! The state of an execution. PostgreSQL's `EState` and `ExprContext` (`execnodes.h`).
 
 use crate::engine::{Interrupt, Snapshot};
 use crate::format::{Lsn, PAGE_SIZE, RelationId};
@@ -28,40 +28,41 @@ pub struct Execution {
     pub interrupt: Interrupt,
     /// Where `nextval` takes its numbers from.
     pub sequences: Arc<Sequences>,
-    /// The results of subqueries that are the same for all rows.
+    /// The results of uncorrelated subqueries, by their numbers: each is executed once.
     pub results: RefCell<Vec<Option<Rc<SubResult>>>>,
-    /// What each node has done, for EXPLAIN ANALYZE.
+    /// The measurements of each node; `None` unless it is an EXPLAIN ANALYZE.
     pub measured: Option<RefCell<Vec<Measured>>>,
+    /// Bytes that all its hash tables and lists take.
     pub memory: Rc<Cell<usize>>,
-    /// Bytes after which a sort goes on in files.
+    /// Bytes in memory after which a sort or hash table moves to files.
     pub work_mem: usize,
 }
 
-/// The result of a subquery that is the same for all rows.
+/// The result of a subquery, in the form that answers its question fastest.
 pub enum SubResult {
     /// The value of a scalar subquery, or of EXISTS.
     Value(Value),
-    /// All rows: those without NULL as keys, and whether there are others.
+    /// For `= ANY`: the keys of the rows without NULL. True if there are rows with NULL, too.
     Keys(HashSet<Vec<u8>>, bool),
     Rows(Vec<Row>),
 }
 
-/// What an expression is evaluated in: the execution, and the rows of the queries around.
+/// The execution, and the current rows of the queries around this one.
 #[derive(Clone)]
 pub struct Context {
     pub execution: Rc<Execution>,
-    /// The row of the query around this one.
+    /// The current row of the query around this one.
     pub outer: Option<Rc<Outer>>,
 }
 
-/// The row of a query around another one.
+/// The current row of an outer query, and the queries around that one.
 pub struct Outer {
     pub row: Row,
     pub outer: Option<Rc<Outer>>,
 }
 
 impl Context {
-    /// The context of a statement that begins.
+    /// The context of a statement at its beginning.
     pub fn start(
         planned: &Rc<Planned>,
         parameters: Vec<Value>,
@@ -86,7 +87,7 @@ impl Context {
         Context { execution: Rc::new(execution), outer: None }
     }
 
-    /// The same, but what each node does is measured.
+    /// Turns on the measurements of EXPLAIN ANALYZE. Costs two clock readings per row and node.
     pub fn measured(mut self) -> Context {
         let execution = Rc::get_mut(&mut self.execution).expect("it has not begun");
         let nodes = vec![Measured::default(); execution.planned.nodes];
@@ -94,12 +95,12 @@ impl Context {
         self
     }
 
-    /// Memory of the statement for one of its tables; none yet.
+    /// An account for the memory of one hash table or list, charged to the whole statement.
     pub fn memory(&self) -> Memory {
         Memory::new(&self.execution.memory, self.execution.work_mem)
     }
 
-    /// Where temporary files are.
+    /// The disk for temporary files.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         self.execution.sequences.database.disk()
     }
@@ -110,7 +111,7 @@ impl Context {
         Context { execution: Rc::clone(&self.execution), outer: Some(Rc::new(outer)) }
     }
 
-    /// What the database answers to a function.
+    /// Calls a function that asks the database.
     ///
     /// # Errors
     /// Those of [`Sequences::next`].
@@ -138,7 +139,7 @@ impl Context {
         })
     }
 
-    /// The row so many levels up, from 1 on.
+    /// The current row of the query `level` levels up; 1 is the query around this one.
     pub fn outer_row(&self, level: usize) -> &Row {
         let mut outer = self.outer.as_ref().expect("the binder counts levels");
         for _ in 1..level {
@@ -147,7 +148,7 @@ impl Context {
         &outer.row
     }
 
-    /// Counts what a node has done, if somebody wants to know.
+    /// Updates the measurements of a node, if this is an EXPLAIN ANALYZE.
     pub fn measure(&self, node: usize, count: impl FnOnce(&mut Measured)) {
         if let Some(measured) = &self.execution.measured {
             count(&mut measured.borrow_mut()[node]);

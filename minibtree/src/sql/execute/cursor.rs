@@ -1,4 +1,4 @@
-//! A statement while it is executed.
+//! A running statement: its rows, and the tag that it ends with. PostgreSQL's `execMain.c`.
 
 use super::constraint::check_foreign_keys;
 use super::context::{Context, Row};
@@ -61,7 +61,7 @@ impl Cursor {
         }
     }
 
-    /// All rows, for a cursor that goes back.
+    /// All remaining rows, for a cursor declared with SCROLL.
     pub fn gather(&mut self, transaction: &mut Transaction) -> Result<Vec<Row>> {
         let (mut rows, mut memory) = (Vec::new(), self.context.memory());
         while let Some(row) = self.next(transaction)? {
@@ -71,7 +71,7 @@ impl Cursor {
         Ok(rows)
     }
 
-    /// The tag of the statement when it has returned so many rows.
+    /// The command tag of the statement after it has returned `rows` rows.
     pub fn tag(&self, rows: u64) -> String {
         match &self.context.execution.planned.plan {
             Plan::Copy | Plan::Query(_) | Plan::Lock(..) => format!("SELECT {rows}"),
@@ -95,7 +95,7 @@ const GATHERED_ROWS: usize = 1_000;
 /// Bytes that they may take before they are inserted.
 const GATHERED_BYTES: usize = 1 << 20;
 
-/// Rows that come without a plan: COPY.
+/// Inserts rows that come without a plan, from COPY or from a table that is rewritten.
 pub struct Insertion {
     write: Write,
     context: Context,

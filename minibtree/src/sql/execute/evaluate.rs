@@ -1,9 +1,10 @@
 //! The value of an expression for a row.
 //!
-//! NULL: every operator but AND, OR, IS and the like returns NULL for a NULL. `false AND NULL` is
-//! false. A subquery with IN is NULL if it has no equal row and a comparison with one was NULL.
+//! With a NULL operand, every operator returns NULL, except AND, OR, IS and their relatives: `false
+//! AND NULL` is false. `x IN (subquery)` is NULL if no row equals x and a comparison was NULL.
 //!
-//! PostgreSQL's `execExprInterp.c`, which compiles expressions to a program first; `nodeSubplan.c`.
+//! PostgreSQL's `execExprInterp.c`, which compiles an expression to a program first, and
+//! `nodeSubplan.c`. Here the tree is walked for each row.
 
 use super::context::{Context, SubResult};
 use super::open::open;
@@ -91,7 +92,7 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
     })
 }
 
-/// An expression that is one of several, of which it need not evaluate all.
+/// Evaluates an expression that need not evaluate all of its operands.
 fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> {
     let value = |expr: &Expr| evaluate(expr, context, row);
     Ok(match expr {
@@ -146,7 +147,7 @@ fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> {
     })
 }
 
-/// Returns true if it is a condition that the row meets; NULL is not met.
+/// Returns true if the row meets the condition, or if there is none. NULL is not met.
 pub fn is_met(condition: &Option<Expr>, context: &Context, row: &[Value]) -> Result<bool> {
     match condition {
         None => Ok(true),
@@ -154,7 +155,7 @@ pub fn is_met(condition: &Option<Expr>, context: &Context, row: &[Value]) -> Res
     }
 }
 
-/// The same for the filter of a node, which counts the rows that it leaves out.
+/// Like [`is_met`], for the filter of a node. Counts the rows that the filter removes.
 pub fn is_kept(
     node: &Node,
     filter: &Option<Expr>,
@@ -175,7 +176,7 @@ fn compared(comparison: Comparison, left: &Value, right: &Value, padded: bool) -
     }
 }
 
-/// AND, or OR if `decisive` is true: the first decisive value decides.
+/// AND if `decisive` is false, OR if it is true: the first operand with that value decides.
 fn three_valued(all: &[Expr], decisive: bool, context: &Context, row: &[Value]) -> Result<Value> {
     let mut result = Value::Bool(!decisive);
     for expr in all {
@@ -236,7 +237,7 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
             let (mut keys, mut has_null) = (HashSet::new(), false);
             while let Some(row) = rows.next()? {
                 if row.iter().any(Value::is_null) {
-                    // With several columns, NULLs need a look at each row.
+                    // `(1, NULL)` can be unequal to a row, so compare with each row instead.
                     if row.len() > 1 {
                         return all_rows(plan, context);
                     }
@@ -263,7 +264,7 @@ fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult> {
     Ok(SubResult::Rows(all))
 }
 
-/// What the result of a subquery means for these values.
+/// The value of the expression around a subquery, for the values on its left side.
 fn answer(plan: &SubPlan, result: &SubResult, left: &[Value]) -> Result<Value> {
     let (comparisons, decisive) = match (&plan.kind, result) {
         (_, SubResult::Value(value)) => return Ok(value.clone()),

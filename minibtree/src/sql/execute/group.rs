@@ -1,8 +1,8 @@
-//! What gathers rows: GROUP BY, DISTINCT, INTERSECT and EXCEPT, each with a hash table.
+//! GROUP BY, DISTINCT, INTERSECT and EXCEPT, each with a hash table.
 //!
-//! Rows come out in the order in which their groups began, unless there are too many groups for
-//! `work_mem`. INTERSECT and EXCEPT keep their rows in memory. PostgreSQL's `nodeAgg.c` and
-//! `nodeSetOp.c`.
+//! Once a hash table fills `work_mem`, rows of new groups go to files, in batches that are grouped
+//! later. Without batches, groups come out in the order of their first rows. INTERSECT and EXCEPT
+//! keep their rows in memory. PostgreSQL's `nodeAgg.c` and `nodeSetOp.c`.
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
@@ -18,11 +18,11 @@ use minibtree_streams::set::set_rows;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// A group: its key, and the aggregates so far.
+/// A group: its key, and the states of its aggregates.
 struct Group {
     key: Row,
     states: Vec<State>,
-    /// The arguments that DISTINCT aggregates have had.
+    /// For each DISTINCT aggregate, the arguments that it has counted already.
     seen: Vec<HashSet<Vec<u8>>>,
 }
 

@@ -3,9 +3,9 @@
 //! Both sides fill their own positions of one row, so a pair is the outer row with the inner side's
 //! positions copied into it.
 //!
-//! The crate `minibtree/streams` finds rows with equal keys. PostgreSQL's `nodeNestloop.c` (with
-//! `nodeMaterial.c`, whose rows are kept here by the join, in memory), `nodeHashjoin.c` and
-//! `nodeMergejoin.c`.
+//! The crate `minibtree/streams` finds rows with equal keys. PostgreSQL's `nodeHashjoin.c`,
+//! `nodeMergejoin.c` and `nodeNestloop.c`, whose inner rows a node of their own may keep
+//! (`nodeMaterial.c`); here the join keeps them, in memory.
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept};
@@ -22,19 +22,19 @@ use minibtree_streams::rows::Rows;
 use minibtree_streams::{Join, Partners as Found};
 use std::rc::Rc;
 
-/// Returns true if rows of the outer side without a partner are returned.
+/// Returns true if the join returns outer rows that have no partner.
 fn is_kept_alone(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Left | JoinKind::Anti)
 }
 
-/// Returns true if a row of the outer side needs no second partner.
+/// Returns true if the first partner of an outer row decides, so that no second one is needed.
 fn is_decided_by_first(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Semi | JoinKind::Anti)
 }
 
 /// The inner rows of one outer row.
 enum Partners {
-    /// Those of a list, from this number on: of each the values that it contributes.
+    /// The rows of a list from this number on. Each has only the inner side's own values.
     Kept(Found, usize),
     Opened(Box<dyn Rows>),
 }
@@ -69,7 +69,7 @@ fn joined(
     context: Context,
     mut next_outer: impl FnMut() -> Result<Option<(Row, Partners)>>,
 ) -> impl Rows {
-    // The outer row, its partners, and whether it has had one.
+    // The outer row, its remaining partners, and true if one of them has met the condition.
     let mut current: Option<(Row, Partners, bool)> = None;
     move || {
         let (Kind::NestedLoop { kind, condition, positions, .. }
@@ -105,7 +105,7 @@ fn joined(
     }
 }
 
-/// For each row of the outer side, the rows of the inner one.
+/// Reads the inner side for each row of the outer one.
 pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
     let mut kept: Option<(Rc<Vec<Row>>, Memory)> = None;
     joined(Rc::clone(&node), context.clone(), move || {
@@ -145,7 +145,7 @@ fn all_parts(
     Ok((Rc::new(parts), memory))
 }
 
-/// Rows of both sides with equal keys.
+/// Joins the rows of both sides that have equal keys.
 pub fn equi_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl Rows {
     let (mut outer, mut join) = (Some(outer), None::<Box<dyn Join>>);
     joined(Rc::clone(&node), context.clone(), move || {
@@ -173,7 +173,7 @@ pub fn equi_join(node: Rc<Node>, context: Context, outer: Box<dyn Rows>) -> impl
     })
 }
 
-/// The rows of a side with their keys, of the inner one the values that it contributes.
+/// The rows of a side with their keys. Rows of the inner side have only its own values.
 fn keyed(node: &Rc<Node>, context: &Context, mut rows: Box<dyn Rows>, is_inner: bool) -> KeyedRows {
     let (node, context) = (Rc::clone(node), context.clone());
     Box::new(move || {
@@ -181,7 +181,7 @@ fn keyed(node: &Rc<Node>, context: &Context, mut rows: Box<dyn Rows>, is_inner: 
         while let Some(row) = rows.next()? {
             let exprs = keys.iter().map(|it| (if is_inner { &it.1 } else { &it.0 }, it.2));
             match hash_key(exprs, &context, &row)? {
-                // What is equal to nothing is no partner.
+                // A key with NULL equals nothing, so the row is nobody's partner.
                 None if is_inner => {}
                 Some(key) if is_inner => return Ok(Some((key, part(&row, positions)))),
                 key => return Ok(Some((key.unwrap_or_default(), row))),

@@ -1,7 +1,7 @@
 //! FOR UPDATE and FOR SHARE: each row is locked before it is returned.
 //!
-//! A row that another transaction has changed meanwhile is read again, and returned in its newest
-//! version if it still meets WHERE, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
+//! If another transaction has changed the row, the newest version is read, and is returned if it
+//! still meets WHERE, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
@@ -52,7 +52,8 @@ impl Locking {
     }
 }
 
-/// Locks the rows of a joined row. Returns `None` if it is left out.
+/// Locks the rows that a joined row consists of. Returns `None` if one is gone, no longer meets
+/// WHERE, or is locked with SKIP LOCKED: the query must not return the joined row.
 fn lock_row(
     plan: &LockRows,
     context: &Context,
@@ -64,7 +65,7 @@ fn lock_row(
     let mut has_changed = false;
     for (table, start) in &plan.relations {
         let position = start + table.columns.len();
-        // The side of a left join that has no row.
+        // A left join found no row of this table.
         if row[position].is_null() {
             continue;
         }

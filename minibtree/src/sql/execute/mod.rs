@@ -2,13 +2,13 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `context.rs` | what an execution knows: parameters, snapshot, outer rows |
+//! | `context.rs` | the state of an execution: parameters, snapshot, outer rows |
 //! | `evaluate.rs` | the value of an expression |
-//! | `open.rs` | from nodes to what pulls their rows |
-//! | `scan.rs`, `join.rs`, `group.rs`, `sort.rs` | the nodes |
-//! | `modify.rs`, `constraint.rs` | INSERT, UPDATE, DELETE, and what must hold after them |
+//! | `open.rs` | begins a node: returns an iterator over its rows |
+//! | `scan.rs`, `join.rs`, `group.rs`, `sort.rs` | the iterators |
+//! | `modify.rs`, `constraint.rs` | INSERT, UPDATE, DELETE, and their foreign keys |
 //! | `lock.rs` | FOR UPDATE |
-//! | `cursor.rs` | a statement while it is executed |
+//! | `cursor.rs` | the execution of a statement |
 //!
 //! PostgreSQL's `src/backend/executor`; the model is Graefe's Volcano (1994).
 

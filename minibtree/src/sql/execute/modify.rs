@@ -2,9 +2,9 @@
 //!
 //! # What does an UPDATE do with a row that another transaction has just changed?
 //!
-//! The engine waits for that transaction. If it commits, the row is read again in its newest
-//! version, and is changed if it still meets the condition, as READ COMMITTED demands: two
-//! transactions that add 1 to a balance must add 2.
+//! The engine waits for that transaction. If it commits, the newest version of the row is read, and
+//! is changed if it still meets the condition. READ COMMITTED demands that: two transactions that
+//! add 1 to a balance must add 2.
 //!
 //! ```text
 //! A: UPDATE .. SET b = b + 1 WHERE id = 1     b 0 -> 1
@@ -12,7 +12,7 @@
 //! A: COMMIT                                   B reads 1, checks id = 1, writes 2
 //! ```
 //!
-//! PostgreSQL's `nodeModifyTable.c` and, for the second look, `EvalPlanQual` (`execMain.c`).
+//! PostgreSQL's `nodeModifyTable.c` and, for the second check, `EvalPlanQual` (`execMain.c`).
 
 use super::constraint::{self, ChildCheck, ParentCheck};
 use super::context::{Context, Row};
@@ -142,8 +142,8 @@ fn conflict_update(
 ) -> Result<Option<Row>> {
     let table = &*write.table;
     let mut bytes = Vec::new();
-    // The first version of the chain may be pruned. A version that was committed after the snapshot
-    // was taken cannot be found from it; running the statement again may succeed.
+    // Start from a version that the snapshot sees, since the first one of the chain may be pruned.
+    // A row committed after the snapshot has none; running the statement again may succeed.
     let seen = table.heap.fetch(root, &context.execution.snapshot, &mut bytes)?;
     let mut tid = match seen {
         Some(tid) => tid,
@@ -273,7 +273,7 @@ fn delete_long(
     Ok(firsts.try_for_each(|it| LongValues::of(&table.heap).delete(transaction, it))?)
 }
 
-/// NOT NULL and CHECK.
+/// Checks the NOT NULL and CHECK constraints of a row.
 ///
 /// # Errors
 /// `23502`, `23514`.
@@ -301,7 +301,7 @@ pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(
     Ok(())
 }
 
-/// PostgreSQL shows at most 64 bytes of a value.
+/// The DETAIL of an error about a row. Like PostgreSQL, shows at most 64 bytes of a value.
 fn failing_row(table: &Table, values: &[Value]) -> String {
     let text = |(base, value): (&crate::sql::values::Type, &Value)| match value {
         Value::Null => "null".to_owned(),
@@ -344,7 +344,7 @@ fn insert_entries(
         let computed = computed(write, context, number, values)?;
         let key = table.key_of(index, values, &computed);
         let payload = table.payload_of(index, values);
-        // NULLs do not equal each other.
+        // A unique index may have any number of keys with NULL, which equals nothing.
         let has_null = index.columns.iter().any(|it| it.value(values, &computed).is_null());
         let inserted = match index.is_unique && !has_null {
             true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
@@ -427,8 +427,8 @@ fn change(
     }
 }
 
-/// Adds a version of a row, with its index entries. Long values that stay the same stay where they
-/// are.
+/// Adds a version of a row, with its index entries. Both versions share long values that do not
+/// change.
 fn write_version(
     write: &Write,
     context: &Context,
@@ -453,8 +453,7 @@ fn write_version(
             .chain(index.included.iter().copied())
             .all(|it| is_identical(&old[it], &new[it]))
     };
-    // A row may enter or leave an index without another key, and an expression may have another
-    // value.
+    // A predicate or an expression of an index may use columns that are not in its key.
     let is_placed = |it: &Expr| it.positions().iter().all(|it| is_identical(&old[*it], &new[*it]));
     let keys_unchanged = table.indexes.iter().all(is_same)
         && write.computed.iter().flat_map(|it| it.exprs()).all(is_placed);
@@ -469,7 +468,8 @@ fn write_version(
     Ok(changed)
 }
 
-/// Equal and written alike: an index entry must not say `1.0` for a row that says `1.00`.
+/// Returns true if two values print alike too: an index-only scan must not return `1.0` for a row
+/// that has `1.00`.
 fn is_identical(old: &Value, new: &Value) -> bool {
     match (old, new) {
         (Value::Numeric(old), Value::Numeric(new)) => {

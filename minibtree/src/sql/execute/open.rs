@@ -1,4 +1,4 @@
-//! From nodes to what pulls their rows.
+//! Begins the nodes of a plan: each becomes an iterator (PostgreSQL's `execProcnode.c`).
 
 use super::context::Context;
 use super::evaluate::{evaluate, is_kept, is_met};
@@ -15,7 +15,7 @@ use minibtree_streams::rows::{Rows, given, limited};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Begins a node. `row` is that of the outer side, for the inner side of a nested loop.
+/// Begins a node. `row` is the outer row, if the node is the inner side of a nested loop.
 pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>> {
     if context.execution.measured.is_none() {
         return open_plain(node, context, row);

@@ -1,8 +1,9 @@
 //! Scans: rows of tables and of functions.
 //!
-//! A scan fills the positions of its table in the row of the query, those columns that are used.
-//! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`, `nodeBitmapHeapscan.c`,
-//! whose bitmap forgets which rows of a page it has when there are too many (`tidbitmap.c`).
+//! The row of a query has a position for each column of each table. A scan fills those of its own
+//! table, and of them only the columns that the query uses.
+//! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`, `nodeBitmapHeapscan.c`.
+//! Its bitmap becomes lossy, a bit per page, when it is too large (`tidbitmap.c`); ours does not.
 
 use super::context::{Context, Execution, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
@@ -59,7 +60,7 @@ pub fn seq_rows(node: Rc<Node>, context: Context, mut rows: HeapScan) -> impl Ro
     }
 }
 
-/// The rows that an index leads to. `outer` is the row that the bounds may use.
+/// The rows that an index leads to. `outer` is the outer row, whose columns the bounds may use.
 pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<Box<dyn Rows>> {
     let Kind::IndexScan { scanned, index, bounds, is_backward, .. } = &node.kind else {
         unreachable!("an index scan")
@@ -100,8 +101,8 @@ pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<B
                 filled(scanned, tid, &bytes)?
             };
 
-            // An entry may lead to a version with another key, and NULLs are within ranges; so the
-            // conditions of the bounds are checked too. They may use the outer row.
+            // Check the conditions of the bounds again: an entry may lead to a version with another
+            // key, and a range may include NULLs. The conditions may use the outer row.
             for (position, value) in outer.iter().enumerate() {
                 if !value.is_null() {
                     row[position] = value.clone();
@@ -193,7 +194,7 @@ fn covered(scanned: &Scanned, index: &TableIndex, mut key: &[u8], payload: &[u8]
     Ok(values)
 }
 
-/// The parts of an index within bounds, in its order. None of them meets another.
+/// The parts of an index within bounds, in its order. They do not overlap.
 fn key_ranges(
     table: &Table,
     index: &TableIndex,
@@ -201,7 +202,7 @@ fn key_ranges(
     context: &Context,
     outer: &[Value],
 ) -> Result<Vec<KeyRange>> {
-    // What keys begin with: each combination of values for the first columns.
+    // The prefixes of the wanted keys: each combination of values for the first columns.
     let mut prefixes = vec![Vec::new()];
     for (exprs, column) in bounds.equal.iter().zip(&index.columns) {
         let (order, shorter) = (table.order_of(index, column), std::mem::take(&mut prefixes));
@@ -250,8 +251,8 @@ fn place(value: &Value, base: Type) -> Place {
     }
 }
 
-/// A range with one more bound: a value, whether it is included, and whether it is the lower one.
-/// `None` if nothing is left.
+/// Narrows a range by a bound: its value, true if it is included, true if it is the lower bound.
+/// Returns `None` if nothing is left.
 fn bounded(
     order: key::Order,
     prefix: &[u8],

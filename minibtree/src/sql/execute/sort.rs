@@ -1,8 +1,8 @@
 //! Sorting, within `work_mem` or in files. With a LIMIT it keeps only the rows that can still be
 //! among the first.
 //!
-//! The sorter knows only bytes, so the values of the keys are written as those of an index.
-//! PostgreSQL's `nodeSort.c`, whose `tuplesort.c` calls a comparison function for each column.
+//! The sorter compares bytes, so the keys are encoded like those of an index. PostgreSQL's
+//! `nodeSort.c`, whose `tuplesort.c` calls a comparison function for each column.
 
 use super::context::{Context, Row};
 use super::evaluate::evaluate;
@@ -67,7 +67,7 @@ fn sort(
             Space::Memory(bytes) => it.memory = it.memory.max(bytes),
             Space::Disk(bytes) => it.disk = it.disk.max(bytes),
         }
-        // As PostgreSQL, which has no use for a heap before.
+        // Like PostgreSQL, which builds its heap of the first rows only at this count.
         it.is_bounded = bound.is_some_and(|bound| count > bound.saturating_mul(2));
     });
     Ok(sorted)

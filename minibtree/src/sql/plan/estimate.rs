@@ -1,4 +1,4 @@
-//! How many rows meet a condition.
+//! Selectivity: the fraction of rows that meet a condition.
 //!
 //! ```text
 //! a = 5      the fraction of 5 if it is a most common value, else 1 / different values
@@ -53,8 +53,8 @@ impl Known<'_> {
         fraction.clamp(1e-9, 1.0)
     }
 
-    /// The fraction of rows that meet all conditions. They count as independent of each other, but
-    /// for the two ends of a range.
+    /// The fraction of rows that meet all conditions. Conditions are assumed to be independent,
+    /// except for the two ends of a range.
     pub fn all(&self, conditions: &[Expr]) -> f64 {
         let mut ranges = Vec::<((usize, usize), [Option<f64>; 2])>::new();
         let mut fraction = 1.0;
@@ -74,7 +74,7 @@ impl Known<'_> {
         for (_, ends) in ranges {
             fraction *= match ends {
                 [Some(INEQUALITY), Some(INEQUALITY)] => EQUAL,
-                // What is above the one and what is below the other overlap in the range.
+                // Rows above the lower end and rows below the upper end overlap in the range.
                 [Some(lower), Some(upper)] => (lower + upper - 1.0).max(1e-10),
                 [lower, upper] => lower.or(upper).unwrap_or(1.0),
             };

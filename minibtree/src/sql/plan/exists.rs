@@ -1,13 +1,13 @@
-//! `EXISTS` as `IN`: the subquery is executed once, and its rows are looked up by a hash.
+//! `EXISTS` as `IN`: the subquery is executed once, and its rows are looked up in a hash table.
 //!
 //! ```text
 //! EXISTS (SELECT 1 FROM b WHERE b.x = a.x AND b.y > 5)
 //! a.x IN (SELECT b.x FROM b WHERE b.y > 5 AND b.x IS NOT NULL) IS TRUE
 //! ```
 //!
-//! Columns of the query around may be used in equalities only. A NULL equals nothing: EXISTS is
-//! false where IN is NULL, hence IS TRUE. PostgreSQL's `convert_EXISTS_to_ANY` (`subselect.c`), and
-//! semi-joins.
+//! The subquery may use columns of the query around it in equalities only. A NULL equals nothing:
+//! EXISTS is false where IN is NULL, hence IS TRUE. PostgreSQL's `convert_EXISTS_to_ANY`
+//! (`subselect.c`).
 
 use super::join::hash_type;
 use crate::sql::functions::Comparison;
@@ -64,7 +64,7 @@ pub fn as_any(subquery: &Subquery) -> Option<Subquery> {
     let body = Body::Select(Box::new(select));
     let query = Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None };
 
-    // What is not the same each time must be asked for each time.
+    // A volatile function may return something else each time, so the subquery must run each time.
     let mut is_stable = !left.is_empty() && !query.is_correlated();
     query.walk(0, &mut |expr, _| {
         is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());

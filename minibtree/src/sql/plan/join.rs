@@ -8,17 +8,17 @@
 //! {a} {b} {c}  ->  {a b} {a c} {b c}  ->  {a b c}      the best of (a b) c, (a c) b, (b c) a
 //! ```
 //!
-//! A left join cannot be reordered so freely; it is one relation to the joins around it. A semi or
-//! anti join leaves out rows of the others: it comes at any time after the relations that its
-//! conditions use. A semi join may also come first, with each key once, as in
+//! A left join cannot be reordered so freely, so the joins around it treat it as one relation. A
+//! semi or anti join removes rows of the others: it may come at any time after the relations that
+//! its conditions use. A semi join may also come first, with duplicate keys removed, as in
 //! `FROM small_unique_keys JOIN large`.
 //!
-//! For each set there are also plans that cost more and have an order in which they can be merged.
+//! For each set, more expensive plans are kept as well if a merge join can use their order.
 //!
 //! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees.
 
 use super::estimate::Known;
-use super::merge::{Sides, of_use};
+use super::merge::{Sides, prune_dominated};
 use super::node::{Kind, Method, Node};
 use super::scan::{Path, Wanted, is_stable};
 use crate::sql::functions::Comparison;
@@ -28,7 +28,7 @@ use minibtree_cost::{self as cost, Cost, HashJoin, Model, methods};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// As many relations are joined in the best order; more are joined greedily.
+/// Up to this many relations, every order is tried: 2^n sets. More are joined greedily.
 const EXHAUSTIVE_MAX: usize = 8;
 
 /// A condition and the relations that it uses, as bits.
@@ -61,27 +61,27 @@ pub trait Context {
     fn conditions(&mut self, on: &Expr) -> Vec<Condition>;
 }
 
-/// The cheapest plan, then others, each with another order.
+/// The cheapest plan, then more expensive ones, each with another order.
 pub type Plans = Vec<Rc<Node>>;
 
-/// Something that is joined as a whole.
+/// Something that is joined as a unit: a relation, a left join, or the right side of a semi join.
 struct Item {
     relations: u64,
     /// The cheapest plan, then others with an order.
     plans: Plans,
     /// The relation, if it is a single one, and its conditions.
     single: Option<(usize, Vec<Expr>)>,
-    /// Semi or anti for one that leaves out rows of the others.
+    /// Semi or anti if it removes rows of the others, otherwise inner.
     kind: JoinKind,
     /// The relations that must be joined before it.
     needs: u64,
-    /// For a semi join: the plan with each key once, whose pairs are those of an inner join.
+    /// For a semi join: the plan without duplicate keys. An inner join with it has the same rows.
     unique: Option<Rc<Node>>,
     /// Conditions of an anti join that do not use its own relations.
     extra: Vec<Expr>,
 }
 
-/// What FROM consists of when inner joins are taken apart.
+/// A part of FROM once inner joins are taken apart.
 struct Part<'a> {
     item: &'a FromItem,
     /// The conditions of a semi or anti join that use its own relations only.
@@ -143,8 +143,7 @@ fn flatten<'a>(
     }
 }
 
-/// Plans what is joined as a whole, with the conditions that can be checked in it, which are taken
-/// away.
+/// Plans a part of FROM. Takes the conditions that can be checked in it out of `conditions`.
 fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Condition>) -> Item {
     let Part { item, own, needs, extra } = part;
     let relations = bits(item);
@@ -204,7 +203,7 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
     }
 }
 
-/// The relation of a side that is only one, and the conditions on it.
+/// The relation of a side that has only one, and the conditions on it.
 fn single(side: &[FromItem], own: &[Condition]) -> Option<(usize, Vec<Expr>)> {
     let [FromItem::Relation(number)] = side else { return None };
     Some((*number, own.iter().map(|it| it.expr.clone()).collect()))
@@ -254,7 +253,7 @@ fn applicable(conditions: &[Condition], old: u64, new: u64) -> Vec<Expr> {
 fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Plans {
     let mut best: HashMap<usize, (Plans, u64)> = HashMap::new();
     for (number, item) in items.iter().enumerate() {
-        // What leaves out rows of others cannot be the first.
+        // A join that removes rows of the others cannot be first.
         let first = match item.kind {
             JoinKind::Inner => Some(item.plans.clone()),
             _ => item.unique.as_ref().map(|it| vec![Rc::clone(it)]),
@@ -288,7 +287,7 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
             relations = old | items[member].relations;
         }
         if !found.is_empty() {
-            best.insert(set, (of_use(found), relations));
+            best.insert(set, (prune_dominated(found), relations));
         }
     }
     best.remove(&all).expect("the set of all has a plan").0
@@ -333,7 +332,7 @@ fn add(
     pair(context, item.kind, outer, old, item, on)
 }
 
-/// The cheapest way to join two sides, and perhaps one with an order.
+/// The cheapest plan to join two sides, and perhaps another one with an order.
 fn pair(
     context: &mut impl Context,
     kind: JoinKind,
@@ -400,7 +399,7 @@ fn pair(
         }
         _ => context.node(looped, loops(Rc::clone(kept), false, is_kept)),
     };
-    of_use(std::iter::once(best).chain(merged).collect())
+    prune_dominated(std::iter::once(best).chain(merged).collect())
 }
 
 /// What a hash join of two sides costs, if there are keys.
@@ -509,7 +508,7 @@ pub fn cheapest_scan(wanted: &Wanted, conditions: &[Expr], price: &dyn Fn(Cost) 
     let cheaper = |a: Path, b: Path| if price(b.cost) < price(a.cost) { b } else { a };
     let best = scans.fold(wanted.seq_scan(conditions), cheaper);
     match wanted.bitmap_scan(conditions) {
-        // Its first row comes late, so PostgreSQL wants it to be cheaper by a hundredth.
+        // Its first row comes late, so PostgreSQL wants the total to be cheaper by 1 %.
         Some(path) if price(path.cost) * 1.01 < price(best.cost) => path,
         _ => best,
     }

@@ -7,8 +7,8 @@
 //! no index              order [0, 1]: both sides are sorted by x, then y
 //! ```
 //!
-//! A plan that has an order of its own is kept beside the cheapest one, as a merge join may save a
-//! sort with it.
+//! Besides the cheapest plan, plans with an order of their own are kept: a merge join may save a
+//! sort with them.
 //!
 //! PostgreSQL's `sort_inner_and_outer` and `match_unsorted_outer` (`joinpath.c`). There, pathkeys
 //! are classes of equal expressions; ours are columns.
@@ -22,9 +22,9 @@ use crate::sql::values::Type;
 use minibtree_cost::{Cost, MergeJoin, Side};
 use std::rc::Rc;
 
-/// Of several plans for the same rows the cheapest, and others that have an order which no cheaper
-/// one has (`add_path`).
-pub fn of_use(mut plans: Plans) -> Plans {
+/// Keeps the cheapest of several plans for the same rows, and each plan with an order that no
+/// cheaper one has (`add_path`).
+pub fn prune_dominated(mut plans: Plans) -> Plans {
     plans.sort_by(|a, b| a.cost.total.total_cmp(&b.cost.total));
     let mut kept = Plans::new();
     for plan in plans {
@@ -74,7 +74,7 @@ pub struct Sides<'a> {
     pub is_unique: bool,
 }
 
-/// A side in an order: of a plan that has it, or sorted.
+/// A side in the order of the keys: a plan that has the order, or one that must be sorted.
 struct Sorted {
     plan: Rc<Node>,
     cost: Cost,
@@ -92,8 +92,8 @@ struct Candidate {
 }
 
 impl Sides<'_> {
-    /// The cheapest merge join, if there are keys: in the order of some plan of a side, or in that
-    /// of the conditions.
+    /// The cheapest merge join, or `None` without keys. Tries the order of each plan of a side, and
+    /// that of the conditions.
     pub fn merge_join(
         &self,
         context: &mut impl Context,
@@ -150,7 +150,7 @@ impl Sides<'_> {
         order
     }
 
-    /// The cheapest way to have a side in an order.
+    /// The cheapest plan of a side in an order.
     fn sorted(&self, context: &impl Context, order: &[usize], is_inner: bool) -> Sorted {
         let plans = if is_inner { self.inners } else { self.outers };
         let has_order = |it: &&Rc<Node>| self.order(it, is_inner).starts_with(order);

@@ -1,14 +1,14 @@
-//! Planning: from a query to the cheapest way to its rows that we know.
+//! Planning: finds the cheapest way to execute a query, among those that the executor has.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `node.rs` | plans: trees of nodes with their costs |
 //! | `estimate.rs` | how many rows meet a condition |
-//! | `scan.rs` | the ways to read one table |
+//! | `scan.rs` | the access paths of one table |
 //! | `join.rs` | the order and method of joins |
-//! | `merge.rs` | joins of two sides that are sorted by their keys |
-//! | `semi.rs` | EXISTS and IN as joins |
-//! | `exists.rs` | EXISTS as IN, where it cannot be a join |
+//! | `merge.rs` | merge joins: both sides are sorted by their keys |
+//! | `semi.rs` | EXISTS and IN become semi and anti joins |
+//! | `exists.rs` | EXISTS becomes IN where it cannot become a join |
 //! | `query.rs` | everything above the joins |
 //!
 //! ```text
@@ -18,11 +18,11 @@
 //!   IndexScan pgbench_accounts_pkey, aid = $1
 //! ```
 //!
-//! The crate `minibtree/cost` computes what a node costs, `minibtree/estimate` how many rows have a
-//! value.
+//! The crate `minibtree/cost` computes what a node costs; `minibtree/estimate` estimates how many
+//! rows have a value.
 //!
-//! PostgreSQL's `planner.c`. There, subqueries in FROM are merged into the query around them; ours
-//! are planned on their own.
+//! PostgreSQL's `planner.c` also merges subqueries in FROM into the query around them; ours are
+//! planned on their own.
 
 mod estimate;
 mod exists;

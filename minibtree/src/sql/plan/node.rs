@@ -26,7 +26,7 @@ pub struct Node {
     pub kind: Kind,
 }
 
-/// A table that is read, and where its columns go.
+/// A table that a node reads, and the positions of its columns in the row of the query.
 #[derive(Debug)]
 pub struct Scanned {
     pub table: Arc<Table>,
@@ -36,7 +36,7 @@ pub struct Scanned {
     pub start: usize,
     /// Columns of the row.
     pub width: usize,
-    /// Which columns of the table are used. Others stay NULL.
+    /// For each column of the table, true if the query uses it. The others stay NULL.
     pub needed: Vec<bool>,
     pub needs_tid: bool,
 }
@@ -44,7 +44,7 @@ pub struct Scanned {
 /// The part of an index that is read: equal to values in its first columns, then a range of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// Values of the first columns; several: any of them will do.
+    /// For each of the first columns, the values that it may equal: one, or those of an IN.
     pub equal: Vec<Vec<Expr>>,
     /// The least value of the next column, and whether it is included.
     pub lower: Option<(Expr, bool)>,
@@ -73,7 +73,7 @@ pub enum Method {
 /// What a node does.
 #[derive(Debug)]
 pub enum Kind {
-    /// One row of NULLs, or the input, if the condition is met; it is evaluated once.
+    /// If the condition, evaluated once, is met: the rows of the input, or one row of NULLs.
     Result {
         condition: Option<Expr>,
         input: Option<Rc<Node>>,
@@ -89,7 +89,7 @@ pub enum Kind {
         scanned: Scanned,
         filter: Option<Expr>,
     },
-    /// Reads rows that an index leads to.
+    /// Reads the entries of an index within bounds, and the rows that they point to.
     IndexScan {
         scanned: Scanned,
         index: usize,
@@ -97,7 +97,7 @@ pub enum Kind {
         /// The conditions that the bounds are made of.
         conditions: Option<Expr>,
         is_backward: bool,
-        /// The index has all columns that are used.
+        /// An index-only scan: the index has all columns that the query uses.
         is_only: bool,
         filter: Option<Expr>,
     },
@@ -109,7 +109,7 @@ pub enum Kind {
         recheck: Option<Expr>,
         filter: Option<Expr>,
     },
-    /// Makes a bitmap of what an index leads to. It returns no rows, nor does the next.
+    /// Makes a bitmap of the TIDs in an index. Returns no rows; nor does [`Kind::BitmapMerge`].
     BitmapIndexScan {
         scanned: Scanned,
         index: usize,
@@ -121,7 +121,7 @@ pub enum Kind {
         inputs: Vec<Rc<Node>>,
         is_union: bool,
     },
-    /// Calls a function that returns rows. Their numbers follow if there is a column more.
+    /// Calls a function that returns rows. WITH ORDINALITY adds a column with their numbers.
     Function {
         function: SetFunction,
         arguments: Vec<Expr>,
@@ -147,9 +147,9 @@ pub enum Kind {
         kind: JoinKind,
         outer: Rc<Node>,
         inner: Rc<Node>,
-        /// The inner side depends on the row of the outer one.
+        /// The bounds of the inner side use the outer row.
         is_parameterized: bool,
-        /// The rows of the inner side are kept; else it is executed anew for each outer row.
+        /// The inner side is read once and kept, otherwise executed again for each outer row.
         is_kept: bool,
         /// No row of the outer side has two partners.
         is_unique: bool,
@@ -186,7 +186,7 @@ pub enum Kind {
         input: Rc<Node>,
         keys: Vec<(Expr, Type)>,
     },
-    /// Adds the number of the row among those with the same key, which come one after another.
+    /// Adds the number of each row among those with the same key. The input is sorted by the key.
     Window {
         input: Rc<Node>,
         partition: Vec<(Expr, Type)>,
@@ -194,7 +194,7 @@ pub enum Kind {
     Sort {
         input: Rc<Node>,
         keys: Vec<SortBy>,
-        /// How many rows are wanted at most: LIMIT and OFFSET.
+        /// LIMIT and OFFSET of the node above: only so many of the first rows are kept.
         bound: Option<(Expr, Option<Expr>)>,
     },
     Limit {
@@ -269,7 +269,7 @@ pub struct SubPlan {
     pub is_correlated: bool,
 }
 
-/// FOR UPDATE and its kin: what happens to each row that the plan returns.
+/// FOR UPDATE, FOR SHARE: each row of the plan is locked before it is returned.
 #[derive(Debug)]
 pub struct LockRows {
     pub lock: Lock,
@@ -299,7 +299,7 @@ pub struct Modify {
 /// What a statement does.
 #[derive(Debug, Default)]
 pub enum Plan {
-    /// Nothing: rows that are inserted come from outside.
+    /// COPY FROM: the rows come from the client.
     #[default]
     Copy,
     Query(Rc<Node>),

@@ -34,9 +34,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Pages of a table that has never been vacuumed or analyzed, as PostgreSQL assumes: it will grow.
+/// The planner takes a table that was never vacuumed or analyzed to have at least so many pages,
+/// as PostgreSQL does: it will grow.
 const PAGES_MIN: f64 = 10.0;
-/// Bytes of a row beside its values, in PostgreSQL's layout, by which it guesses rows from pages.
+/// Bytes of a row without its values in PostgreSQL's layout, which turn pages into rows.
 const ROW_OVERHEAD: f64 = 28.0;
 
 /// Plans a statement; `None` if it is one that has no plan, like CREATE TABLE. `declared` are the
@@ -60,7 +61,7 @@ pub fn plan(
     let (plan, columns) = match statement {
         ast::Statement::Query(query) => {
             let bound = bind::query(&mut binder, query, None)?;
-            // To a client its rows would look like those of no query.
+            // A client could not tell its rows from the result of a statement without rows.
             if bound.columns.is_empty() {
                 return Err(SqlError::unsupported("a query without columns"));
             }
@@ -121,7 +122,7 @@ impl Planner<'_> {
         }
         if let Expr::Subquery(subquery) = expr {
             let node = self.query(&subquery.query);
-            // How many rows will ask is not known here. Ten of them pay for the hash table.
+            // It is not known here how often the subquery is evaluated. Assume ten times.
             let hashed = exists::as_any(subquery).map(|it| (self.query(&it.query), it));
             let hashed = hashed.filter(|(it, _)| it.cost.total < 10.0 * node.cost.total);
             *expr = match hashed {
@@ -145,7 +146,7 @@ impl Planner<'_> {
         let (Some(lock), Body::Select(select)) = (&query.lock, &query.body) else {
             return Plan::Query(self.query(query));
         };
-        // All columns of a row that is locked may be read again.
+        // The newest version of a locked row may be read again, so all its columns are needed.
         let mut extra = Vec::new();
         let mut relations = Vec::new();
         for number in &lock.relations {
@@ -273,8 +274,7 @@ impl Planner<'_> {
         self.node(cost, Kind::Distinct { input, keys })
     }
 
-    /// Plans a SELECT up to DISTINCT. Returns true with it if the rows are in the order of ORDER
-    /// BY.
+    /// Plans a SELECT up to DISTINCT. Returns the plan, and true if its rows are sorted already.
     fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
         let joined = semi::with_semi_joins(select);
         let select = joined.as_ref().unwrap_or(select);
@@ -299,7 +299,7 @@ impl Planner<'_> {
         (node, is_sorted)
     }
 
-    /// Numbers the rows by each window. The numbers are behind the columns of the row.
+    /// Numbers the rows of each window, and appends the numbers to the row.
     fn windows(&mut self, mut node: Rc<Node>, select: &Select, targets: &mut [Expr]) -> Rc<Node> {
         let grouped = select.grouping.as_ref().map(|it| it.keys.len() + it.aggregates.len());
         let width = grouped.unwrap_or(select.width);
@@ -696,11 +696,11 @@ impl join::Context for FromPlanner<'_, '_, '_> {
     }
 }
 
-/// What the indexes of a table compute, of the row of the query.
+/// The predicates and expressions of a table's indexes, over the row of the query.
 fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> {
     let Source::Table(table) = &relation.source else { return Vec::new() };
     let mut binder = Binder::new(catalog, &[]);
-    // What cannot be read, which was checked when it was made, is of no use for any query.
+    // They were checked when the index was created. If one fails to bind, no query uses the index.
     let never = |index: &TableIndex| Computed {
         predicate: Some(Expr::Constant(Value::Bool(false), Type::Bool)),
         expressions: index.expressions.iter().map(|it| Expr::null(it.1)).collect(),
@@ -720,7 +720,7 @@ fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> 
     all
 }
 
-/// Columns that equal something of another relation, perhaps.
+/// Columns that are compared for equality, perhaps with those of another relation.
 fn merged_columns(select: &Select) -> Vec<usize> {
     let mut merged = Vec::new();
     if select.relations.len() > 1 {

@@ -1,4 +1,4 @@
-//! The ways to read one table: page by page, or through each of its indexes.
+//! The access paths of one table: page by page, or through its indexes.
 //!
 //! ```text
 //! index (a, b, c), a = 1 AND b > 5 AND c = 2
@@ -6,7 +6,7 @@
 //! bounds   equal: [1], lower: 5 excluded      c = 2 is a filter: b is not fixed
 //! ```
 //!
-//! A hash index is a way only if its column equals something, and `a IN (1, 2)` are two look-ups.
+//! `a IN (1, 2)` is two lookups. A hash index needs an equality with a single value.
 //!
 //! PostgreSQL's `indxpath.c`.
 
@@ -22,13 +22,13 @@ use minibtree_cost::{self as cost, Cost, IndexScan, Model, methods};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A way to read a table.
+/// An access path: one way to read a table.
 pub struct Path {
     pub cost: Cost,
     pub kind: Kind,
 }
 
-/// A table and what of it is wanted.
+/// A table, what the query needs of it, and what is known about it.
 pub struct Wanted<'a> {
     pub table: &'a std::sync::Arc<Table>,
     pub alias: &'a str,
@@ -42,7 +42,7 @@ pub struct Wanted<'a> {
     pub computed: &'a [Computed],
     pub known: &'a Known<'a>,
     pub model: &'a Model,
-    /// How many nodes the plan has.
+    /// The number of nodes of the plan so far.
     pub nodes: &'a Cell<usize>,
 }
 
@@ -50,9 +50,9 @@ pub struct Wanted<'a> {
 #[derive(Clone)]
 struct Bitmap {
     node: Rc<Node>,
-    /// What it costs the node above.
+    /// Its share of the cost of the node above.
     total: f64,
-    /// The conditions that all of them meet.
+    /// The conditions that all its rows meet.
     recheck: Vec<Expr>,
 }
 
@@ -98,8 +98,8 @@ impl Wanted<'_> {
         (self.rows * self.known.all(conditions)).round().max(1.0)
     }
 
-    /// Reads the table through an index, if it is of use: conditions bound it, or `is_ordered` asks
-    /// for its order. `parameters` are conditions that use other relations too.
+    /// Reads the table through an index. `None` if that is of no use: no condition bounds it, and
+    /// its order is not wanted (`is_ordered`). `parameters` are conditions on other relations too.
     pub fn index_scan(
         &self,
         index: usize,
@@ -115,7 +115,7 @@ impl Wanted<'_> {
             return None;
         }
         let (bounds, used) = self.bounds(index, conditions, parameters);
-        // A part of the rows is worth reading as a whole.
+        // A partial index is worth reading as a whole.
         let is_of_use = !used.is_empty() || is_ordered || predicate.is_some();
         if bounds.equal.is_empty() && (is_hash || !is_of_use) {
             return None;
@@ -149,7 +149,7 @@ impl Wanted<'_> {
         Some(Path { cost, kind })
     }
 
-    /// What of an index is read within bounds.
+    /// What the cost model needs to know about a scan of an index within bounds.
     fn entries(&self, index: usize, bounds: &Bounds, bounding: &[Expr]) -> IndexScan {
         let definition = &self.table.indexes[index];
         let is_hash = definition.index.is_hash();
@@ -251,7 +251,7 @@ impl Wanted<'_> {
         let merges = parts[1..].iter().filter(|it| !is_union || !is_index(it)).count();
         let total = parts.iter().map(|it| it.total).sum();
         let cost = cost::merged_bitmaps(total, merges, rows);
-        // Three are intersected by one node.
+        // One BitmapAnd intersects any number of bitmaps.
         let inputs = parts.iter().flat_map(|it| match &it.node.kind {
             Kind::BitmapMerge { inputs, is_union: false } if !is_union => inputs.clone(),
             _ => vec![Rc::clone(&it.node)],
@@ -266,7 +266,8 @@ impl Wanted<'_> {
         cost::bitmap_scan(bitmap.total, rows, self.pages, operators(conditions))
     }
 
-    /// Returns which way an index is to be read for its rows to come in an order, if it has it.
+    /// Returns true if an index must be read backward for its rows to come in an order, false if
+    /// forward, and `None` if it does not have the order.
     pub fn has_order(
         &self,
         index: usize,
@@ -285,7 +286,7 @@ impl Wanted<'_> {
         let mut columns = self.table.indexes[index].columns.iter().peekable();
         let mut direction = None;
         for (expr, descending, nulls_first) in order {
-            // Columns with one value in all rows have no influence on the order.
+            // A column that has the same value in all rows does not affect the order.
             while columns
                 .peek()
                 .is_some_and(|it| !is_key(it, expr) && is_fixed(&|other| is_key(it, other)))

@@ -1,4 +1,4 @@
-//! EXISTS and IN in WHERE as joins.
+//! EXISTS and IN in WHERE become semi and anti joins.
 //!
 //! ```text
 //! FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.x = a.x AND b.y > 5)
@@ -73,7 +73,7 @@ fn semi_join(select: &mut Select, condition: &Expr) -> Option<FromItem> {
         return None;
     }
 
-    // The row of the subquery is behind that of the query.
+    // Append the subquery's row to that of the query: shift its positions.
     let (start, number) = (select.width, select.relations.len());
     let query = Body::Select(Box::new(std::mem::take(&mut inner)));
     let mut query = plain(query);

@@ -1,5 +1,5 @@
-//! The cleaner: VACUUM and ANALYZE of the tables that have changed enough, so that nobody has to
-//! call them.
+//! The cleaner: runs VACUUM and ANALYZE on tables that have changed enough, so that no client has
+//! to. PostgreSQL's autovacuum.
 //!
 //! ```text
 //! look 1   t: 251 of 1,000 rows updated    vacuumed, analyzed, plans are made again
@@ -7,12 +7,12 @@
 //! look 3   the transaction has ended       vacuumed, analyzed
 //! ```
 //!
-//! It has a session without a client. It does not wait for locks: a table that another statement
-//! changes or drops is left to the next look. What it holds lets reads and writes go on, and a
-//! page is latched as long as its own dead versions are removed. Statements that need the table to
-//! themselves, as ALTER TABLE, wait until it has finished with the table.
+//! The cleaner is a session without a client. It never waits for a lock: a table that a statement
+//! is altering or dropping is left to the next look. Reads and writes of the table continue, and
+//! a page is latched only while its own dead versions are removed. Statements that need the table
+//! to themselves, like ALTER TABLE, wait until the cleaner has finished with it.
 //!
-//! PostgreSQL's `autovacuum.c`, with a launcher and workers; the thresholds are the same.
+//! PostgreSQL's `autovacuum.c` has a launcher and workers; the thresholds are the same.
 
 use super::{Session, maintenance};
 use crate::engine::{Error, Interrupt, LockMode, LockWait, Result as EngineResult, Vacuumed};
@@ -22,7 +22,7 @@ use crate::wire::{Result, code};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Pages, or hundreds of rows, between two rests.
+/// The cleaner rests after this many pages, or hundreds of rows: each is one call of `pause`.
 const REST_AFTER: u32 = 64;
 
 /// What the cleaner has done with a table.
@@ -36,8 +36,8 @@ pub struct Cleaned {
     pub is_analyzed: bool,
 }
 
-/// Cleans every table that needs it, each in a transaction of its own. Calls `rest` now and then,
-/// without a latch, and stops if that returns false.
+/// Cleans every table that needs it, each in a transaction of its own. Calls `rest` after every 64
+/// pages, while no page is latched, and stops if it returns false.
 ///
 /// # Errors
 /// What the engine reports; `57014` after `rest` has returned false.
@@ -69,7 +69,7 @@ fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Resul
     let transaction = session.begin_statement()?;
     transaction.lock_relation(table.oid, LockMode::KeyShare, LockWait::Error)?;
     session.refresh_catalog()?;
-    // It may have been dropped or truncated before it was locked.
+    // The table may have been dropped or truncated before it was locked.
     let current = session.catalog.by_oid(table.oid).cloned();
     let Some(table) = current.filter(|it| it.heap.id() == table.heap.id()) else {
         session.abort();

@@ -1,6 +1,6 @@
-//! COPY: rows of a table from lines of the client, and rows of a query as lines for it.
+//! COPY: inserts the client's lines as rows of a table, and sends the rows of a query as lines.
 //!
-//! `minibtree/copy` knows what lines look like. PostgreSQL's `copyfrom.c` and `copyto.c`.
+//! `minibtree/copy` reads and writes the lines. PostgreSQL's `copyfrom.c` and `copyto.c`.
 
 use super::portal::write_value;
 use crate::engine::Transaction;
@@ -14,7 +14,7 @@ use crate::wire::{Format, Replies, Result};
 use minibtree_copy::{Decoder, Encoder, Fields, Options};
 use std::sync::Arc;
 
-/// A COPY FROM that is going on.
+/// A running COPY FROM.
 pub struct CopyIn {
     table: Arc<Table>,
     /// The columns that a line has values for.
@@ -54,10 +54,10 @@ impl CopyIn {
         self.positions.len()
     }
 
-    /// Inserts the lines that are complete.
+    /// Inserts the complete lines of `data` and of what was left over before.
     ///
     /// # Errors
-    /// `22P04` for a line with too few or too many values, and what a bad value is.
+    /// `22P04` for a line with too few or too many values, and those of reading and inserting one.
     pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<()> {
         self.read(transaction, |decoder, insert| decoder.receive(data, insert))
     }
@@ -87,7 +87,7 @@ impl CopyIn {
     }
 }
 
-/// The values of a line, at their places in a row.
+/// The values of a line as a row of the table; NULL for columns that the line lacks.
 fn values(table: &Table, positions: &[usize], mut fields: Fields<'_>) -> Result<Vec<Value>> {
     let mut values = vec![Value::Null; table.columns.len()];
     let mut places = positions.iter();
@@ -101,7 +101,7 @@ fn values(table: &Table, positions: &[usize], mut fields: Fields<'_>) -> Result<
     Ok(values)
 }
 
-/// A COPY TO that is going on.
+/// A running COPY TO.
 pub struct CopyOut {
     pub cursor: Cursor,
     encoder: Encoder,

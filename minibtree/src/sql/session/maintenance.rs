@@ -1,4 +1,4 @@
-//! VACUUM, ANALYZE and REINDEX: the upkeep of tables.
+//! VACUUM, ANALYZE and REINDEX.
 //!
 //! ```text
 //! VACUUM VERBOSE t    INFO:  vacuumed "t": 45 pages, 10 dead rows and 10 index entries removed
@@ -6,12 +6,12 @@
 //! REINDEX TABLE t     each index of t is built into a new file; the old ones go at the commit
 //! ```
 //!
-//! PostgreSQL's `commands/vacuum.c` and `indexcmds.c`, which commit after each table; these locks
-//! last until the statement ends.
+//! PostgreSQL's `commands/vacuum.c` and `indexcmds.c` commit after each table. Here the statement
+//! is one transaction, so it holds the locks of all its tables until the end.
 
 use super::Session;
 use crate::engine::{LockMode, LockWait, Pause, Vacuumed};
-use crate::sql::analyze::analyze as look_at_rows;
+use crate::sql::analyze::analyze as collect_statistics;
 use crate::sql::catalog::Table;
 use crate::sql::define;
 use crate::sql::shared::Shared;
@@ -20,7 +20,7 @@ use crate::wire::{Replies, Result, Severity, SqlError, code};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Finds out about the rows of tables, of all tables if none is named.
+/// Collects the statistics of tables, or of all tables if none is named.
 ///
 /// # Errors
 /// `42P01`.
@@ -39,26 +39,26 @@ fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Samples a table that is locked. Calls `pause` for every hundredth row.
+/// Collects the statistics of a table that is locked. Calls `pause` for every hundredth row.
 pub fn analyze_table(session: &mut Session, table: &Table, pause: Pause<'_>) -> Result<()> {
     let snapshot = session.transaction()?.snapshot();
-    let found = look_at_rows(table, snapshot, pause)?;
+    let found = collect_statistics(table, snapshot, pause)?;
     table.heap.activity().analyzed();
     let mut shared = session.shared.statistics.lock();
     Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
     Ok(())
 }
 
-/// Has plans made again that were made without the statistics of now.
+/// Makes every session plan its cached statements again, with the new statistics.
 pub fn plan_again(shared: &Shared) {
     shared.versions.begin_change();
     shared.versions.end_change();
 }
 
-/// Removes dead rows from tables, from all tables if none is named.
+/// Removes dead rows from tables, or from all tables if none is named.
 ///
 /// # Errors
-/// `25001` in a block, or with other statements in one Query or before one Sync; `42P01`.
+/// `25001` in a block, beside other statements in one Query, or in a pipeline; `42P01`.
 pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Result<()> {
     if session.is_in_block() {
         return Err(error!(ACTIVE_SQL_TRANSACTION, "VACUUM cannot run inside a transaction block"));
@@ -100,7 +100,7 @@ pub fn vacuum_table(
     let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
     let done = session.shared.database.vacuum_with(&table.heap, &indexes, pause)?;
 
-    // A table that was vacuumed is known to be as small as it is.
+    // An empty entry makes the planner believe the number of pages, not assume that it will grow.
     let mut shared = session.shared.statistics.lock();
     if table.heap.pages() > 0 && !shared.contains_key(&heap) {
         Arc::make_mut(&mut shared).insert(heap, Arc::default());
@@ -108,7 +108,7 @@ pub fn vacuum_table(
     Ok(done)
 }
 
-/// Builds indexes anew.
+/// Rebuilds indexes.
 ///
 /// # Errors
 /// `25001` for a schema or database in a block; those of [`define::reindex`].
@@ -129,7 +129,7 @@ pub fn reindex(session: &mut Session, reindex: &Reindex, out: &mut Replies) -> R
     })
 }
 
-/// Calls `each` with every table that is named, or with all, locked against DROP.
+/// Locks each named table, or every table, against DROP and calls `each` with it.
 fn each_table(
     session: &mut Session,
     names: &[String],

@@ -1,6 +1,6 @@
 //! A session: one client's transaction, prepared statements and portals.
 //!
-//! Messages come in, replies go out into a buffer; sockets are not its business.
+//! Messages come in, replies go out into a buffer. The session has no socket: `server` has.
 //!
 //! ```text
 //! Q "sql"          parse, and for each statement: plan, lock, run     -> T D.. C .. Z
@@ -21,8 +21,8 @@
 //!
 //! # When does a reply wait for the log?
 //!
-//! A commit returns when it is durable. A reader may have seen a commit that is not durable yet:
-//! [`Session::settle`] waits for that before the replies are written.
+//! A commit returns when it is durable. But a statement may have read another transaction's commit
+//! that is not durable yet. [`Session::settle`] waits for it before the replies are written.
 //!
 //! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
 //! and `plancache.c`.
@@ -70,7 +70,8 @@ use transaction::{level, name_of_level, transaction_control};
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
 
-/// Settings before a block, and as it leaves them if it commits: without those of SET LOCAL.
+/// The settings to restore if a block rolls back, and those to keep if it commits, which lack the
+/// changes of SET LOCAL.
 type Around = (Settings, Settings);
 
 /// The type of the document of EXPLAIN (FORMAT JSON).
@@ -98,7 +99,7 @@ pub struct Session {
     state: State,
     /// When the transaction began, in microseconds since 2000.
     began: i64,
-    /// The isolation level of the block, for AND CHAIN; `None` is the usual one.
+    /// The isolation level of the block, for AND CHAIN; `None` is the default level.
     block_isolation: Option<&'static str>,
     /// The transaction has changed the catalog.
     has_changed_catalog: bool,
@@ -110,18 +111,18 @@ pub struct Session {
     copy: Option<Box<CopyIn>>,
     /// After an error in the extended protocol, messages up to Sync are ignored.
     is_skipping: bool,
-    /// What the replies tell becomes durable here.
+    /// The log must be durable up to here before the replies are written.
     seen: Lsn,
     settings: Settings,
-    /// What a block that has changed settings leaves of them.
+    /// Set once a block has changed a setting.
     settings_around: Option<Around>,
-    /// The savepoints of the block, by their names, with the settings of their time.
+    /// The savepoints of the block, each with its name and the settings when it was set.
     savepoints: Vec<(String, Savepoint, (Settings, Option<Around>))>,
     /// The deadline of the statement.
     armed: Option<Armed>,
-    /// A Query with several statements is executed: a block as far as cursors and VACUUM go.
+    /// A Query of several statements is running. Cursors and VACUUM treat it like a block.
     is_batch: bool,
-    /// An Execute is done and its transaction goes on until Sync: one like it.
+    /// An Execute is done, and its transaction stays open until Sync: a block to those two as well.
     is_pipeline: bool,
 }
 
@@ -133,11 +134,11 @@ enum State {
     Failed(Option<Transaction>),
 }
 
-/// What goes on after replies were written or a COPY has ended.
+/// What to continue once replies were written or a COPY has ended.
 enum Work {
-    /// A Query: the statements that are left, and the one that returns rows.
+    /// A Query: the statements not yet begun, and the portal of the current one.
     Query { rest: VecDeque<Statement>, portal: Option<Box<Portal>> },
-    /// An Execute of this portal, with the rows that are left; `None` is no limit.
+    /// An Execute of this portal, and how many more rows it may return; `None` is no limit.
     Execute { portal: String, left: Option<u32> },
 }
 
@@ -168,7 +169,7 @@ impl Session {
         }
     }
 
-    /// What ReadyForQuery tells.
+    /// The transaction status that ReadyForQuery reports.
     pub fn status(&self) -> TransactionStatus {
         match self.state {
             State::Idle | State::Implicit(_) => TransactionStatus::Idle,
@@ -177,12 +178,12 @@ impl Session {
         }
     }
 
-    /// Returns true if what a statement does lasts only if later statements let it.
+    /// Returns true if a later statement can still undo what the current one does.
     fn is_in_block(&self) -> bool {
         self.is_batch || matches!(self.state, State::Block(_))
     }
 
-    /// How long the client may now be silent: `idle_in_transaction_session_timeout`.
+    /// How long the client may stay silent now: `idle_in_transaction_session_timeout` in a block.
     pub fn idle_limit(&self) -> Option<Duration> {
         match self.state {
             State::Block(_) | State::Failed(_) => self.settings.timeout(IDLE_TIMEOUT),
@@ -190,23 +191,23 @@ impl Session {
         }
     }
 
-    /// Gives the statement that begins its deadline.
+    /// Starts `statement_timeout` for the statement that begins.
     fn arm(&mut self) {
         let limit = self.settings.timeout(STATEMENT_TIMEOUT);
         self.armed = limit.map(|it| self.shared.timeouts.arm(it, &self.interrupt));
     }
 
-    /// Returns true if the statement that ends is late.
+    /// Stops the timeout of the statement that ends. Returns true if it had expired.
     fn disarm(&mut self) -> bool {
         let Some(armed) = self.armed.take() else { return false };
         let is_late = armed.has_expired();
         drop(armed);
-        // What came too late for this statement does not cancel the next one.
+        // Clear a cancellation that came too late, or it would cancel the next statement.
         let _ = self.interrupt.check();
         is_late
     }
 
-    /// Waits until everything that the replies tell is durable. Call it before they are written.
+    /// Waits until every commit that the replies reveal is durable. Call it before writing them.
     ///
     /// # Errors
     /// If the log cannot be written: the replies must not be sent.
@@ -255,7 +256,7 @@ impl Session {
         handled.unwrap_or_else(|error| self.fail(&error, out))
     }
 
-    /// Goes on with what was interrupted by a full reply buffer.
+    /// Continues after [`Next::Resume`]: the reply buffer was full, and is empty again.
     pub fn resume(&mut self, out: &mut Replies) -> Next {
         let advanced = match self.work.take() {
             None => return Next::Message,
@@ -265,8 +266,8 @@ impl Session {
         advanced.unwrap_or_else(|error| self.fail(&error, out))
     }
 
-    /// Reports an error and rolls back. A Query ends with it; in the extended protocol the next
-    /// Sync does.
+    /// Reports an error and aborts the transaction. A Query is over then; in the extended protocol,
+    /// messages up to the next Sync are ignored.
     fn fail(&mut self, error: &SqlError, out: &mut Replies) -> Next {
         let is_query = matches!(self.work, Some(Work::Query { .. }));
         self.work = None;
@@ -289,10 +290,11 @@ impl Session {
         Next::Message
     }
 
+    /// Rolls back, but stays in the block: it has failed.
     fn abort(&mut self) {
         self.portals.clear();
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            // With a savepoint, the transaction is kept until it is rolled back to that.
+            // ROLLBACK TO may still save the part before a savepoint, so keep the transaction.
             State::Block(transaction) if !self.savepoints.is_empty() => {
                 return self.state = State::Failed(Some(transaction));
             }
@@ -314,8 +316,8 @@ impl Session {
         self.forget_catalog_change();
     }
 
-    /// The copy of a transaction that changed the catalog, or had an old snapshot, is wrong once it
-    /// has ended.
+    /// Drops the catalog copy if the transaction that ends changed the catalog or had an old
+    /// snapshot: the copy is of use to that transaction only.
     fn forget_catalog_change(&mut self) {
         if std::mem::take(&mut self.has_changed_catalog) || self.catalog.is_for_old_snapshot {
             self.version = None;
@@ -393,7 +395,7 @@ impl Session {
         }
     }
 
-    /// Makes the copy of the catalog current.
+    /// Reads the catalog again if another transaction, or this one, has changed it.
     fn refresh_catalog(&mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         if self.has_changed_catalog {
@@ -427,7 +429,7 @@ impl Session {
     // ---- simple protocol
 
     fn query(&mut self, sql: &str, out: &mut Replies) -> Result<Next> {
-        // So that `fail` knows which protocol it is.
+        // Tells `fail` that the client uses the simple protocol.
         self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
         let rest = VecDeque::from(statement::parse(sql)?);
         self.is_batch = rest.len() > 1;
@@ -443,13 +445,13 @@ impl Session {
         mut portal: Option<Box<Portal>>,
         out: &mut Replies,
     ) -> Result<Next> {
-        // So that `fail` knows which protocol it is.
+        // Tells `fail` that the client uses the simple protocol.
         self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
         loop {
             if let Some(mut running) = portal.take()
                 && !self.run(&mut running, &mut None, out)?
             {
-                // The data of a COPY has to come, or the replies are full.
+                // Either a COPY waits for the client's data, or the reply buffer is full.
                 let is_copy = self.copy.is_some();
                 let portal = Some(running).filter(|_| !is_copy);
                 self.work = Some(Work::Query { rest, portal });
@@ -503,7 +505,7 @@ impl Session {
         Ok(Next::Message)
     }
 
-    /// The unnamed statement is replaced; others are not.
+    /// Parse replaces the unnamed statement, but a named one must not exist.
     fn check_is_new(&self, name: &str) -> Result<()> {
         if name.is_empty() || !self.statements.contains_key(name) {
             return Ok(());
@@ -511,7 +513,7 @@ impl Session {
         Err(error!(DUPLICATE_PREPARED_STATEMENT, "prepared statement \"{name}\" already exists"))
     }
 
-    /// Plans a statement, so far as it has a plan.
+    /// Finds the columns of a statement's result, and plans it if it is one with a plan.
     fn prepare(
         &mut self,
         statement: Option<Statement>,
@@ -553,7 +555,7 @@ impl Session {
         let Some(planned) = plan::plan(&self.catalog, &statistics, model, sql, declared)? else {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
-        // The result of a COPY is not one of rows.
+        // COPY TO sends lines, not rows.
         let is_copy = matches!(statement, Some(Statement::Command(_)));
         let fields = if is_copy { Vec::new() } else { planned.fields.clone() };
         let parameters = planned.parameters.clone();
@@ -644,7 +646,7 @@ impl Session {
     // ---- running
 
     /// Runs a portal until it is done, `left` rows are written or the replies are full. Returns
-    /// true if it is done; then the tag is written.
+    /// true if it is done: the command tag is written then.
     fn run(
         &mut self,
         portal: &mut Portal,
@@ -709,7 +711,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Executes a command. Returns what has rows or lines, if it has some.
+    /// Executes a command that sqlparser does not parse. Returns what it has to send, if anything.
     fn command(
         &mut self,
         command: &Command,
@@ -735,7 +737,7 @@ impl Session {
         Ok(None)
     }
 
-    /// Locks the table of a plan, and plans again if the catalog has changed.
+    /// Locks the tables of a plan. Plans again if the catalog changed before the locks were held.
     fn lock(&mut self, sql: &ast::Statement, cached: &Rc<Planned>) -> Result<Rc<Planned>> {
         let mut planned = Rc::clone(cached);
         loop {
@@ -749,7 +751,7 @@ impl Session {
                 let statistics = Arc::clone(&self.shared.statistics.lock());
                 let model = self.settings.cost_model();
                 let again = plan::plan(&self.catalog, &statistics, model, sql, &declared)?;
-                let again = again.expect("a statement with a plan has one again");
+                let again = again.expect("the statement had a plan before");
                 if again.types != planned.types {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
                 }
@@ -765,7 +767,7 @@ impl Session {
         }
     }
 
-    /// Begins a plan.
+    /// Begins the execution of a plan. `is_measured` is for EXPLAIN ANALYZE.
     fn open(
         &mut self,
         planned: &Rc<Planned>,
@@ -776,14 +778,14 @@ impl Session {
         if is_measured {
             context = context.measured();
         }
-        // What is not found may be due to a commit that is not durable, so changes count too.
+        // Even "no such row" can reveal a commit that is not durable, so wait for what it has seen.
         let seen = self.transaction()?.snapshot().lsn();
         let cursor = Cursor::open(context, self.transaction()?);
         self.seen = self.seen.max(seen);
         cursor
     }
 
-    /// What a statement is executed with.
+    /// The context that a statement is executed in.
     fn context(&mut self, planned: &Rc<Planned>, parameters: Vec<Value>) -> Result<Context> {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
@@ -791,7 +793,7 @@ impl Session {
         Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem))
     }
 
-    /// Writes rows of a portal that runs.
+    /// Writes rows of a running portal until `left` are written or the replies are full.
     fn fetch(
         &mut self,
         portal: &mut Portal,
@@ -806,8 +808,8 @@ impl Session {
         let types = planned.as_ref().map_or(&[Type::Text][..], |it| &it.types);
         let catalog = Rc::clone(&self.catalog);
         let Some(source) = running else {
-            // A query that has returned all of its rows has no more. Another statement is not
-            // executed twice.
+            // A finished query has no more rows. A finished statement of another kind must not run
+            // a second time.
             if !prepared.fields.is_empty() {
                 out.command_complete("SELECT 0");
                 return Ok(true);
@@ -851,7 +853,7 @@ impl Session {
         Ok(false)
     }
 
-    /// Executes what changes the catalog.
+    /// Runs a change of the catalog under the lock that admits one transaction at a time.
     fn define<T>(
         &mut self,
         change: impl FnOnce(&mut Editor<'_>, &Catalog, &Context) -> Result<T>,
@@ -859,7 +861,7 @@ impl Session {
         self.transaction()?.lock_relation(TABLES, LockMode::Update, LockWait::Block)?;
         self.refresh_catalog()?;
 
-        // From here on the copy of others is not that of this transaction.
+        // From here on, this transaction's catalog differs from that of the other sessions.
         self.has_changed_catalog = true;
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
         let context = self.context(&Rc::default(), Vec::new())?;
@@ -870,7 +872,7 @@ impl Session {
         Ok(changed)
     }
 
-    /// EXPLAIN, SHOW, SET: statements whose result is text; `None` if it is another one.
+    /// Executes a statement whose result is lines of text, or a tag alone; `None` for another one.
     fn utility(&mut self, sql: &ast::Statement, out: &mut Replies) -> Result<Option<Running>> {
         let lines = |lines: Vec<String>, tag| Ok(Some(Running::Lines(lines.into_iter(), tag)));
         match sql {
@@ -911,7 +913,7 @@ impl Session {
             ast::Statement::Deallocate { name, .. } => {
                 lines(Vec::new(), named::deallocate(self, name)?)
             }
-            // Nothing can be listened to.
+            // LISTEN is refused, so there is nothing to stop. Drivers send this when they reset.
             ast::Statement::UNLISTEN { .. } => lines(Vec::new(), "UNLISTEN"),
             ast::Statement::Reset(reset) => {
                 let name = match &reset.reset {
@@ -929,7 +931,7 @@ impl Session {
         }
     }
 
-    /// Changes settings; in a block so that they can be what they were after it.
+    /// Changes settings. In a block, remembers what a commit keeps and a rollback restores.
     fn change_settings(
         &mut self,
         is_local: bool,
@@ -961,7 +963,7 @@ impl Session {
             }
         };
         if is_local && !matches!(self.state, State::Block(_)) {
-            // It would last until the end of the statement itself.
+            // The change would end with this statement, but a wrong value is still an error.
             let text = "SET LOCAL can only be used in transaction blocks";
             let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
             out.error(&warning.severity(Severity::Warning));
@@ -1007,7 +1009,7 @@ impl Session {
         Ok(document)
     }
 
-    /// Executes a plan. Returns the number of rows, and what each node has done.
+    /// Executes a plan and counts its rows. Also returns the measurements of each node.
     fn count_rows(&mut self, planned: &Rc<Planned>) -> Result<(u64, Vec<Measured>)> {
         let mut cursor = self.open(planned, Vec::new(), true)?;
         let mut rows = 0;
@@ -1051,7 +1053,7 @@ impl Session {
         Ok(())
     }
 
-    /// Data that comes without a COPY belongs to one that has failed.
+    /// Inserts data of a COPY. Data without a COPY is the rest of one that failed: ignore it.
     fn copy_data(&mut self, data: &[u8]) -> Result<()> {
         let Some(mut copy) = self.copy.take() else { return Ok(()) };
         self.interrupt.check()?;
@@ -1085,7 +1087,7 @@ fn no_portal(name: &str) -> SqlError {
     SqlError::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
 }
 
-/// The first words of a statement, as a refusal names it.
+/// The first two words of a statement, by which a refusal names it.
 fn first_words(sql: &ast::Statement) -> String {
     sql.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }

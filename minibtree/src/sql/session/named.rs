@@ -1,7 +1,7 @@
-//! What a session calls by name in SQL: cursors, and prepared statements.
+//! Cursors and prepared statements that SQL names: DECLARE, FETCH, MOVE, CLOSE, PREPARE, EXECUTE.
 //!
-//! A cursor is a portal, and `PREPARE` fills the same list as a Parse message, so that both ways
-//! can be mixed: psycopg declares a cursor by SQL, and asks for its columns by a Describe message.
+//! A cursor is a portal, and `PREPARE` fills the same map as a Parse message. So a client can mix
+//! both ways: psycopg declares a cursor in SQL and asks for its columns with a Describe message.
 //!
 //! ```text
 //! DECLARE c CURSOR FOR SELECT ..    portals: c, begun: its snapshot is that of the DECLARE
@@ -9,8 +9,8 @@
 //! CLOSE c, or the end of the block
 //! ```
 //!
-//! A cursor goes back only if it is declared with SCROLL: its first FETCH then gathers all rows,
-//! where PostgreSQL executes the plan backwards. Cursors end with their block.
+//! Only a cursor declared with SCROLL can go back. Its first FETCH gathers all rows in memory;
+//! PostgreSQL executes the plan backwards. Cursors end with their block, or at any ROLLBACK TO.
 //!
 //! PostgreSQL's `portalcmds.c`, `prepare.c` and `DoPortalRunFetch` in `pquery.c`.
 
@@ -27,19 +27,19 @@ use minibtree_control::{self as control, Declared};
 use sqlparser::ast;
 use std::rc::Rc;
 
-/// A FETCH that is going on. The cursor is among the portals again when it has ended.
+/// A running FETCH. It takes the cursor out of the portals and puts it back when it ends.
 pub struct Fetching {
     pub cursor: String,
     pub portal: Box<Portal>,
-    /// What is left of the way.
+    /// The rows still to return, by their numbers.
     path: Path,
 }
 
 impl Fetching {
-    /// Goes to the first of the rows.
+    /// Moves the cursor to the row before the first one wanted.
     ///
     /// # Errors
-    /// `34000`; `55000` for a way back that the cursor does not go.
+    /// `34000` if there is no such cursor; `55000` or `0A000` if it would have to go back.
     pub fn new(session: &mut Session, fetch: &Fetch) -> Result<Fetching> {
         let portal = session.portals.remove(&fetch.cursor);
         let mut portal = Box::new(portal.ok_or_else(|| no_cursor(&fetch.cursor))?);
@@ -66,7 +66,7 @@ impl Fetching {
         Ok(Fetching { path, ..fetching })
     }
 
-    /// The next row; `None` if no more are wanted, or left.
+    /// The next row; `None` if FETCH wants no more, or the cursor has none.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Vec<Value>>> {
         let (path, portal) = (&mut self.path, &mut *self.portal);
         let number = if path.is_backward { path.rows.next_back() } else { path.rows.next() };
@@ -121,7 +121,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
     Ok(())
 }
 
-/// MOVE: leaves out rows. Returns how many there were.
+/// MOVE: goes past rows without returning them. Returns how many there were.
 pub fn move_cursor(session: &mut Session, fetch: &Fetch) -> Result<u64> {
     let (mut fetching, mut rows) = (Fetching::new(session, fetch)?, 0);
     while fetching.next(session.transaction()?)?.is_some() {
@@ -160,7 +160,7 @@ pub fn prepare(
     let statement = Statement::Sql(Box::new(statement.clone()));
     let prepared = session.prepare(Some(statement), &declared)?;
     if prepared.planned.is_none() {
-        return Err(SqlError::unsupported("PREPARE of this statement"));
+        return Err(SqlError::unsupported("PREPARE of a statement without a plan"));
     }
     session.statements.insert(name, Rc::new(prepared));
     Ok(())
@@ -177,7 +177,7 @@ pub fn deallocate(session: &mut Session, name: &ast::Ident) -> Result<&'static s
     Ok("DEALLOCATE")
 }
 
-/// The statement that an EXECUTE names; `None` if it is another statement.
+/// The prepared statement that `sql`, an EXECUTE, names; `None` if it is not an EXECUTE.
 pub fn executed(session: &Session, sql: &ast::Statement) -> Result<Option<Rc<Prepared>>> {
     match sql {
         ast::Statement::Execute { name: Some(name), immediate: false, .. } => {

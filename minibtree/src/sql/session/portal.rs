@@ -1,7 +1,7 @@
 //! Prepared statements and portals.
 //!
 //! A prepared statement keeps its plan until the catalog changes. A portal is a prepared statement
-//! with parameters; it is executed at once or some rows at a time.
+//! with parameters; a client fetches its rows at once or some at a time (`portalmem.c`).
 
 use super::copy::CopyOut;
 use super::named::Fetching;
@@ -47,9 +47,9 @@ pub struct Portal {
     pub formats: Vec<Format>,
     /// Set by the first Execute.
     pub running: Option<Running>,
-    /// How many rows were returned. In a cursor with gathered rows, its position.
+    /// The number of rows returned. For a cursor with gathered rows, its position.
     pub rows: u64,
-    /// What its DECLARE says about going back.
+    /// DECLARE with SCROLL is `Some(true)`, with NO SCROLL `Some(false)`.
     pub scroll: Option<bool>,
     pub is_done: bool,
 }
@@ -75,7 +75,7 @@ impl Portal {
     }
 }
 
-/// Appends a row as it is sent.
+/// Appends a DataRow message.
 pub fn write_row(
     catalog: &Catalog,
     types: &[Type],
@@ -92,7 +92,7 @@ pub fn write_row(
     });
 }
 
-/// Writes a value as it is sent into a buffer; `None` is NULL.
+/// Writes a value in the format that the client wants. Returns its bytes; `None` is NULL.
 pub fn write_value<'b>(
     catalog: &Catalog,
     base: Type,

@@ -1,4 +1,4 @@
-//! BEGIN, COMMIT, ROLLBACK and savepoints: what moves a session from state to state.
+//! BEGIN, COMMIT, ROLLBACK and savepoints: the statements that change the state of a session.
 //!
 //! ```text
 //! BEGIN           Block
@@ -8,7 +8,7 @@
 //! COMMIT          Idle
 //! ```
 //!
-//! PostgreSQL's `xact.c`, where a savepoint is a subtransaction of its own.
+//! PostgreSQL's `xact.c`, where each savepoint begins a subtransaction with a state of its own.
 
 use super::{Session, State};
 use crate::engine::Isolation;
@@ -18,8 +18,8 @@ use minibtree_control::isolation_of;
 use minibtree_settings::{READ_COMMITTED, REPEATABLE_READ};
 use sqlparser::ast;
 
-/// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
-/// another statement.
+/// Executes BEGIN, COMMIT, ROLLBACK, SAVEPOINT or RELEASE and returns its tag; `None` for any
+/// other statement.
 pub fn transaction_control(
     session: &mut Session,
     sql: &ast::Statement,
@@ -84,7 +84,7 @@ pub fn transaction_control(
     }
 }
 
-/// Outside of a block there is nothing to end, and nothing that AND CHAIN could go on with.
+/// Outside of a block, COMMIT and ROLLBACK only warn, but AND CHAIN is an error.
 fn check_end(session: &Session, what: &str, is_chain: bool, out: &mut Replies) -> Result<()> {
     if is_chain {
         return check_block(session, &format!("{what} AND CHAIN"));
@@ -126,7 +126,7 @@ fn begin_block(
     Ok(())
 }
 
-/// Savepoints are only in blocks.
+/// The error for a statement that needs a block.
 fn check_block(session: &Session, what: &str) -> Result<()> {
     match session.state {
         State::Block(_) | State::Failed(_) => Ok(()),
@@ -168,7 +168,7 @@ pub fn level(name: &str) -> Isolation {
     if name == REPEATABLE_READ { Isolation::RepeatableRead } else { Isolation::ReadCommitted }
 }
 
-/// Its name, as SHOW tells it.
+/// The name of an isolation level, as SHOW prints it.
 pub fn name_of_level(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::ReadCommitted => READ_COMMITTED,
