@@ -1,5 +1,5 @@
-//! `x = ANY (array)`: the elements of an array as it is written, so that it can be a list like that
-//! of `x IN (..)`.
+//! `x = ANY (array)`: takes the elements out of an array that is written out in the statement. The
+//! binder then treats them like the list of `x IN (..)`.
 //!
 //! ```text
 //! ARRAY[1, y + 2]             1, y + 2

@@ -1,9 +1,10 @@
-//! Passwords that clients prove before a session begins, and keys to cancel their statements.
+//! Authentication: passwords that clients prove before a session begins, and keys with which they
+//! cancel statements.
 //!
 //! | module | what it is | PostgreSQL's |
 //! |---|---|---|
 //! | `passwords.rs` | the password file, and exchanges that prove a password | `auth.c` |
-//! | `cancel.rs` | numbers with a secret, each of which stops a statement | `procsignal.c` |
+//! | `cancel.rs` | a session's number and secret, which cancel its statement | `procsignal.c` |
 
 mod cancel;
 mod passwords;

@@ -1,9 +1,9 @@
-//! Statements that `sqlparser` does not read in PostgreSQL's form: COPY, VACUUM, ANALYZE,
-//! REINDEX, FETCH.
+//! A parser for statements whose PostgreSQL syntax `sqlparser` does not parse: COPY, VACUUM,
+//! ANALYZE, REINDEX, FETCH.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `copy.rs` | COPY, with the options of today and of 1996 |
+//! | `copy.rs` | COPY, with the options of PostgreSQL 15 and those from before 9.0 |
 //! | `cursor.rs` | FETCH and MOVE |
 //! | `words.rs` | tokens, taken one by one |
 //! | `syntax.rs` | syntax errors in PostgreSQL's words |

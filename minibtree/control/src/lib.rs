@@ -1,7 +1,7 @@
-//! What the statements that control a session say: SET, BEGIN, DECLARE, EXECUTE.
+//! Reads the syntax trees of statements that control a session: SET, BEGIN, DECLARE, EXECUTE.
 //!
-//! `sqlparser` reads more than PostgreSQL has, and PostgreSQL more than we do. What is left here is
-//! what a session has to know; the rest is refused.
+//! `sqlparser` accepts forms that PostgreSQL does not have, or minibtree does not support: they are
+//! refused here. A session gets only what it needs to execute the others.
 //!
 //! ```
 //! use minibtree_control::{Assignment, assignment};

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `options.rs` | delimiter, quotes, what stands for NULL |
+//! | `options.rs` | the delimiter, quotes, and the text of NULL |
 //! | `encode.rs` | COPY TO: from values to lines |
 //! | `decode.rs` | COPY FROM: from bytes to lines |
 //! | `fields.rs` | from a line to values |

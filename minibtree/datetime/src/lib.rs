@@ -1,11 +1,11 @@
-//! Days and moments: reading, writing, their parts, and time zones.
+//! Dates and timestamps: parsing, printing, `extract`, and time zones.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `calendar.rs` | years, months and days as a number of days, from 4714 BC on |
 //! | `fields.rs` | a text as fields: numbers, words, times, offsets |
 //! | `parse.rs` | what those fields mean |
-//! | `print.rs` | days and moments in ISO form |
+//! | `print.rs` | dates and timestamps in ISO form |
 //! | `parts.rs` | `extract` and `date_trunc` |
 //! | `zone.rs` | offsets, abbreviations and names of time zones |
 //!
@@ -22,12 +22,12 @@
 //! # Ok::<(), minibtree_datetime::Error>(())
 //! ```
 //!
-//! A day is a number of days after 2000-01-01, a moment a number of microseconds; the greatest and
-//! smallest numbers are `infinity` and `-infinity`. Months come before days (`MDY`), and the time
-//! zone of a session is UTC.
+//! A date is the number of days since 2000-01-01, a timestamp the number of microseconds; the
+//! greatest and smallest numbers are `infinity` and `-infinity`. Months come before days (`MDY`),
+//! and the time zone of a session is UTC.
 //!
-//! PostgreSQL's `datetime.c`. There, `now`, `today` and their kin are read too; ours refuses them,
-//! because a text has the same meaning at all times here.
+//! PostgreSQL's `datetime.c`. It also accepts `now`, `today` and the like; ours refuses them, so
+//! that a text means the same at all times.
 
 mod calendar;
 mod fields;

@@ -1,5 +1,5 @@
-//! How many rows have a value: the statistics that ANALYZE collects of a column, and estimates
-//! from them.
+//! Estimates how many rows have a value, from the statistics that ANALYZE collects about a column:
+//! PostgreSQL's `pg_statistic` and `selfuncs.c`.
 //!
 //! This crate knows values, not tables or plans. minibtree's ANALYZE hands it a sample, and the
 //! planner asks it about each condition:

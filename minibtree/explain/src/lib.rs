@@ -1,7 +1,7 @@
-//! What a plan looks like, in the text that people read and the JSON that pev2 reads.
+//! Prints a plan, as the text that people read and the JSON that pev2 reads.
 //!
-//! A node is a list of [`Property`]s in PostgreSQL's order, and nodes below it. Each property says
-//! once what it is in JSON and what in text, so both formats come from the same list:
+//! A node is a list of [`Property`]s in PostgreSQL's order, and the nodes below it. Each property
+//! says what it is in JSON and in text, so both formats come from the same list:
 //!
 //! ```
 //! use minibtree_explain::{Node, Value, text};
@@ -21,7 +21,8 @@
 //! ));
 //! ```
 //!
-//! PostgreSQL's `ExplainPropertyText` and its kin in `explain.c`, which write as they walk.
+//! PostgreSQL's `ExplainPropertyText` and the like in `explain.c`, which print while they walk the
+//! plan.
 
 mod figures;
 mod options;

@@ -2,7 +2,7 @@
 //!
 //! | file | what it declares |
 //! |---|---|
-//! | `ids.rs` | the numbers by which everything is named |
+//! | `ids.rs` | the numbers that name relations, rows, transactions and log positions |
 //! | `page.rs` | the page: header, item pointers, checksum |
 //! | `heap.rs` | a version of a row |
 //! | `btree.rs` | a node of a B+tree |

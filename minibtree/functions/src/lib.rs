@@ -1,7 +1,7 @@
-//! What can be done with values: functions, operators and casts as tables, and which row of them a
+//! Functions, operators, casts and aggregates: tables of them, and the search for the one that a
 //! call means.
 //!
-//! minibtree's binder looks up a function by the types of its arguments; the executor calls it.
+//! The binder looks a function up by its name and argument types, and the executor calls it.
 //!
 //! ```
 //! use minibtree_functions::{Call, Found, find};
@@ -17,7 +17,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `table.rs` | what a function is, and the search for one by the types of its arguments |
+//! | `table.rs` | the type of a function, and the search by argument types (`parse_func.c`) |
 //! | `operators.rs` | `+ - * / % ||` and the pairs of types that can be compared |
 //! | `numbers.rs`, `floats.rs`, `strings.rs`, `bytes.rs`, `dates.rs` | functions |
 //! | `variadic.rs` | `concat` and `format` |

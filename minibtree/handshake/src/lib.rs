@@ -9,8 +9,8 @@
 //!                                         R 0, S server_version 15.0, ...
 //! ```
 //!
-//! A CancelRequest in place of the StartupMessage ends the connection after it has stopped the
-//! statement of another one.
+//! A client may send a CancelRequest in place of the StartupMessage. The server then cancels the
+//! statement of another connection and closes this one.
 //!
 //! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `ClientAuthentication` (`auth.c`).
 

@@ -1,4 +1,4 @@
-//! Looking at data files: a tree with its levels, a hash directory, a page, a log record.
+//! Explains data files: a tree with its levels, a hash directory, a page, a log record.
 //!
 //! | file | what it explains |
 //! |---|---|
@@ -17,9 +17,9 @@
 //! ..
 //! ```
 //!
-//! It reads files without the engine, so a server may be running: pages are then as old as the last
-//! checkpoint, except those that were written to make room. A damaged file is shown up to the
-//! damage. PostgreSQL's `pageinspect`, `pg_waldump` and `pg_controldata`.
+//! It reads files without the engine, so it works beside a running server. Pages are then as old as
+//! the last checkpoint, except those that the pool has evicted since. A damaged file is shown up to
+//! the damage. PostgreSQL's `pageinspect`, `pg_waldump` and `pg_controldata`.
 
 mod log;
 mod page;

@@ -8,7 +8,8 @@
 //! assert!(!KeyRange::all().after(b"b").contains(b"b\xff"));
 //! ```
 //!
-//! PostgreSQL's `skey.h`: there, a range is a list of comparisons.
+//! Keys are compared as bytes, and a bound also covers the keys that begin with it. In PostgreSQL's
+//! `skey.h`, a range is a list of comparisons with typed values.
 
 /// The entries that a scan returns: those whose key, with the TID after it, is at least `start`
 /// and less than `end` as bytes.

@@ -6,12 +6,11 @@
 //! | `relations` | the relations and their columns |
 //! | `rows` | their rows |
 //! | `names` | from an OID to a name and back, and definitions as SQL |
-//! | `pretty` | expressions with few parentheses |
 //! | `functions` | functions that ask the catalog |
 //!
-//! minibtree describes its tables as [`objects::Objects`]. The binder puts [`rows_of`] a relation
-//! where a query names it, as if VALUES were written there, and the planner joins, filters and
-//! sorts them like any others.
+//! minibtree describes its tables as [`objects::Objects`]. Where a query names a relation of the
+//! catalog, the binder replaces it with VALUES of its rows ([`rows_of`]), so the planner joins,
+//! filters and sorts them like any others.
 //!
 //! ```
 //! use minibtree_pg_catalog::objects::{Objects, Table};
@@ -26,8 +25,8 @@
 //! assert_eq!(name_of(&objects, Type::Regclass, 16384), "t");
 //! ```
 //!
-//! PostgreSQL's `src/include/catalog`: there the relations are tables of their own, and the caches
-//! are filled from them. Ours are made of minibtree's copy of the catalog.
+//! PostgreSQL's `src/include/catalog`: there the relations are tables of their own, and fill the
+//! catalog caches. Ours are computed from the session's copy of the catalog.
 
 mod functions;
 mod names;

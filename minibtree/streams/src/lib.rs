@@ -1,16 +1,16 @@
-//! Streams of rows: what pulls them, and how two of them are joined by equal keys: for each row of
-//! the outer side, the rows of the inner side with its key.
+//! Streams of rows, and joins of two streams by equal keys: for each row of the outer side, the
+//! rows of the inner side that have its key.
 //!
 //! | module | what it is | PostgreSQL's |
 //! |---|---|---|
-//! | [`rows`] | what pulls rows | `execProcnode.c` |
+//! | [`rows`] | iterators over rows | `execProcnode.c` |
 //! | [`hash`] | keeps the inner side in a hash table | `nodeHashjoin.c` |
 //! | [`merge`] | goes through two sides that are sorted by their keys | `nodeMergejoin.c` |
 //! | [`set`] | INTERSECT and EXCEPT | `nodeSetOp.c` |
 //! | [`memory`] | how much memory a statement and a hash table may take | `hash_mem_multiplier` |
 //!
-//! A key is bytes that sort as its values do, so this crate knows neither types nor expressions,
-//! and not what becomes of a row without partners: the executor of minibtree does.
+//! Keys are bytes that sort as their values do, so this crate needs neither types nor expressions.
+//! The caller decides what to do with a row that has no partners.
 //!
 //! ```
 //! use minibtree_streams::{Join, memory::Memory, merge::MergeJoin};

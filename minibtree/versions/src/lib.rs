@@ -1,15 +1,15 @@
-//! How does a session know that its copy of the catalog is current?
+//! Tells a session whether its copy of the catalog is current.
 //!
 //! Reading the heaps of the catalog for every statement would cost more than most statements. So
 //! sessions keep a copy and compare a counter, [`Versions`]. The order matters:
 //!
 //! 1. A transaction that changed the catalog calls `begin_change`, commits, calls `end_change`.
 //! 2. A session reads the counters first, then the heaps, and keeps the copy only if no change was
-//!    on its way. It looks again after it has locked the table.
+//!    in progress. After it has locked the table, it compares the counter again.
 //!
-//! A change that commits before the session has its lock was announced before, so the second look
-//! finds it. One that comes later waits for the lock. PostgreSQL tells its caches what to forget
-//! (`inval.c`); ours are thrown away whole.
+//! If a change commits before the session has its lock, `begin_change` came before, so the second
+//! comparison notices it. A later change waits for the lock. PostgreSQL invalidates single entries
+//! of its caches (`inval.c`); a session here reads the whole catalog again.
 //!
 //! ```
 //! use minibtree_versions::Versions;

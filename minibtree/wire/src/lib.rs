@@ -27,8 +27,8 @@
 //! | `scram.rs` | the proof of a password |
 //!
 //! PostgreSQL's chapter "Frontend/Backend Protocol"; `libpq/pqformat.c` and `tcop/postgres.c`.
-//! Absent: TLS and GSSAPI (answered with `N`), passwords in the clear and as MD5, function calls,
-//! replication, COPY OUT.
+//! Not supported: TLS and GSSAPI (answered with `N`), passwords in the clear and as MD5, function
+//! calls, replication, COPY in binary.
 
 mod backend;
 mod frontend;
