@@ -1,4 +1,4 @@
-//! What both kinds of index stand on: their pages, and what a look-up found.
+//! What the two kinds of index share: access to their pages, and the results of a lookup.
 //!
 //! PostgreSQL's `genam.h`.
 
@@ -32,19 +32,19 @@ pub struct IndexEntry<'a> {
     pub payload: &'a [u8],
 }
 
-/// Where in the bytes of a scan an entry is.
+/// An entry that a scan has copied: the ranges of its key and payload in the bytes of the scan.
 pub struct Found {
     pub key: Range<usize>,
     pub tid: Tid,
     pub payload: Range<usize>,
 }
 
-/// What a look for a unique key found.
+/// The outcome of checking the rows of a unique key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     None,
     Row(Tid),
-    /// Wait for this transaction and look again.
+    /// This transaction has not ended: wait for it, then check again.
     Undecided(Xid),
 }
 

@@ -1,4 +1,4 @@
-//! Indexes: which rows have a key.
+//! Indexes: an index finds the rows that have a key.
 //!
 //! An index is a list of entries, each a key, a TID and a payload. The two kinds differ in how they
 //! find the entries of a key:
@@ -10,7 +10,7 @@
 //! | pages of a lookup | one for each level, three among 50 million rows | one, in the usual case |
 //! | an insertion of ascending keys changes | the last leaf | any page |
 //!
-//! The first page of an index says of which kind it is, so [`Database::index`] opens both.
+//! The first page of an index says which kind it is, so [`Database::index`] opens both.
 //! `CREATE INDEX … USING hash` is [`Index::create_hash`], then [`Index::build`] as for a B+tree.
 //!
 //! PostgreSQL's access methods (`amapi.h`) are tables of functions, because extensions add more.
@@ -28,11 +28,11 @@ use minibtree_key_range::KeyRange;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// A handle of an index. Cloning is cheap.
+/// A handle to an index. Cloning is cheap.
 #[derive(Clone)]
 pub struct Index {
     file: IndexFile,
-    /// Of a hash index: where its buckets are.
+    /// For a hash index, the pages of its buckets.
     directory: Option<Arc<Directory>>,
 }
 
@@ -68,7 +68,7 @@ impl Index {
         Ok(Index { file, directory })
     }
 
-    /// The number it was created with.
+    /// The number that the index was created with.
     pub fn id(&self) -> RelationId {
         self.file.relation.id
     }
@@ -78,17 +78,17 @@ impl Index {
         self.directory.is_some()
     }
 
-    /// Pages of the index, as the planner wants to know.
+    /// The number of pages, including those that are only in memory.
     pub fn pages(&self) -> u32 {
         self.file.relation.blocks()
     }
 
-    /// Pages that a lookup reads: the levels of a tree; of a hash index 1, without overflow pages.
+    /// Pages that a lookup reads: the levels of a B+tree, or 1 (without overflow pages).
     pub fn height(&self) -> Result<u32> {
         if self.directory.is_some() { Ok(1) } else { btree::height(&self.file) }
     }
 
-    /// What the node in a page of a B+tree looks like.
+    /// Describes the node in a page of a B+tree.
     pub fn node(&self, block: u32) -> Result<NodeSummary> {
         btree::summary(&self.file, block)
     }
@@ -98,7 +98,7 @@ impl Index {
         NaiveSearch::begin(&self.file, key)
     }
 
-    /// What a bucket of a hash index looks like. `None` if it has fewer buckets, or is a B+tree.
+    /// Describes a bucket of a hash index. `None` if it has fewer buckets, or is a B+tree.
     pub fn bucket(&self, bucket: u32) -> Result<Option<BucketSummary>> {
         self.directory.as_ref().map_or(Ok(None), |it| hash::summary(&self.file, it, bucket))
     }
@@ -190,9 +190,9 @@ impl Index {
         }
     }
 
-    /// Reads the entries of a range, of a B+tree in their order. The snapshot is what the caller
-    /// fetches rows with; while it lives, pages that the scan may still visit are not used again.
-    /// A hash index has an answer only for [`KeyRange::equal`] with a whole key.
+    /// Reads the entries of a range; a B+tree returns them in order. Pass the snapshot that rows
+    /// are fetched with: while it lives, no page that the scan may still visit is reused. A hash
+    /// index accepts only [`KeyRange::equal`] with a whole key.
     pub fn scan(
         &self,
         snapshot: Arc<Snapshot>,

@@ -26,8 +26,8 @@
 //! A search computes the bucket from a number of buckets that it remembers ([`Directory`]), latches
 //! that page, and reads in it how many bits its entries share (`depth`). If the hash differs from
 //! the bucket in one of them, the bucket was split, and the search goes to the bucket with that
-//! bit. So an outdated number costs one more page but never a missed key, and no other page has to
-//! be latched. Right links do the same in a B+tree:
+//! bit. So an outdated number costs one more page but never misses a key, and a search need not
+//! latch the directory. Right links do the same in a B+tree:
 //!
 //! ```text
 //! remembered: 1 bucket, hash ..11     page of bucket 0 says: 2 bits

@@ -286,7 +286,7 @@ impl Pool {
         Ok(true)
     }
 
-    /// Finds a frame for another page, and empties it.
+    /// Frees a frame: writes its page if that is dirty (PostgreSQL's `StrategyGetBuffer`).
     fn victim(&self) -> Result<(usize, minikit::sync::RwLockWriteGuard<'_, FrameData>)> {
         for turn in 1.. {
             let number = self.hand.fetch_add(1, Ordering::Relaxed) % self.frames.len();
@@ -299,7 +299,7 @@ impl Pool {
                 return Ok((number, data));
             }
 
-            // Every frame is latched at the moment.
+            // The hand has gone round twice and found every frame latched: let their threads run.
             if turn % (2 * self.frames.len()) == 0 {
                 thread::yield_now();
             }
