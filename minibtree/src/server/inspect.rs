@@ -21,10 +21,10 @@ impl Inspect for Server {
         out.counter("minibtree_clients_refused_total", "Clients turned away.", counts.refused());
         let end = self.shared.database.wal_end().0;
         out.counter("minibtree_wal_bytes_total", "Bytes written to the log.", end);
-        let upkeep = self.upkeep.lock();
-        out.counter("minibtree_vacuums_total", "Tables vacuumed by the cleaner.", upkeep.vacuums);
-        out.counter("minibtree_analyzes_total", "Tables analyzed by it.", upkeep.analyzes);
-        out.counter("minibtree_dead_rows_total", "Dead rows removed by it.", upkeep.dead_rows);
+        let cleaned = self.cleaned.lock();
+        out.counter("minibtree_vacuums_total", "Tables vacuumed by the cleaner.", cleaned.vacuums);
+        out.counter("minibtree_analyzes_total", "Tables analyzed by it.", cleaned.analyzes);
+        out.counter("minibtree_dead_rows_total", "Dead rows removed by it.", cleaned.dead_rows);
     }
 
     fn state_page(&self) -> StatePage {

@@ -21,7 +21,7 @@ use crate::sql::{Cleaned, Shared, clean_tables};
 use crate::wire::{Replies, Severity, SqlError, code};
 use connection::Connection;
 use minibtree_auth::{CancelKeys, Passwords};
-use minibtree_background::Background;
+use minibtree_upkeep::Upkeep;
 use minikit::connections::Connections;
 use minikit::server::Shutdown;
 use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, PerConnection};
@@ -31,16 +31,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// How often the checkpointer checks the length of the log.
-const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
-/// How often the cleaner looks for tables that need it. PostgreSQL's `autovacuum_naptime` is a
-/// minute, because it starts a process for each look.
-const CLEANER_LOOK: Duration = Duration::from_secs(5);
-/// How long the cleaner rests after 64 pages, so that it takes little of the disk and of a core.
-/// PostgreSQL's `autovacuum_vacuum_cost_delay`.
-const CLEANER_REST: Duration = Duration::from_millis(2);
 
 /// The options of a server.
 pub struct Start {
@@ -65,12 +55,12 @@ pub(crate) struct Server {
     cancel_keys: CancelKeys,
     passwords: Option<Passwords>,
     max_connections: usize,
-    upkeep: Mutex<Upkeep>,
+    cleaned: Mutex<CleanedTables>,
 }
 
 /// What the cleaner has done since the start.
 #[derive(Default)]
-struct Upkeep {
+struct CleanedTables {
     vacuums: u64,
     analyzes: u64,
     dead_rows: u64,
@@ -85,43 +75,29 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let directory = DataDir::lock(&start.data_dir)
         .map_err(|error| format!("{}: {error}", start.data_dir.display()))?;
     let database = Database::open(Arc::new(directory.disk()), start.engine)?;
-    let shared = Arc::new(Shared::new(database, microseconds_since_2000)?);
-    let passwords = match &start.password_file {
-        None => None,
-        Some(path) => {
-            let read = Passwords::read(path);
-            Some(read.map_err(|error| format!("{}: {error}", path.display()))?)
-        }
+    let shared = Arc::new(Shared::new(database, minibtree_upkeep::now)?);
+    let read = |path: &PathBuf| {
+        Passwords::read(path).map_err(|error| format!("{}: {error}", path.display()))
     };
+    let passwords = start.password_file.as_ref().map(read).transpose()?;
     let server = Arc::new(Server {
         shared: Arc::clone(&shared),
         connections: Connections::default(),
         cancel_keys: CancelKeys::default(),
         passwords,
         max_connections: start.max_connections,
-        upkeep: Mutex::default(),
+        cleaned: Mutex::default(),
     });
 
-    let _admin = match start.admin {
-        None => None,
-        Some(address) => {
-            let admin = minikit::admin::start(address, Arc::clone(&server))?;
-            tracing::info!("state page on http://{}/", admin.address());
-            Some(admin)
-        }
-    };
-    let checkpointer = start_checkpointer(Arc::clone(&shared))?;
-    let cleaner = start_cleaner(Arc::clone(&server))?;
-    let timeouts = Arc::clone(&shared.timeouts);
-    let timer = std::thread::Builder::new().name("timeouts".to_owned());
-    let timer = timer.spawn(move || timeouts.serve())?;
+    let admin = start.admin.map(|it| minikit::admin::start(it, Arc::clone(&server))).transpose()?;
+    if let Some(admin) = &admin {
+        tracing::info!("state page on http://{}/", admin.address());
+    }
+    let upkeep = start_upkeep(&server)?;
     let shape = PerConnection(server);
     minikit::server::run(start.options, shape, Shutdown::new(), |bound, _| ready(bound))?;
 
-    shared.timeouts.stop();
-    let _ = timer.join();
-    cleaner.stop();
-    checkpointer.stop();
+    upkeep.stop();
     Ok(shared.database.checkpoint()?)
 }
 
@@ -152,49 +128,41 @@ impl BlockingService for Server {
     }
 }
 
-/// Makes a checkpoint when the log has grown by `checkpoint_wal_bytes`.
-fn start_checkpointer(shared: Arc<Shared>) -> std::io::Result<Background> {
-    Background::start("checkpoint", CHECKPOINT_LOOK, move |_| {
+/// Starts the checkpoints and the cleaner.
+fn start_upkeep(server: &Arc<Server>) -> std::io::Result<Upkeep> {
+    let (shared, server) = (Arc::clone(&server.shared), Arc::clone(server));
+    let timeouts = Arc::clone(&shared.timeouts);
+    let checkpoint = move || {
         if shared.database.needs_checkpoint()
             && let Err(error) = shared.database.checkpoint()
         {
             end_process(&error);
         }
+    };
+    Upkeep::start(&timeouts, checkpoint, move |rest| match clean_tables(&server.shared, rest) {
+        Ok(cleaned) => cleaned.into_iter().for_each(|it| server.cleaned.lock().count(it)),
+        Err(error) if error.severity == Severity::Panic => end_process(&error),
+        Err(error) if error.code == code::QUERY_CANCELED => {}
+        Err(error) => tracing::warn!("the cleaner stopped, and will retry: {error}"),
     })
 }
 
-/// Vacuums and analyzes tables that have changed.
-fn start_cleaner(server: Arc<Server>) -> std::io::Result<Background> {
-    Background::start("cleaner", CLEANER_LOOK, move |rest| {
-        let cleaned = match clean_tables(&server.shared, &|| rest(CLEANER_REST)) {
-            Ok(cleaned) => cleaned,
-            Err(error) if error.severity == Severity::Panic => end_process(&error),
-            Err(error) if error.code == code::QUERY_CANCELED => return,
-            Err(error) => return tracing::warn!("the cleaner stopped, and will retry: {error}"),
-        };
-        for Cleaned { table, vacuumed, is_analyzed } in cleaned {
-            let mut upkeep = server.upkeep.lock();
-            upkeep.analyzes += u64::from(is_analyzed);
-            if let Some(Vacuumed { pages, rows, index_entries }) = vacuumed {
-                upkeep.vacuums += 1;
-                upkeep.dead_rows += rows as u64;
-                tracing::info!(
-                    "cleaner: vacuumed \"{table}\": {pages} pages, {rows} dead rows and \
-                     {index_entries} index entries removed"
-                );
-            }
+impl CleanedTables {
+    fn count(&mut self, Cleaned { table, vacuumed, is_analyzed }: Cleaned) {
+        self.analyzes += u64::from(is_analyzed);
+        if let Some(Vacuumed { pages, rows, index_entries }) = vacuumed {
+            self.vacuums += 1;
+            self.dead_rows += rows as u64;
+            tracing::info!(
+                "cleaner: vacuumed \"{table}\": {pages} pages, {rows} dead rows and \
+                 {index_entries} index entries removed"
+            );
         }
-    })
+    }
 }
 
 /// Ends the process, because it can make nothing durable any more.
 fn end_process(error: &dyn Error) -> ! {
     tracing::error!("{error}; the server ends, restart it to recover");
     std::process::exit(1)
-}
-
-/// The current time as PostgreSQL counts it: microseconds since 2000-01-01 UTC.
-fn microseconds_since_2000() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_1970.as_micros() as i64 - 946_684_800_000_000
 }

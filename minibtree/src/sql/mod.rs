@@ -31,7 +31,7 @@ mod tree;
 use minibtree_row as row;
 pub use minibtree_statement as statement;
 pub use minibtree_types::values::{ColumnType, Type, Value, compare};
-pub use session::{Cleaned, Next, Session, clean_tables};
+pub use session::{Cleaned, Next, Prepared, Session, clean_tables};
 pub use shared::Shared;
 
 use minibtree_functions as functions;

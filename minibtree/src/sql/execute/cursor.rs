@@ -71,15 +71,17 @@ impl Cursor {
         Ok(rows)
     }
 
-    /// The command tag of the statement after it has returned `rows` rows.
-    pub fn tag(&self, rows: u64) -> String {
-        match &self.context.execution.planned.plan {
-            Plan::Copy | Plan::Query(_) | Plan::Lock(..) => format!("SELECT {rows}"),
-            Plan::Modify(plan) => match plan.operation {
-                Operation::Insert(..) => format!("INSERT 0 {}", self.changed),
-                Operation::Update(_) => format!("UPDATE {}", self.changed),
-                Operation::Delete(_) => format!("DELETE {}", self.changed),
-            },
+    /// The command tag of the statement after it has returned `rows` rows. For a modification, sets
+    /// `rows` to the number of rows that it has changed, which is the one in the tag.
+    pub fn tag(&self, rows: &mut u64) -> String {
+        let Plan::Modify(plan) = &self.context.execution.planned.plan else {
+            return format!("SELECT {rows}");
+        };
+        *rows = self.changed;
+        match plan.operation {
+            Operation::Insert(..) => format!("INSERT 0 {rows}"),
+            Operation::Update(_) => format!("UPDATE {rows}"),
+            Operation::Delete(_) => format!("DELETE {rows}"),
         }
     }
 

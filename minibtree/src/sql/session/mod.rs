@@ -59,7 +59,8 @@ use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
 use minibtree_versions::Version;
 use named::Fetching;
-use portal::{Portal, Prepared, Running, text_field, write_row};
+pub use portal::Prepared;
+use portal::{Portal, Running, text_field, write_row};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -253,7 +254,7 @@ impl Session {
                 Ok(Next::Message)
             }
         };
-        handled.unwrap_or_else(|error| self.fail(&error, out))
+        handled.unwrap_or_else(|error| self.fail(error, out))
     }
 
     /// Continues after [`Next::Resume`]: the reply buffer was full, and is empty again.
@@ -263,22 +264,15 @@ impl Session {
             Some(Work::Query { rest, portal }) => self.advance_query(rest, portal, out),
             Some(Work::Execute { portal, left }) => self.advance_execute(portal, left, out),
         };
-        advanced.unwrap_or_else(|error| self.fail(&error, out))
+        advanced.unwrap_or_else(|error| self.fail(error, out))
     }
 
     /// Reports an error and aborts the transaction. A Query is over then; in the extended protocol,
     /// messages up to the next Sync are ignored.
-    fn fail(&mut self, error: &SqlError, out: &mut Replies) -> Next {
+    fn fail(&mut self, error: SqlError, out: &mut Replies) -> Next {
         let is_query = matches!(self.work, Some(Work::Query { .. }));
-        self.work = None;
-        self.copy = None;
-        self.is_batch = false;
-        if self.disarm() && error.code == code::QUERY_CANCELED {
-            out.error(&error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
-        } else {
-            out.error(error);
-        }
-        self.abort();
+        let error = self.give_up(error);
+        out.error(&error);
         if error.severity == Severity::Panic {
             return Next::EndServer;
         }
@@ -288,6 +282,19 @@ impl Session {
             self.is_skipping = true;
         }
         Next::Message
+    }
+
+    /// Ends a statement that has failed, and aborts the transaction. Returns the error to report.
+    pub fn give_up(&mut self, error: SqlError) -> SqlError {
+        self.work = None;
+        self.copy = None;
+        self.is_batch = false;
+        let is_late = self.disarm() && error.code == code::QUERY_CANCELED;
+        self.abort();
+        match is_late {
+            true => error!(QUERY_CANCELED, "canceling statement due to statement timeout"),
+            false => error,
+        }
     }
 
     /// Rolls back, but stays in the block: it has failed.
@@ -327,9 +334,7 @@ impl Session {
 
     fn sync(&mut self, out: &mut Replies) -> Next {
         self.is_pipeline = false;
-        if let State::Implicit(_) = self.state
-            && let Err(error) = self.commit()
-        {
+        if let Err(error) = self.commit_implicit() {
             out.error(&error);
             self.abort();
             if error.severity == Severity::Panic {
@@ -341,6 +346,11 @@ impl Session {
         }
         out.ready(self.status());
         Next::Message
+    }
+
+    /// Commits at the end of a statement, unless in a block.
+    fn commit_implicit(&mut self) -> Result<()> {
+        if let State::Implicit(_) = self.state { self.commit() } else { Ok(()) }
     }
 
     /// Commits the transaction, if there is one.
@@ -393,6 +403,11 @@ impl Session {
                 "current transaction is aborted, commands ignored until end of transaction block",
             )),
         }
+    }
+
+    /// Returns true if this copy of the catalog is up to date.
+    fn has_current_catalog(&self) -> bool {
+        self.has_changed_catalog || self.shared.versions.is_current(self.version)
     }
 
     /// Reads the catalog again if another transaction, or this one, has changed it.
@@ -475,9 +490,7 @@ impl Session {
         }
 
         self.is_batch = false;
-        if let State::Implicit(_) = self.state {
-            self.commit()?;
-        }
+        self.commit_implicit()?;
         self.work = None;
         out.ready(self.status());
         Ok(Next::Message)
@@ -741,9 +754,7 @@ impl Session {
     fn lock(&mut self, sql: &ast::Statement, cached: &Rc<Planned>) -> Result<Rc<Planned>> {
         let mut planned = Rc::clone(cached);
         loop {
-            let is_current =
-                self.has_changed_catalog || self.shared.versions.is_current(self.version);
-            if !is_current {
+            if !self.has_current_catalog() {
                 self.refresh_catalog()?;
             }
             if !Rc::ptr_eq(&planned.catalog, &self.catalog) {
@@ -761,7 +772,7 @@ impl Session {
             for (table, mode) in &planned.tables {
                 self.transaction()?.lock_relation(*table, *mode, LockWait::Block)?;
             }
-            if self.has_changed_catalog || self.shared.versions.is_current(self.version) {
+            if self.has_current_catalog() {
                 return Ok(planned);
             }
         }
@@ -800,7 +811,7 @@ impl Session {
         left: &mut Option<u32>,
         out: &mut Replies,
     ) -> Result<bool> {
-        let Portal { prepared, formats, running, rows, is_done, .. } = portal;
+        let Portal { prepared, formats, kept, running, rows, is_done, .. } = portal;
         let planned = match running {
             Some(Running::Fetch(it)) => it.portal.prepared.planned.clone(),
             _ => prepared.planned.clone(),
@@ -826,17 +837,16 @@ impl Session {
                 Running::Gathered(_) => None,
             };
             let Some(values) = next else {
-                match source {
-                    Running::Cursor(cursor) => out.command_complete(&cursor.tag(*rows)),
+                let tag = match source {
+                    Running::Cursor(cursor) => cursor.tag(rows),
                     Running::Copy(_) => {
                         out.copy_done();
-                        out.command_complete(&format!("COPY {rows}"));
+                        format!("COPY {rows}")
                     }
-                    Running::Lines(_, tag) => out.command_complete(tag),
-                    Running::Fetch(_) | Running::Gathered(_) => {
-                        out.command_complete(&format!("FETCH {rows}"));
-                    }
-                }
+                    Running::Lines(_, tag) => (*tag).to_owned(),
+                    Running::Fetch(_) | Running::Gathered(_) => format!("FETCH {rows}"),
+                };
+                out.command_complete(&tag);
                 *is_done = true;
                 if let Some(Running::Fetch(it)) = running.take() {
                     self.portals.insert(it.cursor, *it.portal);
@@ -845,9 +855,10 @@ impl Session {
             };
             *rows += 1;
             *left = left.map(|left| left - 1);
-            match source {
-                Running::Copy(copy) => copy.write(&catalog, types, &values, out),
-                _ => write_row(&catalog, types, &values, formats, out),
+            match (&*source, kept.as_mut()) {
+                (Running::Copy(copy), _) => copy.write(&catalog, types, &values, out),
+                (_, Some(kept)) => kept.push(values),
+                (_, None) => write_row(&catalog, types, &values, formats, out),
             }
         }
         Ok(false)
@@ -1019,6 +1030,62 @@ impl Session {
         Ok((rows, cursor.measured()))
     }
 
+    // ---- a caller in this process: values in, rows of values out (PostgreSQL's `spi.c`)
+
+    /// Plans a statement.
+    ///
+    /// # Errors
+    /// The statement's. A block that it is in has failed then.
+    pub fn plan(&mut self, statement: Statement) -> Result<Rc<Prepared>> {
+        self.prepare(Some(statement), &[]).map(Rc::new).map_err(|error| self.give_up(error))
+    }
+
+    /// Returns true if a plan is of the catalog as it is now: there is no need to plan again.
+    pub fn is_current(&self, prepared: &Prepared) -> bool {
+        let is_of_copy = |it: &Rc<Planned>| Rc::ptr_eq(&it.catalog, &self.catalog);
+        prepared.planned.as_ref().is_some_and(is_of_copy) && self.has_current_catalog()
+    }
+
+    /// Executes a statement with values of the types of its parameters, and commits unless in a
+    /// block. `each` gets the rows once what they tell is durable. Returns how many rows were
+    /// returned or changed.
+    ///
+    /// # Errors
+    /// The statement's, and that of `each`. A block that it is in has failed then.
+    pub fn execute(
+        &mut self,
+        prepared: &Rc<Prepared>,
+        parameters: Vec<Value>,
+        each: &mut dyn FnMut(Vec<Value>) -> Result<()>,
+    ) -> Result<u64> {
+        self.arm();
+        let mut portal = Portal::new(Rc::clone(prepared), parameters, Vec::new());
+        let executed = self.run_kept(&mut portal, each).map_err(|error| self.give_up(error));
+        self.disarm();
+        executed.map(|()| portal.rows)
+    }
+
+    fn run_kept(
+        &mut self,
+        portal: &mut Portal,
+        each: &mut dyn FnMut(Vec<Value>) -> Result<()>,
+    ) -> Result<()> {
+        /// How many rows are gathered before `each` gets them.
+        const KEPT: u32 = 32;
+
+        if let Some(Statement::Command(Command::Copy(_))) = &portal.prepared.statement {
+            return Err(SqlError::unsupported("COPY without a connection"));
+        }
+        let (mut notices, mut is_done) = (Replies::default(), false);
+        while !is_done {
+            portal.kept = Some(Vec::new());
+            is_done = self.run(portal, &mut Some(KEPT), &mut notices)?;
+            self.settle()?;
+            portal.kept.take().into_iter().flatten().try_for_each(&mut *each)?;
+        }
+        self.commit_implicit()
+    }
+
     // ---- COPY
 
     fn copy_out(
@@ -1042,7 +1109,7 @@ impl Session {
             }
             let table = Arc::clone(self.catalog.table(name)?);
             self.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block)?;
-            if self.has_changed_catalog || self.shared.versions.is_current(self.version) {
+            if self.has_current_catalog() {
                 break table;
             }
         };

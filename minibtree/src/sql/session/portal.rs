@@ -19,8 +19,9 @@ use std::rc::Rc;
 pub struct Prepared {
     /// `None`: the text was empty.
     pub statement: Option<Statement>,
+    /// The types of `$1`, `$2` and so on.
     pub parameters: Vec<Type>,
-    pub planned: Option<Rc<Planned>>,
+    pub(super) planned: Option<Rc<Planned>>,
     /// The columns of the result; none for statements without one.
     pub fields: Vec<Field>,
 }
@@ -45,9 +46,12 @@ pub struct Portal {
     pub prepared: Rc<Prepared>,
     pub parameters: Vec<Value>,
     pub formats: Vec<Format>,
+    /// Rows for a caller in this process, which are not sent.
+    pub kept: Option<Vec<Vec<Value>>>,
     /// Set by the first Execute.
     pub running: Option<Running>,
-    /// The number of rows returned. For a cursor with gathered rows, its position.
+    /// The number of rows returned; of a modification that is done, the number changed. For a
+    /// cursor with gathered rows, its position.
     pub rows: u64,
     /// DECLARE with SCROLL is `Some(true)`, with NO SCROLL `Some(false)`.
     pub scroll: Option<bool>,
@@ -70,8 +74,8 @@ pub enum Running {
 impl Portal {
     /// A portal that has not begun.
     pub fn new(prepared: Rc<Prepared>, parameters: Vec<Value>, formats: Vec<Format>) -> Portal {
-        let (running, scroll) = (None, None);
-        Portal { prepared, parameters, formats, running, rows: 0, scroll, is_done: false }
+        let (kept, running, scroll) = (None, None, None);
+        Portal { prepared, parameters, formats, kept, running, rows: 0, scroll, is_done: false }
     }
 }
 

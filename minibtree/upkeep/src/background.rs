@@ -1,7 +1,7 @@
 //! A thread that looks at regular intervals if there is something to do: checkpoints, cleaning.
 //!
 //! ```
-//! use minibtree_background::Background;
+//! use minibtree_upkeep::Background;
 //! use std::sync::mpsc;
 //! use std::time::Duration;
 //!
@@ -12,7 +12,7 @@
 //!     let _ = looked.send(may_go_on);
 //! })?;
 //! assert_eq!(looks.recv(), Ok(true));
-//! thread.stop();
+//! assert!(thread.stop());
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -54,10 +54,15 @@ impl Background {
         Ok(Background { thread, running })
     }
 
-    /// Ends the thread, and waits until its last look has ended.
-    pub fn stop(self) {
+    /// Returns true unless a look has panicked.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Ends the thread, and waits until its last look has ended. Returns false if a look has
+    /// panicked.
+    pub fn stop(self) -> bool {
         drop(self.running);
-        // A look that fails reports that by itself.
-        let _ = self.thread.join();
+        self.thread.join().is_ok()
     }
 }
