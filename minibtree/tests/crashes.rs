@@ -1,17 +1,21 @@
 //! The power fails at every write, and at every byte of it. After recovery the rows are those of
 //! the transactions that were acknowledged, perhaps with the one that was about to be; the indexes
-//! agree with the heap; and a second crash right after recovery changes nothing.
+//! agree with the heap; no page counts as all-visible that is not; and a second crash right after
+//! recovery changes nothing.
 #![cfg(not(loom))]
 
 use minibtree::engine::{
     Changed, Database, Direction, Error, Heap, Index, Isolation, KeyRange, LongValues, Options,
     Result,
 };
-use minibtree::format::{RelationId, Tid};
-use minikit::storage::{SimulatedDisk, every_cut};
+use minibtree::format::page::{ALL_VISIBLE, Item, items};
+use minibtree::format::{PageHeader, RelationId, Tid};
+use minikit::storage::{Cut, Disk, DiskFile, SimulatedDisk, Survivors, every_cut, replay};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
 
 const HEAP: RelationId = RelationId(1);
 const INDEX: RelationId = RelationId(2);
@@ -130,16 +134,40 @@ fn read_all(database: &Database) -> Result<Rows> {
         }
     }
 
-    let mut by_scan = Vec::new();
+    let (mut by_scan, mut seen) = (Vec::new(), BTreeMap::new());
     let mut scan = heap.scan(snapshot);
     while let Some(row) = scan.next()? {
         by_scan.push(row.bytes.to_vec());
+        *seen.entry(row.tid.block).or_default() += 1;
     }
+    check_visibility_map(database, &heap, &seen)?;
     by_scan.sort();
     let mut expected: Vec<_> = by_index.values().cloned().collect();
     expected.sort();
     assert_eq!(by_scan, expected, "the index and the heap disagree");
     Ok(by_index)
+}
+
+/// Index-only scans do not read pages that the map calls all-visible. On each of them, every item
+/// has to be a row that is seen. Returns how many there are.
+fn check_visibility_map(
+    database: &Database,
+    heap: &Heap,
+    seen: &BTreeMap<u32, usize>,
+) -> Result<usize> {
+    let is_visible = |block: &u32| heap.is_all_visible(Tid { block: *block, slot: 1 });
+    let visible: Vec<u32> = (0..heap.pages()).filter(is_visible).collect();
+    for block in &visible {
+        let page = database.page(HEAP, *block)?.expect("a page of the heap");
+        let flags = PageHeader::flags.get(&page[..]);
+        assert_ne!(flags & ALL_VISIBLE, 0, "page {block} does not say that it is all-visible");
+        let is_row = |item: &(u16, Item)| matches!(item.1, Item::Normal { .. });
+        let rows = items(&page).filter(is_row).count();
+        let others = items(&page).filter(|it| it.1 == Item::Dead).count();
+        let expected = (seen.get(block).copied().unwrap_or(0), 0);
+        assert_eq!((rows, others), expected, "page {block} is not all-visible");
+    }
+    Ok(visible.len())
 }
 
 fn check(disk: &SimulatedDisk, model: &Model) -> std::result::Result<(), String> {
@@ -373,4 +401,194 @@ fn long_values_survive_every_cut() {
     );
     let cuts = cuts.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(cuts > 10_000, "{cuts} cuts");
+}
+
+/// A disk on which something else happens at one moment, as if another thread did it.
+struct Interposed {
+    disk: SimulatedDisk,
+    moment: Arc<Moment>,
+}
+
+/// An operation of the disk, and what happens just before it.
+struct Moment {
+    operation: &'static str,
+    action: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Moment {
+    fn reached(&self, operation: &str) {
+        if operation == self.operation
+            && let Some(action) = self.action.lock().expect("one thread").take()
+        {
+            action();
+        }
+    }
+}
+
+/// A file of such a disk.
+struct InterposedFile {
+    file: Box<dyn DiskFile>,
+    sync: String,
+    moment: Arc<Moment>,
+}
+
+impl Interposed {
+    fn file(&self, name: &str, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        let (sync, moment) = (format!("sync {name}"), Arc::clone(&self.moment));
+        Box::new(InterposedFile { file, sync, moment })
+    }
+}
+
+impl Disk for Interposed {
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(name, self.disk.open(name)?))
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open_to_read(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.moment.reached(&format!("create {name}"));
+        Ok(self.file(name, self.disk.create(name)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn create_dir(&self, name: &str) -> io::Result<()> {
+        self.disk.create_dir(name)
+    }
+
+    fn list(&self, name: &str) -> io::Result<Vec<String>> {
+        self.disk.list(name)
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        self.disk.sync_dir(name)
+    }
+}
+
+impl DiskFile for InterposedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.moment.reached(&self.sync);
+        self.file.sync()
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.truncate(length)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_fd()
+    }
+}
+
+#[derive(Default)]
+struct Reached {
+    checkpoint: bool,
+    end: bool,
+}
+
+/// Deletes a row in a transaction of its own.
+fn delete(database: &Database, number: u32) -> Result<()> {
+    let (heap, index) = (database.heap(HEAP)?, database.index(INDEX)?);
+    let mut transaction = database.begin(Isolation::ReadCommitted);
+    let found = find(&heap, &index, &mut transaction, &number.to_be_bytes())?;
+    heap.delete(&mut transaction, found.expect("the row is there").0)?;
+    transaction.commit()
+}
+
+/// Rows for two pages; then the power fails at each operation from a checkpoint on, during which
+/// one of the pages changes: it becomes all-visible, or a row of it is deleted.
+fn survive(operation: &'static str, becomes_visible: bool) {
+    let (bits, ends) = (Cell::new(0), Cell::new(0));
+    let workload = |disk: &SimulatedDisk, reached: &mut Reached| -> io::Result<()> {
+        let moment = Arc::new(Moment { operation, action: Mutex::default() });
+        let interposed = Interposed { disk: disk.clone(), moment: Arc::clone(&moment) };
+        let run = || -> Result<()> {
+            let database = Arc::new(Database::open(Arc::new(interposed), OPTIONS)?);
+            let mut transaction = database.begin(Isolation::ReadCommitted);
+            let heap = Heap::create(&mut transaction, HEAP)?;
+            let index = Index::create(&mut transaction, INDEX)?;
+            for number in 0..40 {
+                let (key, row) = (u32::to_be_bytes(number), value(number, 1));
+                let tid = heap.insert(&mut transaction, &row)?;
+                index.insert_unique(&mut transaction, &heap, &key, tid, b"")?;
+            }
+            transaction.commit()?;
+            if !becomes_visible {
+                database.vacuum(&heap, std::slice::from_ref(&index))?;
+                delete(&database, 39)?;
+            }
+
+            let other = Arc::clone(&database);
+            let action = move || match becomes_visible {
+                true => drop(other.vacuum(&heap, &[index])),
+                false => drop(delete(&other, 3)),
+            };
+            *moment.action.lock().expect("one thread") = Some(Box::new(action));
+            *reached = Reached { checkpoint: true, end: false };
+            database.checkpoint()?;
+            assert!(moment.action.lock().expect("one thread").is_none(), "never reached");
+            delete(&database, 38)?;
+            reached.end = true;
+            Ok(())
+        };
+        run().map_err(io::Error::other)
+    };
+    let check = |disk: &SimulatedDisk, reached: &Reached| {
+        ends.set(ends.get() + usize::from(reached.end));
+        for _ in 0..if reached.checkpoint { 2 } else { 0 } {
+            let look = || -> Result<()> {
+                let database = open(disk)?;
+                let heap = database.heap(HEAP)?;
+                let visible = (0..heap.pages()).map(|block| Tid { block, slot: 1 });
+                bits.set(bits.get() + visible.filter(|tid| heap.is_all_visible(*tid)).count());
+                read_all(&database).map(drop)
+            };
+            look().map_err(|error| error.to_string())?;
+            disk.crash();
+        }
+        Ok(())
+    };
+
+    let mut operation = 0;
+    while ends.get() == 0 {
+        for survivors in [Survivors::All, Survivors::None, Survivors::Random] {
+            for byte in [0, 60] {
+                let cut = Cut { seed: 5, operation, byte, survivors };
+                replay(cut, workload, check).unwrap_or_else(|failure| panic!("{failure}"));
+            }
+        }
+        operation += 1;
+    }
+    // A map that is lost would be right, too.
+    assert!(bits.get() > 20, "{} bits", bits.get());
+}
+
+#[test]
+fn the_visibility_map_survives_a_crash_at_every_operation() {
+    for operation in ["sync base/1", "create maps.new", "create control.new"] {
+        for becomes_visible in [true, false] {
+            survive(operation, becomes_visible);
+        }
+    }
 }

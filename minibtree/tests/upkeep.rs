@@ -156,6 +156,44 @@ fn the_cleaner_makes_plans_good_and_waits_for_no_lock() {
     assert!(client.clean()[0].is_analyzed);
 }
 
+/// What VACUUM has found out about pages is known after a restart: from the file of the checkpoint,
+/// or from the log if the power failed before there was one.
+#[test]
+fn the_maps_survive_a_restart() {
+    for has_checkpoint in [true, false] {
+        let disk = SimulatedDisk::new(1);
+        let mut client = Client::open(&disk).expect("an empty disk");
+        client.run("create table t (id int primary key, v text)").expect("works");
+        let sql = "insert into t select i, repeat('x', 100) from generate_series(1, 1000) as g(i)";
+        client.run(sql).expect("works");
+        client.run("delete from t where id % 2 = 0").expect("works");
+        client.run("vacuum t").expect("works");
+        match has_checkpoint {
+            true => client.shared.database.checkpoint().expect("the disk works"),
+            // VACUUM does not wait for the log, a commit after it does.
+            false => drop(client.run("create table u (id int)").expect("works")),
+        }
+        drop(client);
+        disk.crash();
+
+        let mut client = Client::open(&disk).expect("recovers");
+        client.run("set enable_seqscan = off").expect("works");
+        let sql = "explain (analyze, pages, costs off, timing off) select id from t where id < 99";
+        let plan = client.run(sql).expect("works");
+        assert!(plan.iter().any(|it| it.trim() == "Heap Fetches: 0"), "{plan:#?}");
+        let is_heap = |it: &&String| it.trim().starts_with("t ");
+        assert_eq!(plan.iter().find(is_heap), None, "a page of the heap was read");
+
+        let heap = client.run("select relfilenode from pg_class where relname = 't'");
+        let heap = heap.expect("works")[0].parse().expect("a number");
+        let before = heap_pages(&client.shared.database, RelationId(heap));
+        let sql =
+            "insert into t select 2 * i, repeat('x', 100) from generate_series(1, 400) as g(i)";
+        client.run(sql).expect("works");
+        assert_eq!(heap_pages(&client.shared.database, RelationId(heap)), before);
+    }
+}
+
 #[derive(Default)]
 struct Reached {
     reindex: bool,

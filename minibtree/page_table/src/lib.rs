@@ -25,8 +25,8 @@ const PARTS: usize = 22;
 pub struct PageEntry {
     /// The frame of the pool that holds it, plus 1; 0 if it is not in memory.
     frame: AtomicU32,
-    /// Free for the relation's kind; heaps keep the visibility bit here. Lost at a restart.
-    pub note: AtomicU8,
+    /// What the maps say of it (`minibtree/maps`): after recovery, if it is all-visible.
+    pub map_bits: AtomicU8,
 }
 
 impl PageEntry {

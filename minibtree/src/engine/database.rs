@@ -16,8 +16,9 @@
 //!
 //! 1. `redo` is set to the end of the log. From now on first changes are logged as images.
 //! 2. Every dirty page is written, every file is synced. What changed before `redo` is durable.
-//! 3. The control file is replaced by one that names `redo`.
-//! 4. Log segments before `redo` are recycled.
+//! 3. The maps of pages with room and of all-visible pages are written (`minibtree/maps`).
+//! 4. The control file is replaced by one that names `redo`.
+//! 5. Log segments before `redo` are recycled.
 //!
 //! Transactions continue meanwhile. PostgreSQL's `StartupXLOG` and `CreateCheckPoint` (`xlog.c`).
 
@@ -25,16 +26,15 @@ use super::heap::vacuum;
 use super::pool::Pool;
 use super::txn::System;
 use super::wal::Wal;
-use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction};
+use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction, maps, small_file};
 use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, PageBytes, RelationId, Xid, page};
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 
-/// The control file, and its next version while it is written.
+/// The control file.
 const CONTROL: &str = "control";
-const NEW_CONTROL: &str = "control.new";
 
 /// Sizes and intervals.
 #[derive(Clone, Copy, Debug)]
@@ -99,10 +99,12 @@ impl Database {
 
         let wal = Arc::new(Wal::open(Arc::clone(&disk), options.wal_segment_bytes, redo)?);
         let pool = Pool::open(Arc::clone(&disk), Arc::clone(&wal), options.pool_pages)?;
+        maps::read(&*disk, &pool)?;
         wal.recover(|bytes, end| {
             let mut changes = minibtree_record::changes(bytes);
             changes.try_for_each(|(change, changed)| pool.redo(&change, changed, end))
         })?;
+        pool.relations().iter().for_each(|relation| relation.offer_room());
 
         let system = Arc::new(System::open(pool, options.synchronous_commit)?);
         Ok(Database { disk, system, options, checkpoint: Mutex::default() })
@@ -115,9 +117,8 @@ impl Database {
 
     /// The numbers of all heaps and indexes, including those of uncommitted transactions.
     pub fn relations(&self) -> Vec<RelationId> {
-        let mut ids = self.system.pool.relation_ids();
-        ids.retain(|id| *id != RelationId::SYSTEM && id.owner() == *id);
-        ids
+        let ids = self.system.pool.relations().into_iter().map(|it| it.id);
+        ids.filter(|id| *id != RelationId::SYSTEM && id.owner() == *id).collect()
     }
 
     /// A number for a new relation that no relation has ever had.
@@ -129,7 +130,7 @@ impl Database {
     /// relations that the catalog names: a crash leaves the files of uncommitted `CREATE` and
     /// committed `DROP` behind.
     pub fn remove_orphans(&self, is_used: impl Fn(RelationId) -> bool) -> Result<()> {
-        let ids = self.system.pool.relation_ids().into_iter();
+        let ids = self.system.pool.relations().into_iter().map(|it| it.id);
         let mut orphans = ids.filter(|id| *id != RelationId::SYSTEM && !is_used(id.owner()));
         orphans.try_for_each(|id| self.system.pool.drop_relation(id))
     }
@@ -177,8 +178,8 @@ impl Database {
         let redo = pool.wal.begin_checkpoint();
         pool.flush()?;
 
-        // The log must be durable up to `redo`, or recovery would begin past its end.
-        pool.wal.flush(redo)?;
+        // Also flushes the log up to `redo`, or recovery would begin past its end.
+        maps::write(&*self.disk, pool)?;
         write_control(&*self.disk, redo, self.options.wal_segment_bytes)?;
         pool.wal.recycle_before(redo)
     }
@@ -231,12 +232,8 @@ impl Database {
 }
 
 fn read_control(disk: &dyn Disk) -> Result<Option<Control>> {
-    if !disk.list("")?.iter().any(|name| name == CONTROL) {
-        return Ok(None);
-    }
-    let mut bytes = [0; Control::SIZE];
-    disk.open(CONTROL)?.read_exact_at(&mut bytes, 0)?;
-    let control = Control::decode(&bytes);
+    let Some(bytes) = small_file::read(disk, CONTROL)? else { return Ok(None) };
+    let control = Control::read(&bytes).map_err(|error| Error::Corrupt(error.to_string()))?;
     if control.magic != MAGIC {
         let text = "the directory holds no minibtree database of this version";
         return Err(Error::Corrupt(text.into()));
@@ -251,15 +248,5 @@ fn write_control(disk: &dyn Disk, redo: Lsn, segment: u64) -> Result<()> {
     let mut bytes = Control { magic: MAGIC, crc: 0, redo: redo.0, segment }.encode();
     let crc = crc32fast::hash(&bytes[Control::redo.start()..]);
     Control::crc.put(&mut bytes, crc);
-
-    // A crash leaves the old file or the new one.
-    if disk.list("")?.iter().any(|name| name == NEW_CONTROL) {
-        disk.remove(NEW_CONTROL)?;
-    }
-    let file = disk.create(NEW_CONTROL)?;
-    file.write_all_at(&bytes, 0)?;
-    file.sync()?;
-    disk.rename(NEW_CONTROL, CONTROL)?;
-    disk.sync_dir("")?;
-    Ok(())
+    small_file::replace(disk, CONTROL, &bytes)
 }

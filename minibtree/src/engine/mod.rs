@@ -34,7 +34,9 @@ mod error;
 mod hash;
 mod heap;
 mod index;
+mod maps;
 mod pool;
+mod small_file;
 mod txn;
 mod wal;
 

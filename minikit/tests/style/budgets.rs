@@ -56,6 +56,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/inspect", 0, 0, 920),
     budget("minibtree/key_range", 0, 0, 90),
     budget("minibtree/locks", 0, 0, 500),
+    budget("minibtree/maps", 0, 0, 120),
     budget("minibtree/names", 0, 0, 80),
     budget("minibtree/optimistic", 0, 0, 360),
     budget("minibtree/page_table", 0, 0, 65),

@@ -20,6 +20,7 @@
 
 use super::node::{self, Entry, Split};
 use super::search::{ROOT, write_node};
+use super::vacuum::allocate;
 use crate::engine::Result;
 use crate::engine::access::IndexFile;
 use crate::engine::pool::PageMut;
@@ -79,19 +80,4 @@ fn raise_root<'a>(
         [Entry::inner(Vec::new(), left.block()), Entry::inner(split.separator, right.block())];
     root.replace(&node::build(level + 1, None, &children));
     [root, left, right]
-}
-
-/// A page for a new node: one deleted before all running transactions began, or a new last page.
-fn allocate(index: &IndexFile) -> Result<PageMut<'_>> {
-    let mut reusable = index.relation.reusable.lock();
-    if !reusable.is_empty() {
-        let horizon = index.system.horizon();
-        if let Some(place) = reusable.iter().position(|(_, deleted_at)| *deleted_at < horizon.0) {
-            let (block, _) = reusable.swap_remove(place);
-            drop(reusable);
-            return index.write(block);
-        }
-    }
-    drop(reusable);
-    index.system.pool.extend(&index.relation)
 }

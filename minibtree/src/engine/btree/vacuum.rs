@@ -23,7 +23,9 @@ use super::tid;
 use crate::engine::Result;
 use crate::engine::access::IndexFile;
 use crate::engine::heap::vacuum::Pause;
-use crate::format::Tid;
+use crate::engine::pool::PageMut;
+use crate::format::btree::DELETED;
+use crate::format::{PageHeader, PageKind, Tid};
 use std::collections::HashSet;
 
 /// Removes the entries that point to `dead` rows. Returns the number of entries removed.
@@ -103,6 +105,33 @@ fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
     index.system.pool.log(&mut [left, page, parent]);
     index.relation.reusable.lock().push((block, deleted_at));
     Ok(true)
+}
+
+/// A page for a new node: one deleted before all running transactions began, or a new last page.
+pub fn allocate(index: &IndexFile) -> Result<PageMut<'_>> {
+    let pool = &index.system.pool;
+    while let Some(block) = take_reusable(index) {
+        // The list may be that of a checkpoint, so the page decides. No waiting for its latch: if
+        // it is part of the tree, its holder may wait for one of ours.
+        if let Some(page) = pool.try_write(&index.relation, block)?
+            && PageHeader::kind.get(&page[..]) == PageKind::Btree as u8
+            && node::special(&page).flags & DELETED != 0
+            && node::special(&page).deleted_at < index.system.horizon().0
+        {
+            return Ok(page);
+        }
+    }
+    pool.extend(&index.relation)
+}
+
+fn take_reusable(index: &IndexFile) -> Option<u32> {
+    let mut reusable = index.relation.reusable.lock();
+    if reusable.is_empty() {
+        return None;
+    }
+    let horizon = index.system.horizon();
+    let place = reusable.iter().position(|(_, deleted_at)| *deleted_at < horizon.0)?;
+    Some(reusable.swap_remove(place).0)
 }
 
 /// The first leaf.

@@ -29,8 +29,7 @@
 //! A value that would make its row longer than a page goes to [`mod@overflow`] pages.
 //!
 //! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Its free-space map and visibility map are
-//! files. Ours are in memory only: after a restart, the next vacuum finds the pages with room
-//! again, and reads find the all-visible ones.
+//! files that it changes in place; ours are in memory, and checkpoints save them (`minibtree/maps`).
 
 mod overflow;
 mod page;
@@ -44,11 +43,10 @@ use super::pool::{PageMut, PageRef, Relation};
 use super::txn::{LockKey, System};
 use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction};
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
-use crate::format::page::ALL_VISIBLE;
 use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
 use minibtree_autovacuum::Activity;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The outcome of [`Heap::update`], [`Heap::delete`] or [`Heap::lock`]: PostgreSQL's `TM_Result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +151,7 @@ impl Heap {
                 let next = rows.get(tids.len());
                 added = next.and_then(|row| page::add(&mut page, &header, row.as_ref()));
             }
-            self.note_changed(&page);
+            self.clear_visibility(&page);
             self.system.pool.log(std::slice::from_mut(&mut page));
 
             drop(page);
@@ -194,7 +192,7 @@ impl Heap {
     /// Returns true if every row on the page of `tid` is seen by every snapshot, so that an
     /// index-only scan need not read it. Reads no page.
     pub fn is_all_visible(&self, tid: Tid) -> bool {
-        tid.block < self.pages() && self.relation.entry(tid.block).note.load(Ordering::Acquire) != 0
+        tid.block < self.pages() && self.map_bits(tid.block).load(Ordering::Acquire) != 0
     }
 
     /// Reads all rows that the snapshot sees, in the order of their TIDs.
@@ -233,7 +231,7 @@ impl Heap {
             }
             let header = TupleHeader { xmax: xid.0, command, next: [0; 6], flags, ..old };
             page::set_header(&mut page, tid.slot, &header);
-            heap.note_changed(&page);
+            heap.clear_visibility(&page);
             heap.relation.activity.replaced();
             heap.system.pool.log(&mut [page]);
             Ok(Changed::Done { tid, needs_index_entries: false })
@@ -453,7 +451,7 @@ impl Heap {
         let needs_index_entries = other.is_some() || !keys_unchanged;
 
         let mut pages: Vec<PageMut> = std::iter::once(page).chain(other).collect();
-        pages.iter().for_each(|page| self.note_changed(page));
+        pages.iter().for_each(|page| self.clear_visibility(page));
         self.relation.activity.replaced();
         self.system.pool.log(&mut pages);
         Ok(Changed::Done { tid: new, needs_index_entries })
@@ -490,22 +488,19 @@ impl Heap {
         Ok((page, slot))
     }
 
-    /// Clears the visibility bit of a page. Called under the page's latch, before any index
-    /// entry for a new row exists.
-    fn note_changed(&self, page: &PageMut) {
-        self.relation.entry(page.block()).note.store(0, Ordering::Release);
+    /// Clears the bit of a page in the visibility map. Called under the page's latch, before the
+    /// change is logged, and before any index entry for a new row exists.
+    fn clear_visibility(&self, page: &PageMut) {
+        self.map_bits(page.block()).store(0, Ordering::Release);
+    }
+
+    fn map_bits(&self, block: u32) -> &AtomicU8 {
+        &self.relation.entry(block).map_bits
     }
 
     fn read(&self, block: u32) -> Result<PageRef<'_>> {
         self.check_block(block)?;
-        let page = self.system.pool.read(&self.relation, block)?;
-        if PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0 {
-            let note = &self.relation.entry(block).note;
-            if note.load(Ordering::Relaxed) == 0 {
-                note.store(1, Ordering::Release);
-            }
-        }
-        Ok(page)
+        self.system.pool.read(&self.relation, block)
     }
 
     fn write(&self, block: u32) -> Result<PageMut<'_>> {

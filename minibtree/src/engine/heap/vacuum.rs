@@ -14,7 +14,8 @@ use super::{Heap, page};
 use crate::engine::Result;
 use crate::engine::pool::PageMut;
 use crate::format::page::{ALL_VISIBLE, HAS_UNUSED, Item, items};
-use crate::format::{PAGE_SIZE, PageHeader, Tid, Xid};
+use crate::format::{PageHeader, Tid, Xid};
+use minibtree_maps::HAS_ROOM;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
@@ -51,9 +52,6 @@ fn deleted(heap: &Heap, page: &PageMut) -> Result<u64> {
 
 /// Step 3. No index entry points to these TIDs any more.
 pub fn free(heap: &Heap, dead: &HashSet<Tid>, pause: Pause<'_>) -> Result<()> {
-    /// A page with more free bytes than this is offered to insertions again.
-    const ROOM: usize = PAGE_SIZE / 8;
-
     heap.relation.reusable.lock().clear();
     for block in 0..heap.pages() {
         pause()?;
@@ -70,9 +68,9 @@ pub fn free(heap: &Heap, dead: &HashSet<Tid>, pause: Pause<'_>) -> Result<()> {
             mark_if_all_visible(heap, &mut page)?;
         }
 
-        let (lower, upper) = (PageHeader::lower.get(&page[..]), PageHeader::upper.get(&page[..]));
+        let has_room = minibtree_maps::of_page(&page) & HAS_ROOM != 0;
         log_if_changed(heap, page);
-        if usize::from(upper.saturating_sub(lower)) > ROOM {
+        if has_room {
             heap.relation.reusable.lock().push((block, 0));
         }
     }
@@ -93,12 +91,16 @@ fn mark_if_all_visible(heap: &Heap, page: &mut PageMut) -> Result<()> {
     }
     let flags = PageHeader::flags.get(&page[..]);
     page::set_flags(page, flags | ALL_VISIBLE);
-    heap.relation.entry(page.block()).note.store(1, Ordering::Release);
     Ok(())
 }
 
+/// Logs the changes of a page, and enters it into the visibility map.
 fn log_if_changed(heap: &Heap, mut page: PageMut) {
     if page.is_changed() {
         heap.system.pool.log(std::slice::from_mut(&mut page));
+    }
+    // Only now: a checkpoint that reads the bit finds the record in the log.
+    if PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0 {
+        heap.map_bits(page.block()).store(ALL_VISIBLE, Ordering::Release);
     }
 }

@@ -42,6 +42,7 @@ use crate::format::wal::PageChange;
 use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as bytes};
 use minibtree_buffer_usage::{PageUse, count, trace};
 pub use minibtree_buffer_usage::{buffer_usage, trace_pages};
+use minibtree_maps::of_page;
 use minikit::storage::{Disk, DiskFile};
 use minikit::sync::{Mutex, RwLock, thread};
 use std::collections::BTreeMap;
@@ -119,9 +120,9 @@ impl Pool {
         })
     }
 
-    /// The numbers of all relations.
-    pub fn relation_ids(&self) -> Vec<RelationId> {
-        self.relations.read().keys().copied().collect()
+    /// All relations.
+    pub fn relations(&self) -> Vec<Arc<Relation>> {
+        self.relations.read().values().cloned().collect()
     }
 
     /// The relation of this number.
@@ -250,6 +251,7 @@ impl Pool {
         self.load(&relation, change.block, change.hole == 0)?;
         let mut page = self.write(&relation, change.block)?;
         minibtree_record::redo(page.guard.bytes_mut(), change, changed, end);
+        relation.entry(change.block).map_bits.store(of_page(&page), Ordering::Release);
         page.frame.is_dirty.store(true, Ordering::Release);
         Ok(())
     }
@@ -260,8 +262,7 @@ impl Pool {
             // Latch before checking: a page whose change is being logged is not marked yet.
             self.write_back(frame, &frame.latch.read())?;
         }
-        let relations: Vec<_> = self.relations.read().values().cloned().collect();
-        relations.iter().try_for_each(|relation| relation.sync())
+        self.relations().iter().try_for_each(|relation| relation.sync())
     }
 
     /// Loads a page. Returns false if it was in memory. Verifies the checksum if `check` is true.

@@ -4,6 +4,7 @@ use super::write_page;
 use crate::engine::Result;
 use crate::format::{PAGE_SIZE, PageBytes, RelationId};
 use minibtree_autovacuum::Activity;
+use minibtree_maps::HAS_ROOM;
 use minibtree_page_table::{PageEntry, PageTable};
 use minikit::storage::DiskFile;
 use minikit::sync::Mutex;
@@ -64,6 +65,35 @@ impl Relation {
     /// The entry of a page.
     pub fn entry(&self, block: u32) -> &PageEntry {
         self.table.entry(block)
+    }
+
+    /// The bits of its pages in the maps, up to the last one that has any.
+    pub fn map(&self) -> Vec<u8> {
+        let bits = |block| self.entry(block).map_bits.load(Ordering::Acquire);
+        let mut map: Vec<u8> = (0..self.blocks()).map(bits).collect();
+        for (block, _) in &*self.reusable.lock() {
+            if let Some(bits) = map.get_mut(*block as usize) {
+                *bits |= HAS_ROOM;
+            }
+        }
+        let known = map.iter().rposition(|bits| *bits != 0).map_or(0, |last| last + 1);
+        map.truncate(known);
+        map
+    }
+
+    /// Sets the bits of its first pages.
+    pub fn set_map(&self, map: &[u8]) {
+        for (block, bits) in (0..).zip(map) {
+            self.entry(block).map_bits.store(*bits, Ordering::Release);
+        }
+    }
+
+    /// Offers the pages with the bit for room to insertions, and clears the bits.
+    pub fn offer_room(&self) {
+        let clear = |block| self.entry(block).map_bits.fetch_and(!HAS_ROOM, Ordering::AcqRel);
+        let has_room = |block: &u32| clear(*block) & HAS_ROOM != 0;
+        let pages = (0..self.blocks()).filter(has_room).map(|block| (block, 0));
+        self.reusable.lock().extend(pages);
     }
 
     /// Reads a page from the file. A page past the end of the file is all zeros: it was added but
