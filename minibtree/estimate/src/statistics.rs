@@ -22,7 +22,7 @@ use std::collections::HashMap;
 const TARGET: usize = 100;
 
 /// The statistics of a column.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ColumnStatistics {
     /// The fraction of rows in which the column is NULL.
     pub null_fraction: f64,

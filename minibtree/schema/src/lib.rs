@@ -1,6 +1,6 @@
 //! Definitions of tables, columns, indexes and constraints, and the rows that keep them.
 //!
-//! The catalog is five heaps of rows like any others, so `CREATE TABLE` is as atomic and durable as
+//! The catalog is heaps of rows like any others, so `CREATE TABLE` is as atomic and durable as
 //! `INSERT`. These are the rows of pgbench's tellers:
 //!
 //! ```text

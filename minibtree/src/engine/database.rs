@@ -26,9 +26,10 @@ use super::heap::vacuum;
 use super::pool::Pool;
 use super::txn::System;
 use super::wal::Wal;
-use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction, maps, small_file};
+use super::{Error, Heap, Index, Isolation, LongValues, Result, Transaction, maps};
 use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, PageBytes, RelationId, Xid, page};
+use minibtree_small_file as small_file;
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::sync::Arc;
@@ -248,5 +249,5 @@ fn write_control(disk: &dyn Disk, redo: Lsn, segment: u64) -> Result<()> {
     let mut bytes = Control { magic: MAGIC, crc: 0, redo: redo.0, segment }.encode();
     let crc = crc32fast::hash(&bytes[Control::redo.start()..]);
     Control::crc.put(&mut bytes, crc);
-    small_file::replace(disk, CONTROL, &bytes)
+    Ok(small_file::replace(disk, CONTROL, &bytes)?)
 }

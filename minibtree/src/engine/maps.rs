@@ -2,9 +2,10 @@
 //!
 //! `minibtree/maps` has its format, and the reason why the bits are right after a crash.
 
+use super::Result;
 use super::pool::Pool;
-use super::{Result, small_file};
 use minibtree_maps::{decode, encode};
+use minibtree_small_file as small_file;
 use minikit::storage::Disk;
 
 const NAME: &str = "maps";
@@ -24,5 +25,5 @@ pub fn write(disk: &dyn Disk, pool: &Pool) -> Result<()> {
     let file = encode(pool.relations().iter().map(|relation| (relation.id, relation.map())));
     // What a bit tells of must not be lost, so the log first.
     pool.wal.flush(pool.wal.end())?;
-    small_file::replace(disk, NAME, &file)
+    Ok(small_file::replace(disk, NAME, &file)?)
 }

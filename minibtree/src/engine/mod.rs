@@ -36,7 +36,6 @@ mod heap;
 mod index;
 mod maps;
 mod pool;
-mod small_file;
 mod txn;
 mod wal;
 

@@ -4,11 +4,11 @@
 //! reads the whole table and keeps a sample of that size, chosen by Vitter's algorithm R.
 
 use super::catalog::Table;
-use super::plan::TableStatistics;
 use super::values::{Type, Value};
 use crate::engine::{Pause, Snapshot};
 use crate::wire::Result;
 use minibtree_estimate::{ColumnStatistics, shortened};
+use minibtree_statistics::TableStatistics;
 use std::sync::Arc;
 
 /// Rows of the sample.

@@ -4,11 +4,12 @@
 //! atomic and durable as `INSERT`:
 //!
 //! ```text
-//! heap 1, tables         heap 3, indexes         heap 5, sequences
-//! heap 2, columns        heap 4, constraints
+//! heap 1, tables         heap 3, indexes         heap 5, sequences     heap 7, statistics
+//! heap 2, columns        heap 4, constraints     heap 6, sizes
 //! ```
 //!
-//! The crate `minibtree/schema` has the columns of these heaps, and turns definitions into rows.
+//! The crates `minibtree/schema` and `minibtree/statistics` have the columns of these heaps, and
+//! turn definitions and statistics into rows.
 //!
 //! A table has two numbers: its OID, which never changes and is what statements lock, and that of
 //! its heap, which `TRUNCATE` replaces (PostgreSQL's relfilenode).
@@ -28,6 +29,7 @@ use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
 use minibtree_schema::{self as schema, column_row, key_text, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
+use minibtree_statistics::{self as statistics, Statistics, TableStatistics};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -38,13 +40,17 @@ const COLUMNS: RelationId = RelationId(2);
 const INDEXES: RelationId = RelationId(3);
 const CONSTRAINTS: RelationId = RelationId(4);
 const SEQUENCES: RelationId = RelationId(5);
+const SIZES: RelationId = RelationId(6);
+const STATISTICS: RelationId = RelationId(7);
 /// The heaps of the catalog, and the types of their columns.
-const HEAPS: [(RelationId, &[Type]); 5] = [
+pub const HEAPS: [(RelationId, &[Type]); 7] = [
     (TABLES, schema::TABLES),
     (COLUMNS, schema::COLUMNS),
     (INDEXES, schema::INDEXES),
     (CONSTRAINTS, schema::CONSTRAINTS),
     (SEQUENCES, schema::SEQUENCES),
+    (SIZES, statistics::SIZES),
+    (STATISTICS, statistics::STATISTICS),
 ];
 
 /// An index of a table.
@@ -263,6 +269,19 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Reads the statistics that ANALYZE has collected.
+    pub fn load_statistics(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Statistics> {
+        let mut rows = [Vec::new(), Vec::new()];
+        for (id, rows) in [SIZES, STATISTICS].into_iter().zip(&mut rows) {
+            scan(database, id, snapshot, |_, values| {
+                rows.push(values);
+                Ok(())
+            })?;
+        }
+        let [sizes, columns] = rows;
+        statistics::read(sizes, columns)
+    }
+
     /// Marks the indexes that are newer than a snapshot, which may see rows that they lack.
     pub fn mark_newer_indexes(
         &mut self,
@@ -385,9 +404,29 @@ impl Editor<'_> {
         for (_, sequence) in catalog.sequences_of(table.oid) {
             self.transaction.drop_relation(sequence);
         }
-        self.transaction.drop_relation(table.heap.id());
+        self.drop_heap(table)?;
         table.indexes.iter().for_each(|it| self.transaction.drop_relation(it.index.id()));
         Ok(())
+    }
+
+    /// Removes the heap of a table, and its statistics.
+    fn drop_heap(&mut self, table: &Table) -> Result<()> {
+        self.transaction.drop_relation(table.heap.id());
+        self.forget_statistics(table)
+    }
+
+    fn forget_statistics(&mut self, table: &Table) -> Result<()> {
+        let heap = int_of(table.heap.id());
+        [SIZES, STATISTICS].into_iter().try_for_each(|id| self.delete(id, |it| it[0] == heap))
+    }
+
+    /// Replaces the statistics of a table. The caller's lock on its heap keeps others out.
+    pub fn set_statistics(&mut self, table: &Table, found: &TableStatistics) -> Result<()> {
+        self.forget_statistics(table)?;
+        let heap = table.heap.id();
+        self.insert(SIZES, &statistics::size_row(heap, found))?;
+        let mut rows = statistics::column_rows(heap, &table.types, found).into_iter();
+        rows.try_for_each(|row| self.insert(STATISTICS, &row))
     }
 
     /// Gives a table new, empty relations.
@@ -400,7 +439,7 @@ impl Editor<'_> {
         self.delete(TABLES, |values| values[0] == int_of(table.oid))?;
         let heap = self.create_heap()?;
         self.insert(TABLES, &named_row(table.oid.0, &table.name, heap.0))?;
-        self.transaction.drop_relation(table.heap.id());
+        self.drop_heap(table)?;
 
         table.indexes.iter().try_for_each(|it| self.drop_index(it))?;
         for index in indexes {

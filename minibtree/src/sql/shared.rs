@@ -1,11 +1,11 @@
 //! The state of a database that all sessions share.
 
 use super::catalog::Catalog;
-use super::plan::Statistics;
 use super::sequence::Sequences;
 use crate::engine::{Database, Isolation};
 use crate::wire::Result;
 use minibtree_locks::Timeouts;
+use minibtree_statistics::Statistics;
 use minibtree_versions::Versions;
 use minikit::sync::Mutex;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ impl Shared {
         Catalog::create(&database)?;
         let snapshot = database.begin(Isolation::ReadCommitted).snapshot();
         let catalog = Catalog::load(&database, &snapshot)?;
+        let statistics = Mutex::new(Arc::new(Catalog::load_statistics(&database, &snapshot)?));
         drop(snapshot);
         database.remove_orphans(|id| catalog.uses(id))?;
         minibtree_spill::file::remove_leftovers(&**database.disk())?;
         let database = Arc::new(database);
         let sequences = Arc::new(Sequences::new(Arc::clone(&database)));
-        let statistics = Mutex::default();
         let (versions, timeouts) = (Versions::default(), Arc::default());
         Ok(Shared { database, versions, sequences, statistics, timeouts, now })
     }

@@ -29,7 +29,8 @@
 //! A value that would make its row longer than a page goes to [`mod@overflow`] pages.
 //!
 //! PostgreSQL's `heapam.c` and `heapam_visibility.c`. Its free-space map and visibility map are
-//! files that it changes in place; ours are in memory, and checkpoints save them (`minibtree/maps`).
+//! files that it changes in place; ours are in memory, and each checkpoint writes them to a file
+//! (`minibtree/maps`).
 
 mod overflow;
 mod page;

@@ -9,12 +9,12 @@
 //! PostgreSQL's `selfuncs.c` and `clausesel.c`.
 
 use super::scan::is_stable;
-use super::statistics::TableStatistics;
 use crate::sql::catalog::TableIndex;
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Expr, Relation, Source};
 use crate::sql::values::Value;
 use minibtree_estimate::ColumnStatistics;
+use minibtree_statistics::TableStatistics;
 
 const EQUAL: f64 = 0.005;
 const INEQUALITY: f64 = 1.0 / 3.0;

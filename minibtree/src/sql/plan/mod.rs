@@ -32,10 +32,8 @@ mod node;
 mod query;
 mod scan;
 mod semi;
-mod statistics;
 
 pub use node::{
     Bounds, Kind, LockRows, Method, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan,
 };
 pub use query::plan;
-pub use statistics::{Statistics, TableStatistics};

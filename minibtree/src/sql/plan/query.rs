@@ -15,7 +15,6 @@ use super::estimate::Known;
 use super::join::{self, Condition, cheapest_scan};
 use super::node::{Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
 use super::scan::{Path, Wanted, is_stable};
-use super::statistics::{Statistics, TableStatistics};
 use super::{exists, semi};
 use crate::engine::LockMode;
 use crate::format::RelationId;
@@ -29,6 +28,7 @@ use crate::sql::tree::{
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
 use minibtree_cost::{self as cost, Cost, Model, methods};
+use minibtree_statistics::{Statistics, TableStatistics};
 use sqlparser::ast;
 use std::cell::Cell;
 use std::collections::BTreeMap;

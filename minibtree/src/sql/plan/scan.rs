@@ -13,12 +13,12 @@
 use super::estimate::Known;
 use super::join::hash_type;
 use super::node::{Bounds, Kind, Node, Scanned};
-use super::statistics::TableStatistics;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, compare};
 use minibtree_cost::{self as cost, Cost, IndexScan, Model, methods};
+use minibtree_statistics::TableStatistics;
 use std::cell::Cell;
 use std::rc::Rc;
 

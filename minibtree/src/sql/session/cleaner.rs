@@ -16,7 +16,8 @@
 
 use super::{Session, maintenance};
 use crate::engine::{Error, Interrupt, LockMode, LockWait, Result as EngineResult, Vacuumed};
-use crate::sql::catalog::Table;
+use crate::format::RelationId;
+use crate::sql::catalog::{HEAPS, Table};
 use crate::sql::shared::Shared;
 use crate::wire::{Result, code};
 use std::rc::Rc;
@@ -36,8 +37,8 @@ pub struct Cleaned {
     pub is_analyzed: bool,
 }
 
-/// Cleans every table that needs it, each in a transaction of its own. Calls `rest` after every 64
-/// pages, while no page is latched, and stops if it returns false.
+/// Cleans every table that needs it, each in a transaction of its own, then the catalog. Calls
+/// `rest` after every 64 pages, while no page is latched, and stops if it returns false.
 ///
 /// # Errors
 /// What the engine reports; `57014` after `rest` has returned false.
@@ -53,7 +54,36 @@ pub fn clean_tables(shared: &Arc<Shared>, rest: &dyn Fn() -> bool) -> Result<Vec
             Err(error) => return Err(error),
         }
     }
+    for (id, _) in HEAPS {
+        clean_catalog(&mut session, id, rest)?;
+    }
     Ok(cleaned)
+}
+
+/// Vacuums a heap of the catalog if it needs that and no other transaction holds its lock.
+fn clean_catalog(session: &mut Session, id: RelationId, rest: &dyn Fn() -> bool) -> Result<()> {
+    let shared = Arc::clone(&session.shared);
+    let heap = shared.database.heap(id)?;
+    if !heap.activity().needs_vacuum(0.0, shared.database.horizon().0) {
+        return Ok(());
+    }
+    let transaction = session.begin_statement()?;
+    match transaction.lock_relation(id, LockMode::Update, LockWait::Error) {
+        Ok(()) => drop(shared.database.vacuum_with(&heap, &[], &mut pause(rest))?),
+        Err(Error::LockNotAvailable) => {}
+        Err(error) => return Err(error.into()),
+    }
+    session.commit()
+}
+
+/// What a vacuum calls after each page.
+fn pause(rest: &dyn Fn() -> bool) -> impl FnMut() -> EngineResult<()> {
+    let mut calls = 0;
+    move || {
+        calls += 1;
+        let may_go_on = calls % REST_AFTER != 0 || rest();
+        if may_go_on { Ok(()) } else { Err(Error::Canceled) }
+    }
 }
 
 fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Result<Option<Cleaned>> {
@@ -76,18 +106,13 @@ fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Resul
         return Ok(None);
     };
 
-    let mut calls = 0;
-    let mut pause = || -> EngineResult<()> {
-        calls += 1;
-        let may_go_on = calls % REST_AFTER != 0 || rest();
-        if may_go_on { Ok(()) } else { Err(Error::Canceled) }
-    };
+    let mut pause = pause(rest);
     let mut vacuumed = None;
     if needs_vacuum {
         vacuumed = Some(maintenance::vacuum_table(session, &table, LockWait::Error, &mut pause)?);
     }
     if needs_analyze {
-        maintenance::analyze_table(session, &table, &mut pause)?;
+        maintenance::analyze_table(session, &table, LockWait::Error, &mut pause)?;
     }
     session.commit()?;
     if needs_analyze {

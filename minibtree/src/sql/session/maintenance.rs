@@ -12,11 +12,12 @@
 use super::Session;
 use crate::engine::{LockMode, LockWait, Pause, Vacuumed};
 use crate::sql::analyze::analyze as collect_statistics;
-use crate::sql::catalog::Table;
+use crate::sql::catalog::{Editor, Table};
 use crate::sql::define;
 use crate::sql::shared::Shared;
 use crate::sql::statement::{Reindex, Vacuum};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
+use minibtree_statistics::TableStatistics;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,19 +34,33 @@ pub fn analyze(session: &mut Session, names: &[String], out: &mut Replies) -> Re
 fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
     each_table(session, names, |session, table| {
         let interrupt = session.interrupt.clone();
-        analyze_table(session, table, &mut || Ok(interrupt.check()?))
+        analyze_table(session, table, LockWait::Block, &mut || Ok(interrupt.check()?))
     })?;
     plan_again(&session.shared);
     Ok(())
 }
 
 /// Collects the statistics of a table that is locked. Calls `pause` for every hundredth row.
-pub fn analyze_table(session: &mut Session, table: &Table, pause: Pause<'_>) -> Result<()> {
+pub fn analyze_table(
+    session: &mut Session,
+    table: &Table,
+    wait: LockWait,
+    pause: Pause<'_>,
+) -> Result<()> {
+    session.transaction()?.lock_relation(table.heap.id(), LockMode::Update, wait)?;
     let snapshot = session.transaction()?.snapshot();
     let found = collect_statistics(table, snapshot, pause)?;
     table.heap.activity().analyzed();
-    let mut shared = session.shared.statistics.lock();
-    Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
+    keep_statistics(session, table, found)
+}
+
+/// Stores the statistics of a table whose heap is locked. The planner uses them from now on, even
+/// if the transaction is rolled back.
+fn keep_statistics(session: &mut Session, table: &Table, found: TableStatistics) -> Result<()> {
+    let shared = Arc::clone(&session.shared);
+    let transaction = session.transaction()?;
+    Editor { database: &shared.database, transaction }.set_statistics(table, &found)?;
+    Arc::make_mut(&mut shared.statistics.lock()).insert(table.heap.id(), Arc::new(found));
     Ok(())
 }
 
@@ -101,9 +116,9 @@ pub fn vacuum_table(
     let done = session.shared.database.vacuum_with(&table.heap, &indexes, pause)?;
 
     // An empty entry makes the planner believe the number of pages, not assume that it will grow.
-    let mut shared = session.shared.statistics.lock();
-    if table.heap.pages() > 0 && !shared.contains_key(&heap) {
-        Arc::make_mut(&mut shared).insert(heap, Arc::default());
+    let is_known = session.shared.statistics.lock().contains_key(&heap);
+    if table.heap.pages() > 0 && !is_known {
+        keep_statistics(session, table, TableStatistics::default())?;
     }
     Ok(done)
 }
