@@ -91,8 +91,13 @@ impl Decoder {
         if self.has_ended {
             return Ok(());
         }
-        self.partial.extend_from_slice(data);
-        self.read(false, row)?;
+        if self.partial.is_empty() {
+            self.read(data, false, row)?;
+        } else {
+            self.partial.extend_from_slice(data);
+            let bytes = std::mem::take(&mut self.partial);
+            self.read(&bytes, false, row)?;
+        }
         if self.partial.len() > LINE_MAX {
             let text = format!("a line of COPY data is longer than {LINE_MAX} bytes");
             return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, text));
@@ -105,7 +110,8 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::receive`].
     pub fn finish(&mut self, row: impl FnMut(Fields<'_>) -> Result<()>) -> Result<()> {
-        self.read(true, row)?;
+        let bytes = std::mem::take(&mut self.partial);
+        self.read(&bytes, true, row)?;
         // Data without a header has an empty one.
         match (self.lines, self.options.header) {
             (0, Header::Match) => Fields::new(self, b"")?.check_header(),
@@ -113,9 +119,13 @@ impl Decoder {
         }
     }
 
-    fn read(&mut self, is_end: bool, mut row: impl FnMut(Fields<'_>) -> Result<()>) -> Result<()> {
-        let bytes = std::mem::take(&mut self.partial);
-        let mut rest = &bytes[..];
+    /// Reads lines. What has no line end yet becomes `partial`, which is empty before.
+    fn read(
+        &mut self,
+        mut rest: &[u8],
+        is_end: bool,
+        mut row: impl FnMut(Fields<'_>) -> Result<()>,
+    ) -> Result<()> {
         while !rest.is_empty() && !self.has_ended {
             let line = match self.next_line(rest, is_end) {
                 Ok(Some(line)) => line,

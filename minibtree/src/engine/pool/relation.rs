@@ -17,6 +17,8 @@ pub struct Relation {
     table: PageTable,
     /// The number of pages, including those that are not in the file yet.
     blocks: AtomicU32,
+    /// The number of pages in the file.
+    written: AtomicU32,
     /// The page that took the last insertion. A hint: callers check the page.
     pub target: AtomicU32,
     /// Pages known to have room, also a hint. A page can be used only after all transactions up to
@@ -38,6 +40,7 @@ impl Relation {
             file,
             table: PageTable::default(),
             blocks: AtomicU32::new(blocks as u32),
+            written: AtomicU32::new(blocks as u32),
             target: AtomicU32::new(0),
             reusable: Mutex::default(),
             is_dropped: AtomicBool::new(false),
@@ -101,7 +104,7 @@ impl Relation {
     pub(super) fn read(&self, block: u32, page: &mut PageBytes) -> Result<()> {
         let offset = u64::from(block) * PAGE_SIZE as u64;
         let mut filled = 0;
-        while filled < PAGE_SIZE {
+        while filled < PAGE_SIZE && block < self.written.load(Ordering::Acquire) {
             match self.file.read_at(&mut page[filled..], offset + filled as u64)? {
                 0 => break,
                 count => filled += count,
@@ -119,6 +122,7 @@ impl Relation {
         }
         self.is_unsynced.store(true, Ordering::Release);
         write_page(&*self.file, block, page)?;
+        self.written.fetch_max(block + 1, Ordering::AcqRel);
         self.ensure_blocks(block + 1);
         Ok(())
     }

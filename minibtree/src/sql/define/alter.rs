@@ -233,8 +233,8 @@ fn rewrite(
     while let Some(found) = rows.next()? {
         let old = table.decode(found.bytes)?;
         let value = |at: &Option<usize>| at.map_or(Value::Null, |it| old[it].clone());
-        let values = columns.iter().map(|(_, at)| value(at)).collect();
-        insertion.insert(values, editor.transaction).map_err(|error| match error.code {
+        let mut values = columns.iter().map(|(_, at)| value(at)).collect();
+        insertion.insert(&mut values, editor.transaction).map_err(|error| match error.code {
             code::NOT_NULL_VIOLATION => {
                 let name = &columns.last().expect("a column was added").0.name;
                 let text = format!("column \"{name}\" of relation \"{}\"", table.name);

@@ -4,16 +4,16 @@ use super::constraint::check_foreign_keys;
 use super::context::{Context, Row};
 use super::evaluate::evaluate;
 use super::lock::Locking;
-use super::modify::{check_row, insert_rows, modify};
+use super::modify::{check_row, encode_new, insert_entries, modify};
 use super::open::open;
 use crate::engine::Transaction;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Plan;
 use crate::sql::tree::{Operation, Write};
-use crate::sql::values::Value;
 use crate::wire::Result;
 use minibtree_explain::Measured;
 use minibtree_streams::rows::{Rows, given};
+use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -103,8 +103,11 @@ pub struct Insertion {
     context: Context,
     /// The foreign keys of the table, with the tables that they refer to.
     parents: Vec<(ForeignKey, Arc<Table>)>,
+    /// The bytes of the gathered rows, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Their values, if there are indexes or foreign keys.
     gathered: Vec<Row>,
-    gathered_bytes: usize,
 }
 
 impl Insertion {
@@ -113,23 +116,29 @@ impl Insertion {
         parents: Vec<(ForeignKey, Arc<Table>)>,
         context: Context,
     ) -> Insertion {
-        Insertion { write, context, parents, gathered: Vec::new(), gathered_bytes: 0 }
+        let (bytes, ends, gathered) = (Vec::new(), Vec::new(), Vec::new());
+        Insertion { write, context, parents, bytes, ends, gathered }
     }
 
     /// Adds a row. `values` has those of the columns that are given; the others get their defaults.
+    /// Afterwards it has any content, and its memory can be used again.
     ///
     /// # Errors
     /// `23502`, `23514`; those of [`Insertion::flush`].
-    pub fn insert(&mut self, mut values: Row, transaction: &mut Transaction) -> Result<()> {
+    pub fn insert(&mut self, values: &mut Row, transaction: &mut Transaction) -> Result<()> {
         for (value, default) in values.iter_mut().zip(&self.write.values) {
             if let Some(default) = default {
                 *value = evaluate(default, &self.context, &[])?;
             }
         }
-        check_row(&self.write, &self.context, &values)?;
-        self.gathered_bytes += values.iter().map(Value::memory).sum::<usize>();
-        self.gathered.push(values);
-        let has_room = self.gathered.len() < GATHERED_ROWS && self.gathered_bytes < GATHERED_BYTES;
+        check_row(&self.write, &self.context, values)?;
+        let table = &*self.write.table;
+        encode_new(table, values, transaction, &mut self.bytes)?;
+        self.ends.push(self.bytes.len());
+        if !table.indexes.is_empty() || !self.parents.is_empty() {
+            self.gathered.push(std::mem::take(values));
+        }
+        let has_room = self.ends.len() < GATHERED_ROWS && self.bytes.len() < GATHERED_BYTES;
         if has_room { Ok(()) } else { self.flush(transaction) }
     }
 
@@ -138,11 +147,18 @@ impl Insertion {
     /// # Errors
     /// `23503`, `23505`.
     pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
-        self.gathered_bytes = 0;
-        insert_rows(&self.write, &self.context, &self.gathered, transaction)?;
-        for values in self.gathered.drain(..) {
-            check_foreign_keys(&self.write.table, &self.parents, &values, transaction)?;
+        let Insertion { write, context, parents, bytes, ends, gathered } = self;
+        let starts = iter::once(0).chain(ends.iter().copied());
+        let rows: Vec<&[u8]> = starts.zip(&*ends).map(|(start, end)| &bytes[start..*end]).collect();
+        let tids = write.table.heap.insert_many(transaction, &rows)?;
+        for (values, tid) in gathered.iter().zip(tids) {
+            insert_entries(write, context, values, tid, transaction)?;
         }
+        for values in gathered.drain(..) {
+            check_foreign_keys(&write.table, parents, &values, transaction)?;
+        }
+        bytes.clear();
+        ends.clear();
         Ok(())
     }
 }

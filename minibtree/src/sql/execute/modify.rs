@@ -115,7 +115,10 @@ fn insert(
             };
         }
     }
-    let tid = insert_rows(write, context, std::slice::from_ref(&values), transaction)?[0];
+    let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
+    encode_new(&write.table, &values, transaction, &mut bytes)?;
+    let tid = write.table.heap.insert(transaction, &bytes)?;
+    insert_entries(write, context, &values, tid, transaction)?;
     if conflict.is_some() {
         changes.inserted.insert(tid);
     }
@@ -215,39 +218,31 @@ fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Change
 /// Most rows are no longer, so that their memory is allocated once.
 const USUAL_ROW_BYTES: usize = 128;
 
-/// Inserts rows that [`check_row`] has passed, then their index entries. Returns their TIDs.
-///
-/// # Errors
-/// `23505`.
-pub fn insert_rows(
-    write: &Write,
-    context: &Context,
-    rows: &[Row],
+/// Appends the bytes of a row that will be inserted. Stores its long values.
+pub fn encode_new(
+    table: &Table,
+    values: &[Value],
     transaction: &mut Transaction,
-) -> Result<Vec<Tid>> {
-    let table = &*write.table;
-    let mut store = |_, value: &[u8]| insert_long(table, value, transaction);
-    let encoded = rows.iter().map(|values| encode(table, values, &mut store));
-    let encoded = encoded.collect::<Result<Vec<_>>>()?;
-    let tids = table.heap.insert_many(transaction, &encoded)?;
-    for (values, tid) in rows.iter().zip(&tids) {
-        insert_entries(write, context, values, *tid, transaction)?;
-    }
-    Ok(tids)
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    encode(table, values, |_, value| insert_long(table, value, transaction), out)
 }
 
-/// The bytes of a row. If they do not fit a page, `store` gets its longest values.
+/// Appends the bytes of a row. If they do not fit a page, `store` gets its longest values.
 fn encode(
     table: &Table,
     values: &[Value],
     store: impl FnMut(usize, &[u8]) -> Result<Pointer>,
-) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
-    row::encode(&table.types, values, &mut bytes);
-    if bytes.len() <= Heap::ROW_MAX {
-        return Ok(bytes);
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let start = out.len();
+    row::encode(&table.types, values, out);
+    if out.len() - start > Heap::ROW_MAX {
+        let small = row::split(&table.types, &out[start..], Heap::ROW_MAX, store)?;
+        out.truncate(start);
+        out.extend_from_slice(&small);
     }
-    row::split(&table.types, &bytes, Heap::ROW_MAX, store)
+    Ok(())
 }
 
 fn insert_long(table: &Table, value: &[u8], transaction: &mut Transaction) -> Result<Pointer> {
@@ -329,7 +324,11 @@ fn computed(write: &Write, context: &Context, index: usize, values: &[Value]) ->
     expressions.iter().map(|it| evaluate(it, context, values)).collect()
 }
 
-fn insert_entries(
+/// Adds the index entries of a new version.
+///
+/// # Errors
+/// `23505`.
+pub fn insert_entries(
     write: &Write,
     context: &Context,
     values: &[Value],
@@ -438,7 +437,8 @@ fn write_version(
 ) -> Result<Changed> {
     let table = &*write.table;
     let (mut left, mut added) = (long_values(table, tid)?, Vec::new());
-    let bytes = encode(table, new, |column, value| {
+    let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
+    let store = |column: usize, value: &[u8]| {
         let at = left.iter().position(|it| it.0 == column);
         if let Some(at) = at.filter(|_| is_identical(&old[column], &new[column])) {
             return Ok(left.swap_remove(at).1);
@@ -446,7 +446,8 @@ fn write_version(
         let pointer = insert_long(table, value, transaction)?;
         added.push(pointer);
         Ok(pointer)
-    })?;
+    };
+    encode(table, new, store, &mut bytes)?;
     let is_same = |index: &TableIndex| {
         let key = index.columns.iter().filter(|it| it.expression().is_none());
         key.map(|it| it.position)

@@ -22,6 +22,8 @@ pub struct CopyIn {
     decoder: Decoder,
     /// What happens to each row.
     insertion: Insertion,
+    /// The values of a line.
+    values: Vec<Value>,
     rows: u64,
 }
 
@@ -46,7 +48,7 @@ impl CopyIn {
         let write = insert_write(&mut binder, &table, &positions)?;
         let parents = table.foreign_keys.iter().filter_map(parent).collect();
         let insertion = Insertion::new(write, parents, context);
-        Ok(CopyIn { table, positions, decoder, insertion, rows: 0 })
+        Ok(CopyIn { table, positions, decoder, insertion, values: Vec::new(), rows: 0 })
     }
 
     /// How many values a line has.
@@ -75,10 +77,11 @@ impl CopyIn {
         transaction: &mut Transaction,
         read: impl FnOnce(&mut Decoder, &mut dyn FnMut(Fields<'_>) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
-        let CopyIn { table, positions, decoder, insertion, rows } = self;
+        let CopyIn { table, positions, decoder, insertion, values, rows } = self;
         let read = read(decoder, &mut |fields| {
             *rows += 1;
-            insertion.insert(values(table, positions, fields)?, transaction)
+            read_values(table, positions, fields, values)?;
+            insertion.insert(values, transaction)
         });
         read.map_err(|error| match error.detail {
             Some(_) => error,
@@ -87,18 +90,23 @@ impl CopyIn {
     }
 }
 
-/// The values of a line as a row of the table; NULL for columns that the line lacks.
-fn values(table: &Table, positions: &[usize], mut fields: Fields<'_>) -> Result<Vec<Value>> {
-    let mut values = vec![Value::Null; table.columns.len()];
+/// Reads the values of a line as a row of the table. Columns that the line lacks are left alone.
+fn read_values(
+    table: &Table,
+    positions: &[usize],
+    mut fields: Fields<'_>,
+    values: &mut Vec<Value>,
+) -> Result<()> {
+    values.resize(table.columns.len(), Value::Null);
     let mut places = positions.iter();
     while let Some(field) = fields.next() {
-        let (field, place) = (field?, places.next());
-        let (Some(text), Some(place)) = (field, place) else { continue };
+        let (field, Some(place)) = (field?, places.next()) else { continue };
         let column_type = table.columns[*place].column_type;
-        let value = column_type.base.parse(&text).and_then(|it| column_type.fit(it));
+        let parse = |text: &str| column_type.base.parse(text).and_then(|it| column_type.fit(it));
+        let value = field.map_or(Ok(Value::Null), |text| parse(&text));
         values[*place] = value.map_err(|error| fields.malformed().unwrap_or(error))?;
     }
-    Ok(values)
+    Ok(())
 }
 
 /// A running COPY TO.
