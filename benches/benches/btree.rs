@@ -67,12 +67,12 @@ impl Store for Minibtree {
         let mut transaction = database.begin(Isolation::ReadCommitted);
         let heap = Heap::create(&mut transaction, RelationId(1)).expect("a new number");
         let index = Index::create(&mut transaction, RelationId(2)).expect("a new number");
-        let mut entries = Vec::new();
+        let mut entries = index.spool(64 << 20);
         for key in (0..keys).map(key) {
             let tid = heap.insert(&mut transaction, &row(key)).expect("the disk works");
-            entries.push(Ok((key.to_vec(), tid, Vec::new())));
+            entries.add(&key, tid, b"", true).expect("the disk works");
         }
-        index.build(&mut transaction, true, entries.into_iter()).expect("no duplicates");
+        index.build(&mut transaction, entries).expect("no duplicates");
         transaction.commit().expect("the disk works");
         let snapshot = database.begin(Isolation::RepeatableRead).snapshot();
         Minibtree { _directory: locked, database, heap, index, snapshot, row: Vec::new() }

@@ -3,10 +3,11 @@
 #![cfg(not(loom))]
 
 use minibtree::engine::{
-    Database, Direction, Heap, Index, Isolation, KeyRange, Options, Result, Transaction,
+    Database, Direction, Error, Heap, Index, Interrupt, Isolation, KeyRange, Options, Result,
+    Transaction,
 };
 use minibtree::format::{RelationId, Tid};
-use minikit::storage::SimulatedDisk;
+use minikit::storage::{Disk, SimulatedDisk};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,7 +91,14 @@ fn run(
         entries.push((key.clone(), tid, payload));
     }
     match is_bulk {
-        true => tree.index.build(&mut transaction, false, entries.into_iter().map(Ok))?,
+        true => {
+            // The sort goes on in files when it has some ten entries.
+            let mut spool = tree.index.spool(1_000);
+            for (key, tid, payload) in &entries {
+                spool.add(key, *tid, payload, false)?;
+            }
+            tree.index.build(&mut transaction, spool)?;
+        }
         false => entries.iter().try_for_each(|(key, tid, payload)| {
             tree.index.insert(&mut transaction, key, *tid, payload)
         })?,
@@ -161,4 +169,57 @@ fn everything_deleted_and_inserted_again() {
         run(&keys, 0, &[true], &[], is_bulk).expect("no operation fails");
         run(&keys, 0, &[true, true, true, false], &[], is_bulk).expect("no operation fails");
     }
+}
+
+/// Entries for an index of its own, and the disk.
+fn build(
+    create: fn(&mut Transaction, RelationId) -> Result<Index>,
+    memory: usize,
+    interrupt: Interrupt,
+) -> (SimulatedDisk, Result<()>) {
+    let disk = SimulatedDisk::new(1);
+    let build = || {
+        let database = Database::open(Arc::new(disk.clone()), Options::default())?;
+        let mut transaction = database.begin(Isolation::ReadCommitted);
+        transaction.set_interrupt(interrupt);
+        let index = create(&mut transaction, RelationId(2))?;
+        let mut entries = index.spool(memory);
+        for number in (0..10_000u32).map(|it| it * 7_919 % 10_007) {
+            entries.add(&number.to_be_bytes(), Tid { block: number, slot: 1 }, b"payload", true)?;
+        }
+        index.build(&mut transaction, entries)?;
+        transaction.commit()?;
+        database.checkpoint()
+    };
+    let built = build();
+    (disk, built)
+}
+
+#[test]
+fn a_sort_in_files_makes_the_same_pages() -> Result<()> {
+    for create in [Index::create, Index::create_hash] {
+        let pages = |memory| -> Result<(Vec<u8>, bool)> {
+            let (disk, built) = build(create, memory, Interrupt::default());
+            built?;
+            let file = disk.open("base/2")?;
+            let mut pages = vec![0; file.len()? as usize];
+            file.read_exact_at(&mut pages, 0)?;
+            Ok((pages, disk.list("")?.iter().any(|name| name == "pgsql_tmp")))
+        };
+        let (in_memory, has_files) = pages(1 << 20)?;
+        assert!(!has_files && in_memory.len() > 200_000);
+        assert!(pages(10_000)? == (in_memory, true));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_build_can_be_canceled() -> Result<()> {
+    let interrupt = Interrupt::default();
+    interrupt.cancel();
+    let (disk, built) = build(Index::create, 10_000, interrupt);
+    assert!(matches!(built, Err(Error::Canceled)));
+    assert!(disk.list("pgsql_tmp")?.is_empty());
+    assert!(!disk.list("base")?.contains(&"2".to_owned()));
+    Ok(())
 }

@@ -165,13 +165,13 @@ impl Tree {
 
     fn build(&mut self, keys: Vec<Vec<u8>>) -> Result<String> {
         let mut transaction = self.database.begin(Isolation::ReadCommitted);
-        let mut entries = Vec::new();
+        let mut entries = self.index.spool(1 << 20);
         for key in keys {
             let tid = self.heap.insert(&mut transaction, &key)?;
-            self.rows.push((key.clone(), tid));
-            entries.push(Ok((key, tid, Vec::new())));
+            entries.add(&key, tid, b"", true)?;
+            self.rows.push((key, tid));
         }
-        self.index.build(&mut transaction, true, entries.into_iter())?;
+        self.index.build(&mut transaction, entries)?;
         transaction.commit()?;
         Ok(String::new())
     }

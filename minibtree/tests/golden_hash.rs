@@ -77,13 +77,13 @@ impl Table {
             }
             "build" => {
                 let mut transaction = self.database.begin(Isolation::ReadCommitted);
-                let mut entries = Vec::new();
+                let mut entries = self.index.spool(1 << 20);
                 for key in numbers(rest) {
                     let tid = self.heap.insert(&mut transaction, b"row")?;
                     self.rows.push((key, tid));
-                    entries.push(Ok((key.to_be_bytes().to_vec(), tid, Vec::new())));
+                    entries.add(&key.to_be_bytes(), tid, b"", true)?;
                 }
-                self.index.build(&mut transaction, true, entries.into_iter())?;
+                self.index.build(&mut transaction, entries)?;
                 transaction.commit()?;
                 Ok(String::new())
             }

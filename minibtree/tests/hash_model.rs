@@ -84,7 +84,14 @@ fn run(keys: &[Vec<u8>], payload: usize, deleted: &[bool], is_bulk: bool) -> Res
         entries.push((key.clone(), tid, payload));
     }
     match is_bulk {
-        true => table.index.build(&mut transaction, false, entries.into_iter().map(Ok))?,
+        true => {
+            // The sort goes on in files when it has some ten entries.
+            let mut spool = table.index.spool(1_000);
+            for (key, tid, payload) in &entries {
+                spool.add(key, *tid, payload, false)?;
+            }
+            table.index.build(&mut transaction, spool)?;
+        }
         false => entries.iter().try_for_each(|(key, tid, payload)| {
             table.index.insert(&mut transaction, key, *tid, payload)
         })?,
@@ -173,10 +180,11 @@ fn unique_keys_are_kept_apart() -> Result<()> {
 
     let mut build = |rows: &[&[u8]]| {
         let index = Index::create_hash(&mut transaction, RelationId(3))?;
-        let entry = |(slot, key): (usize, &&[u8])| {
-            Ok((key.to_vec(), Tid { block: 0, slot: slot as u16 + 1 }, Vec::new()))
-        };
-        index.build(&mut transaction, true, rows.iter().enumerate().map(entry))
+        let mut entries = index.spool(1 << 20);
+        for (slot, key) in (1..).zip(rows) {
+            entries.add(key, Tid { block: 0, slot }, b"", true)?;
+        }
+        index.build(&mut transaction, entries)
     };
     assert!(matches!(build(&[b"a", b"b", b"a"]), Err(Error::UniqueViolation { .. })));
     Ok(())

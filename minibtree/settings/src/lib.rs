@@ -29,7 +29,7 @@ use std::time::Duration;
 /// Settings that change nothing here, with their defaults. Any value is accepted and shown.
 const FREE: &str = " application_name= client_min_messages=notice default_toast_compression=pglz \
     escape_string_warning=on force_parallel_mode=off geqo=on geqo_threshold=12 jit=on \
-    jit_above_cost=100000 maintenance_work_mem=64MB max_parallel_workers_per_gather=0 \
+    jit_above_cost=100000 max_parallel_workers_per_gather=0 \
     min_parallel_table_scan_size=8MB parallel_leader_participation=on parallel_setup_cost=1000 \
     parallel_tuple_cost=0.1 random_page_cost=4 seq_page_cost=1 ";
 
@@ -66,7 +66,6 @@ pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
 pub const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout";
 /// How long a statement may wait for a lock.
 pub const LOCK_TIMEOUT: &str = "lock_timeout";
-const WORK_MEM: &str = "work_mem";
 
 /// A unit, and how many of the smallest one it is. Lists begin with the largest.
 type Unit = (&'static str, u64);
@@ -75,11 +74,12 @@ const TIME: &[Unit] =
 const MEMORY: &[Unit] = &[("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10), ("kB", 1)];
 
 /// Settings that are numbers: the default, the least value, and the units.
-const NUMBERS: [(&str, u64, u64, &[Unit]); 4] = [
+const NUMBERS: [(&str, u64, u64, &[Unit]); 5] = [
     (STATEMENT_TIMEOUT, 0, 0, TIME),
     (IDLE_TIMEOUT, 0, 0, TIME),
     (LOCK_TIMEOUT, 0, 0, TIME),
-    (WORK_MEM, 4_096, 64, MEMORY),
+    ("work_mem", 4 << 10, 64, MEMORY),
+    ("maintenance_work_mem", 64 << 10, 1_024, MEMORY),
 ];
 
 /// The settings of a session.
@@ -151,14 +151,15 @@ impl Settings {
         ms.map(Duration::from_millis)
     }
 
-    /// The bytes that a sort may take.
-    pub fn work_mem(&self) -> usize {
-        self.numbers.get(WORK_MEM).map_or(4 << 20, |kb| *kb as usize * 1024)
+    /// The bytes of a setting that is one of memory.
+    pub fn memory(&self, name: &str) -> usize {
+        let default = NUMBERS.iter().find(|it| it.0 == name).map_or(0, |it| it.1);
+        self.numbers.get(name).copied().unwrap_or(default) as usize * 1024
     }
 
     /// What the planner counts with.
     pub fn cost_model(&self) -> Model {
-        Model { methods: self.methods.clone(), work_mem: self.work_mem() as f64 }
+        Model { methods: self.methods.clone(), work_mem: self.memory("work_mem") as f64 }
     }
 
     /// SHOW.

@@ -73,7 +73,7 @@ impl Batches {
         }
         let mut bytes = Vec::new();
         encode(row, &mut bytes);
-        self.put_off.as_mut().expect("set above").add(key, &bytes)
+        Ok(self.put_off.as_mut().expect("set above").add(key, &bytes)?)
     }
 
     /// Begins the next batch. Returns false after the last one.

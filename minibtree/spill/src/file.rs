@@ -12,9 +12,8 @@
 //! 03 00 00 00  02 00 00 00  f i g  4 2
 //! ```
 
-use minibtree_types::error::{Result, SqlError, code};
 use minikit::storage::{Disk, DiskFile};
-use std::io;
+use std::io::{self, Result};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub const BUFFER: usize = 32 << 10;
 const LENGTHS: usize = 8;
 
 /// Creates a file that the system removes when it is closed.
-fn temporary(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+fn temporary(disk: &dyn Disk) -> Result<Arc<dyn DiskFile>> {
     match disk.create_dir(DIRECTORY) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -51,7 +50,7 @@ fn temporary(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
 /// Removes the files that a crash has left. Call it at startup, before any statement runs.
 ///
 /// # Errors
-/// `58030` if the disk fails.
+/// If the disk fails.
 pub fn remove_leftovers(disk: &dyn Disk) -> Result<()> {
     let remove = |name: String| disk.remove(&format!("{DIRECTORY}/{name}"));
     let remove_all = || match disk.list("")?.iter().any(|name| name == DIRECTORY) {
@@ -61,11 +60,9 @@ pub fn remove_leftovers(disk: &dyn Disk) -> Result<()> {
     remove_all().map_err(failed)
 }
 
-/// The error for the client if the disk fails or is full.
-fn failed(error: io::Error) -> SqlError {
-    let is_full = error.kind() == io::ErrorKind::StorageFull;
-    let code = if is_full { code::DISK_FULL } else { code::IO_ERROR };
-    SqlError::new(code, format!("could not use a temporary file: {error}"))
+/// The error of the disk, with the reason why it was used.
+fn failed(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("could not use a temporary file: {error}"))
 }
 
 /// Appends a record to bytes.
@@ -101,7 +98,7 @@ impl Writer {
     /// A new file.
     ///
     /// # Errors
-    /// `53100` if the disk is full, `58030` if it fails.
+    /// If the disk is full, or fails.
     pub fn create(disk: &dyn Disk) -> Result<Writer> {
         let file = temporary(disk).map_err(failed)?;
         Ok(Writer { file, buffer: Vec::new(), written: 0 })
@@ -110,7 +107,7 @@ impl Writer {
     /// Appends a record.
     ///
     /// # Errors
-    /// `53100` if the disk is full, `58030` if it fails.
+    /// If the disk is full, or fails.
     pub fn add(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
         append(key, payload, &mut self.buffer);
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
@@ -124,7 +121,7 @@ impl Writer {
     /// A reader for a part of the file.
     ///
     /// # Errors
-    /// `53100` if the disk is full, `58030` if it fails.
+    /// If the disk is full, or fails.
     pub fn read(&mut self, part: Range<u64>) -> Result<Reader> {
         self.flush()?;
         Ok(Reader { file: Arc::clone(&self.file), part, buffer: Vec::new(), at: 0 })
@@ -153,7 +150,7 @@ impl Reader {
     /// or `None` at the end.
     ///
     /// # Errors
-    /// `53100` if the disk is full, `58030` if it fails.
+    /// If the disk is full, or fails.
     pub fn next_record(&mut self) -> Result<Option<(&[u8], &[u8])>> {
         if self.buffer.is_empty() && self.part.is_empty() {
             return Ok(None);

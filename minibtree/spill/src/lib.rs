@@ -26,7 +26,7 @@
 //! assert_eq!(sorted.next_record()?, Some((&b"apple"[..], &b"a fruit"[..])));
 //! assert_eq!(sorted.next_record()?, Some((&b"date"[..], &b"a fruit"[..])));
 //! assert!(matches!(sorted.space(), Space::Disk(_)));
-//! # Ok::<(), minibtree_types::error::SqlError>(())
+//! # std::io::Result::Ok(())
 //! ```
 
 pub mod batches;

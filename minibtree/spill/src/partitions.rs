@@ -11,9 +11,9 @@
 //! ```
 
 use crate::file::{Reader, Writer};
-use minibtree_types::error::Result;
 use minikit::storage::Disk;
 use std::hash::{DefaultHasher, Hasher};
+use std::io::Result;
 
 /// Records that are divided into partitions.
 pub struct Partitions {

@@ -21,11 +21,10 @@
 //! PostgreSQL keeps a heap instead (`top-N heapsort`), which needs no more comparisons over time.
 
 use crate::file::{self, Reader, Writer};
-use minibtree_types::error::Result;
 use minikit::storage::Disk;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Range;
+use std::io::Result;
 use std::sync::Arc;
 
 /// The smallest number of runs to merge at once: PostgreSQL's `MINORDER`.
@@ -59,16 +58,20 @@ pub struct Sorter {
     /// Records, one after another.
     block: Vec<u8>,
     places: Vec<Place>,
-    /// The file, and where each of its runs is.
-    runs: Option<(Writer, Vec<Range<u64>>)>,
+    /// The file that runs are written to, once there are any.
+    file: Option<Writer>,
+    runs: Vec<Reader>,
+    /// The bytes of all runs.
+    run_bytes: u64,
     memory: usize,
 }
 
 impl Sorter {
     /// A sorter without records. With a bound, only that many first records are returned.
     pub fn new(disk: Arc<dyn Disk>, memory_max: usize, bound: Option<usize>) -> Sorter {
-        let (block, places, runs) = (Vec::new(), Vec::new(), None);
-        Sorter { disk, memory_max, bound, block, places, runs, memory: 0 }
+        let (block, places, runs) = (Vec::new(), Vec::new(), Vec::new());
+        let (file, run_bytes, memory) = (None, 0, 0);
+        Sorter { disk, memory_max, bound, block, places, file, runs, run_bytes, memory }
     }
 
     /// Adds a record. Those with the same key stay in the order in which they are added.
@@ -87,13 +90,23 @@ impl Sorter {
         if self.used() >= self.memory_max { self.write_run() } else { Ok(()) }
     }
 
+    /// Adds the records of another sorter. Those with the same key may be in any order then.
+    pub fn append(&mut self, mut other: Sorter) {
+        self.runs.append(&mut other.runs);
+        self.run_bytes += other.run_bytes;
+        let moved = |it: &Place| Place { at: it.at + self.block.len(), ..*it };
+        self.places.extend(other.places.iter().map(moved));
+        self.block.append(&mut other.block);
+        self.memory = self.memory.max(self.used());
+    }
+
     /// Sorts.
     ///
     /// # Errors
     /// Those of [`file`](mod@crate::file).
     pub fn finish(mut self) -> Result<Sorted> {
         let left = self.bound.unwrap_or(usize::MAX);
-        if self.runs.is_none() {
+        if self.runs.is_empty() {
             self.sort();
             let Sorter { block, places, memory, .. } = self;
             let source = Source::Memory { block, places: places.into_iter() };
@@ -102,25 +115,24 @@ impl Sorter {
         if !self.places.is_empty() {
             self.write_run()?;
         }
-        let (mut file, mut runs) = self.runs.expect("checked above");
+        let (mut runs, mut bytes) = (self.runs, self.run_bytes);
         let merged_max = (self.memory_max / file::BUFFER).max(MERGED_MIN);
-        let mut bytes = file.bytes();
         while runs.len() > merged_max {
             let mut longer = Writer::create(&*self.disk)?;
-            let mut longer_runs = Vec::new();
-            for neighbors in runs.chunks(merged_max) {
+            let (mut rest, mut longer_runs) = (runs.into_iter(), Vec::new());
+            while rest.len() > 0 {
                 let start = longer.bytes();
-                let mut merged = Merge::of(&mut file, neighbors)?;
+                let mut merged = Merge::of(rest.by_ref().take(merged_max).collect())?;
                 while let Some((key, payload)) = merged.next()? {
                     longer.add(key, payload)?;
                 }
-                longer_runs.push(start..longer.bytes());
+                longer_runs.push(longer.read(start..longer.bytes())?);
             }
             // Both files are there until the old one is closed here.
-            bytes = bytes.max(file.bytes() + longer.bytes());
-            (file, runs) = (longer, longer_runs);
+            bytes = 2 * self.run_bytes;
+            runs = longer_runs;
         }
-        let source = Source::Disk(Merge::of(&mut file, &runs)?);
+        let source = Source::Disk(Merge::of(runs)?);
         Ok(Sorted { source, space: Space::Disk(bytes), left })
     }
 
@@ -128,11 +140,11 @@ impl Sorter {
         self.block.len() + self.places.len() * size_of::<Place>()
     }
 
-    fn sort(&mut self) {
+    /// Sorts the records in memory. Runs that are in order already are only merged. This takes half
+    /// the memory of `places` in addition.
+    pub fn sort(&mut self) {
         let key = |place: &Place| file::record(&self.block[place.at..]).0;
-        self.places.sort_unstable_by(|a, b| {
-            a.head.cmp(&b.head).then_with(|| key(a).cmp(key(b))).then(a.at.cmp(&b.at))
-        });
+        self.places.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| key(a).cmp(key(b))));
     }
 
     /// Removes the records that are not among the first `bound`.
@@ -150,16 +162,17 @@ impl Sorter {
 
     fn write_run(&mut self) -> Result<()> {
         self.sort();
-        if self.runs.is_none() {
-            self.runs = Some((Writer::create(&*self.disk)?, Vec::new()));
+        if self.file.is_none() {
+            self.file = Some(Writer::create(&*self.disk)?);
         }
-        let (file, runs) = self.runs.as_mut().expect("created above");
+        let file = self.file.as_mut().expect("created above");
         let start = file.bytes();
         for place in self.places.drain(..) {
             let (key, payload) = file::record(&self.block[place.at..]);
             file.add(key, payload)?;
         }
-        runs.push(start..file.bytes());
+        self.run_bytes += file.bytes() - start;
+        self.runs.push(file.read(start..file.bytes())?);
         self.block.clear();
         Ok(())
     }
@@ -218,8 +231,7 @@ struct Merge {
 }
 
 impl Merge {
-    fn of(file: &mut Writer, runs: &[Range<u64>]) -> Result<Merge> {
-        let runs = runs.iter().map(|run| file.read(run.clone())).collect::<Result<Vec<_>>>()?;
+    fn of(runs: Vec<Reader>) -> Result<Merge> {
         let mut merge = Merge { runs, least: BinaryHeap::new(), returned: None };
         for number in 0..merge.runs.len() {
             merge.advance(number, Vec::new())?;
@@ -257,8 +269,16 @@ mod tests {
 
     /// Sorts with so much memory, and returns how much it used.
     fn sort(records: &[Record], memory: usize, bound: Option<usize>) -> (Vec<Record>, Space) {
+        read(filled(records, memory, bound))
+    }
+
+    fn filled(records: &[Record], memory: usize, bound: Option<usize>) -> Sorter {
         let mut sorter = Sorter::new(Arc::new(SimulatedDisk::new(1)), memory, bound);
         records.iter().for_each(|(key, payload)| sorter.add(key, payload).unwrap());
+        sorter
+    }
+
+    fn read(sorter: Sorter) -> (Vec<Record>, Space) {
         let mut sorted = sorter.finish().unwrap();
         let mut all = Vec::new();
         while let Some((key, payload)) = sorted.next_record().unwrap() {
@@ -281,6 +301,24 @@ mod tests {
             expected.sort_by(|a, b| a.0.cmp(&b.0));
             expected.truncate(bound.unwrap_or(usize::MAX));
             prop_assert_eq!(sort(&records, memory, bound).0, expected);
+        }
+
+        #[test]
+        fn two_sorters_are_one(
+            keys in prop::collection::vec(any::<u16>(), 0..300),
+            at in 0usize..300,
+            memory in [1usize..4_000, 1usize..4_000],
+        ) {
+            let records: Vec<Record> =
+                keys.into_iter().map(|it| (it.to_be_bytes().to_vec(), Vec::new())).collect();
+            let (first, second) = records.split_at(at.min(records.len()));
+            let [mut first, mut second] =
+                [(first, memory[0]), (second, memory[1])].map(|it| filled(it.0, it.1, None));
+            second.sort();
+            first.append(second);
+            let mut expected = records.clone();
+            expected.sort();
+            prop_assert_eq!(read(first).0, expected);
         }
     }
 

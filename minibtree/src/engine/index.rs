@@ -18,6 +18,7 @@
 //! [`Database::index`]: super::Database::index
 
 use super::access::{Conflict, Direction, ENTRY_MAX, IndexFile};
+use super::btree::node::Entry;
 use super::btree::{self, IndexScan, NaiveSearch, NodeSummary};
 use super::hash::{self, BucketSummary, Directory};
 use super::heap::{Heap, vacuum::Pause};
@@ -25,6 +26,7 @@ use super::txn::System;
 use super::{Error, Result, Snapshot, Transaction};
 use crate::format::{PageHeader, PageKind, RelationId, Tid};
 use minibtree_key_range::KeyRange;
+use minibtree_spool::{Kind, Spool};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -170,23 +172,33 @@ impl Index {
         }
     }
 
-    /// Fills an empty index of this transaction with entries in any order, much faster than one by
-    /// one: sorts them in memory, then writes full pages one after another.
+    /// A spool for the entries of [`Index::build`], which takes about so much memory.
+    pub fn spool(&self, memory_max: usize) -> Spool {
+        let kind = if self.is_hash() { Kind::Hash } else { Kind::Btree };
+        Spool::new(&self.file.system.pool.disk, kind, memory_max)
+    }
+
+    /// Fills an empty index of this transaction, page by page, much faster than by insertions.
     ///
-    /// With `unique`, two entries with the same key are [`Error::UniqueViolation`]. An entry of a
-    /// version that [`Heap::scan`] returned needs the TID of [`Heap::root`].
-    pub fn build(
-        &self,
-        transaction: &mut Transaction,
-        unique: bool,
-        entries: impl Iterator<Item = Result<(Vec<u8>, Tid, Vec<u8>)>>,
-    ) -> Result<()> {
+    /// Two entries with the same key are [`Error::UniqueViolation`] if both are unique. An entry of
+    /// a version that [`Heap::scan`] returned needs the TID of [`Heap::root`].
+    pub fn build(&self, transaction: &mut Transaction, spool: Spool) -> Result<()> {
         transaction.xid()?;
-        let entries = entries.collect::<Result<Vec<_>>>()?;
-        entries.iter().try_for_each(|(key, _, payload)| check_length(key, payload))?;
+        let bytes = spool.bytes();
+        let mut sorted = spool.finish()?;
+        let mut next = || -> Result<Option<Entry>> {
+            transaction.check_interrupt()?;
+            let Some(found) = sorted.next_entry()? else { return Ok(None) };
+            if found.is_duplicate {
+                return Err(Error::UniqueViolation { existing: btree::tid(found.key) });
+            }
+            check_length(btree::user_key(found.key), found.payload)?;
+            Ok(Some(Entry::of_full_key(found.key.to_vec(), found.payload)))
+        };
+        let entries = std::iter::from_fn(|| next().transpose());
         match &self.directory {
-            None => btree::build(&self.file, unique, entries),
-            Some(directory) => hash::build(&self.file, directory, unique, entries),
+            None => btree::build(&self.file, entries),
+            Some(directory) => hash::build(&self.file, directory, bytes, entries),
         }
     }
 

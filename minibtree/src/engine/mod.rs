@@ -47,6 +47,7 @@ pub use hash::BucketSummary;
 pub use heap::{Changed, Heap, HeapScan, LongValues, Row, vacuum::Pause};
 pub use index::Index;
 pub use minibtree_key_range::KeyRange;
+pub use minibtree_spool::Spool;
 pub use pool::{buffer_usage, trace_pages};
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
 pub use wal::Wal;

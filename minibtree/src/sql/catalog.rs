@@ -380,6 +380,8 @@ pub fn undefined_table(name: &str) -> SqlError {
 pub struct Editor<'a> {
     pub database: &'a Database,
     pub transaction: &'a mut Transaction,
+    /// The bytes of memory that an index may be built with.
+    pub maintenance_work_mem: usize,
 }
 
 impl Editor<'_> {

@@ -12,6 +12,7 @@
 //! and line, and the names of table and column; ours does not.
 
 use std::fmt;
+use std::io;
 
 /// The SQLSTATEs that the server uses, by PostgreSQL's names.
 pub mod code {
@@ -200,3 +201,12 @@ impl fmt::Display for SqlError {
 }
 
 impl std::error::Error for SqlError {}
+
+impl From<io::Error> for SqlError {
+    /// `53100` if the disk is full, `58030` if it fails.
+    fn from(error: io::Error) -> SqlError {
+        let is_full = error.kind() == io::ErrorKind::StorageFull;
+        let code = if is_full { code::DISK_FULL } else { code::IO_ERROR };
+        SqlError::new(code, error.to_string())
+    }
+}

@@ -68,6 +68,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/settings", 0, 0, 220),
     budget("minibtree/small_file", 0, 0, 60),
     budget("minibtree/spill", 0, 0, 840),
+    budget("minibtree/spool", 0, 0, 180),
     budget("minibtree/statement", 0, 0, 380),
     budget("minibtree/statistics", 0, 0, 190),
     budget("minibtree/streams", 0, 0, 455),

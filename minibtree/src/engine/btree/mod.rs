@@ -38,7 +38,7 @@ use super::access::{Conflict, IndexFile};
 use super::heap::{Heap, Liveness};
 use super::pool::{PageMut, Relation};
 use super::txn::System;
-use super::{Error, Result, Transaction};
+use super::{Result, Transaction};
 use crate::format::btree::DELETED;
 use crate::format::{PAGE_SIZE, PageBytes, PageHeader, Tid};
 use build::Builder;
@@ -131,26 +131,11 @@ fn insert_from(index: &IndexFile, first: PageMut, entry: Entry) -> Result<()> {
     insert::insert(index, page, entry)
 }
 
-/// Fills an empty tree with entries in any order.
-pub fn build(index: &IndexFile, unique: bool, entries: Vec<(Vec<u8>, Tid, Vec<u8>)>) -> Result<()> {
-    let entry = |(mut key, tid, payload): (Vec<u8>, Tid, Vec<u8>)| {
-        key.extend_from_slice(&tid.to_bytes());
-        Entry::of_full_key(key, &payload)
-    };
-    let mut entries: Vec<Entry> = entries.into_iter().map(entry).collect();
-    entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    if unique {
-        check_unique(&entries)?;
-    }
+/// Fills an empty tree with entries in their order.
+pub fn build(index: &IndexFile, mut entries: impl Iterator<Item = Result<Entry>>) -> Result<()> {
     let mut builder = Builder::new(index);
-    entries.into_iter().try_for_each(|entry| builder.add(0, entry))?;
+    entries.try_for_each(|entry| builder.add(0, entry?))?;
     builder.finish()
-}
-
-/// Returns [`Error::UniqueViolation`] if two of the sorted entries have the same key.
-pub fn check_unique(entries: &[Entry]) -> Result<()> {
-    let pair = entries.windows(2).find(|it| user_key(&it[0].key) == user_key(&it[1].key));
-    pair.map_or(Ok(()), |it| Err(Error::UniqueViolation { existing: tid(&it[0].key) }))
 }
 
 /// The key of an entry as the caller gave it.

@@ -6,7 +6,7 @@
 //! | `directory.rs` | where the buckets are |
 //! | `bucket.rs` | one page of a bucket |
 //! | `split.rs` | one more bucket |
-//! | `build.rs` | building from all entries at once |
+//! | `build.rs` | building from sorted entries |
 //! | `vacuum.rs` | removing entries |
 //!
 //! # One more bucket at a time

@@ -61,6 +61,15 @@ impl HeapScan {
         HeapScan { horizon, ..self }
     }
 
+    /// The same rows as two scans, which threads can read at the same time.
+    pub fn halves(mut self) -> [HeapScan; 2] {
+        let middle = self.blocks.start.midpoint(self.blocks.end);
+        let second = HeapScan::new(self.heap.clone(), Arc::clone(&self.snapshot));
+        let blocks = middle..std::mem::replace(&mut self.blocks.end, middle);
+        let second = HeapScan { blocks, horizon: self.horizon, ..second };
+        [self, second]
+    }
+
     /// The next row, or `None` at the end.
     #[expect(clippy::should_implement_trait, reason = "the row borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {

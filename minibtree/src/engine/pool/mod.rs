@@ -59,7 +59,7 @@ const FRAMES_MIN: usize = 64;
 
 /// The pool, and the relations whose pages it holds.
 pub struct Pool {
-    disk: Arc<dyn Disk>,
+    pub disk: Arc<dyn Disk>,
     pub wal: Arc<Wal>,
     frames: Box<[Frame]>,
     /// The next frame that the clock's hand looks at.

@@ -145,6 +145,11 @@ impl Transaction {
         self.waiter.interrupt = interrupt;
     }
 
+    /// Fails if it was canceled. For loops that do not wait.
+    pub fn check_interrupt(&self) -> Result<()> {
+        Ok(self.waiter.interrupt.check()?)
+    }
+
     /// Limits how long each wait for a lock may take.
     pub fn set_lock_timeout(&mut self, limit: Option<Duration>) {
         self.waiter.limit = limit;

@@ -13,7 +13,6 @@ use crate::sql::tree::{Operation, Write};
 use crate::wire::Result;
 use minibtree_explain::Measured;
 use minibtree_streams::rows::{Rows, given};
-use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -103,7 +102,7 @@ pub struct Insertion {
     context: Context,
     /// The foreign keys of the table, with the tables that they refer to.
     parents: Vec<(ForeignKey, Arc<Table>)>,
-    /// The bytes of the gathered rows, and where each ends.
+    /// The gathered rows as bytes, and where the first begins and each ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// Their values, if there are indexes or foreign keys.
@@ -116,12 +115,11 @@ impl Insertion {
         parents: Vec<(ForeignKey, Arc<Table>)>,
         context: Context,
     ) -> Insertion {
-        let (bytes, ends, gathered) = (Vec::new(), Vec::new(), Vec::new());
+        let (bytes, ends, gathered) = (Vec::new(), vec![0], Vec::new());
         Insertion { write, context, parents, bytes, ends, gathered }
     }
 
-    /// Adds a row. `values` has those of the columns that are given; the others get their defaults.
-    /// Afterwards it has any content, and its memory can be used again.
+    /// Adds a row of these values and of defaults. The caller overwrites `values` for the next row.
     ///
     /// # Errors
     /// `23502`, `23514`; those of [`Insertion::flush`].
@@ -138,7 +136,7 @@ impl Insertion {
         if !table.indexes.is_empty() || !self.parents.is_empty() {
             self.gathered.push(std::mem::take(values));
         }
-        let has_room = self.ends.len() < GATHERED_ROWS && self.bytes.len() < GATHERED_BYTES;
+        let has_room = self.ends.len() <= GATHERED_ROWS && self.bytes.len() < GATHERED_BYTES;
         if has_room { Ok(()) } else { self.flush(transaction) }
     }
 
@@ -148,8 +146,7 @@ impl Insertion {
     /// `23503`, `23505`.
     pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
         let Insertion { write, context, parents, bytes, ends, gathered } = self;
-        let starts = iter::once(0).chain(ends.iter().copied());
-        let rows: Vec<&[u8]> = starts.zip(&*ends).map(|(start, end)| &bytes[start..*end]).collect();
+        let rows: Vec<&[u8]> = ends.windows(2).map(|it| &bytes[it[0]..it[1]]).collect();
         let tids = write.table.heap.insert_many(transaction, &rows)?;
         for (values, tid) in gathered.iter().zip(tids) {
             insert_entries(write, context, values, tid, transaction)?;
@@ -158,7 +155,7 @@ impl Insertion {
             check_foreign_keys(&write.table, parents, &values, transaction)?;
         }
         bytes.clear();
-        ends.clear();
+        ends.truncate(1);
         Ok(())
     }
 }

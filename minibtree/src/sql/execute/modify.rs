@@ -324,10 +324,7 @@ fn computed(write: &Write, context: &Context, index: usize, values: &[Value]) ->
     expressions.iter().map(|it| evaluate(it, context, values)).collect()
 }
 
-/// Adds the index entries of a new version.
-///
-/// # Errors
-/// `23505`.
+/// Adds the index entries of a new version. `23505` if one of its keys is taken.
 pub fn insert_entries(
     write: &Write,
     context: &Context,

@@ -12,7 +12,7 @@
 use super::Session;
 use crate::engine::{LockMode, LockWait, Pause, Vacuumed};
 use crate::sql::analyze::analyze as collect_statistics;
-use crate::sql::catalog::{Editor, Table};
+use crate::sql::catalog::Table;
 use crate::sql::define;
 use crate::sql::shared::Shared;
 use crate::sql::statement::{Reindex, Vacuum};
@@ -58,8 +58,7 @@ pub fn analyze_table(
 /// if the transaction is rolled back.
 fn keep_statistics(session: &mut Session, table: &Table, found: TableStatistics) -> Result<()> {
     let shared = Arc::clone(&session.shared);
-    let transaction = session.transaction()?;
-    Editor { database: &shared.database, transaction }.set_statistics(table, &found)?;
+    session.editor(&shared.database)?.set_statistics(table, &found)?;
     Arc::make_mut(&mut shared.statistics.lock()).insert(table.heap.id(), Arc::new(found));
     Ok(())
 }

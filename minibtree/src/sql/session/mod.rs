@@ -43,8 +43,8 @@ use super::shared::Shared;
 use super::statement::{self, Command, Source, Statement};
 use super::values::{Type, Value};
 use crate::engine::{
-    Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction, buffer_usage,
-    trace_pages,
+    Database, Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction,
+    buffer_usage, trace_pages,
 };
 use crate::format::Lsn;
 use crate::wire::{
@@ -800,7 +800,7 @@ impl Session {
     fn context(&mut self, planned: &Rc<Planned>, parameters: Vec<Value>) -> Result<Context> {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
-        let (now, work_mem) = (self.began, self.settings.work_mem());
+        let (now, work_mem) = (self.began, self.settings.memory("work_mem"));
         Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem))
     }
 
@@ -876,11 +876,16 @@ impl Session {
         self.has_changed_catalog = true;
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
         let context = self.context(&Rc::default(), Vec::new())?;
-        let transaction = self.transaction()?;
-        let mut editor = Editor { database: &shared.database, transaction };
+        let mut editor = self.editor(&shared.database)?;
         let changed = change(&mut editor, &catalog, &context)?;
         self.refresh_catalog()?;
         Ok(changed)
+    }
+
+    /// What changes the catalog, in the transaction of this session.
+    fn editor<'a>(&'a mut self, database: &'a Database) -> Result<Editor<'a>> {
+        let maintenance_work_mem = self.settings.memory("maintenance_work_mem");
+        Ok(Editor { database, transaction: self.transaction()?, maintenance_work_mem })
     }
 
     /// Executes a statement whose result is lines of text, or a tag alone; `None` for another one.
