@@ -3,6 +3,7 @@
 //! ```text
 //! minibtree serve --listen 127.0.0.1:5432 --data-dir DIR     then psql -h 127.0.0.1
 //! minibtree serve --unix /tmp                                then psql -h /tmp
+//! minibtree sql -c "select 1"                                as psql, but small
 //! minibtree explain DIR/base/16385                           a table or an index, its pages
 //! ```
 //!
@@ -12,6 +13,7 @@
 use clap::Parser;
 use minibtree::engine::Options;
 use minibtree::server::{self, Start};
+use minibtree_shell::SqlArgs;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
 use std::io::{self, Write};
@@ -26,6 +28,8 @@ const ENGINE: Engine = Engine { name: "minibtree", listen: "127.0.0.1:5432", sec
 enum Command {
     /// Run the server
     Serve(Serve),
+    /// Execute SQL on a server: from a terminal, a file or -c
+    Sql(SqlArgs),
     /// Show a tree, a hash directory, a page or log records: what a file of the database holds
     Explain(Explain),
 }
@@ -63,8 +67,10 @@ struct Serve {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    main_with(&ENGINE, std::env::args_os(), |command| match command {
+    let mut succeeded = true;
+    let code = main_with(&ENGINE, std::env::args_os(), |command| match command {
         Command::Serve(serve) => serve.run(),
+        Command::Sql(args) => minibtree_shell::run(args).map(|ok| succeeded = ok),
         Command::Explain(Explain { file, page, count }) => {
             let text = minibtree_inspect::explain_path(&file, page, count)?;
             match io::stdout().write_all(text.as_bytes()) {
@@ -73,7 +79,8 @@ pub fn main() -> ExitCode {
                 written => Ok(written?),
             }
         }
-    })
+    });
+    if succeeded { code } else { ExitCode::FAILURE }
 }
 
 impl Serve {

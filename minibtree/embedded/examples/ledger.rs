@@ -8,7 +8,7 @@ use minibtree_embedded::{Database, Result, code};
 use std::thread;
 
 const ACCOUNTS: i64 = 10;
-const MOVES: i64 = 500;
+const MOVES: i64 = 105;
 
 fn main() -> Result<()> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| {
