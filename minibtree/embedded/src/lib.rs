@@ -27,22 +27,21 @@
 //!
 //! # Which thread?
 //!
-//! A [`Database`] is shared by threads; a [`Session`] belongs to the one that made it, because the
-//! plans and cursors in it are counted without atomics. A statement runs on its caller's thread,
-//! so a lock blocks that thread, and the stack is that of the thread. A statement of 2,000 tokens
-//! without a comma, the most that is accepted, may need more than the 2 MB of
-//! [`std::thread::spawn`]: the server gives its threads 8 MB.
+//! Threads share a [`Database`]. A [`Session`] stays on the thread that made it, because plans and
+//! cursors are counted without atomics (`Rc`). A statement runs on its caller's thread: waiting for
+//! a lock blocks that thread, and the stack is the thread's. A statement of 2,000 tokens without a
+//! comma, the most that is accepted, may need more than the 2 MB of [`std::thread::spawn`]; the
+//! server gives its threads 8 MB.
 //!
 //! # Durability
 //!
-//! As with the server: a commit has returned means that it is on the disk, and rows are not handed
-//! out before the commits that they tell of are. If the log or a checkpoint cannot be written, the
-//! statement ends with [`Severity::Panic`] and all later ones do too. What a crash at that moment
-//! leaves is found by the next [`Database::open`].
+//! As with the server, a commit that has returned is on the disk, and a query returns rows only
+//! when the commits that wrote them are. If the log or a checkpoint cannot be written, statements
+//! end with [`Severity::Panic`] from then on. The next [`Database::open`] recovers.
 //!
 //! # What it leaves out
 //!
-//! COPY needs a connection, and notices and warnings are not handed on. SQLite's counterpart is
+//! COPY needs a connection, and notices and warnings are dropped. SQLite's counterpart is
 //! `sqlite3_step`; PostgreSQL has no library, and its functions in C call `spi.c`.
 
 mod convert;

@@ -16,12 +16,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The most statements whose plans are kept. A program has fewer texts than that unless it writes
-/// values into them.
+/// How many plans are kept. A program has fewer statements unless it writes values into their text.
 const CACHED: usize = 256;
 
-/// What one thread executes: at most one transaction, its settings and its plans. It is rolled
-/// back when it is dropped.
+/// A session: one transaction at a time, its settings and its plans. It stays on its thread.
+/// Dropped, it rolls back.
 pub struct Session {
     open: Arc<Open>,
     session: sql::Session,
@@ -150,8 +149,8 @@ impl Session {
         Ok(done)
     }
 
-    /// What another thread can cancel the statement with that is being executed, which then ends
-    /// with `57014`.
+    /// Another thread calls [`Interrupt::cancel`] on it to end the statement that is running, with
+    /// `57014`.
     pub fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
     }

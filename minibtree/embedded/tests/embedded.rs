@@ -1,8 +1,10 @@
 //! The library: what its sessions, transactions and conversions promise.
 #![cfg(not(loom))]
 
-use minibtree_embedded::{BigDecimal, Database, Error, Float, Isolation, Severity, Value, code};
-use minikit::harness::Scratch;
+use minibtree_embedded::{
+    BigDecimal, Database, Error, Float, Isolation, Options, Severity, Value, code,
+};
+use minikit::harness::{Scratch, wait_until};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
@@ -330,6 +332,27 @@ fn a_statement_is_canceled_by_another_thread_and_by_its_timeout() {
     let (canceled, late) = thread.join().expect("no panic");
     assert_eq!(failure(canceled).0, code::QUERY_CANCELED);
     assert_eq!(failure(late).0, code::QUERY_CANCELED);
+}
+
+#[test]
+fn nothing_is_read_after_a_checkpoint_has_failed() {
+    let scratch = Scratch::new("embedded").expect("a directory");
+    let options = Options { checkpoint_wal_bytes: 1, ..Options::default() };
+    let database = Database::open_with(scratch.path(), options).expect("it is empty");
+    let mut session = database.session();
+    session.execute("CREATE TABLE t (id int)", &[]).expect("a table");
+    std::fs::remove_dir_all(scratch.path()).expect("ours");
+
+    let mut failed = None;
+    wait_until("a failed checkpoint", || {
+        let _ = session.execute("INSERT INTO t VALUES (1)", &[]);
+        failed = session.query("SELECT id FROM t", &[]).err();
+        failed.is_some()
+    });
+    let error = failed.expect("waited for");
+    assert_eq!((error.code, error.severity), (code::IO_ERROR, Severity::Panic));
+    let error = database.checkpoint().expect_err("it is not tried again");
+    assert_eq!(error.severity, Severity::Panic);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// Where a server is, and how to introduce oneself.
+/// Where the server is, and the names and the password to log in with.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// A name or an address; a directory if it begins with `/`.
@@ -61,7 +61,7 @@ pub enum Reply {
 pub enum Refused {
     /// The server says why.
     Server(Box<Report>),
-    /// The system does, or the server is not one of PostgreSQL.
+    /// The system does, or the server does not speak PostgreSQL's protocol.
     Io(io::Error),
 }
 

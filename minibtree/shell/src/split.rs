@@ -6,9 +6,8 @@
 //! \q                             a command, as long as it is outside of all of these
 //! ```
 //!
-//! A statement is sent as it is written, with its semicolon and its comments, so that the place of
-//! an error in it is the one that the reader sees. Blanks and line comments in front of it are left
-//! out, as in psql.
+//! A statement is sent as it was typed, with its semicolon and comments, so the position in an
+//! error is a position in that text. Blanks and line comments before it are dropped, as in psql.
 //!
 //! PostgreSQL's `psqlscan.l`. Absent: variables (`:name`), and bodies of functions that begin with
 //! BEGIN ATOMIC.
