@@ -89,7 +89,7 @@ impl Session {
         self.open.check()?;
         let statements = statement::parse(sql).map_err(|error| self.session.give_up(error))?;
         for statement in statements {
-            let prepared = self.session.plan(statement)?;
+            let prepared = self.prepare(statement)?;
             self.bind(&prepared, &[])?;
             self.session.execute(&prepared, Vec::new(), &mut |_| Ok(()))?;
         }
@@ -195,7 +195,7 @@ impl Session {
             last.ok_or_else(|| Error::new(code::SYNTAX_ERROR, text).hint(hint))
         });
         let one = one.map_err(|error| self.session.give_up(error))?;
-        let prepared = self.session.plan(one)?;
+        let prepared = self.prepare(one)?;
         let columns = prepared.fields.iter().map(Column::of).collect();
         let cached = Rc::new(Cached { prepared, columns });
         if self.session.is_current(&cached.prepared) {
@@ -205,6 +205,11 @@ impl Session {
             self.statements.insert(sql.to_owned(), Rc::clone(&cached));
         }
         Ok(cached)
+    }
+
+    fn prepare(&mut self, statement: statement::Statement) -> Result<Rc<Prepared>> {
+        let prepared = self.session.prepare(Some(statement), &[]);
+        prepared.map(Rc::new).map_err(|error| self.session.give_up(error))
     }
 
     /// The parameters as values of the types that the statement wants.

@@ -527,7 +527,10 @@ impl Session {
     }
 
     /// Finds the columns of a statement's result, and plans it if it is one with a plan.
-    fn prepare(
+    ///
+    /// # Errors
+    /// The statement's; [`Session::give_up`] has to follow.
+    pub fn prepare(
         &mut self,
         statement: Option<Statement>,
         declared: &[Option<Type>],
@@ -1036,14 +1039,6 @@ impl Session {
     }
 
     // ---- a caller in this process: values in, rows of values out (PostgreSQL's `spi.c`)
-
-    /// Plans a statement.
-    ///
-    /// # Errors
-    /// The statement's. A block that it is in has failed then.
-    pub fn plan(&mut self, statement: Statement) -> Result<Rc<Prepared>> {
-        self.prepare(Some(statement), &[]).map(Rc::new).map_err(|error| self.give_up(error))
-    }
 
     /// Returns true if a plan is of the catalog as it is now: there is no need to plan again.
     pub fn is_current(&self, prepared: &Prepared) -> bool {
