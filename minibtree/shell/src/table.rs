@@ -41,13 +41,15 @@ pub fn table(columns: &[Column], rows: &[Vec<Option<String>>]) -> String {
     let widths = (0..columns.len()).map(widest).collect::<Vec<_>>();
 
     let mut out = String::new();
-    print_header(&header, &widths, &mut out);
-    let rule = widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>();
-    out.push_str(if rule.is_empty() { "--" } else { "" });
-    out += &rule.join("+");
-    out.push('\n');
-    for row in &rows {
-        print_row(columns, row, &widths, &mut out);
+    match columns.is_empty() {
+        // Of a query without columns, only the number of rows is shown.
+        true => out.push_str("--\n"),
+        false => {
+            print_header(&header, &widths, &mut out);
+            let rule = widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>();
+            out += &(rule.join("+") + "\n");
+            rows.iter().for_each(|row| print_row(columns, row, &widths, &mut out));
+        }
     }
     let plural = if rows.len() == 1 { "" } else { "s" };
     let _ = writeln!(out, "({} row{plural})\n", rows.len());
@@ -141,6 +143,7 @@ mod tests {
         let expected = "  i  | name \n-----+------\n   1 | ab\n 200 | \n(2 rows)\n\n";
         assert_eq!(shown_table(&[("i", true), ("name", false)], rows), expected);
         assert_eq!(shown_table(&[("x", false)], &[&[Some("y")]]), " x \n---\n y\n(1 row)\n\n");
+        assert_eq!(shown_table(&[], &[&[], &[]]), "--\n(2 rows)\n\n");
     }
 
     #[test]
