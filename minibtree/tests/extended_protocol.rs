@@ -6,7 +6,7 @@
 
 use minibtree::engine::{Database, Interrupt, Options};
 use minibtree::sql::{Session, Shared};
-use minibtree::wire::{Bind, Message, Replies, Target};
+use minibtree::wire::{Bind, Format, Message, Replies, Target};
 use minikit::storage::SimulatedDisk;
 use std::sync::Arc;
 
@@ -95,6 +95,37 @@ fn describe_tells_inferred_types_and_no_data() {
     assert_eq!(letters(&mut session, &[update, statement.clone(), Message::Sync]), "1tnZ");
     let select = parse("select id from t where id = $1");
     assert_eq!(letters(&mut session, &[select, statement, Message::Sync]), "1tTZ");
+}
+
+/// The plan is made once, before the array is known. The head of its binary form: dimensions,
+/// whether there are NULLs, the type of the elements, their number and the first index.
+#[test]
+fn an_array_is_a_parameter_of_any_length() {
+    let mut session = session();
+    let mut described = Replies::default();
+    session.handle(parse("select id from t where id = any($1)"), &mut described);
+    session.handle(Message::Describe(Target::Statement, ""), &mut described);
+    // One parameter of the type 1007, `int4[]`.
+    let parameter = [b't', 0, 0, 0, 10, 0, 1, 0, 0, 0x03, 0xef];
+    assert_eq!(described.bytes()[5..16], parameter);
+
+    for (array, rows) in [("{}", ""), ("{2}", "D"), ("{3,NULL,1,1,7}", "DD")] {
+        let letters = letters(&mut session, &[bind(&[array.as_bytes()]), execute(0)]);
+        assert_eq!(letters, format!("2{rows}C"), "{array}");
+    }
+    let int4s = |numbers: &[u8]| {
+        let head = [1, 0, 23, numbers.len() as u8, 1].map(|it| [0, 0, 0, it]);
+        let elements = numbers.iter().map(|it| [0, 0, 0, 4, 0, 0, 0, *it]).collect::<Vec<_>>();
+        [head.concat(), elements.concat()].concat()
+    };
+    for (array, wanted) in
+        [(int4s(&[1, 9, 2]), "2DDC"), (int4s(&[]), "2C"), (int4s(&[1])[..20].to_vec(), "E")]
+    {
+        let Message::Bind(mut message) = bind(&[&array]) else { panic!("a Bind") };
+        message.parameter_formats = vec![Format::Binary];
+        let found = letters(&mut session, &[Message::Bind(message), execute(0), Message::Sync]);
+        assert_eq!(found.trim_end_matches('Z'), wanted, "{array:?}");
+    }
 }
 
 /// tokio-postgres asks for portions until one is empty.

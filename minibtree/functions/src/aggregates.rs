@@ -140,8 +140,8 @@ pub enum State {
     Count(i64),
     /// Sum and number of integers.
     Integers(i128, i64),
-    /// Sum and number of numerics.
-    Numerics(BigDecimal, i64),
+    /// Sum and number of numerics, and the sum of the NaNs and infinities among them.
+    Numerics(BigDecimal, i64, f64),
     /// Sum and number of floats.
     Floats(f64, i64),
     /// The smallest, the greatest, or all of them.
@@ -159,7 +159,9 @@ impl State {
     pub fn start(aggregate: &Aggregate) -> State {
         match (aggregate.kind, aggregate.arguments.first()) {
             (Kind::Count, _) => State::Count(0),
-            (Kind::Sum | Kind::Average, Some(Numeric)) => State::Numerics(BigDecimal::zero(), 0),
+            (Kind::Sum | Kind::Average, Some(Numeric)) => {
+                State::Numerics(BigDecimal::zero(), 0, 0.0)
+            }
             (Kind::Sum | Kind::Average, Some(Float4 | Float8)) => State::Floats(0.0, 0),
             (Kind::Sum | Kind::Average, _) => State::Integers(0, 0),
             (Kind::StringAgg, _) => State::Text(None),
@@ -183,8 +185,12 @@ impl State {
             (State::Integers(sum, count), Some(Value::Int(number))) => {
                 (*sum, *count) = (*sum + i128::from(*number), *count + 1);
             }
-            (State::Numerics(sum, count), Some(Value::Numeric(number))) => {
+            (State::Numerics(sum, count, _), Some(Value::Numeric(number))) => {
                 *sum = numeric::add(sum, number);
+                *count += 1;
+            }
+            (State::Numerics(_, count, specials), Some(Value::Float(special))) => {
+                *specials += special.0;
                 *count += 1;
             }
             (State::Floats(sum, count), Some(Value::Float(number))) => {
@@ -237,7 +243,7 @@ impl State {
         let count = |count: i64| BigDecimal::from(count);
         Ok(match self {
             State::Count(count) => Value::Int(count),
-            State::Integers(_, 0) | State::Numerics(_, 0) | State::Floats(_, 0) => Value::Null,
+            State::Integers(_, 0) | State::Numerics(_, 0, _) | State::Floats(_, 0) => Value::Null,
             State::Integers(sum, number) if is_average => {
                 numeric::divide(&BigDecimal::from(sum), &count(number))?.into()
             }
@@ -247,10 +253,11 @@ impl State {
                 let error = SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text);
                 Value::Int(i64::try_from(sum).map_err(|_| error)?)
             }
-            State::Numerics(sum, number) if is_average => {
+            State::Numerics(_, _, specials) if specials != 0.0 => specials.into(),
+            State::Numerics(sum, number, _) if is_average => {
                 numeric::divide(&sum, &count(number))?.into()
             }
-            State::Numerics(sum, _) => sum.into(),
+            State::Numerics(sum, ..) => sum.into(),
             State::Floats(sum, number) if is_average => (sum / number as f64).into(),
             State::Floats(sum, _) => sum.into(),
             State::Best(best) => best,

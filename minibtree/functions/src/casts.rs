@@ -14,7 +14,7 @@ use bigdecimal::{BigDecimal, ToPrimitive};
 use minibtree_datetime::{date_of_timestamp, timestamp_of_date};
 use minibtree_types::error;
 use minibtree_types::error::Result;
-use minibtree_types::values::{Category, Type, Value, array, numeric};
+use minibtree_types::values::{Category, Type, Value, numeric};
 
 /// When a cast happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,9 @@ pub fn context(from: Type, to: Type) -> Option<Context> {
     if let (Some(narrow), Some(wide)) = (width(from), width(to)) {
         return Some(if narrow <= wide { Context::Implicit } else { Context::Assignment });
     }
+    if let (Some(from), Some(to)) = elements(from, to) {
+        return context(from, to);
+    }
     match (from, to) {
         (from, to) if from == to => Some(Context::Implicit),
         (Unknown, _) => Some(Context::Implicit),
@@ -46,9 +49,7 @@ pub fn context(from: Type, to: Type) -> Option<Context> {
         (from, Int4 | Int8) if from.is_oid() => Some(Context::Assignment),
         (Oid, to) if to.is_object() => Some(Context::Implicit),
         (from, Oid) if from.is_object() => Some(Context::Implicit),
-        (Text | Varchar, Regclass) | (Char, Text) | (Int2Vector, Int2Array) => {
-            Some(Context::Implicit)
-        }
+        (Text | Varchar, Regclass) | (Char, Text) => Some(Context::Implicit),
         (Text | Varchar | Bpchar, Char) => Some(Context::Assignment),
         (Date, Timestamp | TimestampTz) | (Timestamp, TimestampTz) => Some(Context::Implicit),
         (Timestamp | TimestampTz, Date) | (TimestampTz, Timestamp) => Some(Context::Assignment),
@@ -60,9 +61,17 @@ pub fn context(from: Type, to: Type) -> Option<Context> {
     }
 }
 
-/// Returns true if the cast happens without being asked for.
+/// The types of the elements, if both are arrays.
+fn elements(from: Type, to: Type) -> (Option<Type>, Option<Type>) {
+    let is_vector = to == Int2Vector && from != to;
+    if is_vector { (None, None) } else { (from.element(), to.element()) }
+}
+
+/// Returns true if the cast happens without being asked for. Functions and operators take arrays as
+/// they are.
 pub fn is_implicit(from: Type, to: Type) -> bool {
-    context(from, to) == Some(Context::Implicit)
+    let is_array = from.category() == Category::Array && from != Int2Vector;
+    context(from, to) == Some(Context::Implicit) && (from == to || !is_array)
 }
 
 /// Returns true if the values are the same in both types.
@@ -72,6 +81,7 @@ pub fn is_relabeling(from: Type, to: Type) -> bool {
         || from.is_integer() && to.is_integer() && from.size() <= to.size()
         || from.is_oid() && to.is_oid()
         || is_varying(from) && is_varying(to)
+        || matches!(elements(from, to), (Some(from), Some(to)) if is_relabeling(from, to))
         || from == Float4 && to == Float8
         || matches!((from, to), (Timestamp, TimestampTz) | (TimestampTz, Timestamp) | (Name, Text))
         || matches!((from, to), (Text | Varchar, Bpchar))
@@ -86,8 +96,11 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
         return Ok(value);
     }
     Ok(match (value, to) {
-        (Value::Text(text), Int2Array) if from == Int2Vector => {
-            Value::Text(array::text_of(to, array::elements(&text)))
+        (Value::Array(all), to) if let (Some(from), Some(to)) = elements(from, to) => {
+            let cast = |it: &Value| {
+                if it.is_null() { Ok(Value::Null) } else { cast(it.clone(), from, to) }
+            };
+            Value::from(all.iter().map(cast).collect::<Result<Vec<_>>>()?)
         }
         (Value::Int(number), to) if to.is_integer() || to.is_oid() => match to.holds(number) {
             true => Value::Int(number),
@@ -98,6 +111,10 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
         (Value::Int(number), Numeric) => Value::from(BigDecimal::from(number)),
         (Value::Int(number), Bool) => Value::Bool(number != 0),
         (Value::Bool(on), Int4) => Value::Int(on.into()),
+        (Value::Float(special), Int2 | Int4 | Int8) if from == Numeric => {
+            let what = if special.0.is_nan() { "NaN" } else { "infinity" };
+            return Err(error!(FEATURE_NOT_SUPPORTED, "cannot convert {what} to {}", to.name()));
+        }
         (Value::Float(float), Int2 | Int4 | Int8) => {
             // Halves round to even, as `rint` does.
             let number = float.0.round_ties_even();
@@ -115,17 +132,14 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
             }
             Value::from(f64::from(narrow))
         }
-        (Value::Float(float), Numeric) => {
+        (Value::Float(float), Numeric) if float.0.is_finite() => {
             Value::from(numeric::from_float(float.0, if from == Float4 { 6 } else { 15 })?)
         }
         (Value::Numeric(number), Int2 | Int4 | Int8) => {
             let number = numeric::to_integer(&number).filter(|it| to.holds(*it));
             Value::Int(number.ok_or_else(|| to.out_of_range())?)
         }
-        (Value::Numeric(number), Float4 | Float8) => {
-            let text = number.to_plain_string();
-            return to.parse(&text);
-        }
+        (Value::Numeric(number), Float4 | Float8) => return to.parse(&number.to_plain_string()),
         (Value::Date(days), Timestamp | TimestampTz) => {
             let us = timestamp_of_date(days);
             Value::Timestamp(us.ok_or_else(|| {
@@ -151,7 +165,7 @@ pub fn position_of(value: &Value) -> Option<f64> {
     Some(match value {
         Value::Int(number) | Value::Timestamp(number) => *number as f64,
         Value::Date(days) => f64::from(*days),
-        Value::Float(float) => float.0,
+        Value::Float(float) => Some(float.0).filter(|it| it.is_finite())?,
         Value::Numeric(number) => number.to_f64()?,
         Value::Bool(on) => f64::from(u8::from(*on)),
         _ => return None,

@@ -1,4 +1,4 @@
-//! Functions of the catalog, and functions of arrays, which only the catalog has.
+//! Functions of the catalog, and functions of arrays.
 //!
 //! ```text
 //! format_type(1043, 24)              character varying(20)
@@ -14,7 +14,7 @@ use crate::table::{Call, CatalogCall, Function, SystemCall, function};
 use CatalogCall::*;
 use Type::*;
 use minibtree_types::error::Result;
-use minibtree_types::values::{ColumnType, Type, Value, array};
+use minibtree_types::values::{Category, ColumnType, Type, Value};
 
 /// What `version()` returns; drivers read the number.
 const VERSION: &str = concat!("PostgreSQL 15.0 (minibtree ", env!("CARGO_PKG_VERSION"), ")");
@@ -115,18 +115,23 @@ pub fn rows() -> Vec<Function> {
 /// Functions of arrays.
 fn of_arrays() -> Vec<Function> {
     let mut rows = Vec::new();
-    for base in Type::ALL.iter().copied().filter(|it| it.element().is_some()) {
+    for base in Type::ALL.iter().copied().filter(|it| it.category() == Category::Array) {
+        // Values of most types say how they are written.
+        let to_string: fn(&[Value]) -> Result<Value> = match base {
+            Float4Array => |v| joined(Float4, v),
+            TimestampTzArray => |v| joined(TimestampTz, v),
+            _ => |v| joined(Text, v),
+        };
         rows.extend([
-            function("array_to_string", &[base, Text], Text, |v| {
-                let elements = array::elements(text(&v[0])).into_iter().flatten();
-                some(elements.collect::<Vec<_>>().join(text(&v[1])))
-            }),
+            function("array_to_string", &[base, Text], Text, to_string),
             function("array_upper", &[base, Int4], Int4, |v| Ok(length(v))),
             function("array_length", &[base, Int4], Int4, |v| Ok(length(v))),
             function("[]", &[base, Int4], Text, |v| {
                 let at = usize::try_from(integer(&v[1]) - 1).unwrap_or(usize::MAX);
-                let element = array::elements(text(&v[0])).into_iter().nth(at).flatten();
-                Ok(element.map_or(Value::Null, Value::Text))
+                match elements(&v[0]).get(at) {
+                    None | Some(Value::Null) => Ok(Value::Null),
+                    Some(element) => some(Text.text_of(element)),
+                }
             }),
             Function { takes_nulls: true, ..function("||", &[base, base], base, concatenated) },
         ]);
@@ -134,9 +139,23 @@ fn of_arrays() -> Vec<Function> {
     rows
 }
 
+/// The elements of the array in a value.
+fn elements(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(elements) => elements,
+        _ => unreachable!("the argument is an array"),
+    }
+}
+
+/// The elements as text, without the NULLs.
+fn joined(element: Type, values: &[Value]) -> Result<Value> {
+    let known = elements(&values[0]).iter().filter(|it| !it.is_null());
+    some(known.map(|it| element.text_of(it)).collect::<Vec<_>>().join(text(&values[1])))
+}
+
 /// The length of an array in its only dimension; an empty one has none.
 fn length(values: &[Value]) -> Value {
-    match (array::elements(text(&values[0])).len(), integer(&values[1])) {
+    match (elements(&values[0]).len(), integer(&values[1])) {
         (0, _) => Value::Null,
         (length, 1) => Value::Int(length as i64),
         _ => Value::Null,
@@ -145,11 +164,10 @@ fn length(values: &[Value]) -> Value {
 
 /// Two arrays as one. NULL is as good as an empty one.
 fn concatenated(values: &[Value]) -> Result<Value> {
-    let [Value::Text(left), Value::Text(right)] = values else {
+    let [Value::Array(left), Value::Array(right)] = values else {
         return Ok(values.iter().find(|it| !it.is_null()).cloned().unwrap_or(Value::Null));
     };
-    let both = [array::elements(left), array::elements(right)].concat();
-    Ok(Value::Text(array::text_of(Type::TextArray, both)))
+    Ok(Value::from([&left[..], right].concat()))
 }
 
 fn format_type(values: &[Value]) -> Result<Value> {

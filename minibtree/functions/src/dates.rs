@@ -151,7 +151,7 @@ fn extract(base: Type, values: &[Value]) -> Result<Value> {
             let part = numeric::divide(&us.into(), &calendar::DAY_US.into())?;
             numeric::add(&days.into(), &part).into()
         }
-        Part::Infinite(_) => return Err(unsupported!("the numeric Infinity")),
+        Part::Infinite(is_late) => infinity(is_late),
         Part::Unknown => Value::Null,
     })
 }
@@ -161,9 +161,13 @@ fn date_part(base: Type, values: &[Value]) -> Result<Value> {
         Part::Whole(number) => (number as f64).into(),
         Part::Decimal(number, scale) => (number as f64 / 10f64.powi(scale as i32)).into(),
         Part::Days(days, us) => (days as f64 + us as f64 / calendar::DAY_US as f64).into(),
-        Part::Infinite(is_late) => if is_late { f64::INFINITY } else { f64::NEG_INFINITY }.into(),
+        Part::Infinite(is_late) => infinity(is_late),
         Part::Unknown => Value::Null,
     })
+}
+
+fn infinity(is_late: bool) -> Value {
+    Value::from(if is_late { f64::INFINITY } else { f64::NEG_INFINITY })
 }
 
 fn date_trunc(base: Type, values: &[Value]) -> Result<Value> {

@@ -11,7 +11,7 @@
 //! assert_eq!(row.arguments, [Type::Text, Type::Int4]);
 //!
 //! let Call::Pure(call) = row.call else { panic!("it needs no database") };
-//! assert_eq!(call(&[Value::Text("7".into()), Value::Int(3)])?, Value::Text("  7".into()));
+//! assert_eq!(call.call(&[Value::Text("7".into()), Value::Int(3)])?, Value::Text("  7".into()));
 //! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 //!
@@ -21,7 +21,6 @@
 //! | `operators.rs` | `+ - * / % ||` and the pairs of types that can be compared |
 //! | `numbers.rs`, `floats.rs`, `strings.rs`, `bytes.rs`, `dates.rs` | functions |
 //! | `variadic.rs` | `concat` and `format` |
-//! | `powers.rs` | roots, powers and logarithms of numerics |
 //! | `catalog.rs` | functions of the catalog and of arrays |
 //! | `casts.rs` | from one type to another |
 //! | `like.rs` | LIKE |
@@ -43,7 +42,6 @@ mod like;
 mod moments;
 mod numbers;
 mod operators;
-mod powers;
 mod strings;
 mod table;
 mod variadic;
@@ -51,5 +49,6 @@ mod variadic;
 pub use catalog::quoted;
 pub use operators::Comparison;
 pub use table::{
-    Call, CatalogCall, Found, Function, SystemCall, find, find_operator, is_function, is_variadic,
+    Call, CatalogCall, Found, Function, Pure, SystemCall, find, find_operator, is_function,
+    is_variadic,
 };

@@ -9,9 +9,9 @@
 //! The order of the operations on floats is that of PostgreSQL's `float8_accum` and
 //! `float8_regr_accum`, so that the last digit is the same.
 
-use crate::powers::sqrt_to;
 use Statistic::*;
 use bigdecimal::{BigDecimal, Signed};
+use minibtree_numeric::powers::sqrt_to;
 use minibtree_types::error::Result;
 use minibtree_types::values::{Type, Value, numeric};
 
@@ -73,6 +73,8 @@ pub enum Moments {
         sum: BigDecimal,
         /// Of their squares.
         squares: BigDecimal,
+        /// NaN or an infinity is among them.
+        is_special: bool,
     },
     /// Of floats, in one or two columns.
     Floats(Floats),
@@ -96,7 +98,10 @@ impl Moments {
             [Type::Float8, rest @ ..] => {
                 Moments::Floats(Floats { is_pair: !rest.is_empty(), ..Floats::default() })
             }
-            _ => Moments::Exact { count: 0, sum: BigDecimal::default(), squares: 0.into() },
+            _ => {
+                let (sum, squares) = (BigDecimal::default(), BigDecimal::default());
+                Moments::Exact { count: 0, sum, squares, is_special: false }
+            }
         }
     }
 
@@ -110,7 +115,11 @@ impl Moments {
             _ => unreachable!("floats are added to floats"),
         };
         match (self, values) {
-            (Moments::Exact { count, sum, squares }, [value]) => {
+            (Moments::Exact { count, is_special, .. }, [Value::Float(_)]) => {
+                (*count, *is_special) = (*count + 1, true);
+                Ok(())
+            }
+            (Moments::Exact { count, sum, squares, .. }, [value]) => {
                 let number = match value {
                     Value::Int(number) => BigDecimal::from(*number),
                     Value::Numeric(number) => (**number).clone(),
@@ -139,13 +148,16 @@ impl Moments {
             Moments::Floats(floats) => {
                 Ok(floats.finish(statistic).map_or(Value::Null, Value::from))
             }
-            Moments::Exact { count, sum, squares } => {
+            Moments::Exact { count, sum, squares, is_special } => {
                 let divisor = match statistic {
                     VarSamp | StddevSamp => count - 1,
                     _ => *count,
                 };
                 if divisor < 1 {
                     return Ok(Value::Null);
+                }
+                if *is_special {
+                    return Ok(f64::NAN.into());
                 }
                 // N * sum(x^2) - sum(x)^2, over N^2 or N * (N - 1)
                 let rows = BigDecimal::from(*count);

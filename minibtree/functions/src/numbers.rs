@@ -1,11 +1,11 @@
 //! Functions of numbers.
 
 use crate::operators::{in_range, nonzero};
-use crate::powers;
 use crate::table::{Function, function};
 use Type::*;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, Signed, ToPrimitive, Zero};
+use minibtree_numeric::{check_bounds, check_buckets, powers};
 use minibtree_types::error;
 use minibtree_types::error::{Result, SqlError, code};
 use minibtree_types::values::{Type, Value, numeric as decimal};
@@ -218,13 +218,8 @@ fn buckets() -> [Function; 2] {
     [
         function("width_bucket", &[Float8, Float8, Float8, Int4], Int4, |v| {
             let [operand, low, high] = [0, 1, 2].map(|index| number(&v[index]));
-            check_bounds(integer(&v[3]), low == high)?;
-            if operand.is_nan() || low.is_nan() || high.is_nan() {
-                return Err(bucket("operand, lower bound, and upper bound cannot be NaN"));
-            }
-            if low.is_infinite() || high.is_infinite() {
-                return Err(bucket("lower and upper bounds must be finite"));
-            }
+            check_buckets(integer(&v[3]), [operand, low, high])?;
+            check_bounds(low == high)?;
             // A range downwards is the same with every sign changed.
             let sign = if low < high { 1.0 } else { -1.0 };
             let [operand, low, high] = [operand, low, high].map(|it| it * sign);
@@ -244,7 +239,8 @@ fn buckets() -> [Function; 2] {
         }),
         function("width_bucket", &[Numeric, Numeric, Numeric, Int4], Int4, |v| {
             let [operand, low, high] = [0, 1, 2].map(|index| numeric(&v[index]).clone());
-            check_bounds(integer(&v[3]), low == high)?;
+            check_buckets(integer(&v[3]), [0.0; 3])?;
+            check_bounds(low == high)?;
             let [operand, low, high] = match low < high {
                 true => [operand, low, high],
                 false => [-operand, -low, -high],
@@ -264,18 +260,6 @@ fn buckets() -> [Function; 2] {
             )
         }),
     ]
-}
-
-fn check_bounds(count: i64, is_empty: bool) -> Result<()> {
-    match () {
-        () if count <= 0 => Err(bucket("count must be greater than zero")),
-        () if is_empty => Err(bucket("lower bound cannot equal upper bound")),
-        () => Ok(()),
-    }
-}
-
-fn bucket(text: &str) -> SqlError {
-    SqlError::new(code::INVALID_ARGUMENT_FOR_WIDTH_BUCKET, text)
 }
 
 fn modulo(base: Type, values: &[Value]) -> Result<Value> {

@@ -61,6 +61,14 @@ impl Comparison {
         Self::TABLE[self as usize].2.contains(&ordering)
     }
 
+    /// Compares two values; NULL if one of them is. `padded`: as for [`compare`].
+    pub fn of(self, left: &Value, right: &Value, padded: bool) -> Value {
+        match left.is_null() || right.is_null() {
+            true => Value::Null,
+            false => Value::Bool(self.is_met(compare(left, right, padded))),
+        }
+    }
+
     /// The comparison with its sides swapped.
     pub fn swapped(self) -> Comparison {
         match self {
@@ -90,7 +98,7 @@ pub fn rows() -> Vec<Function> {
         ("+", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) + number(&v[1])))),
         ("-", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) - number(&v[1])))),
         ("*", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) * number(&v[1])))),
-        ("/", sizes!(quotient)),
+        ("/", sizes!(|v: Operands| quotient(number(&v[0]), number(&v[1])))),
     ];
     for (name, (wide, narrow)) in floats {
         rows.push(function(name, &[Float8, Float8], Float8, wide));
@@ -274,8 +282,11 @@ pub(super) fn nonzero(number: i64) -> Result<i64> {
     }
 }
 
-fn quotient(values: &[Value]) -> Result<f64> {
-    let (left, right) = (number(&values[0]), number(&values[1]));
+/// A quotient of floats.
+///
+/// # Errors
+/// `22012`, but NaN can be divided by anything.
+fn quotient(left: f64, right: f64) -> Result<f64> {
     if right == 0.0 && !left.is_nan() {
         return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
     }

@@ -5,6 +5,7 @@
 
 use crate::casts::is_implicit;
 use crate::{bytes, catalog, dates, floats, numbers, operators, strings, variadic};
+use minibtree_numeric::special;
 use minibtree_types::error::Result;
 use minibtree_types::values::{Category, Type, Value};
 use std::collections::HashMap;
@@ -30,9 +31,31 @@ pub struct Function {
 #[derive(Clone, Copy)]
 pub enum Call {
     /// Its value depends on the arguments alone.
-    Pure(fn(&[Value]) -> Result<Value>),
+    Pure(Pure),
     /// It asks the database, so minibtree computes it.
     System(SystemCall),
+}
+
+/// A function that asks nothing but its arguments.
+#[derive(Clone, Copy)]
+pub struct Pure {
+    name: &'static str,
+    takes_numerics: bool,
+    compute: fn(&[Value]) -> Result<Value>,
+}
+
+impl Pure {
+    /// Its value. The arguments have the types of the function.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn call(self, arguments: &[Value]) -> Result<Value> {
+        let is_special = |it: &Value| matches!(it, Value::Float(_));
+        match self.takes_numerics && arguments.iter().any(is_special) {
+            true => special(self.name, arguments),
+            false => (self.compute)(arguments),
+        }
+    }
 }
 
 /// What a function asks the database.
@@ -88,9 +111,11 @@ pub fn function(
     name: &'static str,
     arguments: &[Type],
     result: Type,
-    call: fn(&[Value]) -> Result<Value>,
+    compute: fn(&[Value]) -> Result<Value>,
 ) -> Function {
-    let (arguments, call) = (arguments.to_vec(), Call::Pure(call));
+    let takes_numerics = arguments.contains(&Type::Numeric);
+    let call = Call::Pure(Pure { name, takes_numerics, compute });
+    let arguments = arguments.to_vec();
     Function { name, arguments, result, takes_nulls: false, is_variadic: false, call }
 }
 
@@ -239,6 +264,29 @@ mod tests {
             for (index, row) in rows.iter().enumerate() {
                 let is_same = |it: &Function| it.arguments == row.arguments;
                 assert!(!rows[..index].iter().any(is_same), "{name} {:?}", row.arguments);
+            }
+        }
+    }
+
+    /// All functions of numerics, with a special value in each place and others beside it.
+    #[test]
+    fn no_function_takes_a_special_numeric_for_a_decimal() {
+        let values = ["NaN", "Infinity", "-Infinity", "-1.5", "0", "1", "2"];
+        let values = values.map(|it| Type::Numeric.parse(it).expect(it));
+        for row in TABLE.values().flatten().filter(|it| it.arguments.contains(&Type::Numeric)) {
+            let Call::Pure(call) = row.call else { panic!("{} asks the database", row.name) };
+            if crate::Comparison::named(row.name).is_some() {
+                continue;
+            }
+            for number in 0..values.len().pow(row.arguments.len() as u32) {
+                let value = |(place, base): (usize, &Type)| match base {
+                    Type::Numeric => {
+                        values[number / values.len().pow(place as u32) % values.len()].clone()
+                    }
+                    _ => Value::Int(3),
+                };
+                let arguments: Vec<Value> = row.arguments.iter().enumerate().map(value).collect();
+                let _ = call.call(&arguments);
             }
         }
     }

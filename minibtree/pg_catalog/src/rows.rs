@@ -12,7 +12,7 @@
 use crate::names::{Constraint, Object, all, constraints, expression_name, owned_column};
 use crate::objects::{EXPRESSIONS, Identity, Index, IndexColumn, Objects, Table};
 use crate::relations::Relation;
-use minibtree_types::values::{Category, ColumnType, Type, Value, array};
+use minibtree_types::values::{Category, ColumnType, Type, Value};
 
 /// The collation of text, and of names.
 const COLLATIONS: [(i64, &str); 2] = [(100, "default"), (950, "C")];
@@ -77,9 +77,8 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-fn numbers(base: Type, positions: impl Iterator<Item = usize>) -> Value {
-    let numbers = positions.map(|it| Some(it.to_string())).collect();
-    Value::Text(array::text_of(base, numbers))
+fn numbers(positions: impl Iterator<Item = usize>) -> Value {
+    Value::from(positions.map(|it| int(it as i64)).collect::<Vec<_>>())
 }
 
 fn each_index(objects: &Objects, mut each: impl FnMut(&Table, &Index)) {
@@ -204,9 +203,10 @@ fn storage(base: Type) -> &'static str {
 
 fn collation(base: Type) -> i64 {
     match base {
-        Type::Text | Type::Varchar | Type::Bpchar | Type::TextArray => COLLATIONS[0].0,
-        Type::Name | Type::NameArray => COLLATIONS[1].0,
-        _ => 0,
+        Type::Text | Type::Varchar | Type::Bpchar => COLLATIONS[0].0,
+        Type::Name => COLLATIONS[1].0,
+        Type::AclItemArray => 0,
+        base => base.element().map_or(0, collation),
     }
 }
 
@@ -249,15 +249,15 @@ fn add_index(table: &Table, index: &Index, rows: &mut Rows) {
         ("indisprimary", Value::Bool(index.is_primary)),
         ("indpred", index.predicate.as_deref().map_or(Value::Null, text)),
         ("indexprs", if expressions.is_empty() { Value::Null } else { text(&expressions) }),
-        ("indkey", numbers(Type::Int2Vector, index.positions().map(column))),
-        ("indoption", numbers(Type::Int2Vector, index.columns.iter().map(option))),
+        ("indkey", numbers(index.positions().map(column))),
+        ("indoption", numbers(index.columns.iter().map(option))),
     ]);
 }
 
 fn add_constraint(constraint: &Constraint<'_>, rows: &mut Rows) {
     let list = |positions: &[usize]| match positions {
         [] => Value::Null,
-        some => numbers(Type::Int2Array, some.iter().map(|it| it + 1)),
+        some => numbers(some.iter().map(|it| it + 1)),
     };
     let action = text(if constraint.kind == "f" { "a" } else { " " });
     rows.add(&[

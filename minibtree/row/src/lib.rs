@@ -46,9 +46,8 @@
 //! PostgreSQL's `toast_helper.c` and `varatt_external`; it takes values out of rows of 2 kB and
 //! more, and compresses them first.
 
-use bigdecimal::BigDecimal;
 use minibtree_types::error::{Result, SqlError, code};
-use minibtree_types::values::{Type, Value};
+use minibtree_types::values::{Type, Value, numeric};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -75,6 +74,7 @@ pub fn encode(types: &[Type], values: &[Value], out: &mut Vec<u8>) {
     for (index, (base, value)) in types.iter().zip(values).enumerate() {
         match value {
             Value::Null => out[start + index / 8] |= 1 << (index % 8),
+            value if *base == Type::Numeric => append_varying(base.text_of(value).as_bytes(), out),
             Value::Bool(on) => out.push(u8::from(*on)),
             Value::Int(number) | Value::Timestamp(number) => {
                 out.extend_from_slice(&number.to_le_bytes()[..base.size() as usize]);
@@ -84,7 +84,7 @@ pub fn encode(types: &[Type], values: &[Value], out: &mut Vec<u8>) {
             Value::Uuid(bytes) => out.extend_from_slice(bytes),
             Value::Text(text) => append_varying(text.as_bytes(), out),
             Value::Bytes(bytes) => append_varying(bytes, out),
-            Value::Numeric(number) => append_varying(number.to_plain_string().as_bytes(), out),
+            Value::Numeric(_) | Value::Array(_) => unreachable!("no table has arrays"),
         }
     }
 }
@@ -287,7 +287,7 @@ fn fixed_value(base: Type, bytes: &[u8]) -> Option<Value> {
 fn varying_value(base: Type, bytes: &[u8]) -> Option<Value> {
     Some(match base {
         Type::Bytea => Value::Bytes(bytes.to_vec()),
-        Type::Numeric => Value::from(std::str::from_utf8(bytes).ok()?.parse::<BigDecimal>().ok()?),
+        Type::Numeric => numeric::read(std::str::from_utf8(bytes).ok()?).ok()??,
         _ => Value::Text(std::str::from_utf8(bytes).ok()?.to_owned()),
     })
 }

@@ -30,6 +30,8 @@ const TEXT: u8 = 7;
 const DATE: u8 = 8;
 const TIMESTAMP: u8 = 9;
 const UUID: u8 = 10;
+/// Its elements, as a row.
+const ARRAY: u8 = 11;
 
 /// Appends a row.
 pub fn encode(row: &[Value], out: &mut Vec<u8>) {
@@ -57,6 +59,11 @@ pub fn encode(row: &[Value], out: &mut Vec<u8>) {
             Value::Date(days) => fixed(DATE, &days.to_le_bytes(), out),
             Value::Timestamp(us) => fixed(TIMESTAMP, &us.to_le_bytes(), out),
             Value::Uuid(bytes) => fixed(UUID, bytes, out),
+            Value::Array(elements) => {
+                let mut inner = Vec::new();
+                encode(elements, &mut inner);
+                counted(ARRAY, &inner, out);
+            }
         }
     }
 }
@@ -88,6 +95,7 @@ fn value(bytes: &mut &[u8]) -> Option<Value> {
         DATE => Value::Date(i32::from_le_bytes(fixed(bytes)?)),
         TIMESTAMP => Value::Timestamp(i64::from_le_bytes(fixed(bytes)?)),
         UUID => Value::Uuid(fixed(bytes)?),
+        ARRAY => Value::from(decode(counted(bytes)?)),
         _ => return None,
     })
 }
@@ -125,6 +133,7 @@ mod tests {
             Value::Date(-1),
             Value::Timestamp(i64::MAX),
             Value::Uuid([9; 16]),
+            Value::from(vec![Value::Int(7), Value::Null, Value::from(vec![])]),
         ];
         let mut bytes = Vec::new();
         encode(&row, &mut bytes);

@@ -40,8 +40,9 @@ pub fn column_type(name: &DataType) -> Result<ColumnType> {
         DataType::Regclass => Type::Regclass.plain(),
         DataType::Custom(name, modifiers) if modifiers.is_empty() => named(name)?,
         DataType::Array(ast::ArrayElemTypeDef::SquareBracket(element, None)) => {
-            let array = Type::array_of(column_type(element)?.base);
-            array.ok_or_else(|| unsupported!("the type {name}"))?.plain()
+            let ColumnType { base, modifier } = column_type(element)?;
+            let base = Type::array_of(base).ok_or_else(|| unsupported!("the type {name}"))?;
+            ColumnType { base, modifier }
         }
         other => return Err(unsupported!("the type {other}")),
     })

@@ -195,12 +195,13 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
 }
 
 /// An unknown function is refused as unsupported: PostgreSQL has thousands that minibtree lacks. A
-/// known one with other types is an error in PostgreSQL too, except for `bytea` and `name`.
+/// known one with other types is an error in PostgreSQL too, except for `bytea`, `name` and arrays.
 fn no_function(name: &str, types: &[Type]) -> SqlError {
     let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
     let call = format!("{name}({})", names.join(", "));
     let is_known = is_function(name) || aggregates::is_aggregate(name);
-    if !is_known || types.iter().any(|it| matches!(it, Type::Bytea | Type::Name)) {
+    let has_more = |it: &Type| matches!(it, Type::Bytea | Type::Name) || it.element().is_some();
+    if !is_known || types.iter().any(has_more) {
         return unsupported!("the function {call}");
     }
     let hint = "No function matches the given name and argument types. You might need to add \

@@ -2,13 +2,14 @@
 //!
 //! PostgreSQL's `transformExprRecurse` in `parse_expr.c`.
 
+use super::array::in_array;
 use super::calls;
 use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
 use super::level::{Binder, Typed};
 use super::select;
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
-use crate::sql::statement::{column_type, folded, is_reserved, parse_query};
+use crate::sql::statement::{column_type, folded, is_reserved};
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{Result, SqlError, code};
@@ -125,32 +126,6 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     }
 }
 
-/// `x = ANY (array)`. If the elements are written out, it is an IN list; any other array becomes a
-/// subquery over `unnest(array)`.
-fn in_array(
-    binder: &mut Binder,
-    left: &ast::Expr,
-    op: &BinaryOperator,
-    array: &ast::Expr,
-    is_any: bool,
-) -> Result<Typed> {
-    let is_list = *op == if is_any { BinaryOperator::Eq } else { BinaryOperator::NotEq };
-    let Some(elements) = minibtree_array::elements(array)?.filter(|_| is_list) else {
-        let query = parse_query(&format!("SELECT * FROM unnest({array})"))?;
-        let kind = if is_any { SubqueryKind::Any } else { SubqueryKind::All };
-        return quantified(binder, left, op, &query, kind);
-    };
-    let items = elements.exprs.iter().map(|it| expression(binder, it));
-    let mut items = items.collect::<Result<Vec<_>>>()?;
-    if elements.decide_type {
-        let (exprs, column_type) = unify(binder, items, "ARRAY")?;
-        items = exprs.into_iter().map(|expr| Typed { expr, column_type }).collect();
-    }
-    let value = expression(binder, left)?;
-    let found = one_of(binder, value, items)?;
-    if is_any { Ok(found) } else { negated(found) }
-}
-
 /// `x COLLATE name`. Both supported names are the C collation.
 fn collated(binder: &mut Binder, expr: &ast::Expr, name: &ast::ObjectName) -> Result<Typed> {
     let text = name.to_string().to_lowercase().replace('"', "");
@@ -254,6 +229,11 @@ fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     {
         return number(&format!("-{digits}"));
     }
+    // The parser takes `-x ^ 2` for `-(x ^ 2)`.
+    if let ast::Expr::BinaryOp { left, op: op @ BinaryOperator::PGExp, right } = expr {
+        let left = ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr: left.clone() };
+        return binary(binder, &left, op, right);
+    }
     let inner = expression(binder, expr)?;
     operator(binder, "-", vec![inner])
 }
@@ -270,7 +250,8 @@ fn truth(
     Ok(Typed::new(Expr::IsTruth(Box::new(inner), wanted, is_negated), Type::Bool))
 }
 
-fn negated(typed: Typed) -> Result<Typed> {
+/// NOT of a condition.
+pub fn negated(typed: Typed) -> Result<Typed> {
     Ok(Typed::new(Expr::Not(Box::new(typed.expr)), Type::Bool))
 }
 
@@ -351,6 +332,9 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
     let found = if is_open { Found::Several } else { find_operator(name, &types) };
     let row = match found {
         Found::One(row) => row,
+        Found::None if types.iter().any(|it| it.category() == Category::Array) => {
+            return Err(unsupported!("the operator {}", described()));
+        }
         Found::None => {
             let text = format!("operator does not exist: {}", described());
             let hint = "No operator matches the given name and argument types. You might need to \
@@ -434,7 +418,8 @@ fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<
     one_of(binder, value, items)
 }
 
-fn one_of(binder: &mut Binder, value: Typed, items: Vec<Typed>) -> Result<Typed> {
+/// Returns true for a value that equals any of the items.
+pub fn one_of(binder: &mut Binder, value: Typed, items: Vec<Typed>) -> Result<Typed> {
     let mut equal = Vec::new();
     for item in items {
         match operator(binder, "=", vec![value.clone(), item])?.expr {
@@ -458,7 +443,7 @@ fn any(mut conditions: Vec<Expr>) -> Typed {
 }
 
 /// `x = ANY (query)`, `x < ALL (query)`, `x IN (query)`.
-fn quantified(
+pub fn quantified(
     binder: &mut Binder,
     left: &ast::Expr,
     op: &BinaryOperator,

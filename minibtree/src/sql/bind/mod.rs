@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `level.rs` | the names that are in scope |
 //! | `expression.rs`, `calls.rs`, `coerce.rs` | expressions, calls, casts |
+//! | `array.rs` | `= ANY (array)` |
 //! | `from.rs`, `select.rs`, `grouping.rs` | queries |
 //! | `shown.rs` | expressions that the catalog stores |
 //! | `write.rs` | INSERT, UPDATE, DELETE |
@@ -16,6 +17,7 @@
 //!
 //! PostgreSQL's `parse_analyze` (`analyze.c` and `parse_*.c`).
 
+mod array;
 mod calls;
 mod coerce;
 mod expression;

@@ -513,7 +513,7 @@ fn named_by(expr: &ast::Expr) -> Option<(String, bool)> {
 /// The internal name of a type, by which a cast of a constant is called.
 fn type_name(name: &ast::DataType) -> String {
     crate::sql::statement::column_type(name)
-        .map_or("?column?", |it| it.base.internal_name())
+        .map_or("?column?", |it| it.base.internal_name().trim_start_matches('_'))
         .to_owned()
 }
 

@@ -6,14 +6,15 @@
 //! PostgreSQL's `execExprInterp.c`, which compiles an expression to a program first, and
 //! `nodeSubplan.c`. Here the tree is walked for each row.
 
-use super::context::{Context, SubResult};
+use super::context::{Context, Row, SubResult};
 use super::open::open;
 use crate::sql::functions::{Call, Comparison, casts};
 use crate::sql::plan::{Node, SubPlan};
 use crate::sql::tree::{Expr, SubqueryKind};
-use crate::sql::values::{Value, array, compare, key};
+use crate::sql::values::{Value, compare, key};
 use crate::wire::{Result, SqlError, code};
 use minibtree_pg_catalog::{name_of, number_of};
+use minibtree_streams::rows::Rows;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -32,18 +33,18 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
         },
         Expr::Now(_) => Value::Timestamp(context.execution.now),
         Expr::Compare(comparison, left, right, padded) => {
-            compared(*comparison, &value(left)?, &value(right)?, *padded)
+            comparison.of(&value(left)?, &value(right)?, *padded)
         }
         Expr::Call(function, arguments) => {
             let arguments = arguments.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             match function.call {
                 _ if !function.takes_nulls && arguments.iter().any(Value::is_null) => Value::Null,
-                Call::Pure(call) => call(&arguments)?,
+                Call::Pure(call) => call.call(&arguments)?,
                 Call::System(call) => context.system(call, &arguments)?,
             }
         }
-        Expr::And(all) => three_valued(all, false, context, row)?,
-        Expr::Or(all) => three_valued(all, true, context, row)?,
+        Expr::And(all) => three_valued(all.iter().map(value), false)?,
+        Expr::Or(all) => three_valued(all.iter().map(value), true)?,
         Expr::Not(inner) => match value(inner)? {
             Value::Bool(on) => Value::Bool(!on),
             other => other,
@@ -133,15 +134,14 @@ fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> {
         }
         Expr::InList(inner, list, padded) => {
             let inner = value(inner)?;
-            let mut found = Value::Bool(false);
-            for item in list {
-                match compared(Comparison::Eq, &inner, &value(item)?, *padded) {
-                    Value::Bool(false) => {}
-                    Value::Bool(true) => return Ok(Value::Bool(true)),
-                    _ => found = Value::Null,
-                }
+            let equals = |item: &Value| Ok(Comparison::Eq.of(&inner, item, *padded));
+            match &list[..] {
+                [array] => match value(array)? {
+                    Value::Array(all) => three_valued(all.iter().map(equals), true)?,
+                    _ => Value::Null,
+                },
+                list => three_valued(list.iter().map(|it| equals(&value(it)?)), true)?,
             }
-            found
         }
         _ => unreachable!("the caller has matched"),
     })
@@ -169,18 +169,12 @@ pub fn is_kept(
     Ok(is_met)
 }
 
-fn compared(comparison: Comparison, left: &Value, right: &Value, padded: bool) -> Value {
-    match left.is_null() || right.is_null() {
-        true => Value::Null,
-        false => Value::Bool(comparison.is_met(compare(left, right, padded))),
-    }
-}
-
-/// AND if `decisive` is false, OR if it is true: the first operand with that value decides.
-fn three_valued(all: &[Expr], decisive: bool, context: &Context, row: &[Value]) -> Result<Value> {
+/// AND if `decisive` is false, OR if it is true: the first value that is `decisive` decides, and
+/// those after it are not asked for.
+fn three_valued(values: impl Iterator<Item = Result<Value>>, decisive: bool) -> Result<Value> {
     let mut result = Value::Bool(!decisive);
-    for expr in all {
-        match evaluate(expr, context, row)? {
+    for value in values {
+        match value? {
             Value::Bool(found) if found == decisive => return Ok(Value::Bool(decisive)),
             Value::Bool(_) => {}
             _ => result = Value::Null,
@@ -221,14 +215,8 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
             }
             Ok(SubResult::Value(first.swap_remove(0)))
         }
-        SubqueryKind::Array(base) => {
-            let (mut memory, mut elements) = (context.memory(), Vec::new());
-            while let Some(row) = rows.next()? {
-                memory.take(&row)?;
-                let value = row.first().filter(|it| !it.is_null());
-                elements.push(value.map(|it| plan.types[0].text_of(it)));
-            }
-            Ok(SubResult::Value(Value::Text(array::text_of(*base, elements))))
+        SubqueryKind::Array(_) => {
+            Ok(SubResult::Value(Value::from(all_rows(rows, context)?.concat())))
         }
         SubqueryKind::Any(comparisons)
             if !plan.is_correlated && comparisons.iter().all(|it| it.0 == Comparison::Eq) =>
@@ -239,7 +227,8 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
                 if row.iter().any(Value::is_null) {
                     // `(1, NULL)` can be unequal to a row, so compare with each row instead.
                     if row.len() > 1 {
-                        return all_rows(plan, context);
+                        rows = open(&plan.node, context, &[])?;
+                        return all_rows(rows, context).map(SubResult::Rows);
                     }
                     has_null = true;
                     continue;
@@ -249,19 +238,17 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
             }
             Ok(SubResult::Keys(keys, has_null))
         }
-        _ => all_rows(plan, context),
+        _ => all_rows(rows, context).map(SubResult::Rows),
     }
 }
 
-fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult> {
-    let mut rows = open(&plan.node, context, &[])?;
-    let mut memory = context.memory();
-    let mut all = Vec::new();
+fn all_rows(mut rows: Box<dyn Rows>, context: &Context) -> Result<Vec<Row>> {
+    let (mut memory, mut all) = (context.memory(), Vec::new());
     while let Some(row) = rows.next()? {
         memory.take(&row)?;
         all.push(row);
     }
-    Ok(SubResult::Rows(all))
+    Ok(all)
 }
 
 /// The value of the expression around a subquery, for the values on its left side.
@@ -289,28 +276,14 @@ fn answer(plan: &SubPlan, result: &SubResult, left: &[Value]) -> Result<Value> {
             })
         }
         SubResult::Rows(rows) => {
-            let mut found = Value::Bool(!decisive);
-            for row in rows {
-                let mut all = Value::Bool(true);
-                for ((comparison, padded), (left, right)) in
-                    comparisons.iter().zip(left.iter().zip(row))
-                {
-                    match compared(*comparison, left, right, *padded) {
-                        Value::Bool(true) => {}
-                        Value::Bool(false) => {
-                            all = Value::Bool(false);
-                            break;
-                        }
-                        _ => all = Value::Null,
-                    }
-                }
-                match all {
-                    Value::Bool(it) if it == decisive => return Ok(Value::Bool(decisive)),
-                    Value::Bool(_) => {}
-                    _ => found = Value::Null,
-                }
-            }
-            Ok(found)
+            let is_met = |row: &Vec<Value>| {
+                let columns = comparisons.iter().zip(left.iter().zip(row));
+                let columns = columns.map(|((comparison, padded), (left, right))| {
+                    Ok(comparison.of(left, right, *padded))
+                });
+                three_valued(columns, false)
+            };
+            three_valued(rows.iter().map(is_met), decisive)
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::format::{PageBytes, RelationId, Tid};
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
 use crate::sql::row;
-use crate::sql::tree::SetFunction;
-use crate::sql::values::{Type, Value, array, key};
+use crate::sql::tree::{Expr, SetFunction};
+use crate::sql::values::{Type, Value, key};
 use crate::wire::{Result, SqlError, code};
 use minibtree_inspect::{level_row, levels, page_row};
 use minibtree_streams::rows::Rows;
@@ -206,8 +206,7 @@ fn key_ranges(
     let mut prefixes = vec![Vec::new()];
     for (exprs, column) in bounds.equal.iter().zip(&index.columns) {
         let (order, shorter) = (table.order_of(index, column), std::mem::take(&mut prefixes));
-        for expr in exprs {
-            let value = evaluate(expr, context, outer)?;
+        for value in values(exprs, context, outer)? {
             if matches!(place(&value, order.base), Place::Within) {
                 for mut prefix in shorter.iter().cloned() {
                     key::append(order, &value, &mut prefix);
@@ -231,6 +230,13 @@ fn key_ranges(
         limits.iter().try_fold(all, |range, limit| bounded(order, &prefix, limit, range))
     };
     Ok(prefixes.into_iter().filter_map(range).collect())
+}
+
+/// The values of a list, or the elements of the array that is its only item.
+fn values(exprs: &[Expr], context: &Context, outer: &[Value]) -> Result<Vec<Value>> {
+    let values = exprs.iter().map(|it| evaluate(it, context, outer));
+    let values = values.collect::<Result<Vec<_>>>()?;
+    Ok(if let [Value::Array(elements)] = &values[..] { elements.to_vec() } else { values })
 }
 
 /// Where a value is beside the values that a column can have.
@@ -283,34 +289,30 @@ pub fn function_rows(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> 
     let Kind::Function { function, arguments, .. } = &node.kind else { unreachable!("opened so") };
     let arguments = arguments.iter().map(|it| evaluate(it, &context, &[]));
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    let mut rows: Box<dyn Iterator<Item = Result<Row>>> =
-        match (function, &arguments[..]) {
-            (SetFunction::Unnest(base), [Value::Text(text)]) => {
-                let elements = array::elements(text).into_iter();
-                let base = *base;
-                Box::new(elements.map(move |it| {
-                    it.map_or(Ok(Value::Null), |it| base.parse(&it)).map(|it| vec![it])
-                }))
-            }
-            (SetFunction::Series, [Value::Int(from), Value::Int(to)]) => series(*from, *to, 1)?,
-            (SetFunction::Series, [Value::Int(from), Value::Int(to), Value::Int(step)]) => {
-                series(*from, *to, *step)?
-            }
-            (SetFunction::Pages, [Value::Int(oid)]) => {
-                let (mut read, mut blocks) = (page_reader(&context, *oid)?, 0..);
-                Box::new(std::iter::from_fn(move || {
-                    let block = blocks.next()?;
-                    read(block).map(|it| it.map(|page| page_row(block, &page))).transpose()
-                }))
-            }
-            (SetFunction::Levels, [Value::Int(oid)]) => {
-                let damaged = |text| error!(WRONG_OBJECT_TYPE, "not a B+tree, or damaged: {text}");
-                let levels = levels(page_reader(&context, *oid)?, damaged)?;
-                Box::new((0..levels.len()).rev().zip(levels).map(|it| Ok(level_row(it.0, &it.1))))
-            }
-            // A NULL among the arguments makes no rows.
-            _ => Box::new(std::iter::empty()),
-        };
+    let mut rows: Box<dyn Iterator<Item = Result<Row>>> = match (function, &arguments[..]) {
+        (SetFunction::Unnest(_), [Value::Array(elements)]) => {
+            let elements = elements.to_vec();
+            Box::new(elements.into_iter().map(|it| Ok(vec![it])))
+        }
+        (SetFunction::Series, [Value::Int(from), Value::Int(to)]) => series(*from, *to, 1)?,
+        (SetFunction::Series, [Value::Int(from), Value::Int(to), Value::Int(step)]) => {
+            series(*from, *to, *step)?
+        }
+        (SetFunction::Pages, [Value::Int(oid)]) => {
+            let (mut read, mut blocks) = (page_reader(&context, *oid)?, 0..);
+            Box::new(std::iter::from_fn(move || {
+                let block = blocks.next()?;
+                read(block).map(|it| it.map(|page| page_row(block, &page))).transpose()
+            }))
+        }
+        (SetFunction::Levels, [Value::Int(oid)]) => {
+            let damaged = |text| error!(WRONG_OBJECT_TYPE, "not a B+tree, or damaged: {text}");
+            let levels = levels(page_reader(&context, *oid)?, damaged)?;
+            Box::new((0..levels.len()).rev().zip(levels).map(|it| Ok(level_row(it.0, &it.1))))
+        }
+        // A NULL among the arguments makes no rows.
+        _ => Box::new(std::iter::empty()),
+    };
 
     let mut number = 0;
     Ok(Box::new(move || {

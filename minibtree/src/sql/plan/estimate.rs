@@ -43,7 +43,8 @@ impl Known<'_> {
             Expr::Compare(comparison, left, right, _) => self.comparison(*comparison, left, right),
             Expr::InList(value, list, _) => {
                 let equal = |item: &Expr| self.comparison(Comparison::Eq, value, item);
-                list.iter().map(equal).sum::<f64>()
+                let items = Expr::item_count(list) / list.len() as f64;
+                list.iter().map(equal).sum::<f64>() * items
             }
             Expr::IsNull(inner) => self.column(inner).map_or(EQUAL, |(it, _)| it.null_fraction),
             Expr::Call(function, _) if function.name.starts_with('~') => MATCH,

@@ -156,7 +156,7 @@ impl Wanted<'_> {
         let mut found = bounding.to_vec();
         let predicate = self.computed.get(index).and_then(|it| it.predicate.clone());
         found.extend(predicate.filter(|it| !bounding.contains(it)));
-        let scans = bounds.equal.iter().map(|it| it.len() as f64).product();
+        let scans = bounds.equal.iter().map(|it| Expr::item_count(it)).product();
         let is_whole = bounds.equal.len() == definition.columns.len();
         let is_one = definition.is_unique && is_whole && scans == 1.0;
         let one = 1.0 / self.rows.max(1.0);
@@ -341,7 +341,9 @@ impl Wanted<'_> {
                     let (comparison, values) = bound_on(it, &is_key, base, &own)?;
                     Some((number, comparison, values))
                 });
-            let can_be = |it: &(_, _, Vec<Expr>)| it.2.len() == 1 || !definition.index.is_hash();
+            let can_be = |it: &(_, _, Vec<Expr>)| {
+                Expr::item_count(&it.2) == 1.0 || !definition.index.is_hash()
+            };
             let found: Vec<(usize, Comparison, Vec<Expr>)> = found.filter(can_be).collect();
             if let Some((number, _, values)) = found.iter().find(|it| it.1 == Comparison::Eq) {
                 bounds.equal.push(values.clone());
@@ -391,7 +393,7 @@ fn is_exact(base: Type) -> bool {
 /// it is long (`cost_qual_eval_walker`).
 fn operators(conditions: &[Expr]) -> f64 {
     let operators = |it: &Expr| match it {
-        Expr::InList(_, list, _) if list.len() < 9 => list.len() as f64 / 2.0,
+        Expr::InList(_, list, _) if list.len() < 9 => Expr::item_count(list) / 2.0,
         Expr::InList(..) => 2.0,
         _ => 1.0,
     };
@@ -408,7 +410,8 @@ fn bound_on(
 ) -> Option<(Comparison, Vec<Expr>)> {
     let is_value = |expr: &Expr| {
         let is_own = expr.positions().iter().any(|it| own.contains(it));
-        !is_own && is_stable(expr) && is_same_kind(expr.base(), base)
+        let element = expr.base().element().unwrap_or(expr.base());
+        !is_own && is_stable(expr) && is_same_kind(element, base)
     };
     match condition {
         Expr::InList(value, list, _) if is_key(value) && list.iter().all(is_value) => {

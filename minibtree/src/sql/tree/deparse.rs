@@ -102,15 +102,17 @@ impl Deparser<'_> {
     /// `(a = ANY (ARRAY[1, 2]))` in the catalog; in a plan, PostgreSQL has computed the array:
     /// `(a = ANY ('{1,2}'::integer[]))`.
     fn in_list(&self, value: &Expr, list: &[Expr], operator: &str) -> String {
+        if let [array] = list {
+            return format!("({} {operator} ({}))", self.text(value), self.text(array));
+        }
         let base = list.first().map_or(Type::Text, Expr::base);
         let item = |expr: &Expr| match expr {
-            Expr::Constant(Value::Null, _) => Some("NULL".to_owned()),
-            Expr::Constant(value, _) => Some(base.text_of(value)),
+            Expr::Constant(value, _) => Some(value.clone()),
             _ => None,
         };
-        let computed = list.iter().map(item).collect::<Option<Vec<_>>>();
+        let computed = list.iter().map(item).collect::<Option<Vec<_>>>().zip(Type::array_of(base));
         let array = match computed.filter(|_| self.subplan.is_some()) {
-            Some(items) => format!("'{{{}}}'::{}[]", items.join(","), base.name()),
+            Some((items, array)) => array.literal(&Value::from(items)),
             None => self.array(value, list),
         };
         format!("({} {operator} ({array}))", self.text(value))

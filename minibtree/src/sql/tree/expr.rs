@@ -9,7 +9,7 @@
 
 use super::query::Query;
 use crate::sql::functions::{Comparison, Function};
-use crate::sql::values::{ColumnType, Type, Value};
+use crate::sql::values::{Category, ColumnType, Type, Value};
 use crate::wire::Result;
 
 /// A column of the row of a query.
@@ -49,7 +49,7 @@ pub enum Expr {
     NullIf(Box<Expr>, Box<Expr>),
     /// `GREATEST`, or `LEAST` if it is not the greatest; the last field as in `Compare`.
     Extreme(Vec<Expr>, bool, bool),
-    /// `x IN (list)`: the value, the list, and as in `Compare`.
+    /// `x IN (list)`: the value, the list or an array as its only item, and as in `Compare`.
     InList(Box<Expr>, Vec<Expr>, bool),
     /// A cast; the last field: the text of the statement asks for it.
     Cast(Box<Expr>, Type, Type, bool),
@@ -133,6 +133,12 @@ impl Expr {
     /// The NULL of a type.
     pub fn null(base: Type) -> Expr {
         Expr::Constant(Value::Null, base)
+    }
+
+    /// How many items a list has. An array that is not known yet has ten, PostgreSQL guesses.
+    pub fn item_count(list: &[Expr]) -> f64 {
+        let is_array = list.len() == 1 && list[0].base().category() == Category::Array;
+        if is_array { 10.0 } else { list.len() as f64 }
     }
 
     /// The type of its value.

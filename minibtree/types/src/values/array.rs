@@ -1,55 +1,67 @@
-//! Arrays as text: `{a,"b c",NULL}`, and `1 2` for an `int2vector`.
-//!
-//! Only the catalog has arrays, of one dimension, and they are short, so the text is the value.
-//! PostgreSQL's `arrayfuncs.c`, whose arrays have any number of dimensions and are binary.
+//! Arrays of one dimension, whose elements are values. An `int2vector` is written `1 2`, and begins
+//! at 0.
 
-use super::Type;
+use super::binary::{self, malformed};
+use super::{Type, Value};
+use crate::error::Result;
+use minibtree_array::Refusal;
 
-/// The elements of an array; `None` is NULL.
-pub fn elements(text: &str) -> Vec<Option<String>> {
-    let Some(inner) = text.strip_prefix('{').and_then(|it| it.strip_suffix('}')) else {
-        return text.split_whitespace().map(|it| Some(it.to_owned())).collect();
-    };
-    let (mut elements, mut element) = (Vec::new(), String::new());
-    let (mut is_quoted, mut was_quoted) = (false, false);
-    let mut characters = inner.chars();
-    let finish = |element: &mut String, was_quoted| {
-        let element = std::mem::take(element);
-        (was_quoted || element != "NULL").then_some(element)
-    };
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => element.extend(characters.next()),
-            '"' => (is_quoted, was_quoted) = (!is_quoted, true),
-            ',' if !is_quoted => {
-                elements.push(finish(&mut element, std::mem::take(&mut was_quoted)));
-            }
-            other => element.push(other),
-        }
-    }
-    if !inner.is_empty() {
-        elements.push(finish(&mut element, was_quoted));
-    }
-    elements
+fn element(base: Type) -> Type {
+    base.element().expect("only arrays are read and written here")
 }
 
-/// An array of these elements.
-pub fn text_of(base: Type, elements: Vec<Option<String>>) -> String {
-    let needs_quotes = |it: &str| {
-        it.is_empty() || it == "NULL" || it.contains(['{', '}', ',', '"', '\\', ' ', '\n', '\t'])
-    };
-    let element = |it: Option<String>| match it {
-        None => "NULL".to_owned(),
-        Some(it) if needs_quotes(&it) => {
-            format!("\"{}\"", it.replace('\\', "\\\\").replace('"', "\\\""))
+/// Reads an array.
+pub fn parse(base: Type, text: &str) -> Result<Value> {
+    let refused = |refusal| match refusal {
+        Refusal::Malformed(detail) => {
+            error!(INVALID_TEXT_REPRESENTATION, "malformed array literal: \"{text}\"")
+                .detail(detail)
         }
-        Some(it) => it,
+        Refusal::Dimensions => unsupported!("the array {text}"),
     };
-    let elements: Vec<String> = elements.into_iter().map(element).collect();
+    let elements = match base {
+        Type::Int2Vector => text.split_whitespace().map(|it| Some(it.to_owned())).collect(),
+        _ => minibtree_array::elements(text).map_err(refused)?,
+    };
+    let base = element(base);
+    let value = |it: Option<String>| it.map_or(Ok(Value::Null), |it| base.parse(&it));
+    Ok(Value::from(elements.into_iter().map(value).collect::<Result<Vec<_>>>()?))
+}
+
+/// An array as text.
+pub fn text_of(base: Type, elements: &[Value]) -> String {
+    let of_element = element(base);
+    let texts = elements.iter().map(|it| (!it.is_null()).then(|| of_element.text_of(it)));
     match base {
-        Type::Int2Vector => elements.join(" "),
-        _ => format!("{{{}}}", elements.join(",")),
+        Type::Int2Vector => texts.flatten().collect::<Vec<_>>().join(" "),
+        _ => minibtree_array::text_of(texts),
     }
+}
+
+/// Reads an array as it is sent in binary.
+pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
+    let base = element(base);
+    let (oid, elements) = minibtree_array::received(bytes).map_err(|refusal| match refusal {
+        Refusal::Malformed(_) => malformed(),
+        Refusal::Dimensions => unsupported!("an array of several dimensions"),
+    })?;
+    if oid != base.oid() {
+        return Err(error!(DATATYPE_MISMATCH, "binary data has array element type {oid}"));
+    }
+    let value = |it: Option<&[u8]>| it.map_or(Ok(Value::Null), |it| base.receive(it));
+    Ok(Value::from(elements.into_iter().map(value).collect::<Result<Vec<_>>>()?))
+}
+
+/// Appends an array as it is sent in binary.
+pub fn send(base: Type, elements: &[Value], out: &mut Vec<u8>) {
+    let (of_element, first) = (element(base), u32::from(base != Type::Int2Vector));
+    let bytes = |it: &Value| {
+        let mut bytes = Vec::new();
+        binary::send(of_element, it, &mut bytes);
+        (!it.is_null()).then_some(bytes)
+    };
+    let elements: Vec<_> = elements.iter().map(bytes).collect();
+    minibtree_array::send(of_element.oid(), first, &elements, out);
 }
 
 #[cfg(test)]
@@ -57,11 +69,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_written_again() {
-        for text in ["{}", "{a,b}", "{\"a b\",NULL,\"NULL\",\"\"}", "{\"a\\\"b\\\\\"}"] {
-            assert_eq!(text_of(Type::TextArray, elements(text)), text);
+    fn arrays_are_read_and_sent() {
+        let array = parse(Type::Int4Array, "{7,NULL}").unwrap();
+        let Value::Array(elements) = &array else { panic!("an array") };
+        let mut sent = Vec::new();
+        send(Type::Int4Array, elements, &mut sent);
+        let words = [1, 1, 23, 2, 1, 4, 7, u32::MAX];
+        assert_eq!(sent, words.map(u32::to_be_bytes).concat());
+        assert_eq!(receive(Type::Int4Array, &sent), Ok(array));
+        assert_eq!(receive(Type::Int8Array, &sent).unwrap_err().code, "42804");
+        sent[3] = 2;
+        assert_eq!(receive(Type::Int4Array, &sent).unwrap_err().code, "0A000");
+    }
+
+    #[test]
+    fn elements_are_those_of_their_type() {
+        for (base, text) in [
+            (Type::TextArray, r#"{"a b",NULL,""}"#),
+            (Type::Int2Vector, "1 2"),
+            (Type::NumericArray, "{1.50,-3}"),
+            (Type::TimestampTzArray, r#"{"2000-01-01 00:00:00+00",NULL}"#),
+            (Type::ByteaArray, r#"{"\\x00ff"}"#),
+        ] {
+            assert_eq!(base.text_of(&parse(base, text).unwrap()), text);
         }
-        assert_eq!(text_of(Type::Int2Vector, elements("1 2")), "1 2");
-        assert_eq!(elements("{a,NULL}"), [Some("a".to_owned()), None]);
+        let error = parse(Type::Int4Array, "{1,x}").unwrap_err();
+        assert_eq!(error.message, "invalid input syntax for type integer: \"x\"");
+        assert_eq!(parse(Type::Int4Array, "{{1}}").unwrap_err().code, "0A000");
     }
 }

@@ -6,17 +6,20 @@
 //!                      digits, weight, sign, scale; then digits of base 10,000: 1 2345 6700
 //! ```
 
-use super::{Type, Value, array};
+use super::{Category, Float, Type, Value, array};
 use crate::error::{Result, SqlError};
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
 const NEGATIVE: u16 = 0x4000;
+/// What is no decimal: its sign, and the scale that PostgreSQL sends with it.
+const SPECIALS: [(f64, u16, u16); 3] =
+    [(f64::NAN, 0xc000, 0), (f64::INFINITY, 0xd000, 32), (f64::NEG_INFINITY, 0xf000, 32)];
 
 /// Reads a value.
 pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
-    if base.element().is_some() {
-        return Err(SqlError::unsupported("an array as a parameter"));
+    if base.category() == Category::Array {
+        return array::receive(base, bytes);
     }
     if base.is_text() {
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
@@ -24,11 +27,9 @@ pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
             error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
         });
     }
-    let malformed =
-        || error!(INVALID_BINARY_REPRESENTATION, "incorrect binary data format in bind parameter");
     match base {
         Type::Bytea => return Ok(Value::Bytes(bytes.to_vec())),
-        Type::Numeric => return receive_numeric(bytes).map(Value::from).ok_or_else(malformed),
+        Type::Numeric => return receive_numeric(bytes).ok_or_else(malformed),
         _ if bytes.len() != base.size() as usize => return Err(malformed()),
         Type::Uuid => return Ok(Value::Uuid(bytes.try_into().expect("its length is right"))),
         _ => {}
@@ -48,11 +49,16 @@ pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
     })
 }
 
+/// The error for bytes that are no value of their type.
+pub fn malformed() -> SqlError {
+    error!(INVALID_BINARY_REPRESENTATION, "incorrect binary data format in bind parameter")
+}
+
 /// Appends a value that is not NULL.
 pub fn send(base: Type, value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => {}
-        Value::Text(text) if base.element().is_some() => send_array(base, text, out),
+        Value::Array(elements) => array::send(base, elements, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Bytes(bytes) => out.extend_from_slice(bytes),
         Value::Uuid(bytes) => out.extend_from_slice(bytes),
@@ -60,6 +66,11 @@ pub fn send(base: Type, value: &Value, out: &mut Vec<u8>) {
         Value::Date(days) => out.extend_from_slice(&days.to_be_bytes()),
         Value::Float(float) if base == Type::Float4 => {
             out.extend_from_slice(&(float.0 as f32).to_be_bytes());
+        }
+        Value::Float(float) if base == Type::Numeric => {
+            let sent = SPECIALS.iter().find(|it| Float(it.0) == *float);
+            let (_, sign, scale) = *sent.expect("other numerics are decimals");
+            [0, 0, sign, scale].iter().for_each(|word| out.extend_from_slice(&word.to_be_bytes()));
         }
         Value::Float(float) => out.extend_from_slice(&float.0.to_be_bytes()),
         Value::Numeric(number) => send_numeric(number, out),
@@ -70,32 +81,16 @@ pub fn send(base: Type, value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-/// One dimension, a flag for NULLs, the type of the elements, their number and the first index.
-fn send_array(base: Type, text: &str, out: &mut Vec<u8>) {
-    let (elements, element) = (array::elements(text), base.element().unwrap_or(Type::Text));
-    let has_nulls = elements.iter().any(Option::is_none);
-    let first = u32::from(base != Type::Int2Vector);
-    for word in [1, has_nulls.into(), element.oid(), elements.len() as u32, first] {
-        out.extend_from_slice(&word.to_be_bytes());
-    }
-    for text in elements {
-        let start = out.len();
-        out.extend_from_slice(&(-1i32).to_be_bytes());
-        if let Some(value) = text.and_then(|it| element.parse(&it).ok()) {
-            send(element, &value, out);
-            let length = (out.len() - start - 4) as u32;
-            out[start..start + 4].copy_from_slice(&length.to_be_bytes());
-        }
-    }
-}
-
-/// `None` if it is malformed, NaN or infinite.
-fn receive_numeric(bytes: &[u8]) -> Option<BigDecimal> {
+/// `None` if it is malformed.
+fn receive_numeric(bytes: &[u8]) -> Option<Value> {
     let words: Vec<u16> = bytes
         .chunks(2)
         .map(|it| it.try_into().ok().map(u16::from_be_bytes))
         .collect::<Option<_>>()?;
     let [count, weight, sign, scale, digits @ ..] = &words[..] else { return None };
+    if let Some((special, ..)) = SPECIALS.iter().find(|it| it.1 == *sign) {
+        return Some(Value::from(*special));
+    }
     let is_valid = digits.len() == usize::from(*count)
         && digits.iter().all(|it| *it < 10_000)
         && [0, NEGATIVE].contains(sign);
@@ -106,7 +101,7 @@ fn receive_numeric(bytes: &[u8]) -> Option<BigDecimal> {
     let whole = BigInt::parse_bytes(if text.is_empty() { b"0" } else { text.as_bytes() }, 10)?;
     let whole = if *sign == NEGATIVE { -whole } else { whole };
     let exponent = 4 * (i64::from(*weight as i16) + 1 - digits.len() as i64);
-    Some(BigDecimal::new(whole, -exponent).with_scale(i64::from(*scale)))
+    Some(BigDecimal::new(whole, -exponent).with_scale(i64::from(*scale)).into())
 }
 
 fn send_numeric(number: &BigDecimal, out: &mut Vec<u8>) {

@@ -101,6 +101,11 @@ fn append_value(base: Type, value: &Value, out: &mut Vec<u8>) {
             out[start] ^= 0x80;
         }
         Value::Date(days) => out.extend_from_slice(&(*days as u32 ^ 1 << 31).to_be_bytes()),
+        Value::Float(special) if base == Type::Numeric => out.extend_from_slice(match special.0 {
+            f64::NEG_INFINITY => &[0, 0, 0, 0, 0, 0xff],
+            f64::INFINITY => &[2, 0xff, 0xff, 0xff, 0xff, 0],
+            _ => &[3],
+        }),
         Value::Float(float) => {
             // Values that are equal must have the same key: one zero, one NaN, which is greatest.
             let canonical = if float.0.is_nan() { f64::NAN.abs() } else { float.0 + 0.0 };
@@ -125,11 +130,21 @@ fn append_value(base: Type, value: &Value, out: &mut Vec<u8>) {
         }
         Value::Uuid(bytes) => out.extend_from_slice(bytes),
         Value::Numeric(number) => append_numeric(number, out),
+        // One after each element that another one follows, zero at the end.
+        Value::Array(elements) => {
+            let order = Order::ascending(base.element().unwrap_or(base));
+            for element in &**elements {
+                out.push(1);
+                append(order, element, out);
+            }
+            out.push(0);
+        }
     }
 }
 
 /// The sign, how many digits there are before the point, the digits without trailing zeros, an end.
-/// All but the sign is inverted if the number is negative.
+/// All but the sign is inverted if the number is negative. The infinities are numbers with more
+/// digits than any other, and NaN has a greater sign.
 fn append_numeric(number: &BigDecimal, out: &mut Vec<u8>) {
     let (whole, scale) = number.as_bigint_and_exponent();
     let sign = whole.sign();
@@ -200,7 +215,7 @@ fn size_of(base: Type, bytes: &[u8], flip: impl Fn(u8) -> u8) -> Option<usize> {
     match base {
         Type::Float4 => Some(8),
         Type::Numeric => match flip(*bytes.first()?) {
-            1 => Some(1),
+            1 | 3 => Some(1),
             2 => end(5),
             // The rest of a negative number is inverted once more.
             _ => {
@@ -259,7 +274,7 @@ mod tests {
 
         #[test]
         fn numbers_sort_in_both_directions(
-            a in "-?[0-9]{1,3}[.][0-9]{0,3}", b in "-?[0-9]{1,3}[.][0-9]{0,3}",
+            a in "-?[0-9]{1,3}[.][0-9]{0,3}|NaN|-?inf", b in "-?[0-9]{1,3}[.][0-9]{0,3}|NaN|-?inf",
             descending in any::<bool>(), nulls_first in any::<bool>(), nulls in 0..3,
         ) {
             for base in [Type::Numeric, Type::Float8] {
@@ -281,7 +296,7 @@ mod tests {
             number in any::<i32>(),
             text in "[^\0]{0,5}",
             bytes in prop::collection::vec(0u8..3, 0..4),
-            decimal in "-?[0-9]{1,3}[.][0-9]{0,3}", descending in any::<bool>(),
+            decimal in "-?[0-9]{1,3}[.][0-9]{0,3}|NaN|-?inf", descending in any::<bool>(),
         ) {
             let columns = [
                 (Type::Numeric, Type::Numeric.parse(&decimal).unwrap()),

@@ -8,8 +8,10 @@
 //! ```
 //!
 //! Ties round away from zero. PostgreSQL's `numeric.c`, whose digits have base 10,000, which is why
-//! the scale of a quotient comes in steps of four. NaN and infinity are refused.
+//! the scale of a quotient comes in steps of four. NaN and the infinities are no decimals: as a
+//! numeric, they are a [`Value::Float`].
 
+use super::Value;
 use crate::error::{Result, SqlError, code};
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
@@ -23,15 +25,26 @@ pub const DIGITS_MAX: i64 = 131_072;
 /// Significant digits of a quotient at least: `NUMERIC_MIN_SIG_DIGITS`.
 const SIGNIFICANT_MIN: i64 = 16;
 
+/// Reads a number, NaN or an infinity; `None` if it is none.
+///
+/// # Errors
+/// `22003` if it is too long.
+pub fn read(text: &str) -> Result<Option<Value>> {
+    let special = || match text.to_ascii_lowercase().as_str() {
+        "nan" => Some(f64::NAN),
+        "infinity" | "+infinity" | "inf" | "+inf" => Some(f64::INFINITY),
+        "-infinity" | "-inf" => Some(f64::NEG_INFINITY),
+        _ => None,
+    };
+    Ok(parse(text)?.map(Value::from).or_else(|| special().map(Value::from)))
+}
+
 /// Reads a number; `None` if it is none.
 ///
 /// # Errors
-/// `0A000` for NaN and infinity, `22003` if it is too long.
+/// `22003` if it is too long.
 pub fn parse(text: &str) -> Result<Option<BigDecimal>> {
     let lower = text.to_ascii_lowercase();
-    if ["nan", "infinity", "inf"].contains(&lower.trim_start_matches(['+', '-'])) {
-        return Err(unsupported!("the numeric {text}"));
-    }
     let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
     let Ok(exponent) = exponent.parse::<i64>() else { return Ok(None) };
     let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
@@ -62,12 +75,13 @@ pub fn fit(number: &BigDecimal, precision: u32, scale: i64) -> Result<BigDecimal
         return Ok(rounded);
     }
     let limit = if places == 0 { "1".to_owned() } else { format!("10^{places}") };
-    let detail = format!(
-        "A field with precision {precision}, scale {scale} must round to an absolute value less \
-         than {limit}."
-    );
-    let error = SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
-    Err(error.detail(detail))
+    Err(no_fit(precision, scale, &format!("must round to an absolute value less than {limit}")))
+}
+
+/// The error for what `numeric(precision, scale)` cannot be.
+pub fn no_fit(precision: u32, scale: i64, reason: &str) -> SqlError {
+    let detail = format!("A field with precision {precision}, scale {scale} {reason}.");
+    error!(NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(detail)
 }
 
 /// Digits before the point; negative if the first digits after it are zeros.
@@ -99,9 +113,7 @@ pub fn integer(number: &BigDecimal, up: bool) -> BigDecimal {
 /// # Errors
 /// `22012`.
 pub fn divide(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
-    if right.is_zero() {
-        return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
-    }
+    nonzero(right)?;
     let ((left_weight, left_digit), (right_weight, right_digit)) = (first(left), first(right));
     let weight = left_weight - right_weight - i64::from(left_digit <= right_digit);
     let (left, left_scale) = left.as_bigint_and_exponent();
@@ -125,24 +137,28 @@ pub fn divide(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
 /// # Errors
 /// `22012`.
 pub fn remainder(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
-    if right.is_zero() {
-        return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
-    }
-    let (_, left_scale) = left.as_bigint_and_exponent();
-    let (_, right_scale) = right.as_bigint_and_exponent();
-    let scale = left_scale.max(right_scale);
-    let (left, _) = left.with_scale(scale).into_bigint_and_exponent();
-    let (right, _) = right.with_scale(scale).into_bigint_and_exponent();
+    let (left, right, scale) = aligned(left, nonzero(right)?);
     Ok(BigDecimal::new(left % right, scale))
+}
+
+fn nonzero(divisor: &BigDecimal) -> Result<&BigDecimal> {
+    match divisor.is_zero() {
+        true => Err(error!(DIVISION_BY_ZERO, "division by zero")),
+        false => Ok(divisor),
+    }
+}
+
+/// The digits of both with the larger scale.
+fn aligned(left: &BigDecimal, right: &BigDecimal) -> (BigInt, BigInt, i64) {
+    let scale_of = |it: &BigDecimal| it.as_bigint_and_exponent().1;
+    let scale = scale_of(left).max(scale_of(right));
+    let digits = |it: &BigDecimal| it.with_scale(scale).into_bigint_and_exponent().0;
+    (digits(left), digits(right), scale)
 }
 
 /// A sum, or a difference if `right` is negated: with the larger scale, even if one of them is 0.
 pub fn add(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
-    let (_, left_scale) = left.as_bigint_and_exponent();
-    let (_, right_scale) = right.as_bigint_and_exponent();
-    let scale = left_scale.max(right_scale);
-    let (left, _) = left.with_scale(scale).into_bigint_and_exponent();
-    let (right, _) = right.with_scale(scale).into_bigint_and_exponent();
+    let (left, right, scale) = aligned(left, right);
     BigDecimal::new(left + right, scale)
 }
 
@@ -191,11 +207,8 @@ pub fn to_integer(number: &BigDecimal) -> Option<i64> {
     round(number, 0).to_i64()
 }
 
-/// The exact decimal form that PostgreSQL gives a float: 15 significant digits, or 6.
+/// The exact decimal form that PostgreSQL gives a finite float: 15 significant digits, or 6.
 pub fn from_float(number: f64, digits: usize) -> Result<BigDecimal> {
-    if !number.is_finite() {
-        return Err(unsupported!("the numeric {number}"));
-    }
     let text = format!("{number:.*e}", digits - 1);
     let parsed = parse(&text)?.expect("a finite float");
     let (_, scale) = parsed.as_bigint_and_exponent();

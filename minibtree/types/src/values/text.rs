@@ -7,7 +7,7 @@
 //!
 //! PostgreSQL's `*in` and `*out` functions.
 
-use super::{Type, Value, array, datetime, numeric};
+use super::{Category, Type, Value, array, datetime, numeric};
 use crate::error::{Result, SqlError, code};
 use minibtree_datetime::{date_text, timestamp_text};
 use std::io::Write;
@@ -43,7 +43,7 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
             }
             Value::from(number)
         }
-        Type::Numeric => numeric::parse(trimmed)?.map(Value::from).ok_or_else(malformed)?,
+        Type::Numeric => numeric::read(trimmed)?.ok_or_else(malformed)?,
         Type::Text | Type::Varchar | Type::Bpchar | Type::Unknown => Value::Text(text.to_owned()),
         // `\101` is a byte.
         Type::Char if text.starts_with('\\') && text.len() == 4 => match bytes_of(text)?[..] {
@@ -52,16 +52,7 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
             _ => return Err(unsupported!("the \"char\" {text}")),
         },
         Type::Char => Value::Text(text.chars().take(1).collect()),
-        it if it.element().is_some() => {
-            let is_array = text.starts_with('{') && text.ends_with('}');
-            if !is_array && base != Type::Int2Vector {
-                return Err(error!(
-                    INVALID_TEXT_REPRESENTATION,
-                    "malformed array literal: \"{text}\""
-                ));
-            }
-            Value::Text(array::text_of(base, array::elements(text)))
-        }
+        it if it.category() == Category::Array => array::parse(base, text)?,
         // A name has 63 bytes at most; PostgreSQL cuts the rest.
         Type::Name => Value::Text(text[..text.floor_char_boundary(63)].to_owned()),
         Type::Bytea => Value::Bytes(bytes_of(text)?),
@@ -94,6 +85,7 @@ pub fn print(base: Type, value: &Value, out: &mut Vec<u8>) {
             let zone = if base == Type::TimestampTz { "+00" } else { "" };
             write!(out, "{}", timestamp_text(*us, zone))
         }
+        Value::Array(elements) => write!(out, "{}", array::text_of(base, elements)),
         Value::Uuid(bytes) => bytes.iter().enumerate().try_for_each(|(index, byte)| {
             let dash = if [4, 6, 8, 10].contains(&index) { "-" } else { "" };
             write!(out, "{dash}{byte:02x}")

@@ -83,14 +83,27 @@ types! {
     Regclass: 4 2205 "regclass" "regclass" Numeric,
     Regtype: 4 2206 "regtype" "regtype" Numeric,
     Regnamespace: 4 4089 "regnamespace" "regnamespace" Numeric,
-    // Arrays are the text that shows them. Only the catalog has them.
+    // Arrays are named for their elements. No table has columns of these types.
     Int2Vector: -1 22 "int2vector" "int2vector" Array,
+    BoolArray: -1 1000 "_bool" "boolean[]" Array,
+    ByteaArray: -1 1001 "_bytea" "bytea[]" Array,
     CharArray: -1 1002 "_char" "\"char\"[]" Array,
     NameArray: -1 1003 "_name" "name[]" Array,
     Int2Array: -1 1005 "_int2" "smallint[]" Array,
+    Int4Array: -1 1007 "_int4" "integer[]" Array,
     TextArray: -1 1009 "_text" "text[]" Array,
+    BpcharArray: -1 1014 "_bpchar" "character[]" Array,
+    VarcharArray: -1 1015 "_varchar" "character varying[]" Array,
+    Int8Array: -1 1016 "_int8" "bigint[]" Array,
+    Float4Array: -1 1021 "_float4" "real[]" Array,
+    Float8Array: -1 1022 "_float8" "double precision[]" Array,
     OidArray: -1 1028 "_oid" "oid[]" Array,
     AclItemArray: -1 1034 "_aclitem" "aclitem[]" Array,
+    TimestampArray: -1 1115 "_timestamp" "timestamp without time zone[]" Array,
+    DateArray: -1 1182 "_date" "date[]" Array,
+    TimestampTzArray: -1 1185 "_timestamptz" "timestamp with time zone[]" Array,
+    NumericArray: -1 1231 "_numeric" "numeric[]" Array,
+    UuidArray: -1 2951 "_uuid" "uuid[]" Array,
     // A quoted literal, a parameter or NULL, before something decides its type.
     Unknown: -2 705 "unknown" "unknown" Unknown,
 }
@@ -155,21 +168,16 @@ impl Type {
 
     /// The type of the elements of an array.
     pub fn element(self) -> Option<Type> {
-        Some(match self {
-            Type::Int2Vector | Type::Int2Array => Type::Int2,
-            Type::CharArray => Type::Char,
-            Type::NameArray => Type::Name,
-            Type::TextArray | Type::AclItemArray => Type::Text,
-            Type::OidArray => Type::Oid,
-            _ => return None,
-        })
+        match self {
+            Type::Int2Vector => Some(Type::Int2),
+            Type::AclItemArray => Some(Type::Text),
+            base => Type::named(base.internal_name().strip_prefix('_')?),
+        }
     }
 
     /// The array type of these elements.
     pub fn array_of(element: Type) -> Option<Type> {
-        let has_it =
-            |it: &Type| it.element() == Some(element) && it.internal_name().starts_with('_');
-        Type::ALL.iter().copied().find(has_it)
+        Type::named(&format!("_{}", element.internal_name()))
     }
 
     /// Returns true for numbers of objects that are shown as names.
@@ -189,8 +197,7 @@ impl Type {
 
     /// Returns true for types whose values are [`Value::Text`].
     pub fn is_text(self) -> bool {
-        use Category::{Array, Internal, String, Unknown};
-        matches!(self.category(), Array | Internal | String | Unknown)
+        matches!(self.category(), Category::Internal | Category::String | Category::Unknown)
     }
 
     /// Bytes of an average value, for estimates.
@@ -283,22 +290,31 @@ impl ColumnType {
     /// # Errors
     /// `22003` or `22001` if it does not fit.
     pub fn fit(self, value: Value) -> Result<Value> {
-        match value {
-            Value::Int(number) if !self.base.holds(number) => Err(self.base.out_of_range()),
-            Value::Text(text) => self.fit_text(text, false).map(Value::Text),
-            Value::Numeric(number) if self.modifier >= 4 => {
-                let (precision, scale) = self.precision_and_scale();
-                numeric::fit(&number, precision, scale).map(Value::from)
-            }
-            value => Ok(value),
-        }
+        self.fitted(value, false)
     }
 
     /// The same for an explicit cast, which cuts text that is too long.
     pub fn fit_or_cut(self, value: Value) -> Result<Value> {
+        self.fitted(value, true)
+    }
+
+    fn fitted(self, value: Value, cut_anything: bool) -> Result<Value> {
         match value {
-            Value::Text(text) => self.fit_text(text, true).map(Value::Text),
-            value => self.fit(value),
+            Value::Int(number) if !self.base.holds(number) => Err(self.base.out_of_range()),
+            Value::Text(text) => self.fit_text(text, cut_anything).map(Value::Text),
+            Value::Array(all) if let Some(base) = self.base.element() => {
+                let fit = |it: &Value| ColumnType { base, ..self }.fitted(it.clone(), cut_anything);
+                all.iter().map(fit).collect::<Result<Vec<_>>>().map(Value::from)
+            }
+            Value::Numeric(number) if self.modifier >= 4 => {
+                let (precision, scale) = self.precision_and_scale();
+                numeric::fit(&number, precision, scale).map(Value::from)
+            }
+            Value::Float(special) if self.modifier >= 4 && special.0.is_infinite() => {
+                let (precision, scale) = self.precision_and_scale();
+                Err(numeric::no_fit(precision, scale, "cannot hold an infinite value"))
+            }
+            value => Ok(value),
         }
     }
 
@@ -313,6 +329,9 @@ impl ColumnType {
         let name = self.base.name();
         match self.base {
             _ if self.modifier < 4 => name.to_owned(),
+            array if let Some(base) = array.element() => {
+                format!("{}[]", ColumnType { base, ..self }.name())
+            }
             Type::Numeric => {
                 let (precision, scale) = self.precision_and_scale();
                 format!("{name}({precision},{scale})")
@@ -366,6 +385,9 @@ mod tests {
             (Type::Numeric, "0.000001"),
             (Type::Numeric, "10000"),
             (Type::Numeric, "0.00"),
+            (Type::Numeric, "NaN"),
+            (Type::Numeric, "Infinity"),
+            (Type::Numeric, "-Infinity"),
             (Type::Text, "it's"),
             (Type::Bytea, "\\x00ff"),
             (Type::Date, "1999-12-31"),
@@ -411,5 +433,7 @@ mod tests {
         assert_eq!(Type::Numeric.text_of(&fit("1.005").expect("fits")), "1.01");
         assert_eq!(Type::Numeric.text_of(&fit("-7").expect("fits")), "-7.00");
         assert_eq!(fit("999.995").expect_err("1000.00").code, code::NUMERIC_VALUE_OUT_OF_RANGE);
+        assert_eq!(fit("-inf").expect_err("infinite").code, code::NUMERIC_VALUE_OUT_OF_RANGE);
+        assert_eq!(Type::Numeric.text_of(&fit("nan").expect("no number")), "NaN");
     }
 }

@@ -6,6 +6,7 @@
 use bigdecimal::BigDecimal;
 use minibtree_datetime::DAY_US;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A float with PostgreSQL's order: NaN equals itself and is greater than all others.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +21,9 @@ pub enum Value {
     Bool(bool),
     /// `int2`, `int4`, `int8`, `oid`.
     Int(i64),
-    /// `float4`, `float8`.
+    /// `float4`, `float8`; NaN and the infinities of `numeric`.
     Float(Float),
-    /// `numeric`.
+    /// Any other `numeric`.
     Numeric(Box<BigDecimal>),
     /// `text`, `varchar`, `char`, `name`.
     Text(String),
@@ -34,6 +35,8 @@ pub enum Value {
     Timestamp(i64),
     /// `uuid`.
     Uuid([u8; 16]),
+    /// The elements of an array.
+    Array(Arc<[Value]>),
 }
 
 impl Value {
@@ -48,6 +51,7 @@ impl Value {
             Value::Text(text) => text.len(),
             Value::Bytes(bytes) => bytes.len(),
             Value::Numeric(_) => 64,
+            Value::Array(elements) => elements.iter().map(Value::memory).sum(),
             _ => 0,
         };
         size_of::<Value>() + more
@@ -57,6 +61,12 @@ impl Value {
 impl From<BigDecimal> for Value {
     fn from(number: BigDecimal) -> Value {
         Value::Numeric(Box::new(number))
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(elements: Vec<Value>) -> Value {
+        Value::Array(elements.into())
     }
 }
 
@@ -109,11 +119,18 @@ pub fn compare(left: &Value, right: &Value, padded: bool) -> Ordering {
         (Value::Text(left), Value::Text(right)) => left.cmp(right),
         (Value::Float(left), Value::Float(right)) => left.cmp(right),
         (Value::Numeric(left), Value::Numeric(right)) => left.cmp(right),
+        (Value::Float(special), Value::Numeric(_)) => special.cmp(&Float(0.0)),
+        (Value::Numeric(_), Value::Float(special)) => Float(0.0).cmp(special),
         (Value::Date(left), Value::Date(right)) => left.cmp(right),
         (Value::Date(left), Value::Timestamp(right)) => moment_of(*left).cmp(&(*right).into()),
         (Value::Timestamp(left), Value::Date(right)) => i128::from(*left).cmp(&moment_of(*right)),
         (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
         (Value::Uuid(left), Value::Uuid(right)) => left.cmp(right),
+        (Value::Array(left), Value::Array(right)) => {
+            let pairs = left.iter().zip(&**right);
+            let mut orders = pairs.map(|it| compare_with_nulls(it.0, it.1, padded, false, false));
+            orders.find(|it| it.is_ne()).unwrap_or(left.len().cmp(&right.len()))
+        }
         _ => unreachable!("only values of comparable types are compared"),
     }
 }

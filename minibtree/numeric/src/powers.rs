@@ -281,7 +281,8 @@ fn logarithm_digits(number: &BigDecimal) -> i64 {
     (logarithm_10(number) / LOG10_E).abs().log10() as i64
 }
 
-fn check_logarithm(number: &BigDecimal) -> Result<()> {
+/// Refuses what has no logarithm.
+pub fn check_logarithm(number: &BigDecimal) -> Result<()> {
     let what = match () {
         () if number.is_zero() => "zero",
         () if number.is_negative() => "a negative number",
