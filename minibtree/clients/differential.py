@@ -5,7 +5,8 @@
 
 Tables, indexes, rows and queries are made from the seed. No answer may differ: rows, tags and the
 SQLSTATEs of errors are compared. For each set of tables, some methods of the planner are turned off
-(`enable_hashjoin` and so on), so that the same answers are found in many ways. What minibtree
+(`enable_hashjoin` and so on), so that the same answers are found in many ways. A statement with
+arrays as parameters goes by the extended protocol, any other by the simple one. What minibtree
 refuses (0A000) is counted and listed; in that case both sides go on without the statement. Rows
 without ORDER BY are compared as sets.
 """
@@ -21,7 +22,7 @@ import sys
 
 
 class Connection:
-    """A client of the simple protocol: just enough to send a query and read its answer."""
+    """A client: just enough to send a query, or one with parameters as text, and read its answer."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -40,9 +41,17 @@ class Connection:
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
-    def query(self, sql):
-        body = sql.encode() + b"\0"
-        self.socket.sendall(b"Q" + struct.pack("!I", len(body) + 4) + body)
+    def query(self, sql, parameters=()):
+        text = sql.encode() + b"\0"
+        if not parameters:
+            self.socket.sendall(message(b"Q", text))
+            return self.answer()
+        values = [struct.pack("!I", len(it.encode())) + it.encode() for it in parameters]
+        bind = struct.pack("!HH", 0, len(values)) + b"".join(values) + struct.pack("!H", 0)
+        self.socket.sendall(
+            message(b"P", b"\0" + text + b"\0\0") + message(b"B", b"\0\0" + bind)
+            + message(b"D", b"P\0") + message(b"E", b"\0" + bytes(4)) + message(b"S", b"")
+        )
         return self.answer()
 
     def answer(self):
@@ -62,6 +71,10 @@ class Connection:
                 error = {chr(it[0]): it[1:].decode() for it in fields}
             elif kind == b"Z":
                 return rows, tags, names, error
+
+
+def message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
 
 
 def columns(body):
@@ -93,7 +106,7 @@ class Maker:
     """Makes statements."""
 
     TYPES = {
-        "int": "int", "small": "smallint", "big": "bigint", "num": "numeric(8,2)",
+        "int": "int", "small": "smallint", "big": "bigint", "num": "numeric(8,2)", "dec": "numeric",
         "float": "float8", "text": "text", "vc": "varchar(8)", "ch": "char(4)",
         "flag": "bool", "day": "date", "at": "timestamp", "long": "text",
     }
@@ -110,15 +123,22 @@ class Maker:
         self.tables = {}
         # WHERE of partial indexes, which queries repeat.
         self.predicates = []
+        # Those of the statement; None if it can have none.
+        self.parameters = []
 
-    def literal(self, kind, null=0.08):
+    def literal(self, kind, null=0.08, specials=True):
         rng = self.rng
         if rng.random() < null:
             return "NULL"
         if kind in ("int", "small", "big"):
             return str(rng.choice([rng.randint(-3, 12), rng.randint(-100, 100), 0]))
         if kind == "num":
-            return rng.choice(["0", "1.50", "-2.25", "10", "7.1", "100.00", "-0.01"])
+            special = ["numeric 'NaN'"] if specials else []
+            return rng.choice(["0", "1.50", "-2.25", "10", "7.1", "100.00", "-0.01"] + special)
+        if kind == "dec":
+            special = ["NaN", "Infinity", "-Infinity"] if specials else []
+            special = [f"numeric '{it}'" for it in special]
+            return rng.choice(["0", "1.5", "-2.250", "10", "1e20", "-0.01"] + special)
         if kind == "float":
             return rng.choice(["0", "1.5", "-2.25", "10", "7.125", "1e3", "0.5"])
         if kind in ("text", "vc", "ch"):
@@ -130,6 +150,25 @@ class Maker:
         if kind == "day":
             return f"date '2024-0{rng.randint(1, 3)}-{rng.randint(10, 28)}'"
         return f"timestamp '2024-01-0{rng.randint(1, 4)} 0{rng.randint(0, 9)}:30:00'"
+
+    def element(self, kind):
+        """An element of an array as text."""
+        if self.rng.random() < 0.1:
+            return "NULL"
+        text = self.literal("text" if kind == "long" else kind, 0)
+        text = text.split("'")[1] if "'" in text else text
+        return f'"{text}"' if text == "" or self.rng.random() < 0.3 else text
+
+    def in_array(self, left, kind):
+        """A condition with an array, which is a parameter or written there."""
+        rng = self.rng
+        elements = [self.element(kind) for _ in range(rng.choice([0, 1, 2, 5, 12]))]
+        array = "{" + ",".join(elements) + "}"
+        op = rng.choice(["= any", "= any", "<> all"])
+        if self.parameters is None or rng.random() < 0.4:
+            return f"{left} {op} ('{array}')"
+        self.parameters.append(array)
+        return f"{left} {op} (${len(self.parameters)})"
 
     def methods(self):
         for name in self.METHODS:
@@ -187,12 +226,13 @@ class Maker:
     def value(self, scope, kind, depth=2):
         """An expression of about this kind."""
         rng = self.rng
-        numbers = ("int", "small", "big", "num", "float")
+        numbers = ("int", "small", "big", "num", "float", "dec")
         if depth == 0 or rng.random() < 0.35:
             column = self.column(scope, (kind,))
             if column and rng.random() < 0.8:
                 return column[0]
-            return self.literal(kind)
+            # PostgreSQL finds out that NaN is no integer before there is a row.
+            return self.literal(kind, specials=False)
         if kind in numbers:
             left = self.value(scope, rng.choice(numbers), depth - 1)
             right = self.value(scope, rng.choice(numbers), depth - 1)
@@ -237,10 +277,12 @@ class Maker:
         if pick < 0.42:
             column = self.column(scope)[0]
             return f"{column} is {rng.choice(['', 'not '])}null"
-        if pick < 0.5:
+        if pick < 0.46:
+            return self.in_array(left, kind)
+        if pick < 0.52:
             items = ", ".join(self.literal(kind) for _ in range(rng.randint(1, 4)))
             return f"{left} {rng.choice(['', 'not '])}in ({items})"
-        if pick < 0.58:
+        if pick < 0.59:
             return f"{left} between {right} and {self.literal(kind)}"
         if pick < 0.64:
             column = self.column(scope, ("text", "vc", "ch"))
@@ -450,6 +492,18 @@ class Maker:
         return f"delete from {name}{where}{returning}"
 
     def statement(self):
+        """A statement and its parameters, of which what was not used is left out."""
+        used = []
+
+        def number(found):
+            used.append(self.parameters[int(found[1]) - 1])
+            return f"${len(used)}"
+
+        self.parameters = []
+        sql = re.sub(r"\$(\d+)", number, self.any_statement())
+        return sql, used
+
+    def any_statement(self):
         pick = self.rng.random()
         if pick < 0.57:
             return self.query()
@@ -462,6 +516,7 @@ class Maker:
         if pick < 0.94:
             return self.write()
         if pick < 0.96:
+            self.parameters = None
             return self.alter()
         if pick < 0.97:
             return f"analyze {self.rng.choice(sorted(self.tables))}"
@@ -478,11 +533,11 @@ def comparable(answer, is_sorted, is_loose, has_scan):
         # 1.5 and 1.50 are equal, as are 0 and -0: either may come first, or stand for both in a
         # UNION.
         numbers = [index for index, (_, oid) in enumerate(names[0]) if oid in (700, 701, 1700)]
+        def number(value):
+            return value if value in (None, "NaN") else decimal.Decimal(value) or 0
+
         rows = [
-            tuple(
-                decimal.Decimal(value) or 0 if index in numbers and value is not None else value
-                for index, value in enumerate(row)
-            )
+            tuple(number(value) if index in numbers else value for index, value in enumerate(row))
             for row in rows
         ]
     return (rows if is_sorted else sorted(rows, key=repr), tags, names)
@@ -502,15 +557,17 @@ def main():
     maker = Maker(random.Random(arguments.seed))
     done = 0
     while done < arguments.statements:
-        statements = list(maker.methods()) + list(maker.schema()) + [maker.statement() for _ in range(150)]
-        for sql in statements:
+        statements = [(sql, ()) for sql in [*maker.methods(), *maker.schema()]]
+        statements += [maker.statement() for _ in range(150)]
+        for sql, parameters in statements:
             done += 1
-            mine = ours.query(sql)
-            if mine[3] and mine[3]["C"] == "0A000":
+            mine = ours.query(sql, parameters)
+            if mine[3] and mine[3]["C"] == "0A000" and "cannot convert" not in mine[3]["M"]:
                 counts["refused"] += 1
                 refused[mine[3]["M"][:70]] += 1
                 continue
-            expected = theirs.query(sql)
+            expected = theirs.query(sql, parameters)
+            counts["with arrays as parameters"] += bool(parameters)
             is_sorted = " order by " in re.sub(r" over \([^)]*\)", "", sql)
             gathers = (" union ", " intersect ", " except ", "distinct ", " group by ")
             is_loose = is_sorted or any(word in sql for word in gathers)
@@ -520,7 +577,7 @@ def main():
                 continue
             counts["different"] += 1
             if counts["different"] <= arguments.show:
-                print(f"DIFFERENT {sql}")
+                print(f"DIFFERENT {sql} {' '.join(parameters)}")
                 for name, answer in (("postgresql", expected), ("minibtree", mine)):
                     rows, tags, names, error = answer
                     print(f"  {name}: {error or (len(rows), rows[:5], tags, names)}")

@@ -30,6 +30,11 @@ async def main():
     assert await value("select s from asyncpg where i = $1", 12) is None
     assert await value(count) == 12
 
+    among = "select i from asyncpg where s = any($1) order by i"
+    for array in ([], ["row 3"], ["row 4", None, "row 3", 'a"b']):
+        rows = await connection.fetch(among, array)
+        assert [row["i"] for row in rows] == [n for n in (3, 4) if f"row {n}" in array]
+
     async with connection.transaction():
         seen = [row["i"] async for row in connection.cursor("select i from asyncpg", prefetch=5)]
         assert sorted(seen) == list(range(1, 13))

@@ -91,6 +91,16 @@ public class Check {
                 check("null", rows.next() && rows.getString(3) == null && rows.wasNull());
             }
         }
+        String among = "select count(*) from jdbc where i = any(?) and s <> all(?)";
+        try (PreparedStatement statement = connection.prepareStatement(among)) {
+            for (Integer[] array : new Integer[][] {{}, {1}, {2, 1, 3}, {1}, {1}, {1, null}}) {
+                statement.setArray(1, connection.createArrayOf("int4", array));
+                statement.setArray(2, connection.createArrayOf("varchar", new String[] {"a,b", ""}));
+                try (ResultSet rows = statement.executeQuery()) {
+                    check("array", rows.next() && rows.getInt(1) == Math.min(array.length, 1));
+                }
+            }
+        }
     }
 
     private static void longValues(Connection connection) throws SQLException {

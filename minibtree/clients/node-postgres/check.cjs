@@ -23,6 +23,10 @@ async function main() {
     assert.strictEqual((await query({ ...named, values: [1] })).rows[0].s, row.s);
   }
 
+  const among = 'select i from node_postgres where i = any($1) and s <> all($2)';
+  assert.deepStrictEqual((await query(among, [[3, 1], ['a"b', '']])).rows, [{ i: 1 }]);
+  assert.strictEqual((await query(among, [[], []])).rowCount, 0);
+
   await query('begin');
   await query('delete from node_postgres');
   await query('rollback');

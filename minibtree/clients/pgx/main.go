@@ -59,6 +59,13 @@ func main() {
 	must(conn.QueryRow(ctx, "select s from pgx where i = 2").Scan(&s))
 	check("null", s == nil)
 
+	among := "select count(*) from pgx where i = any($1) and s <> all($2)"
+	for _, array := range [][]int32{{}, {1}, {2, 1, 3}} {
+		var found int
+		must(conn.QueryRow(ctx, among, array, []string{"a,b", ""}).Scan(&found))
+		check("array", (found == 1) == (len(array) > 0))
+	}
+
 	batch := &pgx.Batch{}
 	for n := 10; n < 20; n++ {
 		batch.Queue("insert into pgx (i) values ($1)", n)

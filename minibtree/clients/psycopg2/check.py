@@ -33,6 +33,10 @@ query = "select i, s from psycopg2 where i < 11 order by i"
 cursor.copy_expert(f"copy ({query}) to stdout with delimiter ';' csv header", csv)
 assert csv.getvalue() == "i;s\n1;x'y\\z\n2;\n10;row 10\n"
 
+# A list is put in as ARRAY[..], or as '{}'.
+assert fetch("select i from psycopg2 where i = any(%s) order by i", ([15, 1, 7],)) == [(1,), (15,)]
+assert fetch("select i from psycopg2 where s = any(%s)", ([],)) == []
+
 named = connection.cursor("named")
 named.itersize = 5
 named.execute("select i from psycopg2 order by i")

@@ -36,6 +36,14 @@ assert count() == 12
 for n in range(2, 12):
     assert execute("select s from psycopg3 where i = %s", (n,)).fetchone() == (f"row {n}",)
 
+# Arrays of any length: a list is an array, in text and in binary.
+for n in range(12):
+    for among in ("i = any(%s)", "s = any(%t)", "i = any(%b)"):
+        array = [f"row {m}" if "s =" in among else m for m in range(2, 2 + n)]
+        found = execute(f"select i from psycopg3 where {among} order by i", (array,)).fetchall()
+        assert found == [(m,) for m in range(2, min(2 + n, 12 if "s =" in among else 13))], found
+assert execute("select count(*) from psycopg3 where s <> all(%s)", (["row 2", None],)).fetchone() == (0,)
+
 with connection.pipeline():
     execute("update psycopg3 set s = %s where i = %s", ("changed", 2))
     changed = execute("select s from psycopg3 where i = %s", (2,))

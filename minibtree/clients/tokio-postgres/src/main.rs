@@ -47,6 +47,13 @@ async fn check(mut client: Client) -> Result<()> {
     assert_eq!(client.query_one(&select, &[&2i32]).await?.get::<_, Option<&str>>(3), None);
     assert!(client.query_opt(&select, &[&3i32]).await?.is_none());
 
+    let among = "select count(*) from tokio_postgres where i = any($1) and s <> all($2)";
+    let among = client.prepare(among).await?;
+    for (array, found) in [(vec![], 0i64), (vec![1i32], 1), (vec![2, 1, 3], 1)] {
+        let row = client.query_one(&among, &[&array, &vec!["a,b", ""]]).await?;
+        assert_eq!(row.get::<_, i64>(0), found, "{array:?}");
+    }
+
     // Both are sent before the first answer is read.
     let (first, second): (Parameters, Parameters) = (&[&1i32], &[&2i32]);
     let (first, second) = (client.query(&select, first), client.query(&select, second));
