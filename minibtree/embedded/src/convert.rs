@@ -63,6 +63,7 @@ pub fn fit(value: Value, wanted: Type) -> Result<Value> {
             number.is_nan() || f64::from(*number as f32) == *number
         }
         (Value::Float(_), Type::Float8) => true,
+        (Value::Float(Float(number)), Type::Numeric) => !number.is_finite(),
         (Value::Numeric(_), Type::Numeric) => true,
         (Value::Bool(_), Type::Bool) => true,
         (Value::Bytes(_), Type::Bytea) => true,
@@ -99,6 +100,7 @@ fn type_of(value: &Value) -> &'static str {
         Value::Date(_) => Type::Date,
         Value::Timestamp(_) => Type::Timestamp,
         Value::Uuid(_) => Type::Uuid,
+        Value::Array(_) => return "array",
     };
     base.name()
 }
@@ -221,11 +223,12 @@ impl<'v> FromValue<'v> for &'v str {
 
 impl FromValue<'_> for String {
     fn from_value(value: &Value, base: Type) -> Result<String> {
-        use Value::{Date, Numeric, Text, Timestamp, Uuid};
+        use Value::{Date, Float, Numeric, Text, Timestamp, Uuid};
 
         match value {
             Text(text) => Ok(text.clone()),
             Numeric(_) | Date(_) | Timestamp(_) | Uuid(_) => Ok(base.text_of(value)),
+            Float(_) if base == Type::Numeric => Ok(base.text_of(value)),
             other => refused(other, base, "String"),
         }
     }

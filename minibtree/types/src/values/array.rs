@@ -12,11 +12,9 @@ fn element(base: Type) -> Type {
 
 /// Reads an array.
 pub fn parse(base: Type, text: &str) -> Result<Value> {
+    let malformed = || error!(INVALID_TEXT_REPRESENTATION, "malformed array literal: \"{text}\"");
     let refused = |refusal| match refusal {
-        Refusal::Malformed(detail) => {
-            error!(INVALID_TEXT_REPRESENTATION, "malformed array literal: \"{text}\"")
-                .detail(detail)
-        }
+        Refusal::Malformed(detail) => malformed().detail(detail),
         Refusal::Dimensions => unsupported!("the array {text}"),
     };
     let elements = match base {

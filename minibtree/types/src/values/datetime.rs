@@ -1,14 +1,12 @@
 //! Errors of days and moments in PostgreSQL's words; the calendar is `minibtree/datetime`.
 
-use crate::error::{Result, SqlError, code};
+use crate::error::{Result, SqlError};
 use minibtree_datetime::Error;
 
 /// The error for a text that is none of its type, or for a part of one.
 pub fn error_of(error: Error, type_name: &str, text: &str) -> SqlError {
-    let out_of_range = || {
-        let text = format!("date/time field value out of range: \"{text}\"");
-        SqlError::new(code::DATETIME_FIELD_OVERFLOW, text)
-    };
+    let out_of_range =
+        || error!(DATETIME_FIELD_OVERFLOW, "date/time field value out of range: \"{text}\"");
     match error {
         Error::Malformed => {
             error!(INVALID_DATETIME_FORMAT, "invalid input syntax for type {type_name}: \"{text}\"")
@@ -18,8 +16,10 @@ pub fn error_of(error: Error, type_name: &str, text: &str) -> SqlError {
             out_of_range().hint("Perhaps you need a different \"datestyle\" setting.")
         }
         Error::Displacement => {
-            let text = format!("time zone displacement out of range: \"{text}\"");
-            SqlError::new(code::INVALID_TIME_ZONE_DISPLACEMENT, text)
+            error!(
+                INVALID_TIME_ZONE_DISPLACEMENT,
+                "time zone displacement out of range: \"{text}\""
+            )
         }
         Error::UnknownZone(name) => {
             error!(INVALID_PARAMETER_VALUE, "time zone \"{name}\" not recognized")

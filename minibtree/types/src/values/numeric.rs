@@ -142,10 +142,8 @@ pub fn remainder(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
 }
 
 fn nonzero(divisor: &BigDecimal) -> Result<&BigDecimal> {
-    match divisor.is_zero() {
-        true => Err(error!(DIVISION_BY_ZERO, "division by zero")),
-        false => Ok(divisor),
-    }
+    let divisor = Some(divisor).filter(|it| !it.is_zero());
+    divisor.ok_or_else(|| error!(DIVISION_BY_ZERO, "division by zero"))
 }
 
 /// The digits of both with the larger scale.

@@ -15,14 +15,11 @@ use std::num::IntErrorKind::{Empty, InvalidDigit};
 
 /// Reads a value.
 pub fn parse(base: Type, text: &str) -> Result<Value> {
-    let malformed = || {
-        let text = format!("invalid input syntax for type {}: \"{text}\"", base.name());
-        SqlError::new(code::INVALID_TEXT_REPRESENTATION, text)
-    };
-    let out_of_range = || {
-        let text = format!("value \"{text}\" is out of range for type {}", base.name());
-        SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text)
-    };
+    let name = base.name();
+    let malformed =
+        || error!(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type {name}: \"{text}\"");
+    let out_of_range =
+        || error!(NUMERIC_VALUE_OUT_OF_RANGE, "value \"{text}\" is out of range for type {name}");
     let trimmed = text.trim_matches(|it| matches!(it, ' ' | '\t'..='\r'));
     Ok(match base {
         Type::Bool => Value::Bool(bool_of(trimmed).ok_or_else(malformed)?),
@@ -38,7 +35,7 @@ pub fn parse(base: Type, text: &str) -> Result<Value> {
             let has_digit = has_digit.bytes().any(|it| (b'1'..=b'9').contains(&it));
             let is_named = trimmed.to_ascii_lowercase().contains(['n', 'f']);
             if !is_named && (number.is_infinite() || number == 0.0 && has_digit) {
-                let text = format!("\"{trimmed}\" is out of range for type {}", base.name());
+                let text = format!("\"{trimmed}\" is out of range for type {name}");
                 return Err(SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text));
             }
             Value::from(number)
@@ -159,9 +156,9 @@ fn bytes_of(text: &str) -> Result<Vec<u8>> {
             return Err(malformed("invalid hexadecimal data: odd number of digits".into()));
         }
         let nibble = |byte: u8| {
-            let digit = char::from(byte).to_digit(16).map(|it| it as u8);
-            let text = format!("invalid hexadecimal digit: \"{}\"", char::from(byte));
-            digit.ok_or_else(|| malformed(text))
+            let digit = char::from(byte);
+            let invalid = || malformed(format!("invalid hexadecimal digit: \"{digit}\""));
+            digit.to_digit(16).map(|it| it as u8).ok_or_else(invalid)
         };
         return digits.chunks(2).map(|it| Ok(nibble(it[0])? << 4 | nibble(it[1])?)).collect();
     }
@@ -169,24 +166,23 @@ fn bytes_of(text: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        (rest, bytes) = match (first, after) {
-            (b'\\', [b'\\', after @ ..]) => (after, push(bytes, b'\\')),
+        let (byte, after) = match (first, after) {
+            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
             (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                (after, push(bytes, (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), after)
             }
             (b'\\', _) => {
-                let text = "invalid input syntax for type bytea";
-                return Err(SqlError::new(code::INVALID_TEXT_REPRESENTATION, text));
+                return Err(error!(
+                    INVALID_TEXT_REPRESENTATION,
+                    "invalid input syntax for type bytea"
+                ));
             }
-            (byte, after) => (after, push(bytes, *byte)),
+            (byte, after) => (*byte, after),
         };
+        bytes.push(byte);
+        rest = after;
     }
     Ok(bytes)
-}
-
-fn push(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
-    bytes.push(byte);
-    bytes
 }
 
 /// Hexadecimal digits, a hyphen after any four of them, in braces or not.

@@ -329,9 +329,7 @@ impl ColumnType {
         let name = self.base.name();
         match self.base {
             _ if self.modifier < 4 => name.to_owned(),
-            array if let Some(base) = array.element() => {
-                format!("{}[]", ColumnType { base, ..self }.name())
-            }
+            array if let Some(base) = array.element() => ColumnType { base, ..self }.name() + "[]",
             Type::Numeric => {
                 let (precision, scale) = self.precision_and_scale();
                 format!("{name}({precision},{scale})")
