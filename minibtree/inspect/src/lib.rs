@@ -78,7 +78,7 @@ pub fn explain(
     }
     if name.strip_prefix("base/").is_none_or(|it| it.parse::<u32>().is_err()) {
         let names = "control, base/NUMBER or wal/NUMBER";
-        return Err(format!("{name}: not a file of a data directory; name its {names}"));
+        return Err(format!("{name}: explain shows {names} of a data directory"));
     }
 
     let relation = Relation::new(&bytes);
