@@ -6,9 +6,10 @@ use minibtree::engine::{
     Changed, Database, Direction, Error, Heap, Index, Isolation, KeyRange, LockMode, LockWait,
     Options, Result, Transaction,
 };
-use minibtree::format::{RelationId, Tid};
-use minikit::storage::SimulatedDisk;
+use minibtree::format::{Lsn, RelationId, Tid};
+use minikit::storage::{Faults, SimulatedDisk};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 const READ_COMMITTED: Isolation = Isolation::ReadCommitted;
@@ -22,9 +23,12 @@ struct Store {
 
 /// A database with one heap and one index, and rows `key=0`.
 fn store(keys: &[&str]) -> Store {
+    store_on(&SimulatedDisk::new(1), keys)
+}
+
+fn store_on(disk: &SimulatedDisk, keys: &[&str]) -> Store {
     let options = Options { wal_segment_bytes: 1 << 20, pool_pages: 64, ..Options::default() };
-    let disk = Arc::new(SimulatedDisk::new(1));
-    let database = Database::open(disk, options).expect("an empty disk");
+    let database = Database::open(Arc::new(disk.clone()), options).expect("an empty disk");
     let mut transaction = database.begin(READ_COMMITTED);
     let heap = Heap::create(&mut transaction, RelationId(1)).expect("a new number");
     let index = Index::create(&mut transaction, RelationId(2)).expect("a new number");
@@ -105,6 +109,33 @@ fn no_dirty_read() {
     assert_eq!(store.read(&mut reader, "a"), Some(0));
     drop(writer);
     assert_eq!(store.read(&mut reader, "a"), Some(0));
+}
+
+/// Syncs fail, so a commit stays as it is between its record and the end of the sync: others see
+/// it, and know if they have. A vacuum leaves what a crash would bring back.
+#[test]
+fn a_commit_that_is_not_durable_is_noticed_by_those_that_meet_it() {
+    let disk = SimulatedDisk::new(1);
+    let store = store_on(&disk, &["a", "b"]);
+    disk.set_faults(Faults { fail_sync: 1, ..Faults::default() });
+    let mut writer = store.begin(READ_COMMITTED);
+    let (tid, _) = store.find(&mut writer, "a").expect("readable").expect("inserted");
+    store.heap.delete(&mut writer, tid).expect("free");
+    assert!(matches!(writer.commit(), Err(Error::LogFailed(_))));
+
+    let has_met = |key| {
+        let (mut reader, seen) = (store.begin(READ_COMMITTED), Arc::new(AtomicU64::new(0)));
+        reader.set_seen(Arc::clone(&seen));
+        let found = store.read(&mut reader, key);
+        (found, store.database.wait_durable(Lsn(seen.load(Ordering::Relaxed))).is_err())
+    };
+    assert_eq!(has_met("a"), (None, true));
+    assert_eq!(has_met("b"), (Some(0), false));
+
+    let indexes = std::slice::from_ref(&store.index);
+    let vacuumed = store.database.vacuum(&store.heap, indexes).expect("writes no file");
+    assert_eq!((vacuumed.rows, vacuumed.index_entries), (0, 0));
+    assert_eq!(has_met("a"), (None, true));
 }
 
 #[test]

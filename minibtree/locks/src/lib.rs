@@ -273,11 +273,8 @@ impl<K: Key> Locks<K> {
         }
 
         let request = Request { owner, mode, interrupt: waiter.interrupt.clone() };
-        if is_upgrade {
-            entry.queue.push_front(request)
-        } else {
-            entry.queue.push_back(request)
-        }
+        let place = if is_upgrade { 0 } else { entry.queue.len() };
+        entry.queue.insert(place, request);
         table.waiting.insert(owner, key);
         let (mut table, result) = wait_until_granted(table, waiter, key, mode);
         self.forget_if_unused(&mut table, key);
@@ -301,14 +298,19 @@ impl<K: Key> Locks<K> {
 
     /// Releases keys, and grants them to the next requests in their queues.
     pub fn release(&self, owner: Owner, keys: impl IntoIterator<Item = K>) {
+        let mut granted = Vec::new();
         let mut table = self.table.lock();
         for key in keys {
             if let Some(entry) = table.entries.get_mut(&key) {
                 entry.holders.retain(|(holder, _)| *holder != owner);
-                grant(entry);
+                granted.extend(grant(entry));
             }
             self.forget_if_unused(&mut table, key);
         }
+
+        // A thread that is woken takes the lock of the table, so it must be free by then.
+        drop(table);
+        granted.iter().for_each(|it| it.0.woken.notify_all());
     }
 
     fn forget_if_unused(&self, table: &mut Table<K>, key: K) {
@@ -320,16 +322,17 @@ impl<K: Key> Locks<K> {
     }
 }
 
-/// Grants requests from the front of the queue as long as they conflict with no holder.
-fn grant(entry: &mut Entry) {
-    while let Some(request) = entry.queue.front() {
-        if entry.conflicting(request.owner, request.mode).next().is_some() {
-            break;
-        }
-        let request = entry.queue.pop_front().expect("seen above");
+/// Grants the first requests, until one conflicts with a holder. The caller wakes their threads.
+fn grant(entry: &mut Entry) -> Vec<Interrupt> {
+    let mut granted = Vec::new();
+    while let Some(request) = entry.queue.front()
+        && entry.conflicting(request.owner, request.mode).next().is_none()
+        && let Some(request) = entry.queue.pop_front()
+    {
         entry.holders.push((request.owner, request.mode));
-        request.interrupt.0.woken.notify_all();
+        granted.push(request.interrupt);
     }
+    granted
 }
 
 /// Waits for a request that is in the queue, and takes it out if it fails.
@@ -367,7 +370,7 @@ fn wait_until_granted<'a, K: Key>(
         && let Some(entry) = table.entries.get_mut(&key)
     {
         entry.queue.retain(|request| request.owner != owner);
-        grant(entry);
+        grant(entry).iter().for_each(|it| it.0.woken.notify_all());
     }
     (table, result)
 }

@@ -154,9 +154,9 @@ impl Database {
         is_there.then(copy).transpose()
     }
 
-    /// Waits until the log is durable up to `lsn`. A reader calls it with
-    /// [`Snapshot::lsn`](super::Snapshot::lsn) before it answers, so that no client sees a commit
-    /// that a crash can undo. Does nothing if `synchronous_commit` is off.
+    /// Waits until the log is durable up to `lsn`. A reader calls it before it answers, with what
+    /// [`Transaction::set_seen`] gave it: no client sees a commit that a crash can undo. Does
+    /// nothing if `synchronous_commit` is off.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
         if self.options.synchronous_commit { self.system.pool.wal.flush(lsn) } else { Ok(()) }
     }

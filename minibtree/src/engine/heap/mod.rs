@@ -41,7 +41,7 @@ pub use overflow::LongValues;
 pub use scan::{HeapScan, Row};
 
 use super::pool::{PageMut, PageRef, Relation};
-use super::txn::{LockKey, System};
+use super::txn::{LockKey, System, XidStatus};
 use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction};
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
 use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
@@ -280,12 +280,12 @@ impl Heap {
         for slot in page::chain(&page, tid.block, tid.slot) {
             let Some((header, _)) = page::tuple(&page, slot) else { break };
             let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
-            match self.status(transaction, xmin)? {
+            match transaction.status_of(xmin)? {
                 XidStatus::InProgress => return Ok(Liveness::Undecided(xmin)),
                 XidStatus::Aborted => continue,
                 XidStatus::Own | XidStatus::Committed => {}
             }
-            match self.status(transaction, xmax)? {
+            match transaction.status_of(xmax)? {
                 XidStatus::InProgress => return Ok(Liveness::Undecided(xmax)),
                 XidStatus::Aborted => return Ok(Liveness::Live),
                 XidStatus::Own | XidStatus::Committed => {}
@@ -328,7 +328,7 @@ impl Heap {
         };
         let xmax = Xid(header.xmax);
         let keeps_key = header.flags & KEY_UPDATED == 0;
-        let changed = match self.status(transaction, xmax)? {
+        let changed = match transaction.status_of(xmax)? {
             XidStatus::Aborted => None,
             // `FOR KEY SHARE` does not conflict with an update that keeps the key.
             XidStatus::InProgress if mode == LockMode::KeyShare && keeps_key => None,
@@ -369,7 +369,7 @@ impl Heap {
         let mut header = *header;
         while let Some(slot) = page::next_version(page, page.block(), &header) {
             let Some((next, _)) = page::tuple(page, slot) else { break };
-            let status = self.status(transaction, Xid(next.xmin))?;
+            let status = transaction.status_of(Xid(next.xmin))?;
             if !matches!(status, XidStatus::Own | XidStatus::Committed) {
                 break;
             }
@@ -377,22 +377,6 @@ impl Heap {
             header = next;
         }
         Ok(Changed::Updated { newest })
-    }
-
-    /// The status of a transaction. [`Xid::NONE`] counts as aborted: it has changed nothing.
-    fn status(&self, transaction: &Transaction, xid: Xid) -> Result<XidStatus> {
-        if xid == Xid::NONE {
-            return Ok(XidStatus::Aborted);
-        }
-        if transaction.is_own(xid) {
-            return Ok(XidStatus::Own);
-        }
-        // In this order: a transaction sets its bit before it stops running.
-        if self.system.is_running(xid) {
-            return Ok(XidStatus::InProgress);
-        }
-        let is_committed = self.system.is_committed(xid)?;
-        Ok(if is_committed { XidStatus::Committed } else { XidStatus::Aborted })
     }
 
     /// The key of a row's lock: the start of its chain, which HOT updates do not change.
@@ -516,14 +500,6 @@ impl Heap {
         let text = format!("heap {} has {} pages, and no page {block}", self.id(), self.pages());
         Err(Error::Corrupt(text))
     }
-}
-
-/// The status of a transaction for the one that asks, which may be the same: `Own`.
-enum XidStatus {
-    Own,
-    InProgress,
-    Committed,
-    Aborted,
 }
 
 /// Waits for a row: first in its queue, then for the transaction that is changing it.

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `commit_log.rs` | a bit per transaction, on pages |
+//! | `recent.rs` | commits that are not durable yet |
 //! | `snapshot.rs` | which versions a statement sees |
 //! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
 //!
@@ -18,16 +19,18 @@
 //! 5. The client gets its reply.
 //!
 //! Between 2 and 4 other transactions may read changes that a crash can still undo. They must not
-//! reply to a client before those are durable, so their snapshots hold a log position to wait for.
-//! In return, no hot row is locked for the time of a sync. PostgreSQL releases locks after 4.
+//! tell a client before those are durable, so they note a log position to wait for, and no version
+//! is removed before the commit that deleted it is durable. In return, no hot row is locked for the
+//! time of a sync. PostgreSQL releases locks after 4.
 
 mod commit_log;
+mod recent;
 mod snapshot;
 mod transaction;
 
 pub use minibtree_locks::{Interrupt, LockMode, LockWait};
 pub use snapshot::Snapshot;
-pub use transaction::{Isolation, Savepoint, Transaction};
+pub use transaction::{Isolation, Savepoint, Transaction, XidStatus};
 
 use super::Result;
 use super::pool::Pool;
@@ -36,6 +39,7 @@ use commit_log::CommitLog;
 use minibtree_locks::{Key, Locks, Owner};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicU64, Ordering};
+use recent::RecentCommits;
 use snapshot::SnapshotData;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,7 +81,7 @@ struct Running {
     active: Vec<Xid>,
     /// The number of snapshots in use by `xmin`. The smallest `xmin` holds the horizon back.
     registered: BTreeMap<Xid, usize>,
-    last_commit: Lsn,
+    recent: RecentCommits,
     /// The data of the last snapshot; `None` if a transaction began to write or ended since.
     snapshot_data: Option<Arc<SnapshotData>>,
 }
@@ -92,7 +96,7 @@ impl System {
             limit: next,
             active: Vec::new(),
             registered: BTreeMap::new(),
-            last_commit: Lsn(0),
+            recent: RecentCommits::default(),
             snapshot_data: None,
         };
         Ok(System {
@@ -110,12 +114,24 @@ impl System {
         self.commit_log.next_relation(&self.pool)
     }
 
-    /// No snapshot sees a version that a smaller id deleted and committed: `OldestXmin`.
+    /// No snapshot sees a version that a smaller id deleted and committed (`OldestXmin`), and no
+    /// crash undoes that commit.
     pub fn horizon(&self) -> Xid {
-        let running = self.running.lock();
+        let mut running = self.running.lock();
         let active = running.active.first().copied();
         let oldest = running.registered.keys().next().copied();
-        active.into_iter().chain(oldest).fold(running.next, Xid::min)
+        active.into_iter().chain(oldest).fold(self.first_undurable(&mut running), Xid::min)
+    }
+
+    fn first_undurable(&self, running: &mut Running) -> Xid {
+        running.recent.first_undurable(&self.pool.wal, running.next)
+    }
+
+    /// Where the log must be durable before the commit of this id may be revealed.
+    pub fn commit_lsn(&self, xid: Xid) -> Lsn {
+        let mut running = self.running.lock();
+        let is_durable = xid < self.first_undurable(&mut running);
+        if is_durable { Lsn(0) } else { running.recent.last() }
     }
 
     /// The id that the next transaction will get.
@@ -155,8 +171,10 @@ impl System {
     fn end(&self, xids: &[Xid], commit: Option<Lsn>) {
         let mut running = self.running.lock();
         running.active.retain(|xid| !xids.contains(xid));
-        running.last_commit = running.last_commit.max(commit.unwrap_or_default());
         running.snapshot_data = None;
+        if let Some(lsn) = commit.filter(|_| self.synchronous_commit) {
+            running.recent.push(&self.pool.wal, lsn, xids[0]);
+        }
     }
 
     /// The data of a new snapshot, and registers the snapshot. Both happen under one lock, or the
@@ -168,7 +186,8 @@ impl System {
                 xmin: running.active.first().copied().unwrap_or(running.next),
                 xmax: running.next,
                 active: running.active.clone(),
-                lsn: running.last_commit,
+                first_undurable: self.first_undurable(&mut running),
+                lsn: running.recent.last(),
             })
         });
         *running.registered.entry(data.xmin).or_default() += 1;

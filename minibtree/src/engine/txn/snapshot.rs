@@ -33,6 +33,8 @@ pub(super) struct SnapshotData {
     pub xmax: Xid,
     /// The ids between them that were running, in ascending order.
     pub active: Vec<Xid>,
+    /// The commits of smaller ids were durable.
+    pub first_undurable: Xid,
     /// The end of the last commit record.
     pub lsn: Lsn,
 }
@@ -52,6 +54,8 @@ pub struct Snapshot {
     /// A cache: sixteen bits of the commit log, and above them the transaction id / 16. The rows of
     /// a bulk load have one transaction, and the versions of a hot row have neighboring ids.
     known: AtomicU64,
+    /// Where the log must be durable before a client is told what was seen.
+    seen: Arc<AtomicU64>,
 }
 
 impl Snapshot {
@@ -62,19 +66,14 @@ impl Snapshot {
         own: Vec<Xid>,
         command: u32,
         inserted: Arc<Inserted>,
+        seen: Arc<AtomicU64>,
     ) -> Snapshot {
         let known = AtomicU64::new(u64::MAX);
-        Snapshot { system, data, own, command, inserted, known }
+        Snapshot { system, data, own, command, inserted, known, seen }
     }
 
     pub(super) fn data(&self) -> &Arc<SnapshotData> {
         &self.data
-    }
-
-    /// The end of the last commit that the snapshot sees. Wait for it
-    /// ([`Database::wait_durable`](crate::engine::Database::wait_durable)) before answering.
-    pub fn lsn(&self) -> Lsn {
-        self.data.lsn
     }
 
     /// Returns true if the snapshot sees this version.
@@ -106,7 +105,7 @@ impl Snapshot {
 
     /// Returns true if the transaction had committed when the snapshot was taken.
     fn sees_commit_of(&self, xid: Xid) -> Result<bool> {
-        let SnapshotData { xmin, xmax, active, .. } = &*self.data;
+        let SnapshotData { xmin, xmax, active, first_undurable, lsn } = &*self.data;
         if xid >= *xmax || (xid >= *xmin && active.binary_search(&xid).is_ok()) {
             return Ok(false);
         }
@@ -118,7 +117,11 @@ impl Snapshot {
                 xid.0 >> 4 << 16 | u64::from(self.system.commit_log.bits(&self.system.pool, xid)?);
             self.known.store(known, Ordering::Relaxed);
         }
-        Ok(known >> (xid.0 & 15) & 1 == 1)
+        let is_committed = known >> (xid.0 & 15) & 1 == 1;
+        if is_committed && xid >= *first_undurable {
+            self.seen.fetch_max(lsn.0, Ordering::Relaxed);
+        }
+        Ok(is_committed)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::engine::pool::Relation;
 use crate::format::{Lsn, RelationId, Tid, Xid};
 use minibtree_locks::Waiter;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The isolation level: which commits of other transactions a transaction sees.
@@ -41,6 +42,14 @@ pub struct Savepoint {
     dropped: usize,
 }
 
+/// The status of a transaction for the one that asks, which may be the same: `Own`.
+pub enum XidStatus {
+    Own,
+    InProgress,
+    Committed,
+    Aborted,
+}
+
 /// A transaction of one thread. Dropping it rolls it back, which costs nothing per row: versions of
 /// a transaction without a commit bit are dead.
 pub struct Transaction {
@@ -55,6 +64,8 @@ pub struct Transaction {
     pub(in crate::engine) command: u32,
     snapshot: Option<Arc<Snapshot>>,
     inserted: Arc<Inserted>,
+    /// Where the log must be durable before a client is told what the transaction has seen.
+    seen: Arc<AtomicU64>,
     locks: Vec<LockKey>,
     created: Vec<RelationId>,
     dropped: Vec<RelationId>,
@@ -73,6 +84,7 @@ impl Transaction {
             command: 0,
             snapshot: None,
             inserted: Arc::default(),
+            seen: Arc::default(),
             locks: Vec::new(),
             created: Vec::new(),
             dropped: Vec::new(),
@@ -104,7 +116,8 @@ impl Transaction {
         let data = snapshot.filter(|_| self.isolation == Isolation::RepeatableRead)?.data();
         self.system.register(data);
         let (system, data) = (Arc::clone(&self.system), Arc::clone(data));
-        Some(Arc::new(Snapshot::new(system, data, Vec::new(), 0, Arc::default())))
+        let seen = Arc::clone(&self.seen);
+        Some(Arc::new(Snapshot::new(system, data, Vec::new(), 0, Arc::default(), seen)))
     }
 
     /// Begins the next statement. It sees the changes of the statements before it and, under READ
@@ -120,7 +133,8 @@ impl Transaction {
 
     fn snapshot_of(&self, data: Arc<super::SnapshotData>) -> Arc<Snapshot> {
         let (system, inserted) = (Arc::clone(&self.system), Arc::clone(&self.inserted));
-        Arc::new(Snapshot::new(system, data, self.xids.clone(), self.command, inserted))
+        let (own, seen) = (self.xids.clone(), Arc::clone(&self.seen));
+        Arc::new(Snapshot::new(system, data, own, self.command, inserted, seen))
     }
 
     /// The isolation level it was begun with.
@@ -148,6 +162,12 @@ impl Transaction {
     /// Fails if it was canceled. For loops that do not wait.
     pub fn check_interrupt(&self) -> Result<()> {
         Ok(self.waiter.interrupt.check()?)
+    }
+
+    /// Raises `seen` to where the log must be durable before a client is told what the transaction
+    /// has seen ([`Database::wait_durable`](crate::engine::Database::wait_durable)).
+    pub fn set_seen(&mut self, seen: Arc<AtomicU64>) {
+        self.seen = seen;
     }
 
     /// Limits how long each wait for a lock may take.
@@ -194,8 +214,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Commits. When it returns, the changes are durable (unless `synchronous_commit` is off);
-    /// other transactions see them a moment earlier.
+    /// Commits. When it returns, the changes and what the transaction has seen are durable (unless
+    /// `synchronous_commit` is off); other transactions see the changes a moment earlier.
     ///
     /// An error means a rollback, with two exceptions. After [`Error::LogFailed`] the commit may or
     /// may not have reached the disk, and the process must end. `Error::Io` may also come from
@@ -215,7 +235,7 @@ impl Transaction {
         self.end(Some(lsn));
 
         if self.system.synchronous_commit || !self.dropped.is_empty() {
-            wal.flush(lsn)?;
+            wal.flush(lsn.max(Lsn(self.seen.load(Ordering::Relaxed))))?;
         }
         self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
     }
@@ -223,6 +243,26 @@ impl Transaction {
     /// Returns true if this is an id of the transaction that it has not rolled back.
     pub(in crate::engine) fn is_own(&self, xid: Xid) -> bool {
         self.xids.contains(&xid)
+    }
+
+    /// The status of an id now, not at the time of a snapshot. [`Xid::NONE`] counts as aborted: it
+    /// has changed nothing.
+    pub(in crate::engine) fn status_of(&self, xid: Xid) -> Result<XidStatus> {
+        if xid == Xid::NONE {
+            return Ok(XidStatus::Aborted);
+        }
+        if self.is_own(xid) {
+            return Ok(XidStatus::Own);
+        }
+        // In this order: a transaction sets its bit before it stops running.
+        if self.system.is_running(xid) {
+            return Ok(XidStatus::InProgress);
+        }
+        if !self.system.is_committed(xid)? {
+            return Ok(XidStatus::Aborted);
+        }
+        self.seen.fetch_max(self.system.commit_lsn(xid).0, Ordering::Relaxed);
+        Ok(XidStatus::Committed)
     }
 
     /// Remembers that `relation` was created, so that a rollback removes it.

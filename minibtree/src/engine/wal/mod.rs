@@ -119,32 +119,34 @@ impl Wal {
         self.buffer.lock().end()
     }
 
+    /// Returns true if the log is durable up to `lsn`.
+    pub fn is_durable(&self, lsn: Lsn) -> bool {
+        self.durable.load(Ordering::Acquire) >= lsn.0
+    }
+
     /// Returns when the log is durable up to `lsn`. Flushes it unless another thread is flushing.
     pub fn flush(&self, lsn: Lsn) -> Result<()> {
-        if self.durable.load(Ordering::Acquire) >= lsn.0 {
-            return Ok(());
-        }
-
-        let mut buffer = self.buffer.lock();
-        loop {
+        while !self.is_durable(lsn) {
+            let mut buffer = self.buffer.lock();
             if let Some(failure) = &buffer.failure {
                 return Err(Error::LogFailed(failure.clone()));
             }
-            if self.durable.load(Ordering::Acquire) >= lsn.0 {
-                return Ok(());
+            if self.is_durable(lsn) {
+                break;
             }
             if buffer.is_flushing {
-                buffer = self.flushed.wait(buffer);
+                drop(self.flushed.wait(buffer));
                 continue;
             }
 
             buffer.is_flushing = true;
-            buffer = self.write(buffer);
+            self.write(buffer);
         }
+        Ok(())
     }
 
     /// Takes all that has been appended, and makes it durable. The caller has set `is_flushing`.
-    fn write<'a>(&'a self, mut buffer: MutexGuard<'a, Buffer>) -> MutexGuard<'a, Buffer> {
+    fn write<'a>(&'a self, mut buffer: MutexGuard<'a, Buffer>) {
         // Swap the buffers, so that others can append during the write and the sync.
         let (start, end) = (buffer.start, buffer.end());
         let mut bytes = std::mem::take(&mut buffer.spare);
@@ -161,8 +163,9 @@ impl Wal {
             Ok(()) => self.durable.store(end.0, Ordering::Release),
             Err(error) => buffer.failure = Some(error.to_string()),
         }
+        // A thread that is woken takes the lock, so it must be free by then.
+        drop(buffer);
         self.flushed.notify_all();
-        buffer
     }
 
     /// Flushes a large buffer in the background, or here above [`BUFFER_MAX`]. Hold no latch.
@@ -171,7 +174,7 @@ impl Wal {
         let (end, length) = (buffer.end(), buffer.bytes.len());
         if length > BUFFER_LARGE && !buffer.is_flushing && buffer.failure.is_none() {
             let wal = Arc::clone(self);
-            let flush = move || drop(wal.write(wal.buffer.lock()));
+            let flush = move || wal.write(wal.buffer.lock());
             buffer.is_flushing = thread::Builder::new().spawn(flush).is_ok();
         }
         drop(buffer);

@@ -24,6 +24,16 @@
 //! A commit returns when it is durable. But a statement may have read another transaction's commit
 //! that is not durable yet. [`Session::settle`] waits for it before the replies are written.
 //!
+//! Before the transaction ends, a mere count of changed rows does not wait. A crash would undo the
+//! transaction too, so the client cannot rely on it. Otherwise a transaction that updates a hot row
+//! would keep it locked for the time of a sync:
+//!
+//! ```text
+//! UPDATE 1            sent at once, even if the last version is not durable
+//! a row, an error     wait for the commits that they depend on
+//! COMMIT, ROLLBACK    wait for the commits that the whole transaction depends on
+//! ```
+//!
 //! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
 //! and `plancache.c`.
 
@@ -65,6 +75,7 @@ use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use transaction::{level, name_of_level, transaction_control};
 
@@ -113,7 +124,9 @@ pub struct Session {
     /// After an error in the extended protocol, messages up to Sync are ignored.
     is_skipping: bool,
     /// The log must be durable up to here before the replies are written.
-    seen: Lsn,
+    seen: Arc<AtomicU64>,
+    /// The replies contain more than counts of changed rows.
+    has_answered: bool,
     settings: Settings,
     /// Set once a block has changed a setting.
     settings_around: Option<Around>,
@@ -160,7 +173,8 @@ impl Session {
             work: None,
             copy: None,
             is_skipping: false,
-            seen: Lsn(0),
+            seen: Arc::default(),
+            has_answered: false,
             settings: Settings::default(),
             settings_around: None,
             savepoints: Vec::new(),
@@ -213,7 +227,11 @@ impl Session {
     /// # Errors
     /// If the log cannot be written: the replies must not be sent.
     pub fn settle(&mut self) -> Result<()> {
-        Ok(self.shared.database.wait_durable(std::mem::take(&mut self.seen))?)
+        let has_answered = std::mem::take(&mut self.has_answered);
+        if matches!(self.state, State::Implicit(_) | State::Block(_)) && !has_answered {
+            return Ok(());
+        }
+        Ok(self.shared.database.wait_durable(Lsn(self.seen.load(Ordering::Relaxed)))?)
     }
 
     /// Handles a message.
@@ -320,6 +338,7 @@ impl Session {
             self.settings = before;
         }
         self.state = State::Idle;
+        self.has_answered = true;
         self.forget_catalog_change();
     }
 
@@ -382,6 +401,7 @@ impl Session {
             let isolation = level(self.settings.isolation.unwrap_or(READ_COMMITTED));
             let mut transaction = self.shared.database.begin(isolation);
             transaction.set_interrupt(self.interrupt.clone());
+            transaction.set_seen(Arc::clone(&self.seen));
             // A cancel request that came too late for the last statement does not cancel this one.
             let _ = self.interrupt.check();
             self.began = (self.shared.now)();
@@ -424,7 +444,11 @@ impl Session {
             let version = shared.versions.look();
             let mut reader = shared.database.begin(Isolation::ReadCommitted);
             match self.load_catalog(&reader.snapshot()) {
-                Ok(catalog) => (self.catalog, self.version) = (catalog, version),
+                Ok(catalog) => {
+                    // Waits until what the catalog says is durable: many replies depend on it.
+                    reader.commit()?;
+                    (self.catalog, self.version) = (catalog, version);
+                }
                 // A table may have been dropped between the snapshot and the look at its file.
                 Err(error) if shared.versions.is_current(version) => return Err(error),
                 Err(_) => {}
@@ -792,11 +816,7 @@ impl Session {
         if is_measured {
             context = context.measured();
         }
-        // Even "no such row" can reveal a commit that is not durable, so wait for what it has seen.
-        let seen = self.transaction()?.snapshot().lsn();
-        let cursor = Cursor::open(context, self.transaction()?);
-        self.seen = self.seen.max(seen);
-        cursor
+        Cursor::open(context, self.transaction()?)
     }
 
     /// The context that a statement is executed in.
@@ -820,6 +840,7 @@ impl Session {
             _ => prepared.planned.clone(),
         };
         let types = planned.as_ref().map_or(&[Type::Text][..], |it| &it.types);
+        self.has_answered |= !types.is_empty();
         let catalog = Rc::clone(&self.catalog);
         let Some(source) = running else {
             // A finished query has no more rows. A finished statement of another kind must not run
@@ -1060,7 +1081,10 @@ impl Session {
     ) -> Result<u64> {
         self.arm();
         let mut portal = Portal::new(Rc::clone(prepared), parameters, Vec::new());
-        let executed = self.run_kept(&mut portal, each).map_err(|error| self.give_up(error));
+        let executed = self.run_kept(&mut portal, each).map_err(|error| {
+            let error = self.give_up(error);
+            self.settle().err().unwrap_or(error)
+        });
         self.disarm();
         executed.map(|()| portal.rows)
     }
