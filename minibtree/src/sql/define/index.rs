@@ -315,16 +315,15 @@ fn gather(
     transaction: &Transaction,
     memory_max: usize,
 ) -> Result<Spool> {
-    let mut needed = vec![false; table.types.len()];
-    let of_expressions = computed.iter().flat_map(|it| it.0.exprs()).flat_map(Expr::positions);
-    let positions = new.positions().into_iter().chain(new.included.iter().copied());
-    positions.chain(of_expressions).filter(|it| *it < EXPRESSIONS).for_each(|it| needed[it] = true);
+    let mut needed = [new.positions(), new.included.clone()].concat();
+    needed.retain(|it| *it < EXPRESSIONS);
+    needed.extend(computed.iter().flat_map(|it| it.0.exprs()).flat_map(Expr::positions));
     let mut values = vec![Value::Null; table.types.len()];
     let mut entries = new.index.spool(memory_max);
     while let Some(found) = rows.next()? {
         transaction.check_interrupt()?;
-        values.fill(Value::Null);
-        table.decode_into(found.bytes, |it| needed[it], &mut values)?;
+        needed.iter().for_each(|it| values[*it] = Value::Null);
+        table.decode_into(found.bytes, |it| needed.contains(&it), &mut values)?;
         let Some(computed) = values_of(computed, &values)? else { continue };
         let has_null = check_nulls(table, new, &values, &computed)?;
         let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
