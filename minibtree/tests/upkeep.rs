@@ -187,7 +187,7 @@ fn the_maps_survive_a_restart() {
         // The table's rows, and a leaf of its index that is split, use pages again.
         let before = client.pages(RelationId::FIRST_ALLOCATED);
         let sql =
-            "insert into t select 2 * i, repeat('x', 100) from generate_series(1, 300) as g(i)";
+            "insert into t select 2 * i, repeat('x', 100) from generate_series(1, 500) as g(i)";
         client.run(sql).expect("works");
         assert_eq!(client.pages(RelationId::FIRST_ALLOCATED), before);
     }
