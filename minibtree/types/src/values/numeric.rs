@@ -44,12 +44,11 @@ pub fn read(text: &str) -> Result<Option<Value>> {
 /// # Errors
 /// `22003` if it is too long.
 pub fn parse(text: &str) -> Result<Option<BigDecimal>> {
-    let lower = text.to_ascii_lowercase();
-    let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let Ok(exponent) = exponent.parse::<i64>() else { return Ok(None) };
     let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
     let (before, after) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let digits = format!("{before}{after}");
+    let digits = [before, after].concat();
     if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
         return Ok(None);
     }
