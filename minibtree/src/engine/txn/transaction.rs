@@ -217,9 +217,8 @@ impl Transaction {
     /// Commits. When it returns, the changes and what the transaction has seen are durable (unless
     /// `synchronous_commit` is off); other transactions see the changes a moment earlier.
     ///
-    /// An error means a rollback, with two exceptions. After [`Error::LogFailed`] the commit may or
-    /// may not have reached the disk, and the process must end. `Error::Io` may also come from
-    /// deleting the file of a dropped relation, after the commit.
+    /// An error means a rollback, except [`Error::LogFailed`]: the commit may or may not have
+    /// reached the disk, and the process must end.
     ///
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
     pub fn commit(mut self) -> Result<()> {
@@ -237,7 +236,9 @@ impl Transaction {
         if self.system.synchronous_commit || !self.dropped.is_empty() {
             wal.flush(lsn.max(Lsn(self.seen.load(Ordering::Relaxed))))?;
         }
-        self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
+        // As in `drop` below: the next start removes a file that could not be deleted.
+        self.dropped.iter().for_each(|id| drop(self.system.pool.drop_relation(*id)));
+        Ok(())
     }
 
     /// Returns true if this is an id of the transaction that it has not rolled back.
