@@ -91,6 +91,10 @@ fn lock_parent(
     // The key in the order of the index.
     let mut wanted = vec![Value::Null; parent.columns.len()];
     for (column, position) in key.columns.iter().zip(&key.parent_columns) {
+        // The column of the parent may be a smaller integer, whose keys have fewer bytes.
+        if matches!(values[*column], Value::Int(it) if !parent.types[*position].holds(it)) {
+            return Ok(false);
+        }
         wanted[*position] = values[*column].clone();
     }
     let key = parent.key_of(index, &wanted, &[]);
