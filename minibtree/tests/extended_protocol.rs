@@ -72,6 +72,17 @@ fn an_error_skips_to_sync_and_undoes_the_pipeline() {
     assert_eq!(letters(&mut session, &count), "12CZ");
 }
 
+#[test]
+fn a_setting_is_undone_with_its_pipeline() {
+    let mut session = session();
+    let set = [parse("set work_mem = '1MB'"), bind(&[]), execute(0)];
+    let fail = [parse("select 1 / 0"), bind(&[]), execute(0), Message::Sync];
+    assert_eq!(letters(&mut session, &[&set[..], &fail].concat()), "12C12EZ");
+    let mut out = Replies::default();
+    session.handle(Message::Query("show work_mem"), &mut out);
+    assert!(out.bytes().windows(3).any(|it| it == b"4MB"));
+}
+
 /// What it frees is free before the statements around it commit, so it must be alone.
 #[test]
 fn vacuum_is_refused_with_other_statements() {

@@ -325,7 +325,7 @@ impl Session {
             }
             State::Failed(transaction) => return self.state = State::Failed(transaction),
             State::Block(_) => State::Failed(None),
-            State::Idle | State::Implicit(_) => State::Idle,
+            State::Idle | State::Implicit(_) => return self.roll_back(),
         };
         self.forget_catalog_change();
     }
@@ -971,13 +971,13 @@ impl Session {
         }
     }
 
-    /// Changes settings. In a block, remembers what a commit keeps and a rollback restores.
+    /// Changes settings. Remembers what a commit keeps and a rollback restores.
     fn change_settings(
         &mut self,
         is_local: bool,
         change: impl Fn(&mut Settings) -> Result<()>,
     ) -> Result<()> {
-        if let State::Block(_) = self.state {
+        if let State::Implicit(_) | State::Block(_) = self.state {
             let now = || (self.settings.clone(), self.settings.clone());
             let mut around = self.settings_around.take().unwrap_or_else(now);
             let changed = if is_local { Ok(()) } else { change(&mut around.1) };
@@ -1002,7 +1002,7 @@ impl Session {
                 return if is_same { Ok(()) } else { Err(unsupported!("{set}")) };
             }
         };
-        if is_local && !matches!(self.state, State::Block(_)) {
+        if is_local && !self.is_in_block() {
             // The change would end with this statement, but a wrong value is still an error.
             let text = "SET LOCAL can only be used in transaction blocks";
             let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
