@@ -86,6 +86,14 @@ fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
         let text = format!("statement too complex: more than {RUN_MAX} tokens without a comma");
         return Err(SqlError::new(code::STATEMENT_TOO_COMPLEX, text));
     }
+    // sqlparser would read `x ISNULL` as `x AS isnull`.
+    let is_test = |it: &TokenWithSpan| match &it.token {
+        Token::Word(it) => it.quote_style.is_none() && it.value.eq_ignore_ascii_case("isnull"),
+        _ => false,
+    };
+    if tokens.iter().any(is_test) {
+        return Err(SqlError::unsupported("ISNULL (use IS NULL)"));
+    }
     match commands::read(tokens)? {
         Some(command) => Ok(Statement::Command(command)),
         None => parse_sql(tokens).map(|it| Statement::Sql(Box::new(it))),

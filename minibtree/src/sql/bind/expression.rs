@@ -211,7 +211,8 @@ fn number(digits: &str) -> Result<Typed> {
 }
 
 fn parameter(binder: &mut Binder, name: &str) -> Result<Typed> {
-    let number = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok());
+    let number = name.strip_prefix('$').filter(|_| binder.level().detached.is_none());
+    let number = number.and_then(|digits| digits.parse::<u16>().ok());
     let position = number.and_then(|it| usize::from(it).checked_sub(1)).ok_or_else(|| {
         SqlError::new(code::UNDEFINED_PARAMETER, format!("there is no parameter {name}"))
     })?;

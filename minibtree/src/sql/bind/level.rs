@@ -36,6 +36,8 @@ pub struct Level {
     pub windows: Vec<Window>,
     /// The clause that is being bound, as error messages name it.
     pub clause: &'static str,
+    /// The name of a clause that belongs to no query: it has no subqueries and parameters.
+    pub detached: Option<&'static str>,
     /// Aggregates are allowed in the clause.
     pub allows_aggregates: bool,
     pub ctes: Vec<(String, Query)>,
@@ -84,7 +86,7 @@ impl<'a> Binder<'a> {
         clause: &'static str,
         bind: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        self.levels.push(Level { clause, ..Level::default() });
+        self.levels.push(Level { clause, detached: clause.strip_suffix('s'), ..Level::default() });
         let bound = bind(self);
         self.levels.pop();
         bound

@@ -27,7 +27,10 @@ pub fn query(
 }
 
 pub fn subquery(binder: &mut Binder, inner: &ast::Query) -> Result<Query> {
-    query(binder, inner, None)
+    match binder.level().detached {
+        Some(clause) => Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in {clause}")),
+        None => query(binder, inner, None),
+    }
 }
 
 fn query_in_level(
@@ -92,6 +95,9 @@ fn query_in_level(
         _ => return Err(refused()),
     };
     limits(binder, &mut bound, limit_clause.as_ref(), fetch.as_ref())?;
+    if !locks.is_empty() && (binder.levels.len() > 1 || wanted.is_some()) {
+        return Err(SqlError::unsupported("FOR UPDATE or FOR SHARE in a subquery or CTE"));
+    }
     if !locks.is_empty() {
         bound.lock = Some(lock(&bound, locks)?);
     }
