@@ -27,8 +27,6 @@ pub enum Error {
     Displacement,
     /// There is no time zone of this name.
     UnknownZone(String),
-    /// PostgreSQL has a time zone of this name, ours does not.
-    OtherZone(String),
     /// The calendar does not have it.
     OutOfRange,
     /// The time zone database does not have the year.

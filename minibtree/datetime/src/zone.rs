@@ -2,87 +2,58 @@
 //!
 //! ```text
 //! +05:30, -0800, +2     an offset from UTC
-//! CET, PDT, Z           abbreviations, each with one offset
+//! CET, PDT, Z           abbreviations
 //! Europe/Helsinki       a name of the time zone database of the machine
 //! ```
 //!
-//! PostgreSQL has a database of its own, and its abbreviations are those of `timezonesets/Default`;
-//! some of them (`MSK`, `VET`) meant several offsets in the course of time and are refused here.
+//! PostgreSQL can have a database of its own. The abbreviations are those of its file
+//! `timezonesets/Default`; some of them (`MSK`, `VET`) depend on the year.
 
 use crate::calendar::Civil;
 use crate::parse::Error;
 use crate::{DAY_US, SECOND_US};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 const MINUTE_US: i64 = 60 * SECOND_US;
+/// How many changes of a zone are looked at for an abbreviation that it may have later: those of a
+/// century.
+const CHANGES_MAX: usize = 200;
 /// From 1970, where `jiff` begins to count, to 2000.
 const UNIX_US: i64 = 946_684_800 * SECOND_US;
 
 /// Abbreviations and their minutes east of UTC.
-const ABBREVIATIONS: [(&str, i64); 60] = [
-    ("acdt", 630),
-    ("acst", 570),
-    ("adt", -180),
-    ("aedt", 660),
-    ("aest", 600),
-    ("akdt", -480),
-    ("akst", -540),
-    ("ast", -240),
-    ("awst", 480),
-    ("brst", -120),
-    ("brt", -180),
-    ("bst", 60),
-    ("cdt", -300),
-    ("cest", 120),
-    ("cet", 60),
-    ("cetdst", 120),
-    ("cot", -300),
-    ("cst", -360),
-    ("eat", 180),
-    ("edt", -240),
-    ("eest", 180),
-    ("eet", 120),
-    ("eetdst", 180),
-    ("est", -300),
-    ("gmt", 0),
-    ("hkt", 480),
-    ("hst", -600),
-    ("ict", 420),
-    ("idt", 180),
-    ("irt", 210),
-    ("ist", 120),
-    ("jst", 540),
-    ("kst", 540),
-    ("mdt", -360),
-    ("mest", 120),
-    ("mesz", 120),
-    ("met", 60),
-    ("metdst", 120),
-    ("mez", 60),
-    ("msd", 240),
-    ("mst", -420),
-    ("mut", 240),
-    ("myt", 480),
-    ("ndt", -150),
-    ("npt", 345),
-    ("nst", -210),
-    ("nzdt", 780),
-    ("nzst", 720),
-    ("pdt", -420),
-    ("pet", -300),
-    ("pht", 480),
-    ("pkt", 300),
-    ("pst", -480),
-    ("sast", 120),
-    ("uct", 0),
-    ("ut", 0),
-    ("utc", 0),
-    ("wet", 0),
-    ("z", 0),
-    ("zulu", 0),
-];
+const FIXED: &str = " \
+    acdt=630 acsst=630 acst=570 act=-300 acwst=525 adt=-180 aedt=660 aesst=660 aest=600 aft=270 \
+    akdt=-480 akst=-540 almst=420 almt=360 amt=-240 ast=-240 awsst=540 awst=480 azost=0 azot=-60 \
+    bdst=120 bdt=360 bnt=480 bort=480 bot=-240 bra=-180 brst=-120 brt=-180 bst=60 btt=360 \
+    cadt=630 cast=570 cct=480 cdt=-300 cest=120 cet=60 cetdst=120 chadt=825 chast=765 chut=600 \
+    clst=-180 cot=-300 cst=-360 cxt=420 ddut=600 eat=180 edt=-240 eest=180 eet=120 eetdst=180 \
+    egst=0 egt=-60 est=-300 fet=180 fjst=780 fjt=720 fnst=-60 fnt=-120 galt=-360 gamt=-540 \
+    gft=-180 gilt=720 gmt=0 hkt=480 hst=-600 ict=420 idt=180 irt=210 ist=120 jayt=540 jst=540 \
+    kdt=600 kgst=360 kst=540 lhst=630 ligt=600 mart=-570 mdt=-360 mest=120 mesz=120 met=60 \
+    metdst=120 mez=60 mht=720 mmt=390 mpt=600 msd=240 mst=-420 must=300 mut=240 mvt=300 myt=480 \
+    ndt=-150 nft=-210 npt=345 nst=-210 nzdt=780 nzst=720 nzt=720 pdt=-420 pet=-300 pgt=600 \
+    pht=480 pkst=360 pkt=300 pmdt=-120 pmst=-180 pont=660 pst=-480 pwt=540 pyst=-180 ret=240 \
+    sadt=630 sast=120 sct=240 taht=-600 tft=300 tjt=300 tot=780 trut=600 tvt=720 uct=0 ulast=540 \
+    ut=0 utc=0 uyst=-120 uyt=-180 uzst=360 uzt=300 vut=660 wadt=480 wakt=720 wast=420 wat=60 \
+    wdt=540 wet=0 wetdst=60 wft=720 wgst=-120 wgt=-180 xjt=360 yapt=600 yekst=360 z=0 zulu=0";
+
+/// Abbreviations that meant several offsets in the course of time, and the zones where they did.
+const MOVING: &str = " \
+    amst=Asia/Yerevan anast=Asia/Anadyr anat=Asia/Anadyr arst=America/Argentina/Buenos_Aires \
+    art=America/Argentina/Buenos_Aires azst=Asia/Baku azt=Asia/Baku ckt=Pacific/Rarotonga \
+    clt=America/Santiago davt=Antarctica/Davis easst=Pacific/Easter east=Pacific/Easter \
+    fkst=Atlantic/Stanley fkt=Atlantic/Stanley gest=Asia/Tbilisi get=Asia/Tbilisi \
+    gyt=America/Guyana iot=Indian/Chagos irkst=Asia/Irkutsk irkt=Asia/Irkutsk kgt=Asia/Bishkek \
+    kost=Pacific/Kosrae krast=Asia/Krasnoyarsk krat=Asia/Krasnoyarsk lhdt=Australia/Lord_Howe \
+    lint=Pacific/Kiritimati lkt=Asia/Colombo magst=Asia/Magadan magt=Asia/Magadan \
+    mawt=Antarctica/Mawson msk=Europe/Moscow novst=Asia/Novosibirsk novt=Asia/Novosibirsk \
+    nut=Pacific/Niue omsst=Asia/Omsk omst=Asia/Omsk petst=Asia/Kamchatka pett=Asia/Kamchatka \
+    pyt=America/Asuncion sgt=Asia/Singapore tkt=Pacific/Fakaofo tmt=Asia/Ashgabat \
+    ulat=Asia/Ulaanbaatar vet=America/Caracas vlast=Asia/Vladivostok vlat=Asia/Vladivostok \
+    volt=Europe/Volgograd yakst=Asia/Yakutsk yakt=Asia/Yakutsk yekt=Asia/Yekaterinburg";
 
 /// A time zone of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,28 +62,26 @@ pub enum Zone {
     Offset(i64),
     /// A name, whose offset depends on the day.
     Named(TimeZone),
+    /// An abbreviation in upper case, which is that of an offset that the zone has at times.
+    Abbreviation(TimeZone, String),
 }
 
 /// The abbreviation in lower case, if it is one.
 pub fn abbreviation(word: &str) -> Option<Zone> {
-    let found = ABBREVIATIONS.iter().find(|it| it.0 == word);
-    found.map(|it| Zone::Offset(it.1 * MINUTE_US))
+    let meaning = |table: &'static str| {
+        table.split(' ').find_map(|it| it.strip_prefix(word)?.strip_prefix('='))
+    };
+    match meaning(FIXED) {
+        Some(minutes) => Some(Zone::Offset(minutes.parse::<i64>().ok()? * MINUTE_US)),
+        None => {
+            let zone = jiff::tz::db().get(meaning(MOVING)?).ok()?;
+            Some(Zone::Abbreviation(zone, word.to_uppercase()))
+        }
+    }
 }
 
-/// Other abbreviations of PostgreSQL; the offsets of many depend on the year.
-const OTHERS: &str = " acsst act acwst aesst aft almst almt amst amt anast anat arst art \
-    awsst azost azot azst azt bdst bdt bnt bort bot bra btt cadt cast cct \
-    chadt chast chut ckt clst clt cxt davt ddut easst east egst egt fet \
-    fjst fjt fkst fkt fnst fnt galt gamt gest get gft gilt gyt iot irkst \
-    irkt jayt kdt kgst kgt kost krast krat lhdt lhst ligt lint lkt magst \
-    magt mart mawt mht mmt mpt msk must mvt nft novst novt nut nzt omsst \
-    omst petst pett pgt pkst pmdt pmst pont pwt pyst pyt ret sadt sct sgt \
-    taht tft tjt tkt tmt tot trut tvt ulast ulat uyst uyt uzst uzt vet \
-    vlast vlat volt vut wadt wakt wast wat wdt wetdst wft wgst wgt xjt \
-    yakst yakt yapt yekst yekt ";
-
 /// The zone of this name, in any case: one of the database, or letters and an offset as POSIX has
-/// them, where plus is west: `GMT-4` is four hours east.
+/// them, where plus is west: `GMT-4` is four hours east. `EST5EDT` has the rules of the USA.
 ///
 /// # Errors
 /// If there is none.
@@ -120,12 +89,13 @@ pub fn named(name: &str) -> Result<Zone, Error> {
     if let Ok(zone) = jiff::tz::db().get(name) {
         return Ok(Zone::Named(zone));
     }
-    if OTHERS.contains(&format!(" {} ", name.to_lowercase())) {
-        return Err(Error::OtherZone(name.to_owned()));
-    }
     let letters = name.find(|it: char| !it.is_ascii_alphabetic()).unwrap_or(name.len());
     if letters >= 3 && name[letters..].starts_with(['+', '-']) {
         return Ok(offset(&name[letters..])?.mirrored());
+    }
+    let posix = [name.to_owned(), format!("{name},M3.2.0,M11.1.0")];
+    if let Some(zone) = posix.iter().find_map(|it| TimeZone::posix(it).ok()) {
+        return Ok(Zone::Named(zone));
     }
     Err(Error::UnknownZone(name.to_owned()))
 }
@@ -179,6 +149,10 @@ impl Zone {
         let zone = match self {
             Zone::Offset(us) => return Ok(local - us),
             Zone::Named(zone) => zone,
+            Zone::Abbreviation(zone, _) => {
+                let about = Zone::Named(zone.clone()).moment(local)?;
+                return Ok(local - (self.local(about)? - about));
+            }
         };
         let ambiguous = zone.to_ambiguous_timestamp(civil(local)?);
         let offset = match ambiguous.offset() {
@@ -189,14 +163,27 @@ impl Zone {
         Ok(local - i64::from(offset.seconds()) * SECOND_US)
     }
 
+    /// The offset that an abbreviation stands for at a moment: the last one before it, or the first
+    /// one after it; `None` if the zone never had it. PostgreSQL's `pg_interpret_timezone_abbrev`.
+    fn meaning(&self, zone: &TimeZone, moment: Timestamp) -> Option<Offset> {
+        let Zone::Abbreviation(_, name) = self else { return None };
+        let now = zone.to_offset_info(moment);
+        if now.abbreviation() == name {
+            return Some(now.offset());
+        }
+        // Zones change twice a year, for ever.
+        let mut changes = zone.preceding(moment).chain(zone.following(moment).take(CHANGES_MAX));
+        changes.find(|it| it.abbreviation() == name).map(|it| it.offset())
+    }
+
     /// What a clock in this zone shows at a moment.
     fn local(&self, us: i64) -> Result<i64, Error> {
         match self {
             Zone::Offset(offset) => Ok(us + offset),
-            Zone::Named(zone) => {
+            Zone::Named(zone) | Zone::Abbreviation(zone, _) => {
                 let unix = us.checked_add(UNIX_US).ok_or(Error::FarYear)?;
                 let moment = Timestamp::from_microsecond(unix).map_err(|_| Error::FarYear)?;
-                let offset = zone.to_offset(moment);
+                let offset = self.meaning(zone, moment).unwrap_or(zone.to_offset(moment));
                 Ok(us + i64::from(offset.seconds()) * SECOND_US)
             }
         }
@@ -261,14 +248,16 @@ mod tests {
         }
         assert_eq!(offset("+16"), Err(Error::Displacement));
         assert_eq!(offset("+5x"), Err(Error::Malformed));
-        assert!(ABBREVIATIONS.is_sorted());
     }
 
     #[test]
     fn a_clock_elsewhere_shows_another_time() {
         assert_eq!(local_of(0, "PST"), Ok(-8 * 60 * MINUTE_US));
         assert_eq!(moment_of(0, "GMT-4"), Ok(-4 * 60 * MINUTE_US));
-        assert_eq!(moment_of(0, "MSK"), Err(Error::OtherZone("msk".into())));
+        // Moscow had three hours in 2000, four from 2011 to 2014.
+        assert_eq!(moment_of(0, "MSK"), Ok(-180 * MINUTE_US));
+        assert_eq!(moment_of(12 * 365 * DAY_US, "MSK"), Ok(12 * 365 * DAY_US - 240 * MINUTE_US));
+        assert_eq!(moment_of(0, "FOO8BAR"), Ok(8 * 60 * MINUTE_US));
         assert_eq!(moment_of(0, "CET"), Ok(-60 * MINUTE_US));
         assert_eq!(moment_of(0, "nowhere"), Err(Error::UnknownZone("nowhere".into())));
     }

@@ -28,7 +28,6 @@ pub fn error_of(error: Error, type_name: &str, text: &str) -> SqlError {
             let name = if type_name == "date" { "date" } else { "timestamp" };
             error!(DATETIME_FIELD_OVERFLOW, "{name} out of range: \"{text}\"")
         }
-        Error::OtherZone(name) => unsupported!("the time zone {name}"),
         Error::FarYear => unsupported!("a time zone in the year of {text}"),
         Error::Clock(word) => unsupported!("the date \"{word}\""),
     }
