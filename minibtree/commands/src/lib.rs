@@ -107,8 +107,7 @@ fn vacuum(mut words: Words<'_>) -> Result<Vacuum> {
     let (mut verbose, mut analyze) = (false, false);
     let mut options = |words: &mut Words<'_>| {
         let (is_verbose, is_analyze) = (words.accept("verbose"), words.accept("analyze"));
-        verbose |= is_verbose;
-        analyze |= is_analyze;
+        (verbose, analyze) = (verbose | is_verbose, analyze | is_analyze);
         is_verbose || is_analyze
     };
     if words.symbol(&Token::LParen) {

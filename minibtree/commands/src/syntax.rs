@@ -1,6 +1,5 @@
 //! Syntax errors in PostgreSQL's words.
 
-use crate::words::Words;
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -15,7 +14,7 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     let mut parser = Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens.to_vec());
     let statement = parser.parse_statement().map_err(|error| match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
-            unread(tokens).unwrap_or_else(|| syntax(&text))
+            unread(tokens, &text).unwrap_or_else(|| syntax(&text))
         }
         ParserError::RecursionLimitExceeded => {
             SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
@@ -23,19 +22,22 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     })?;
     match parser.peek_token() {
         it if it.token == Token::EOF => Ok(statement),
-        more => Err(unread(tokens).unwrap_or_else(|| syntax_at(Some(&more)))),
+        more => Err(unread(tokens, "").unwrap_or_else(|| syntax_at(Some(&more)))),
     }
 }
 
-/// Words of PostgreSQL that `sqlparser` does not read everywhere. What has one of them and cannot
-/// be read may be right, so it is refused.
+/// What `sqlparser` does not read everywhere. A statement with it that cannot be read is refused.
 const UNREAD: &str = "similar,recursive,variadic,current of,deferrable,concurrently,attach,cycle,\
-    search,as execute,set storage,on conflict";
+    search,as execute,set storage,on conflict,create function,create or replace,create view,\
+    alter index,fetch first,no key update,key share,uescape,all ( values,any ( values,\
+    found: union,found: intersect,found: except";
 
-fn unread(tokens: &[TokenWithSpan]) -> Option<SqlError> {
-    let starts_at = |at: usize, words: &str| Words { tokens: &tokens[at..] }.accept_all(words);
-    let found = UNREAD.split(',').find(|it| (0..tokens.len()).any(|at| starts_at(at, it)))?;
-    Some(SqlError::unsupported(format!("this form of {}", found.to_uppercase())))
+fn unread(tokens: &[TokenWithSpan], error: &str) -> Option<SqlError> {
+    let words: Vec<String> = tokens.iter().map(|it| it.token.to_string()).collect();
+    let text = format!(" {} {error} ", words.join(" ")).to_lowercase();
+    let found = UNREAD.split(',').find(|it| text.contains(&format!(" {it} ")))?;
+    let words = found.trim_start_matches("found: ").to_uppercase();
+    Some(SqlError::unsupported(format!("this form of {words}")))
 }
 
 /// The error of the parser or tokenizer in PostgreSQL's words, as far as it names a token:

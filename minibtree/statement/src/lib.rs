@@ -26,7 +26,7 @@ use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 mod data_type;
 mod pretty;
@@ -66,8 +66,11 @@ impl Statement {
 /// `42601` if it is not SQL, `54001` if it is too deep.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|it| syntax(&it.message))?.into_iter();
-    let tokens = tokens.filter(|it| !matches!(it.token, Token::Whitespace(_)));
+    let tokens = tokens.map_err(|it| match sql.to_lowercase().contains("uescape") {
+        true => SqlError::unsupported("UESCAPE"),
+        false => syntax(&it.message),
+    })?;
+    let tokens = without_whitespace(tokens)?.into_iter();
 
     // The protocol counts characters of the whole text, so that is the column from here on.
     let ends = sql.chars().zip(1..).filter(|it| it.0 == '\n').map(|it| it.1);
@@ -79,6 +82,43 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     let tokens: Vec<TokenWithSpan> = tokens.collect();
     let statements = tokens.split(|it| it.token == Token::SemiColon);
     statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
+}
+
+/// Leaves out whitespace. String constants with a new line between them are one.
+///
+/// # Errors
+/// `0A000` for `U&"name"`, which would be an operator between two columns.
+fn without_whitespace(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let is_unicode_name = |it: &[TokenWithSpan]| match [&it[0].token, &it[1].token, &it[2].token] {
+        [Token::Word(first), Token::Ampersand, Token::Word(name)] => {
+            first.value.eq_ignore_ascii_case("u") && name.quote_style.is_some()
+        }
+        _ => false,
+    };
+    if tokens.windows(3).any(is_unicode_name) {
+        return Err(SqlError::unsupported("U& before a name"));
+    }
+
+    // `None` after a comment that ends the constant.
+    let (mut kept, mut has_line): (Vec<TokenWithSpan>, _) = (Vec::new(), Some(false));
+    for token in tokens {
+        match (token.token, kept.last_mut().map(|it| &mut it.token)) {
+            (Token::Whitespace(it), _) => {
+                let is_line = !matches!(it, Whitespace::Space | Whitespace::Tab);
+                let is_block = matches!(it, Whitespace::MultiLineComment(_));
+                has_line = has_line.filter(|_| !is_block).map(|it| it || is_line);
+                continue;
+            }
+            (Token::SingleQuotedString(more), Some(Token::SingleQuotedString(text)))
+                if has_line == Some(true) =>
+            {
+                text.push_str(&more);
+            }
+            (other, _) => kept.push(TokenWithSpan { token: other, span: token.span }),
+        }
+        has_line = Some(false);
+    }
+    Ok(kept)
 }
 
 fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
@@ -163,8 +203,27 @@ mod tests {
             "vacuum full t",
             "vacuum (parallel 2) t",
             "vacuum pg_catalog.pg_class",
+            "select U&\"a\"",
+            "select U&'d!0061' uescape '!'",
+            "select U&' \\' uescape '!'",
+            "select ((select 2) union select 2)",
+            "select 1 <> all (values (2), (3))",
+            "create function f() returns int language sql cost 9 as ''",
+            "alter index i set (fillfactor = 10)",
+            "select a from t for key share",
         ] {
             assert_eq!(refusal(sql), code::FEATURE_NOT_SUPPORTED, "{sql}");
+        }
+    }
+
+    #[test]
+    fn string_constants_on_several_lines_are_one() {
+        for sql in ["select 'a'\n'b'", "select 'a' -- goes on\n\t'b'"] {
+            let parsed = parse(sql).expect(sql);
+            assert_eq!(parsed[0].sql().expect("SQL").to_string(), "SELECT 'ab'");
+        }
+        for sql in ["select 'a' 'b'", "select 'a' /* ends */\n'b'", "select 'a'\n'b' 'c'"] {
+            assert_eq!(refusal(sql), code::SYNTAX_ERROR, "{sql}");
         }
     }
 
