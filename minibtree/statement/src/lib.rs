@@ -66,11 +66,7 @@ impl Statement {
 /// `42601` if it is not SQL, `54001` if it is too deep.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|it| match sql.to_lowercase().contains("uescape") {
-        true => SqlError::unsupported("UESCAPE"),
-        false => syntax(&it.message),
-    })?;
-    let tokens = without_whitespace(tokens)?.into_iter();
+    let tokens = without_whitespace(tokens.map_err(|it| syntax(&it.message))?)?.into_iter();
 
     // The protocol counts characters of the whole text, so that is the column from here on.
     let ends = sql.chars().zip(1..).filter(|it| it.0 == '\n').map(|it| it.1);
@@ -84,10 +80,8 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
 }
 
-/// Leaves out whitespace. String constants with a new line between them are one.
-///
-/// # Errors
-/// `0A000` for `U&"name"`, which would be an operator between two columns.
+/// Leaves out whitespace. String constants with a new line between them are one, without a block
+/// comment. Refuses `U&"name"`, which would be an operator between two columns.
 fn without_whitespace(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
     let is_unicode_name = |it: &[TokenWithSpan]| match [&it[0].token, &it[1].token, &it[2].token] {
         [Token::Word(first), Token::Ampersand, Token::Word(name)] => {
@@ -99,22 +93,21 @@ fn without_whitespace(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> 
         return Err(SqlError::unsupported("U& before a name"));
     }
 
-    // `None` after a comment that ends the constant.
     let (mut kept, mut has_line): (Vec<TokenWithSpan>, _) = (Vec::new(), Some(false));
     for token in tokens {
-        match (token.token, kept.last_mut().map(|it| &mut it.token)) {
-            (Token::Whitespace(it), _) => {
-                let is_line = !matches!(it, Whitespace::Space | Whitespace::Tab);
-                let is_block = matches!(it, Whitespace::MultiLineComment(_));
-                has_line = has_line.filter(|_| !is_block).map(|it| it || is_line);
+        match (token.token, kept.last_mut().map(|it| &mut it.token), has_line) {
+            (Token::Whitespace(it), ..) => {
+                has_line = match it {
+                    Whitespace::Space | Whitespace::Tab => has_line,
+                    Whitespace::MultiLineComment(_) => None,
+                    _ => has_line.map(|_| true),
+                };
                 continue;
             }
-            (Token::SingleQuotedString(more), Some(Token::SingleQuotedString(text)))
-                if has_line == Some(true) =>
-            {
-                text.push_str(&more);
+            (Token::SingleQuotedString(b), Some(Token::SingleQuotedString(a)), Some(true)) => {
+                a.push_str(&b);
             }
-            (other, _) => kept.push(TokenWithSpan { token: other, span: token.span }),
+            (other, ..) => kept.push(TokenWithSpan { token: other, span: token.span }),
         }
         has_line = Some(false);
     }
@@ -205,7 +198,6 @@ mod tests {
             "vacuum pg_catalog.pg_class",
             "select U&\"a\"",
             "select U&'d!0061' uescape '!'",
-            "select U&' \\' uescape '!'",
             "select ((select 2) union select 2)",
             "select 1 <> all (values (2), (3))",
             "create function f() returns int language sql cost 9 as ''",
