@@ -35,6 +35,8 @@
 //! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 
+pub mod errors;
+
 use Type::{Bool, Int2, Int4, Int8, Text};
 use minibtree_pg_catalog::objects::{ForeignKey, Identity, IndexColumn};
 use minibtree_statement::parse_expression;

@@ -23,10 +23,11 @@ use crate::engine::{
     Database, Error, Heap, Index, LongValues, Result as EngineResult, Snapshot, Transaction,
 };
 use crate::format::{RelationId, Tid};
-use crate::wire::{Result, SqlError, code};
+use crate::wire::{Result, SqlError};
 use minibtree_pg_catalog::index_expression;
 use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
+use minibtree_schema::errors::undefined_table;
 use minibtree_schema::{self as schema, column_row, key_text, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
 use minibtree_statistics::{self as statistics, Statistics, TableStatistics};
@@ -366,14 +367,6 @@ impl Catalog {
             || self.tables.values().any(used_by)
             || self.sequences.values().any(|it| it.oid == id.0)
     }
-}
-
-/// The error for a table that is not there. PostgreSQL's catalog has more relations than ours.
-pub fn undefined_table(name: &str) -> SqlError {
-    if name.starts_with("pg_") {
-        return unsupported!("the relation \"{name}\"");
-    }
-    SqlError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
 }
 
 /// Changes the catalog within a transaction that holds the lock of [`TABLES`].

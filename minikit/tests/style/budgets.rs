@@ -64,7 +64,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/pg_catalog", 0, 0, 1_000),
     budget("minibtree/record", 0, 0, 145),
     budget("minibtree/row", 0, 0, 300),
-    budget("minibtree/schema", 0, 0, 370),
+    budget("minibtree/schema", 0, 0, 435),
     budget("minibtree/segments", 0, 0, 190),
     budget("minibtree/settings", 0, 0, 220),
     budget("minibtree/shell", 0, 0, 1_060),

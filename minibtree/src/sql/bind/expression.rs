@@ -509,6 +509,10 @@ fn case(
 ) -> Result<Typed> {
     let operand = operand.map(|it| expression(binder, it)).transpose()?;
     let operand = operand.map(|it| unknown_to_text(binder, it)).transpose()?;
+    // It is evaluated for each WHEN.
+    if operand.as_ref().is_some_and(|it| it.expr.is_volatile()) && conditions.len() > 1 {
+        return Err(SqlError::unsupported("CASE of a value that is another one each time"));
+    }
     let (mut tests, mut results) = (Vec::new(), Vec::new());
     for when in conditions {
         tests.push(match &operand {

@@ -12,7 +12,8 @@
 use crate::sql::catalog::Catalog;
 use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Window};
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{Result, SqlError};
+use crate::wire::Result;
+use minibtree_schema::errors::undefined_column;
 
 /// The state of binding a statement.
 pub struct Binder<'a> {
@@ -171,18 +172,5 @@ impl Name {
     pub fn at(&self, level: usize) -> Typed {
         let (position, column_type) = (self.position, self.column_type);
         Typed { expr: Expr::Column(Column { level, position, column_type }), column_type }
-    }
-}
-
-/// Columns that PostgreSQL adds to every table.
-const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
-
-/// The error for a column that does not exist: `a`, or `t.a`.
-pub fn undefined_column(name: &str) -> SqlError {
-    let (qualifier, column) = name.rsplit_once('.').unwrap_or(("", name));
-    match qualifier {
-        _ if SYSTEM_COLUMNS.contains(&column) => unsupported!("the system column {name}"),
-        "" => error!(UNDEFINED_COLUMN, "column \"{name}\" does not exist"),
-        _ => error!(UNDEFINED_COLUMN, "column {name} does not exist"),
     }
 }

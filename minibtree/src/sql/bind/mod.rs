@@ -29,7 +29,7 @@ mod shown;
 mod write;
 
 pub use coerce::argument;
-pub use level::{Binder, undefined_column};
+pub use level::Binder;
 pub use select::query;
 pub use shown::{shown_condition, shown_default, shown_expression};
 pub use write::{PREDICATES, computed, delete, insert, insert_write, target_columns, update};

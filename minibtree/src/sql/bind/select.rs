@@ -10,7 +10,8 @@ use crate::engine::LockMode;
 use crate::sql::functions::casts;
 use crate::sql::statement::{folded, parse_query};
 use crate::sql::tree::{
-    Body, Column, Expr, Lock, OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source,
+    Body, Column, Expr, FromItem, JoinKind, Lock, OutputColumn, Query, Relation, Select,
+    SetOperator, SortKey, Source,
 };
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
@@ -26,6 +27,7 @@ pub fn query(
     binder.inside("", |binder| query_in_level(binder, query, wanted))
 }
 
+/// A query in an expression or in WITH.
 pub fn subquery(binder: &mut Binder, inner: &ast::Query) -> Result<Query> {
     match binder.level().detached {
         Some(clause) => Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in {clause}")),
@@ -174,12 +176,7 @@ fn values(
         unified.iter_mut().zip(exprs).for_each(|(row, expr): (&mut Vec<Expr>, _)| row.push(expr));
         columns.push(OutputColumn { name: format!("column{}", position + 1), column_type });
     }
-    Ok(plain(Body::Values(unified), columns))
-}
-
-/// A query without ORDER BY and LIMIT.
-pub fn plain(body: Body, columns: Vec<OutputColumn>) -> Query {
-    Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None }
+    Ok(Query::plain(Body::Values(unified), columns))
 }
 
 fn set_operation(
@@ -220,7 +217,7 @@ fn set_operation(
     }
     let columns = left.columns.clone();
     let (left, right) = (Box::new(left), Box::new(right));
-    Ok(plain(Body::SetOperation { operator, all, left, right }, columns))
+    Ok(Query::plain(Body::SetOperation { operator, all, left, right }, columns))
 }
 
 /// Gives a type to the literals in a column of one side of a set operation.
@@ -393,7 +390,7 @@ fn select(
         grouping::group(&mut bound, keys, level.aggregates, having)?;
     }
     binder.level().ctes = level.ctes;
-    Ok(Query { order, ..plain(Body::Select(Box::new(bound)), columns) })
+    Ok(Query { order, ..Query::plain(Body::Select(Box::new(bound)), columns) })
 }
 
 /// The expressions of a select list, and their names.
@@ -756,6 +753,12 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
     if let (Some(of), true) = (&of, relations.is_empty()) {
         let text = format!("relation \"{of}\" in {name} clause not found in FROM clause");
         return Err(SqlError::new(code::UNDEFINED_TABLE, text));
+    }
+    let left_joins =
+        select.from.iter().flat_map(FromItem::joins).filter(|it| it.0 == JoinKind::Left);
+    if left_joins.flat_map(|it| it.2).any(|it| relations.contains(&it)) {
+        let text = format!("{name} cannot be applied to the nullable side of an outer join");
+        return Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text));
     }
     Ok(Lock {
         mode,

@@ -9,8 +9,8 @@
 use super::coerce::{assign, unknown_to_text};
 use super::expression::{boolean, expression};
 use super::from;
-use super::level::{Binder, Typed, undefined_column};
-use super::select::{column, plain, projection_of, query};
+use super::level::{Binder, Typed};
+use super::select::{column, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
@@ -19,6 +19,7 @@ use crate::sql::tree::{
 };
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
+use minibtree_schema::errors::undefined_column;
 use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ fn insert_source(
 ) -> Result<(Query, Vec<usize>)> {
     // DEFAULT VALUES is one row without values.
     let Some(source) = source else {
-        return Ok((plain(Body::Values(vec![Vec::new()]), Vec::new()), Vec::new()));
+        return Ok((Query::plain(Body::Values(vec![Vec::new()]), Vec::new()), Vec::new()));
     };
     let is_plain = source.with.is_none()
         && source.order_by.is_none()
@@ -179,7 +180,7 @@ fn insert_values(
         column_type: table.columns[*position].column_type,
     });
     let columns = columns.collect();
-    Ok(plain(Body::Values(rows), columns))
+    Ok(Query::plain(Body::Values(rows), columns))
 }
 
 /// A column GENERATED ALWAYS AS IDENTITY takes no values.
@@ -516,7 +517,7 @@ fn change(
         debug_assert!(matches!(from[0], FromItem::Relation(0)));
         let select =
             Select { relations: level.relations, width, from, filter, ..Select::default() };
-        let source = plain(Body::Select(Box::new(select)), Vec::new());
+        let source = Query::plain(Body::Select(Box::new(select)), Vec::new());
         Ok(Modification { operation, source, returning, columns })
     })
 }

@@ -14,7 +14,7 @@
 
 use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
-use super::{check_understood, index, is_needed, lock, reload, skipping};
+use super::{check_understood, index, lock, reload};
 use crate::engine::LockMode;
 use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
@@ -22,6 +22,7 @@ use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
+use minibtree_schema::errors::{is_needed, skipping};
 use sqlparser::ast::{self, AlterTableOperation, DropBehavior, TableConstraint};
 use std::sync::Arc;
 

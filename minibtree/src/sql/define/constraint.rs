@@ -1,13 +1,14 @@
 //! Adding CHECK constraints and foreign keys. `execute/constraint.rs` enforces foreign keys.
 
-use super::{check_understood, free_name, is_needed, lock};
+use super::{check_understood, free_name, lock};
 use crate::engine::LockMode;
-use crate::sql::bind::{self, Binder, insert_write, target_columns, undefined_column};
+use crate::sql::bind::{self, Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, Check, Constraint, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
+use minibtree_schema::errors::{constraint_exists, is_needed, undefined_column};
 use sqlparser::ast;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub fn add_check(
         }
     };
     if is_taken(table, &name) {
-        return Err(already_exists(table, &name));
+        return Err(constraint_exists(&name, &table.name));
     }
     let check = Check { name: name.clone(), condition };
     editor.add_constraint(table.oid, &Constraint::Check(check))?;
@@ -60,10 +61,6 @@ pub fn is_taken(table: &Table, name: &str) -> bool {
     table.checks.iter().any(|it| it.name == name)
         || table.foreign_keys.iter().any(|it| it.name == name)
         || table.indexes.iter().any(|it| it.is_constraint && it.name == name)
-}
-
-fn already_exists(table: &Table, name: &str) -> SqlError {
-    error!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", table.name)
 }
 
 /// Adds a foreign key, and checks the existing rows.
@@ -100,7 +97,7 @@ pub fn add_foreign_key(
         None => free_name(&table.name, &names, "fkey", |name| is_taken(table, name)),
     };
     if is_taken(table, &name) {
-        return Err(already_exists(table, &name));
+        return Err(constraint_exists(&name, &table.name));
     }
     check_key(table, &columns, &parent, &parent_columns, &name)?;
 

@@ -7,7 +7,6 @@ use super::{check_understood, free_name, is_there, lock};
 use crate::engine::{Error, HeapScan, LockMode, Spool, Transaction};
 use crate::sql::bind::{
     Binder, PREDICATES, computed, shown_condition, shown_expression, target_columns,
-    undefined_column,
 };
 use crate::sql::catalog::{Catalog, EXPRESSIONS, Editor, IndexColumn, Stored, Table, TableIndex};
 use crate::sql::execute::{Context, evaluate};
@@ -18,6 +17,7 @@ use crate::sql::values::{Type, Value};
 use crate::wire::{Replies, Result, SqlError, code};
 use minibtree_pg_catalog::expression_name;
 use minibtree_schema::Index;
+use minibtree_schema::errors::undefined_column;
 use sqlparser::ast::{self, TableConstraint};
 use std::panic::resume_unwind;
 use std::sync::Arc;

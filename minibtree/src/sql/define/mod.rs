@@ -25,11 +25,12 @@ mod constraint;
 mod index;
 mod table;
 
-use super::catalog::{Catalog, Editor, Table, undefined_table};
+use super::catalog::{Catalog, Editor, Table};
 use super::execute::Context;
 use super::statement::{Reindex, table_name};
 use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
+use minibtree_schema::errors::{is_needed, skipping, undefined_table};
 use sqlparser::ast::{self, ObjectType};
 
 /// Executes a statement that changes the catalog, and returns its tag; `None` for any other
@@ -174,20 +175,6 @@ fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replie
     let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
     out.error(&notice.severity(Severity::Notice));
     Ok(true)
-}
-
-/// The error of dropping something that a foreign key needs.
-fn is_needed(what: &str, needed: &str, key: &str, child: &str) -> SqlError {
-    let text = format!("cannot drop {what} because other objects depend on it");
-    let detail = format!("constraint {key} on table {child} depends on {needed}");
-    SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text)
-        .detail(detail)
-        .hint("Use DROP ... CASCADE to drop the dependent objects too.")
-}
-
-fn skipping(kind: &str, name: &str) -> SqlError {
-    let text = format!("{kind} \"{name}\" does not exist, skipping");
-    SqlError::new(code::SUCCESSFUL_COMPLETION, text).severity(Severity::Notice)
 }
 
 fn drop_tables(

@@ -15,7 +15,8 @@ use crate::format::Tid;
 use crate::sql::catalog::{ForeignKey, Table, TableIndex};
 use crate::sql::plan::Modify;
 use crate::sql::values::{Value, compare};
-use crate::wire::{Result, SqlError, code};
+use crate::wire::Result;
+use minibtree_schema::errors::{has_children, no_parent};
 
 /// The values of a row that needs a parent.
 pub type ParentCheck = Vec<Value>;
@@ -63,16 +64,8 @@ pub fn check_foreign_keys(
             continue;
         }
         if !lock_parent(key, parent, values, transaction)? {
-            let text = format!(
-                "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
-                table.name, key.name
-            );
-            let detail = format!(
-                "Key {} is not present in table \"{}\".",
-                table.key_text(&key.columns, values),
-                parent.name
-            );
-            return Err(SqlError::new(code::FOREIGN_KEY_VIOLATION, text).detail(detail));
+            let shown = table.key_text(&key.columns, values);
+            return Err(no_parent(&table.name, &key.name, &shown, &parent.name));
         }
     }
     Ok(())
@@ -86,7 +79,7 @@ fn lock_parent(
     transaction: &mut Transaction,
 ) -> Result<bool> {
     let Some(index) = parent.indexes.iter().find(|it| it.is_key_of(&key.parent_columns)) else {
-        return Err(SqlError::new(code::INTERNAL_ERROR, "a foreign key lost its unique index"));
+        return Err(error!(INTERNAL_ERROR, "a foreign key lost its unique index"));
     };
     // The key in the order of the index.
     let mut wanted = vec![Value::Null; parent.columns.len()];
@@ -154,17 +147,8 @@ fn check_children(
         {
             continue;
         }
-        let text = format!(
-            "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \
-             \"{}\"",
-            table.name, key.name, child.name
-        );
-        let detail = format!(
-            "Key {} is still referenced from table \"{}\".",
-            table.key_text(&key.parent_columns, old),
-            child.name
-        );
-        return Err(SqlError::new(code::FOREIGN_KEY_VIOLATION, text).detail(detail));
+        let shown = table.key_text(&key.parent_columns, old);
+        return Err(has_children(&table.name, &key.name, &shown, &child.name));
     }
     Ok(())
 }

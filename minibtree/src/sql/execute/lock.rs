@@ -1,7 +1,7 @@
 //! FOR UPDATE and FOR SHARE: each row is locked before it is returned.
 //!
 //! If another transaction has changed the row, the newest version is read, and is returned if it
-//! still meets WHERE, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
+//! still meets WHERE and ON, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
@@ -9,6 +9,8 @@ use super::open::limits;
 use super::scan::{tid_of, tid_value};
 use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
+use crate::sql::tree::JoinKind;
+use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_streams::rows::Rows;
 
@@ -65,10 +67,6 @@ fn lock_row(
     let mut has_changed = false;
     for (table, start) in &plan.relations {
         let position = start + table.columns.len();
-        // A left join found no row of this table.
-        if row[position].is_null() {
-            continue;
-        }
         loop {
             match table.heap.lock(transaction, tid_of(&row[position]), plan.lock.mode, wait) {
                 Ok(Changed::Done { .. }) => break,
@@ -93,5 +91,15 @@ fn lock_row(
             }
         }
     }
-    if has_changed && !is_met(&plan.filter, context, &row)? { Ok(None) } else { Ok(Some(row)) }
+    if !has_changed {
+        return Ok(Some(row));
+    }
+    for (kind, condition, right) in &plan.joins {
+        match is_met(condition, context, &row)? {
+            true => {}
+            false if *kind == JoinKind::Left => right.iter().for_each(|it| row[*it] = Value::Null),
+            false => return Ok(None),
+        }
+    }
+    Ok(is_met(&plan.filter, context, &row)?.then_some(row))
 }

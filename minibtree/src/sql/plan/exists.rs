@@ -62,7 +62,7 @@ pub fn as_any(subquery: &Subquery) -> Option<Subquery> {
     select.filter = Expr::all(rest);
     (select.targets, select.distinct) = (targets, false);
     let body = Body::Select(Box::new(select));
-    let query = Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None };
+    let query = Query::plain(body, columns);
 
     // A volatile function may return something else each time, so the subquery must run each time.
     let mut is_stable = !left.is_empty() && !query.is_correlated();

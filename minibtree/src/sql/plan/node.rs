@@ -275,7 +275,9 @@ pub struct LockRows {
     pub lock: Lock,
     /// Each with the position of its first column in the row; the TID is after its last.
     pub relations: Vec<(Arc<Table>, usize)>,
-    /// WHERE, which a row that has changed must meet again.
+    /// What a row that has changed must meet again: the conditions of the joins, with the positions
+    /// of their right sides, which are NULL if a left join finds none, and WHERE.
+    pub joins: Vec<(JoinKind, Option<Expr>, Vec<usize>)>,
     pub filter: Option<Expr>,
     pub targets: Vec<Expr>,
     pub limit: Option<Expr>,

@@ -163,10 +163,16 @@ impl Planner<'_> {
             let exprs: Vec<Expr> = query.order.iter().map(target).collect();
             node = self.sort(node, sort_by(&query.order, exprs), None);
         }
+        let joins = select.from.iter().flat_map(FromItem::joins).map(|(kind, condition, right)| {
+            let right = right.into_iter().flat_map(|it| select.relations[it].positions());
+            (kind, condition.clone().map(|it| self.with_subplans(it)), right.collect())
+        });
+        let joins = joins.collect();
         let targets = select.targets[..query.columns.len()].to_vec();
         let lock = LockRows {
             lock: lock.clone(),
             relations,
+            joins,
             filter: select.filter.clone().map(|it| self.with_subplans(it)),
             targets: targets.into_iter().map(|it| self.with_subplans(it)).collect(),
             limit: query.limit.clone().map(|it| self.with_subplans(it)),

@@ -60,23 +60,19 @@ fn semi_join(select: &mut Select, condition: &Expr) -> Option<FromItem> {
         },
         _ => return None,
     };
-    let mut is_stable = true;
-    condition.walk(0, &mut |expr, _| {
-        is_stable &= !matches!(expr, Expr::Call(function, _) if function.is_volatile());
-    });
     let mut inner = match &subquery.kind {
         SubqueryKind::Exists => exists(&subquery.query)?,
         SubqueryKind::Any(_) => any(subquery)?,
         _ => return None,
     };
-    if !is_stable || select.relations.len() + inner.relations.len() > RELATIONS_MAX {
+    if condition.is_volatile() || select.relations.len() + inner.relations.len() > RELATIONS_MAX {
         return None;
     }
 
     // Append the subquery's row to that of the query: shift its positions.
     let (start, number) = (select.width, select.relations.len());
     let query = Body::Select(Box::new(std::mem::take(&mut inner)));
-    let mut query = plain(query);
+    let mut query = Query::plain(query, Vec::new());
     let moved = query.change(0, &mut |expr, depth| {
         if let Expr::Column(column) = expr {
             match column.level {
@@ -125,7 +121,9 @@ fn exists(query: &Query) -> Option<Select> {
     let filter = select.filter.take();
     let mut uses_parent = false;
     filter.iter().for_each(|it| it.walk(0, &mut |expr, depth| uses_parent |= is_of(expr, depth)));
-    if !uses_parent || query_uses_parent(&plain(Body::Select(Box::new(select.clone())))) {
+    if !uses_parent
+        || query_uses_parent(&Query::plain(Body::Select(Box::new(select.clone())), Vec::new()))
+    {
         return None;
     }
     select.filter = filter;
@@ -175,8 +173,4 @@ fn query_uses_parent(query: &Query) -> bool {
 /// Returns true for a column of the query around the one that is so many levels up.
 fn is_of(expr: &Expr, depth: usize) -> bool {
     matches!(expr, Expr::Column(column) if column.level == depth + 1)
-}
-
-fn plain(body: Body) -> Query {
-    Query { body, columns: Vec::new(), order: Vec::new(), limit: None, offset: None, lock: None }
 }

@@ -248,6 +248,15 @@ impl Expr {
         }
     }
 
+    /// Returns true if it calls a function that can return something else each time.
+    pub fn is_volatile(&self) -> bool {
+        let mut is_volatile = false;
+        self.walk(0, &mut |expr, _| {
+            is_volatile |= matches!(expr, Expr::Call(function, _) if function.is_volatile());
+        });
+        is_volatile
+    }
+
     /// Returns true if its value is the same for all rows of the query: it uses no column of it,
     /// and no subquery.
     pub fn is_constant(&self) -> bool {

@@ -227,6 +227,18 @@ impl FromItem {
         }
     }
 
+    /// Its joins from below, each with the relations of its right side. What is inside the right
+    /// side of a left join is left out.
+    pub fn joins(&self) -> Vec<(JoinKind, &Option<Expr>, Vec<usize>)> {
+        let FromItem::Join { kind, left, right, condition } = self else { return Vec::new() };
+        let mut all = left.joins();
+        if *kind != JoinKind::Left {
+            all.extend(right.joins());
+        }
+        all.push((*kind, condition, right.relations()));
+        all
+    }
+
     join_conditions!(conditions, iter);
     join_conditions!(conditions_mut, iter_mut, mut);
 
@@ -392,6 +404,11 @@ macro_rules! parts {
 }
 
 impl Query {
+    /// A query without ORDER BY and LIMIT.
+    pub fn plain(body: Body, columns: Vec<OutputColumn>) -> Query {
+        Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None }
+    }
+
     parts!(expressions, inner_queries, conditions, iter);
     parts!(expressions_mut, inner_queries_mut, conditions_mut, iter_mut, mut);
 
