@@ -12,7 +12,7 @@
 //! spool.add(b"fig", Tid { block: 0, slot: 2 }, b"", true)?;
 //! let mut entries = spool.finish()?;
 //! let first = entries.next_entry()?.expect("there are two");
-//! assert_eq!(first.key, b"fig\0\0\0\0\x02\0"); // a TID ends the key
+//! assert_eq!(first.key, b"fig\0\0\0\0\0\x02"); // a TID ends the key
 //! # std::io::Result::Ok(())
 //! ```
 //!
