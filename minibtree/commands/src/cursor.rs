@@ -7,7 +7,8 @@
 //! ```
 
 use crate::words::Words;
-use minibtree_types::error::Result;
+use minibtree_types::error::{Result, SqlError};
+use minibtree_types::{error, unsupported};
 use std::ops::Range;
 
 /// From where the rows of a FETCH are counted, and which way.
@@ -52,6 +53,20 @@ impl Fetch {
     pub const ALL: i64 = 1 << 40;
     /// The number of rows of a result whose end was not seen yet: more than there can be.
     pub const UNKNOWN: u64 = 1 << 50;
+
+    /// `34000`: there is no such cursor.
+    pub fn no_cursor(name: &str) -> SqlError {
+        error!(INVALID_CURSOR_NAME, "cursor \"{name}\" does not exist")
+    }
+
+    /// The cursor cannot go back: it was declared without SCROLL, or with NO SCROLL.
+    pub fn no_way_back(scroll: Option<bool>) -> SqlError {
+        if scroll.is_none() {
+            return unsupported!("going back in a cursor that is declared without SCROLL");
+        }
+        error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
+            .hint("Declare it with SCROLL option to enable backward scan.")
+    }
 
     /// Where a cursor goes from a position: 0 is before the first row, `rows + 1` after the last.
     pub fn path(&self, at: u64, rows: u64) -> Path {

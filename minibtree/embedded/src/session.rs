@@ -196,7 +196,7 @@ impl Session {
         });
         let one = one.map_err(|error| self.session.give_up(error))?;
         let prepared = self.prepare(one)?;
-        let columns = prepared.fields.iter().map(Column::of).collect();
+        let columns = prepared.fields.iter().flatten().map(Column::of).collect();
         let cached = Rc::new(Cached { prepared, columns });
         if self.session.is_current(&cached.prepared) {
             if self.statements.len() >= CACHED {

@@ -25,9 +25,11 @@
 //! plan.
 
 mod figures;
+mod names;
 mod options;
 
 pub use figures::{Measured, document};
+pub use names::{is_column_name, parenthesized, quoted_name};
 pub use options::Options;
 
 /// A value of a property.

@@ -13,7 +13,7 @@ use crate::strings::{some, text};
 use crate::table::{Call, CatalogCall, Function, SystemCall, function};
 use CatalogCall::*;
 use Type::*;
-use minibtree_types::error::Result;
+use minibtree_types::error::{Result, SqlError};
 use minibtree_types::values::{Category, ColumnType, Type, Value};
 
 /// What `version()` returns; drivers read the number.
@@ -105,6 +105,9 @@ pub fn rows() -> Vec<Function> {
     ] {
         rows.push(system(name, &[Regclass], Int8, call));
     }
+    rows.push(function("pg_relation_size", &[Regclass, Text], Int8, |_| {
+        Err(SqlError::unsupported("pg_relation_size of a fork"))
+    }));
     for name in ["pg_current_wal_insert_lsn", "pg_current_wal_lsn"] {
         rows.push(system(name, &[], Text, SystemCall::WalEnd));
     }

@@ -49,6 +49,6 @@ mod variadic;
 pub use catalog::quoted;
 pub use operators::Comparison;
 pub use table::{
-    Call, CatalogCall, Found, Function, Pure, SystemCall, find, find_operator, is_function,
-    is_variadic,
+    Call, CatalogCall, Found, Function, Pure, SystemCall, find, find_operator, is_variadic,
+    undefined_function,
 };

@@ -3,11 +3,13 @@
 //! PostgreSQL's `pg_proc`, `pg_operator`, and `func_select_candidate` in `parse_func.c`, whose
 //! steps are numbered here as in its documentation ("Operator Type Resolution").
 
+use crate::aggregates::is_aggregate;
 use crate::casts::is_implicit;
 use crate::{bytes, catalog, dates, floats, numbers, operators, strings, variadic};
 use minibtree_numeric::special;
-use minibtree_types::error::Result;
+use minibtree_types::error::{Result, SqlError};
 use minibtree_types::values::{Category, Type, Value};
+use minibtree_types::{error, unsupported};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -147,9 +149,20 @@ pub enum Found {
     Several,
 }
 
-/// Returns true if there is a function of this name, for arguments of any types.
-pub fn is_function(name: &str) -> bool {
-    TABLE.contains_key(name)
+/// The error of a call for which there is no function. An unknown name is refused as unsupported:
+/// PostgreSQL has thousands that minibtree lacks. A known one with other types is an error there
+/// too, except for `bytea`, `name` and arrays.
+pub fn undefined_function(name: &str, types: &[Type]) -> SqlError {
+    let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
+    let call = format!("{name}({})", names.join(", "));
+    let is_known = TABLE.contains_key(name) || is_aggregate(name);
+    let has_more = |it: &Type| matches!(it, Type::Bytea | Type::Name) || it.element().is_some();
+    if !is_known || types.iter().any(has_more) {
+        return unsupported!("the function {call}");
+    }
+    let hint = "No function matches the given name and argument types. You might need to add \
+                explicit type casts.";
+    error!(UNDEFINED_FUNCTION, "function {call} does not exist").hint(hint)
 }
 
 /// The function of this name for arguments of these types.

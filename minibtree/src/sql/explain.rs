@@ -17,7 +17,9 @@ use crate::format::RelationId;
 use crate::wire::Result;
 use minibtree_cost::Cost;
 pub use minibtree_explain::Options;
-use minibtree_explain::{Measured, Node as Shown, Value};
+use minibtree_explain::{
+    Measured, Node as Shown, Value, is_column_name, parenthesized, quoted_name,
+};
 use minibtree_inspect::PageSummary;
 use sqlparser::ast;
 use std::collections::HashMap;
@@ -787,21 +789,6 @@ impl Explainer<'_> {
     }
 }
 
-/// Conditions have parentheses already; columns and constants get them.
-fn parenthesized(text: String) -> String {
-    if text.starts_with('(') || text == "false" || text == "true" {
-        text
-    } else {
-        format!("({text})")
-    }
-}
-
-/// Returns true for the name of a column, not an expression.
-fn is_column_name(text: &str) -> bool {
-    let is_letter = |it: char| it.is_alphanumeric() || "_.\"".contains(it);
-    text.chars().all(is_letter) && !text.starts_with(|it: char| it.is_ascii_digit())
-}
-
 /// Names and values of properties.
 type Pairs = Vec<(&'static str, String)>;
 
@@ -917,10 +904,4 @@ impl Explainer<'_> {
 fn table_of(scanned: &Scanned) -> Pairs {
     let (name, alias) = (scanned.table.name.clone(), scanned.alias.clone());
     vec![("Relation Name", name), ("Schema", "public".to_owned()), ("Alias", alias)]
-}
-
-/// A name as SQL needs it: with quotes if it is not in lower case.
-fn quoted_name(name: &str) -> String {
-    let is_plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
-    if name.chars().all(is_plain) { name.to_owned() } else { format!("\"{name}\"") }
 }

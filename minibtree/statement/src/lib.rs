@@ -29,10 +29,12 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 mod data_type;
+mod definitions;
 mod pretty;
 
 pub use commands::{Command, Copy, Fetch, Path, Reindex, Source, Vacuum};
 pub use data_type::column_type;
+pub use definitions::{check_actions, check_hash, check_understood, first_words, serial_type};
 pub use minibtree_names::{folded, is_reserved, new_name, position_of, table_name};
 pub use pretty::pretty;
 
@@ -65,8 +67,13 @@ impl Statement {
 /// # Errors
 /// `42601` if it is not SQL, `54001` if it is too deep.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
+    // With UESCAPE, a backslash in U&'..' may mean itself.
+    let failed = |message: &str| match sql.to_ascii_lowercase().contains("uescape") {
+        true => SqlError::unsupported("UESCAPE"),
+        false => syntax(message),
+    };
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
-    let tokens = without_whitespace(tokens.map_err(|it| syntax(&it.message))?)?.into_iter();
+    let tokens = without_whitespace(tokens.map_err(|it| failed(&it.message))?)?.into_iter();
 
     // The protocol counts characters of the whole text, so that is the column from here on.
     let ends = sql.chars().zip(1..).filter(|it| it.0 == '\n').map(|it| it.1);

@@ -37,11 +37,14 @@
 //!
 //! PostgreSQL's `pg_statistic`, with a row for each column, and `pg_class.reltuples`.
 
+mod sample;
+
 use Type::{Bytea, Float8, Int2, Int4, Int8};
 use minibtree_estimate::ColumnStatistics;
 use minibtree_format::RelationId;
 use minibtree_types::error::{Result, SqlError, code};
 use minibtree_types::values::{Float, Type, Value};
+pub use sample::Sample;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

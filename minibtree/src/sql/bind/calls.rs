@@ -9,7 +9,7 @@ use super::from;
 use super::level::{Binder, Typed};
 use super::select::{self, direction};
 use crate::sql::functions::casts::Context;
-use crate::sql::functions::{Found, aggregates, find, is_function, is_variadic};
+use crate::sql::functions::{Found, aggregates, find, is_variadic, undefined_function};
 use crate::sql::statement::folded;
 use crate::sql::tree::{AggregateCall, Expr, Subquery, SubqueryKind, Window};
 use crate::sql::values::Type;
@@ -177,7 +177,7 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
     let found = if is_open { Found::Several } else { find(name, &types) };
     let row = match found {
         Found::One(row) => row,
-        Found::None => return Err(no_function(name, &types)),
+        Found::None => return Err(undefined_function(name, &types)),
         Found::Several => {
             let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
             let text = format!("function {name}({}) is not unique", names.join(", "));
@@ -192,21 +192,6 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
         bound.push(implicit(binder, argument, *to)?);
     }
     Ok(Typed::new(Expr::Call(row, bound), row.result))
-}
-
-/// An unknown function is refused as unsupported: PostgreSQL has thousands that minibtree lacks. A
-/// known one with other types is an error in PostgreSQL too, except for `bytea`, `name` and arrays.
-fn no_function(name: &str, types: &[Type]) -> SqlError {
-    let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
-    let call = format!("{name}({})", names.join(", "));
-    let is_known = is_function(name) || aggregates::is_aggregate(name);
-    let has_more = |it: &Type| matches!(it, Type::Bytea | Type::Name) || it.element().is_some();
-    if !is_known || types.iter().any(has_more) {
-        return unsupported!("the function {call}");
-    }
-    let hint = "No function matches the given name and argument types. You might need to add \
-                explicit type casts.";
-    error!(UNDEFINED_FUNCTION, "function {call} does not exist").hint(hint)
 }
 
 /// `ARRAY(query)`
@@ -243,7 +228,7 @@ fn variadic(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Ty
             return Err(unsupported!("{name} of a boolean"));
         }
         let text = coerce(binder, argument, Type::Text, Context::Explicit)?;
-        texts.push(Typed::new(text.ok_or_else(|| no_function(name, &[from]))?, Type::Text));
+        texts.push(Typed::new(text.ok_or_else(|| undefined_function(name, &[from]))?, Type::Text));
     }
     named(binder, name, texts)
 }
@@ -257,6 +242,11 @@ fn aggregate(
 ) -> Result<Typed> {
     let level = binder.level();
     let (clause, allows) = (level.clause, level.allows_aggregates);
+    binder.clause("aggregate", false);
+    let bound = aggregate_arguments(binder, name, list, filter);
+    binder.clause(clause, allows);
+    let (arguments, filter) = bound?;
+    check_own_columns(&arguments)?;
     if !allows {
         let text = match clause {
             "aggregate" => "aggregate function calls cannot be nested".to_owned(),
@@ -265,18 +255,13 @@ fn aggregate(
         return Err(SqlError::new(code::GROUPING_ERROR, text));
     }
 
-    binder.clause("aggregate", false);
-    let bound = aggregate_arguments(binder, name, list, filter);
-    binder.clause(clause, allows);
-    let (arguments, filter) = bound?;
-
     let types: Vec<Type> = arguments.iter().map(Typed::base).collect();
-    let aggregate = aggregates::find(name, &types).ok_or_else(|| no_function(name, &types))?;
+    let aggregate =
+        aggregates::find(name, &types).ok_or_else(|| undefined_function(name, &types))?;
     let mut exprs = Vec::new();
     for (argument, to) in arguments.into_iter().zip(&aggregate.arguments) {
         exprs.push(implicit(binder, argument, *to)?);
     }
-    check_own_columns(&exprs)?;
 
     let result = aggregate.result;
     let call = AggregateCall { aggregate, arguments: exprs, distinct, filter };
@@ -356,10 +341,10 @@ fn aggregate_arguments(
 }
 
 /// An aggregate of columns of an outer query only would belong to that query.
-fn check_own_columns(arguments: &[Expr]) -> Result<()> {
+fn check_own_columns(arguments: &[Typed]) -> Result<()> {
     let (mut own, mut outer) = (false, false);
     for argument in arguments {
-        argument.walk(0, &mut |expr, depth| {
+        argument.expr.walk(0, &mut |expr, depth| {
             if let Expr::Column(column) = expr {
                 own |= column.level == depth;
                 outer |= column.level > depth;

@@ -131,11 +131,14 @@ impl<'a> Binder<'a> {
             }
             let mut found = names.iter().filter(|it| it.table == table && it.name == name);
             let first = found.next().ok_or_else(|| undefined_column(&format!("{table}.{name}")))?;
-            // ON CONFLICT of a table with this name sees two of them.
-            if table == "excluded" && found.next().is_some() {
-                return Err(error!(AMBIGUOUS_ALIAS, "table reference \"{table}\" is ambiguous"));
+            if found.next().is_none() {
+                return Ok(first.at(level));
             }
-            return Ok(first.at(level));
+            // ON CONFLICT of a table with this name sees two of them.
+            return Err(match table {
+                "excluded" => error!(AMBIGUOUS_ALIAS, "table reference \"{table}\" is ambiguous"),
+                _ => error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous"),
+            });
         }
         Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
     }

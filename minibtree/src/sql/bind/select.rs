@@ -405,7 +405,7 @@ pub fn projection_of(
             SelectItem::Wildcard(options) => {
                 check_wildcard(options)?;
                 let names = binder.level().names.clone();
-                if names.is_empty() {
+                if binder.level().relations.is_empty() {
                     let text = "SELECT * with no tables specified is not valid";
                     return Err(SqlError::new(code::SYNTAX_ERROR, text));
                 }
@@ -615,11 +615,10 @@ fn sort_keys(
 }
 
 fn position_or_none(expr: &ast::Expr, count: usize) -> Result<Option<usize>> {
+    use ast::Value;
+
     match expr {
-        ast::Expr::Value(literal) if matches!(literal.value, ast::Value::Placeholder(_)) => {
-            Ok(None)
-        }
-        ast::Expr::Value(literal) if matches!(literal.value, ast::Value::Null) => Ok(None),
+        ast::Expr::Value(it) if matches!(it.value, Value::Null | Value::Placeholder(_)) => Ok(None),
         expr => position(expr, count, "ORDER BY"),
     }
 }
@@ -702,17 +701,10 @@ fn limits(
             let text = format!("argument of {clause} must not contain variables");
             return Err(SqlError::new("42P10", text));
         }
-        Ok(match expr {
-            Expr::Constant(Value::Null, _) => None,
-            expr => Some(expr),
-        })
+        Ok(Some(expr).filter(|it| !matches!(it, Expr::Constant(Value::Null, _))))
     };
-    if let Some(expr) = count(limit, "LIMIT")? {
-        query.limit = Some(expr);
-    }
-    if let Some(expr) = count(offset, "OFFSET")? {
-        query.offset = Some(expr);
-    }
+    query.limit = count(limit, "LIMIT")?.or(query.limit.take());
+    query.offset = count(offset, "OFFSET")?.or(query.offset.take());
     Ok(())
 }
 

@@ -64,14 +64,14 @@ pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification>
         && after_columns.is_empty()
         && multi_table_into_clauses.is_empty()
         && multi_table_when_clauses.is_empty()
-        && overriding.is_none()
-        && table_alias.is_none();
+        && overriding.is_none();
     if !is_plain {
         return Err(refused());
     }
 
     let table = binder.catalog.table(&table_name(name)?);
     let table = Arc::clone(table.map_err(|it| it.at(position_of(name)))?);
+    let alias = table_alias.as_ref().map_or(table.name.clone(), |it| folded(&it.alias));
     let names = columns.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
     let positions = target_columns(&table, &names)?;
     let (source, positions) =
@@ -86,10 +86,10 @@ pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification>
 
     let conflict = match on {
         None => None,
-        Some(ast::OnInsert::OnConflict(on)) => Some(conflict(binder, &table, on)?),
+        Some(ast::OnInsert::OnConflict(on)) => Some(conflict(binder, &table, &alias, on)?),
         Some(_) => return Err(refused()),
     };
-    let (returning, columns) = insert_returning(binder, &table, returning.as_deref())?;
+    let (returning, columns) = insert_returning(binder, &table, &alias, returning.as_deref())?;
     let operation = Operation::Insert(write, conflict);
     Ok(Modification { operation, source, returning, columns })
 }
@@ -98,10 +98,11 @@ pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification>
 fn insert_returning(
     binder: &mut Binder,
     table: &Arc<Table>,
+    alias: &str,
     returning: Option<&[SelectItem]>,
 ) -> Result<(Vec<Expr>, Vec<OutputColumn>)> {
     binder.inside("", |binder| {
-        binder.level().names = from::table_relation(binder, table, &table.name)?.1;
+        binder.level().names = from::table_relation(binder, table, alias)?.1;
         returning_of(binder, returning)
     })
 }
@@ -317,13 +318,17 @@ pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     Ok(positions)
 }
 
-fn conflict(binder: &mut Binder, table: &Arc<Table>, on: &ast::OnConflict) -> Result<Conflict> {
+fn conflict(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    alias: &str,
+    on: &ast::OnConflict,
+) -> Result<Conflict> {
     let unique = table.indexes.iter().filter(|it| it.is_unique);
     let indexes = match &on.conflict_target {
         None => unique.map(|it| it.index.id()).collect(),
         Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
-            let names = columns.iter().map(folded).collect::<BTreeSet<_>>();
-            let names = Vec::from_iter(names);
+            let names = Vec::from_iter(columns.iter().map(folded).collect::<BTreeSet<_>>());
             let wanted = target_columns(table, &names).map_err(|_| {
                 undefined_column(
                     names.iter().find(|name| !table.has_column(name)).unwrap_or(&names[0]),
@@ -358,7 +363,7 @@ fn conflict(binder: &mut Binder, table: &Arc<Table>, on: &ast::OnConflict) -> Re
             return Err(SqlError::new(code::SYNTAX_ERROR, text));
         }
         ast::OnConflictAction::DoUpdate(update) => {
-            Some(binder.inside("", |binder| conflict_update(binder, table, update))?)
+            Some(binder.inside("", |binder| conflict_update(binder, table, alias, update))?)
         }
     };
     Ok(Conflict { indexes, update })
@@ -369,9 +374,10 @@ type Update = (Vec<Option<Expr>>, Option<Expr>);
 fn conflict_update(
     binder: &mut Binder,
     table: &Arc<Table>,
+    alias: &str,
     update: &ast::DoUpdate,
 ) -> Result<Update> {
-    let (_, mut names) = from::table_relation(binder, table, &table.name)?;
+    let (_, mut names) = from::table_relation(binder, table, alias)?;
     let (_, excluded) = from::table_relation(binder, table, "excluded")?;
     names.extend(excluded);
     binder.level().names = names;

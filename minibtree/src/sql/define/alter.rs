@@ -14,12 +14,12 @@
 
 use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
-use super::{check_understood, index, lock, reload};
+use super::{index, lock, reload};
 use crate::engine::LockMode;
 use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{check_understood, folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use minibtree_schema::errors::{is_needed, skipping};

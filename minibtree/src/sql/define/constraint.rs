@@ -1,11 +1,11 @@
 //! Adding CHECK constraints and foreign keys. `execute/constraint.rs` enforces foreign keys.
 
-use super::{check_understood, free_name, lock};
+use super::{free_name, lock};
 use crate::engine::LockMode;
 use crate::sql::bind::{self, Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, Check, Constraint, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{check_actions, folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_schema::errors::{constraint_exists, is_needed, undefined_column};
@@ -111,31 +111,6 @@ pub fn add_foreign_key(
         check_foreign_keys(table, &parents, &values, editor.transaction)?;
     }
     Ok(())
-}
-
-/// Refuses actions other than NO ACTION, the default, and clauses like DEFERRABLE.
-fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<()> {
-    use ast::ReferentialAction::NoAction;
-
-    let is_none = |action: &Option<ast::ReferentialAction>| matches!(action, None | Some(NoAction));
-    let mut plain = constraint.clone();
-    if !is_none(&plain.on_delete) || !is_none(&plain.on_update) {
-        return Err(unsupported!("the constraint {constraint}"));
-    }
-    (plain.on_delete, plain.on_update) = (None, None);
-    let listed =
-        |names: &[ast::Ident]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let name = plain.name.as_ref().map_or(String::new(), |name| format!("CONSTRAINT {name} "));
-    let referred = match plain.referred_columns.is_empty() {
-        true => String::new(),
-        false => format!("({})", listed(&plain.referred_columns)),
-    };
-    let understood = format!(
-        "{name}FOREIGN KEY ({}) REFERENCES {}{referred}",
-        listed(&plain.columns),
-        plain.foreign_table
-    );
-    check_understood(&plain, &understood)
 }
 
 fn key_columns(table: &Table, names: &[String]) -> Result<Vec<usize>> {

@@ -3,7 +3,7 @@
 //! The index of a table that has rows is built bottom up from its sorted keys, leaf after leaf.
 //! That is why pgbench adds primary keys after loading.
 
-use super::{check_understood, free_name, is_there, lock};
+use super::{free_name, is_there, lock};
 use crate::engine::{Error, HeapScan, LockMode, Spool, Transaction};
 use crate::sql::bind::{
     Binder, PREDICATES, computed, shown_condition, shown_expression, target_columns,
@@ -11,7 +11,7 @@ use crate::sql::bind::{
 use crate::sql::catalog::{Catalog, EXPRESSIONS, Editor, IndexColumn, Stored, Table, TableIndex};
 use crate::sql::execute::{Context, evaluate};
 use crate::sql::functions::Call;
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{check_hash, check_understood, folded, table_name};
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Replies, Result, SqlError, code};
@@ -134,23 +134,6 @@ fn label(table: &Table, expressions: &[(Stored, Type)], position: usize) -> Stri
         Some(number) => expression_name(&expressions[number].0.shown),
         None => table.columns[position].name.clone(),
     }
-}
-
-/// Refuses what PostgreSQL refuses for a hash index. The engine's could be unique and covering.
-fn check_hash(create: &ast::CreateIndex) -> Result<()> {
-    let is_hash = matches!(create.using, Some(ast::IndexType::Hash));
-    let has = |is: fn(&ast::OrderByOptions) -> bool| {
-        create.columns.iter().any(|it| is(&it.column.options))
-    };
-    let refusals = [
-        (create.unique, "unique indexes"),
-        (!create.include.is_empty(), "included columns"),
-        (create.columns.len() > 1, "multicolumn indexes"),
-        (has(|it| it.sort.is_some()), "ASC/DESC options"),
-        (has(|it| it.nulls_first.is_some()), "NULLS FIRST/LAST options"),
-    ];
-    let Some((_, what)) = refusals.iter().find(|it| is_hash && it.0) else { return Ok(()) };
-    Err(error!(FEATURE_NOT_SUPPORTED, "access method \"hash\" does not support {what}"))
 }
 
 fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>> {

@@ -27,7 +27,7 @@ mod table;
 
 use super::catalog::{Catalog, Editor, Table};
 use super::execute::Context;
-use super::statement::{Reindex, table_name};
+use super::statement::{Reindex, check_understood, table_name};
 use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use minibtree_schema::errors::{is_needed, skipping, undefined_table};
@@ -119,19 +119,12 @@ pub fn reindex(
             Err(error!(UNDEFINED_SCHEMA, "schema \"{name}\" does not exist"))
         }
         Reindex::Database(name) if name != "postgres" => {
-            let text = "can only reindex the currently open database";
-            Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
+            Err(error!(FEATURE_NOT_SUPPORTED, "can only reindex the currently open database"))
         }
         Reindex::Schema(_) | Reindex::Database(_) => catalog
             .tables()
             .try_for_each(|it| index::rebuild(editor, catalog, it, |_| true, context)),
     }
-}
-
-/// Refuses a statement with a clause that the caller did not handle. `understood` is the statement
-/// printed from the handled clauses alone: it must equal the whole.
-fn check_understood(whole: &impl std::fmt::Display, understood: &str) -> Result<()> {
-    if whole.to_string() == understood { Ok(()) } else { Err(unsupported!("{whole}")) }
 }
 
 fn lock(editor: &mut Editor<'_>, table: &Table, mode: LockMode) -> Result<()> {

@@ -1,15 +1,14 @@
 //! CREATE TABLE. PostgreSQL's `transformCreateStmt` (`parse_utilcmd.c`) and `tablecmds.c`.
 
 use super::alter::add_constraint;
-use super::{check_understood, free_name, is_there, reload};
+use super::{free_name, is_there, reload};
 use crate::sql::bind;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::execute::Context;
 use crate::sql::functions::quoted;
-use crate::sql::statement::{column_type, new_name, table_name};
-use crate::sql::values::Type;
+use crate::sql::statement::{check_understood, column_type, new_name, serial_type, table_name};
 use crate::wire::{Replies, Result, SqlError, code};
-use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
+use sqlparser::ast::{self, ColumnOption, GeneratedAs, TableConstraint};
 
 /// What the column definitions of a CREATE TABLE or ADD COLUMN amount to.
 #[derive(Default)]
@@ -111,17 +110,6 @@ pub fn add_column(
     }
     definition.columns.push(new);
     Ok(())
-}
-
-/// `serial` is not a type of its own: the column is an integer with a sequence.
-fn serial_type(name: &DataType) -> Option<Type> {
-    let DataType::Custom(name, _) = name else { return None };
-    match name.to_string().to_lowercase().as_str() {
-        "serial" | "serial4" => Some(Type::Int4),
-        "bigserial" | "serial8" => Some(Type::Int8),
-        "smallserial" | "serial2" => Some(Type::Int2),
-        _ => None,
-    }
 }
 
 /// The default that takes the next number of a sequence.

@@ -6,7 +6,7 @@ use crate::sql::functions::SystemCall;
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
-use crate::wire::Result;
+use crate::wire::{Result, SqlError};
 use minibtree_explain::Measured;
 use minibtree_streams::memory::Memory;
 use minikit::storage::Disk;
@@ -124,6 +124,9 @@ impl Context {
             SystemCall::WalEnd => {
                 let Lsn(end) = sequences.database.wal_end();
                 Value::Text(format!("{:X}/{:X}", end >> 32, end & 0xffff_ffff))
+            }
+            SystemCall::Size { .. } if oid == 0 => {
+                return Err(SqlError::unsupported("the size of a TOAST table"));
             }
             SystemCall::Size { heap, indexes } => {
                 let Some(files) = minibtree_pg_catalog::files(objects, oid, heap, indexes) else {

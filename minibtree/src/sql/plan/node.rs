@@ -12,7 +12,7 @@ use crate::sql::tree::{
     AggregateCall, Expr, JoinKind, Lock, Operation, SetFunction, SetOperator, SubqueryKind,
 };
 use crate::sql::values::Type;
-use crate::wire::Field;
+use crate::wire::{Field, SqlError};
 use minibtree_cost::Cost;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -320,7 +320,9 @@ pub struct Planned {
     /// The tables that are locked before it is executed.
     pub tables: Vec<(RelationId, LockMode)>,
     pub parameters: Vec<Type>,
-    /// The columns of the result; none for statements without one.
-    pub fields: Vec<Field>,
+    /// The columns of the result; `None` for statements without one.
+    pub fields: Option<Vec<Field>>,
     pub types: Vec<Type>,
+    /// The error of a constant part, with which the statement fails whatever the rows are.
+    pub failure: Option<SqlError>,
 }

@@ -22,8 +22,9 @@ use crate::sql::bind::{self, Binder};
 use crate::sql::catalog::{Catalog, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{
-    Body, Column, Computed, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query,
-    Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery, Window,
+    Body, Column, Compute, Computed, Expr, FromItem, Grouping, Modification, Operation,
+    OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery,
+    Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
@@ -41,13 +42,14 @@ const PAGES_MIN: f64 = 10.0;
 const ROW_OVERHEAD: f64 = 28.0;
 
 /// Plans a statement; `None` if it is one that has no plan, like CREATE TABLE. `declared` are the
-/// types of parameters that the client gave.
+/// types of parameters that the client gave; `compute` computes constant expressions.
 pub fn plan(
     catalog: &Rc<Catalog>,
     statistics: &Statistics,
     model: Model,
     statement: &ast::Statement,
     declared: &[Option<Type>],
+    compute: &mut Compute<'_>,
 ) -> Result<Option<Planned>> {
     let mut binder = Binder::new(catalog, declared);
     let mut planner = Planner {
@@ -57,14 +59,13 @@ pub fn plan(
         subplans: Vec::new(),
         nodes: Cell::new(0),
         tables: BTreeMap::new(),
+        compute,
+        failure: None,
     };
     let (plan, columns) = match statement {
         ast::Statement::Query(query) => {
-            let bound = bind::query(&mut binder, query, None)?;
-            // A client could not tell its rows from the result of a statement without rows.
-            if bound.columns.is_empty() {
-                return Err(SqlError::unsupported("a query without columns"));
-            }
+            let mut bound = bind::query(&mut binder, query, None)?;
+            planner.failure = bound.fold(planner.compute).err();
             (planner.top_query(&bound), bound.columns)
         }
         ast::Statement::Insert(insert) => planner.modification(bind::insert(&mut binder, insert)?),
@@ -78,6 +79,7 @@ pub fn plan(
         size: column.column_type.base.size(),
         modifier: column.column_type.modifier,
     };
+    let has_result = !columns.is_empty() || !matches!(plan, Plan::Modify(_));
     Ok(Some(Planned {
         catalog: Rc::clone(catalog),
         plan,
@@ -85,21 +87,25 @@ pub fn plan(
         nodes: planner.nodes.get(),
         tables: planner.tables.into_iter().collect(),
         parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Text)).collect(),
-        fields: columns.iter().map(field).collect(),
+        fields: has_result.then(|| columns.iter().map(field).collect()),
         types: columns.iter().map(|column| column.column_type.base).collect(),
+        failure: planner.failure,
     }))
 }
 
-struct Planner<'a> {
+struct Planner<'a, 'c> {
     catalog: &'a Catalog,
     statistics: &'a Statistics,
     model: Model,
     subplans: Vec<SubPlan>,
     nodes: Cell<usize>,
     tables: BTreeMap<RelationId, LockMode>,
+    compute: &'c mut Compute<'c>,
+    /// The error of a constant part.
+    failure: Option<SqlError>,
 }
 
-impl Planner<'_> {
+impl Planner<'_, '_> {
     fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node> {
         Rc::new(Node::new(&self.nodes, cost, kind))
     }
@@ -381,7 +387,8 @@ impl Planner<'_> {
     }
 
     fn modification(&mut self, modification: Modification) -> (Plan, Vec<OutputColumn>) {
-        let Modification { mut operation, source, returning, columns } = modification;
+        let Modification { mut operation, mut source, mut returning, columns } = modification;
+        self.failure = source.fold(self.compute).err();
         let (node, filter) = match &source.body {
             Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
                 let extra: Vec<usize> = select.relations[0].positions().collect();
@@ -405,7 +412,10 @@ impl Planner<'_> {
             Operation::Update(write) => write.values.iter_mut().flatten().collect(),
             Operation::Delete(_) => Vec::new(),
         };
-        exprs.into_iter().for_each(|expr| self.replace_subqueries(expr));
+        for expr in exprs.into_iter().chain(&mut returning) {
+            self.failure = expr.fold(self.compute).err().or(self.failure.take());
+            self.replace_subqueries(expr);
+        }
 
         let table = operation.table().clone();
         self.lock(table.oid, LockMode::Share);
@@ -417,7 +427,6 @@ impl Planner<'_> {
         for (_, other) in parents.iter().chain(&children) {
             self.lock(other.oid, LockMode::KeyShare);
         }
-        let returning = returning.into_iter().map(|it| self.with_subplans(it)).collect();
         let plan = Modify { operation, source: node, filter, returning, parents, children };
         (Plan::Modify(plan), columns)
     }
@@ -462,7 +471,7 @@ impl Planner<'_> {
 
     fn filtered_once(&mut self, node: Rc<Node>, constant: Vec<Expr>) -> Rc<Node> {
         match Expr::all(constant) {
-            None => node,
+            None | Some(Expr::Constant(Value::Bool(true), _)) => node,
             Some(condition) => self.result(Some(condition), Some(node), 0),
         }
     }
@@ -491,8 +500,8 @@ fn column(position: usize, base: Type) -> Expr {
 }
 
 /// Plans the FROM clause of one SELECT.
-struct FromPlanner<'p, 'a, 'q> {
-    planner: &'p mut Planner<'a>,
+struct FromPlanner<'p, 'a, 'c, 'q> {
+    planner: &'p mut Planner<'a, 'c>,
     select: &'q Select,
     known: Known<'q>,
     pages: Vec<f64>,
@@ -503,13 +512,13 @@ struct FromPlanner<'p, 'a, 'q> {
     computed: Vec<Vec<Computed>>,
 }
 
-impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
+impl<'p, 'a: 'q, 'c, 'q> FromPlanner<'p, 'a, 'c, 'q> {
     fn new(
-        planner: &'p mut Planner<'a>,
+        planner: &'p mut Planner<'a, 'c>,
         select: &'q Select,
         extra: &[usize],
         used: &[Expr],
-    ) -> FromPlanner<'p, 'a, 'q> {
+    ) -> FromPlanner<'p, 'a, 'c, 'q> {
         let mut needed = vec![false; select.width];
         let mut positions = extra.to_vec();
         let exprs = from_expressions(select).into_iter().chain(used);
@@ -530,7 +539,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
             };
             tables.push((statistics, rows));
             pages.push(blocks);
-            computed.push(computed_by_indexes(planner.catalog, relation));
+            computed.push(computed_by_indexes(planner, relation));
         }
         let known = Known { relations: &select.relations, tables };
         let merged = merged_columns(select);
@@ -597,7 +606,7 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
     }
 }
 
-impl join::Context for FromPlanner<'_, '_, '_> {
+impl join::Context for FromPlanner<'_, '_, '_, '_> {
     fn scan(&mut self, number: usize, conditions: Vec<Expr>) -> Rc<Node> {
         let relation = &self.select.relations[number];
         if let Some(wanted) = self.wanted(relation, number) {
@@ -703,9 +712,9 @@ impl join::Context for FromPlanner<'_, '_, '_> {
 }
 
 /// The predicates and expressions of a table's indexes, over the row of the query.
-fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> {
+fn computed_by_indexes(planner: &mut Planner<'_, '_>, relation: &Relation) -> Vec<Computed> {
     let Source::Table(table) = &relation.source else { return Vec::new() };
-    let mut binder = Binder::new(catalog, &[]);
+    let mut binder = Binder::new(planner.catalog, &[]);
     // They were checked when the index was created. If one fails to bind, no query uses the index.
     let never = |index: &TableIndex| Computed {
         predicate: Some(Expr::Constant(Value::Bool(false), Type::Bool)),
@@ -722,6 +731,8 @@ fn computed_by_indexes(catalog: &Catalog, relation: &Relation) -> Vec<Computed> 
             Ok(())
         });
         moved.expect("the closure returns no errors");
+        // What fails is equal to nothing in a query that does not.
+        let _ = expr.fold(planner.compute);
     }
     all
 }

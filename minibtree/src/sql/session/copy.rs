@@ -123,10 +123,10 @@ impl CopyOut {
         options: Options,
         out: &mut Replies,
     ) -> Result<CopyOut> {
-        if planned.fields.is_empty() {
+        let Some(fields) = &planned.fields else {
             return Err(error!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
-        }
-        let names = planned.fields.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+        };
+        let names = fields.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
         let encoder = Encoder::new(options, &names)?;
         out.copy(true, names.len());
         if let Some(header) = encoder.header() {

@@ -46,11 +46,12 @@ mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES};
 use super::define;
-use super::execute::{Context, Cursor};
+use super::execute::{Context, Cursor, evaluate};
 use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
 use super::statement::{self, Command, Source, Statement};
+use super::tree::Expr;
 use super::values::{Type, Value};
 use crate::engine::{
     Database, Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction,
@@ -317,7 +318,6 @@ impl Session {
 
     /// Rolls back, but stays in the block: it has failed.
     fn abort(&mut self) {
-        self.portals.clear();
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             // ROLLBACK TO may still save the part before a savepoint, so keep the transaction.
             State::Block(transaction) if !self.savepoints.is_empty() => {
@@ -327,6 +327,7 @@ impl Session {
             State::Block(_) => State::Failed(None),
             State::Idle | State::Implicit(_) => return self.roll_back(),
         };
+        self.portals.clear();
         self.forget_catalog_change();
     }
 
@@ -360,7 +361,7 @@ impl Session {
                 return Next::EndServer;
             }
         }
-        if !matches!(self.state, State::Block(_)) {
+        if !matches!(self.state, State::Block(_) | State::Failed(_)) {
             self.portals.clear();
         }
         out.ready(self.status());
@@ -507,8 +508,8 @@ impl Session {
                     parameter + 1
                 ));
             }
-            if !prepared.fields.is_empty() {
-                out.row_description(&prepared.fields, &[]);
+            if let Some(fields) = &prepared.fields {
+                out.row_description(fields, &[]);
             }
             portal = Some(Box::new(Portal::new(prepared, Vec::new(), Vec::new())));
         }
@@ -562,15 +563,13 @@ impl Session {
         if let Some(Statement::Command(Command::Fetch(fetch))) = &statement {
             self.begin_statement()?;
             let portal = self.portals.get(&fetch.cursor).filter(|_| !fetch.is_move);
-            let fields = portal.map_or(Vec::new(), |it| it.prepared.fields.clone());
+            let fields = portal.and_then(|it| it.prepared.fields.clone());
             return Ok(Prepared::plain(statement, fields));
         }
-        let Some(sql) = statement.as_ref().and_then(Statement::sql) else {
-            return Ok(Prepared::plain(statement, Vec::new()));
+        let sql = statement.as_ref().and_then(Statement::sql);
+        let Some(sql) = sql.filter(|it| !is_transaction_control(it)) else {
+            return Ok(Prepared::plain(statement, None));
         };
-        if is_transaction_control(sql) {
-            return Ok(Prepared::plain(statement, Vec::new()));
-        }
         self.begin_statement()?;
         if let Some(prepared) = named::executed(self, sql)? {
             return Ok(Prepared::plain(statement, prepared.fields.clone()));
@@ -581,23 +580,21 @@ impl Session {
                 if explain::options(*analyze, *verbose, options.as_deref())?.json {
                     field.type_oid = JSON_OID;
                 }
-                return Ok(Prepared::plain(statement, vec![field]));
+                return Ok(Prepared::plain(statement, Some(vec![field])));
             }
             ast::Statement::ShowVariable { variable } => {
                 let name = statement::variable_name(variable);
-                return Ok(Prepared::plain(statement, vec![text_field(&name)]));
+                return Ok(Prepared::plain(statement, Some(vec![text_field(&name)])));
             }
             _ => {}
         }
         self.refresh_catalog()?;
-        let statistics = Arc::clone(&self.shared.statistics.lock());
-        let model = self.settings.cost_model();
-        let Some(planned) = plan::plan(&self.catalog, &statistics, model, sql, declared)? else {
-            return Ok(Prepared::plain(statement, Vec::new()));
+        let Some(planned) = self.planned(sql, declared)? else {
+            return Ok(Prepared::plain(statement, None));
         };
         // COPY TO sends lines, not rows.
         let is_copy = matches!(statement, Some(Statement::Command(_)));
-        let fields = if is_copy { Vec::new() } else { planned.fields.clone() };
+        let fields = planned.fields.clone().filter(|_| !is_copy);
         let parameters = planned.parameters.clone();
         let planned = Some(Rc::new(planned));
         Ok(Prepared { statement, parameters, planned, fields })
@@ -629,7 +626,8 @@ impl Session {
                 },
             });
         }
-        let portal = Portal::new(prepared, parameters, bind.result_formats);
+        let mut portal = Portal::new(prepared, parameters, bind.result_formats);
+        portal.savepoints = self.savepoints.len();
         self.portals.insert(bind.portal.to_owned(), portal);
         out.bind_complete();
         Ok(Next::Message)
@@ -736,7 +734,7 @@ impl Session {
                 }
                 let tag = self.define(|editor, catalog, context| {
                     let tag = define::execute(editor, catalog, sql, context, out)?;
-                    tag.ok_or_else(|| SqlError::unsupported(first_words(sql)))
+                    tag.ok_or_else(|| SqlError::unsupported(statement::first_words(sql)))
                 })?;
                 out.command_complete(tag);
             }
@@ -777,6 +775,19 @@ impl Session {
         Ok(None)
     }
 
+    /// Plans a statement; `None` if it is one that has no plan.
+    fn planned(
+        &mut self,
+        sql: &ast::Statement,
+        declared: &[Option<Type>],
+    ) -> Result<Option<Planned>> {
+        let (catalog, model) = (Rc::clone(&self.catalog), self.settings.cost_model());
+        let statistics = Arc::clone(&self.shared.statistics.lock());
+        let nothing = Rc::new(Planned { catalog: Rc::clone(&catalog), ..Planned::default() });
+        let mut compute = |expr: &Expr| evaluate(expr, &self.context(&nothing, Vec::new())?, &[]);
+        plan::plan(&catalog, &statistics, model, sql, declared, &mut compute)
+    }
+
     /// Locks the tables of a plan. Plans again if the catalog changed before the locks were held.
     fn lock(&mut self, sql: &ast::Statement, cached: &Rc<Planned>) -> Result<Rc<Planned>> {
         let mut planned = Rc::clone(cached);
@@ -786,14 +797,16 @@ impl Session {
             }
             if !Rc::ptr_eq(&planned.catalog, &self.catalog) {
                 let declared: Vec<_> = planned.parameters.iter().copied().map(Some).collect();
-                let statistics = Arc::clone(&self.shared.statistics.lock());
-                let model = self.settings.cost_model();
-                let again = plan::plan(&self.catalog, &statistics, model, sql, &declared)?;
+                let again = self.planned(sql, &declared)?;
                 let again = again.expect("the statement had a plan before");
                 if again.types != planned.types {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
                 }
                 planned = Rc::new(again);
+            }
+
+            if let Some(error) = &planned.failure {
+                return Err(error.clone());
             }
 
             for (table, mode) in &planned.tables {
@@ -845,7 +858,7 @@ impl Session {
         let Some(source) = running else {
             // A finished query has no more rows. A finished statement of another kind must not run
             // a second time.
-            if !prepared.fields.is_empty() {
+            if prepared.fields.is_some() {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
@@ -957,9 +970,10 @@ impl Session {
             ast::Statement::UNLISTEN { .. } => lines(Vec::new(), "UNLISTEN"),
             ast::Statement::Reset(reset) => {
                 let name = match &reset.reset {
+                    // There is one user.
+                    ast::Reset::SessionAuthorization => return lines(Vec::new(), "RESET"),
                     ast::Reset::ALL => None,
                     ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
-                    _ => return Err(unsupported!("{sql}")),
                 };
                 self.change_settings(false, |it| {
                     it.reset(name.as_deref());
@@ -1020,10 +1034,8 @@ impl Session {
         }
         self.refresh_catalog()?;
         let begun = (Instant::now(), buffer_usage());
-        let statistics = Arc::clone(&self.shared.statistics.lock());
-        let model = self.settings.cost_model();
-        let Some(planned) = plan::plan(&self.catalog, &statistics, model, sql, &[])? else {
-            return Err(unsupported!("EXPLAIN {}", first_words(sql)));
+        let Some(planned) = self.planned(sql, &[])? else {
+            return Err(unsupported!("EXPLAIN {}", statement::first_words(sql)));
         };
         planning.add_since(begun, buffer_usage());
 
@@ -1176,9 +1188,4 @@ impl Session {
 
 fn no_portal(name: &str) -> SqlError {
     SqlError::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
-}
-
-/// The first two words of a statement, by which a refusal names it.
-fn first_words(sql: &ast::Statement) -> String {
-    sql.to_string().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }

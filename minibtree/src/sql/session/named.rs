@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Only a cursor declared with SCROLL can go back. Its first FETCH gathers all rows in memory;
-//! PostgreSQL executes the plan backwards. Cursors end with their block, or at any ROLLBACK TO.
+//! PostgreSQL executes the plan backwards. Cursors end with their block, or at a ROLLBACK TO a
+//! savepoint that is older.
 //!
 //! PostgreSQL's `portalcmds.c`, `prepare.c` and `DoPortalRunFetch` in `pquery.c`.
 
@@ -42,7 +43,7 @@ impl Fetching {
     /// `34000` if there is no such cursor; `55000` or `0A000` if it would have to go back.
     pub fn new(session: &mut Session, fetch: &Fetch) -> Result<Fetching> {
         let portal = session.portals.remove(&fetch.cursor);
-        let mut portal = Box::new(portal.ok_or_else(|| no_cursor(&fetch.cursor))?);
+        let mut portal = Box::new(portal.ok_or_else(|| Fetch::no_cursor(&fetch.cursor))?);
         if portal.scroll == Some(true)
             && let Some(Running::Cursor(cursor)) = &mut portal.running
         {
@@ -57,8 +58,10 @@ impl Fetching {
         }
         let at = portal.rows + u64::from(portal.is_done);
         let path = fetch.path(at, if portal.is_done { portal.rows } else { Fetch::UNKNOWN });
-        if !Fetch::is_ahead(&path, at) {
-            return Err(no_way_back(portal.scroll));
+        // MOVE BACKWARD ALL begins again, for which nothing is to be done at the start.
+        let is_rewound = at == 0 && fetch.is_move && path.is_backward && fetch.count == Fetch::ALL;
+        if !Fetch::is_ahead(&path, at) && !is_rewound {
+            return Err(Fetch::no_way_back(portal.scroll));
         }
         let mut fetching = Fetching { cursor: fetch.cursor.clone(), portal, path: path.clone() };
         fetching.path.rows = at + 1..path.rows.start;
@@ -85,14 +88,6 @@ impl Fetching {
     }
 }
 
-fn no_way_back(scroll: Option<bool>) -> SqlError {
-    if scroll.is_none() {
-        return SqlError::unsupported("going back in a cursor that is declared without SCROLL");
-    }
-    let error = error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward");
-    error.hint("Declare it with SCROLL option to enable backward scan.")
-}
-
 /// DECLARE.
 pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
     let Declared { name, scroll, query } = control::declared(declared)?;
@@ -116,7 +111,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
     let cursor = session.open(&planned, Vec::new(), false)?;
     let mut portal = Portal::new(Rc::new(prepared), Vec::new(), Vec::new());
     portal.running = Some(Running::Cursor(Box::new(cursor)));
-    portal.scroll = scroll;
+    (portal.scroll, portal.savepoints) = (scroll, session.savepoints.len());
     session.portals.insert(name, portal);
     Ok(())
 }
@@ -140,7 +135,7 @@ pub fn close(session: &mut Session, cursor: &ast::CloseCursor) -> Result<&'stati
         }
         ast::CloseCursor::Specific { name } => {
             let name = folded(name);
-            session.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
+            session.portals.remove(&name).ok_or_else(|| Fetch::no_cursor(&name))?;
             Ok("CLOSE CURSOR")
         }
     }
@@ -211,8 +206,4 @@ pub fn arguments(
         }
     });
     values.collect()
-}
-
-fn no_cursor(name: &str) -> SqlError {
-    SqlError::new(code::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
 }

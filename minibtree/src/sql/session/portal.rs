@@ -22,21 +22,21 @@ pub struct Prepared {
     /// The types of `$1`, `$2` and so on.
     pub parameters: Vec<Type>,
     pub(super) planned: Option<Rc<Planned>>,
-    /// The columns of the result; none for statements without one.
-    pub fields: Vec<Field>,
+    /// The columns of the result; `None` for statements without one.
+    pub fields: Option<Vec<Field>>,
 }
 
 impl Prepared {
     /// A statement without a plan.
-    pub fn plain(statement: Option<Statement>, fields: Vec<Field>) -> Prepared {
+    pub fn plain(statement: Option<Statement>, fields: Option<Vec<Field>>) -> Prepared {
         Prepared { statement, parameters: Vec::new(), planned: None, fields }
     }
 
     /// Tells the client the columns.
     pub fn describe(&self, formats: &[Format], out: &mut Replies) {
-        match self.fields.is_empty() {
-            false => out.row_description(&self.fields, formats),
-            true => out.no_data(),
+        match &self.fields {
+            Some(fields) => out.row_description(fields, formats),
+            None => out.no_data(),
         }
     }
 }
@@ -56,6 +56,8 @@ pub struct Portal {
     /// DECLARE with SCROLL is `Some(true)`, with NO SCROLL `Some(false)`.
     pub scroll: Option<bool>,
     pub is_done: bool,
+    /// How many savepoints there were when it began: a rollback to one of them leaves it alone.
+    pub savepoints: usize,
 }
 
 /// What returns the rows of a portal.
@@ -74,8 +76,9 @@ pub enum Running {
 impl Portal {
     /// A portal that has not begun.
     pub fn new(prepared: Rc<Prepared>, parameters: Vec<Value>, formats: Vec<Format>) -> Portal {
-        let (kept, running, scroll) = (None, None, None);
-        Portal { prepared, parameters, formats, kept, running, rows: 0, scroll, is_done: false }
+        let (kept, running, scroll, is_done) = (None, None, None, false);
+        let (rows, savepoints) = (0, 0);
+        Portal { prepared, parameters, formats, kept, running, rows, scroll, is_done, savepoints }
     }
 }
 

@@ -75,6 +75,7 @@ pub fn transaction_control(
             session.transaction()?;
             let at = savepoint_named(session, &folded(name))?;
             session.savepoints.truncate(at);
+            session.portals.values_mut().for_each(|it| it.savepoints = it.savepoints.min(at));
             Ok(Some("RELEASE"))
         }
         ast::Statement::StartTransaction { .. }
@@ -147,7 +148,7 @@ fn savepoint_named(session: &Session, name: &str) -> Result<usize> {
 fn roll_back_to(session: &mut Session, name: &str) -> Result<()> {
     check_block(session, "ROLLBACK TO SAVEPOINT")?;
     let at = savepoint_named(session, name)?;
-    session.portals.clear();
+    session.portals.retain(|_, it| it.savepoints <= at);
     session.savepoints.truncate(at + 1);
     let savepoint = session.savepoints[at].1;
     let state = std::mem::replace(&mut session.state, State::Failed(None));

@@ -66,6 +66,9 @@ pub enum Expr {
     SubPlan(usize, Vec<Expr>),
 }
 
+/// Computes an expression of constants.
+pub type Compute<'c> = dyn FnMut(&Expr) -> Result<Value> + 'c;
+
 /// What is asked of a subquery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubqueryKind {
@@ -269,5 +272,54 @@ impl Expr {
             };
         });
         is_constant
+    }
+
+    /// Computes the constant parts that a row may get to: the division in `CASE WHEN a THEN 1 / 0
+    /// END`, but not that in `CASE WHEN false THEN 1 / 0 END`. PostgreSQL's
+    /// `eval_const_expressions`.
+    ///
+    /// # Errors
+    /// Those of computing them.
+    pub fn fold(&mut self, compute: &mut Compute<'_>) -> Result<()> {
+        if let Expr::Subquery(subquery) = self {
+            if subquery.kind == SubqueryKind::Exists {
+                subquery.query.drop_columns(|_| false);
+            }
+            subquery.query.fold(compute)?;
+        }
+        let decides: fn(&Value) -> bool = match self {
+            Expr::And(_) => |it| *it == Value::Bool(false),
+            Expr::Or(_) => |it| *it == Value::Bool(true),
+            Expr::Coalesce(_) => |it| !it.is_null(),
+            _ => |_| false,
+        };
+        let is_case = matches!(self, Expr::Case(..));
+        let mut is_constant = self.is_stable() && !self.children().is_empty();
+        let mut decided = None;
+
+        let mut parts = self.children_mut().into_iter();
+        while let Some(part) = parts.next() {
+            part.fold(compute)?;
+            // Of CASE, each condition comes before its result, and ELSE is the last.
+            let is_condition = is_case && parts.len() > 0 && parts.len().is_multiple_of(2);
+            match part {
+                Expr::Constant(Value::Bool(true), _) if is_condition => {
+                    parts = Vec::from_iter(parts.next()).into_iter();
+                }
+                Expr::Constant(..) if is_condition => drop(parts.next()),
+                Expr::Constant(value, _) if decides(value) => {
+                    decided = Some(value.clone());
+                    break;
+                }
+                Expr::Constant(..) => {}
+                _ => is_constant = false,
+            }
+        }
+        *self = match (&*self, decided) {
+            (Expr::And(_) | Expr::Or(_), Some(value)) => Expr::Constant(value, Type::Bool),
+            _ if is_constant => Expr::Constant(compute(self)?, self.base()),
+            _ => return Ok(()),
+        };
+        Ok(())
     }
 }

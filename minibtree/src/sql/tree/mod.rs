@@ -23,7 +23,7 @@ mod expr;
 mod query;
 
 pub use deparse::Deparser;
-pub use expr::{Column, Expr, Subquery, SubqueryKind};
+pub use expr::{Column, Compute, Expr, Subquery, SubqueryKind};
 pub use query::{
     AggregateCall, Body, Computed, Conflict, FromItem, Grouping, JoinKind, Lock, Modification,
     Operation, OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source,

@@ -9,7 +9,7 @@
 //!         order: [position 1], limit: 3 }
 //! ```
 
-use super::expr::Expr;
+use super::expr::{Compute, Expr};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::catalog::Table;
@@ -444,5 +444,35 @@ impl Query {
             query.change(depth + below, each)?;
         }
         Ok(())
+    }
+
+    /// Computes the constant parts of its expressions, as [`Expr::fold`] does.
+    pub fn fold(&mut self, compute: &mut Compute<'_>) -> Result<()> {
+        let read: Vec<usize> = self.expressions().into_iter().flat_map(Expr::positions).collect();
+        // The source of an UPDATE has no columns: the new values read its row, too.
+        if let (Body::Select(select), false) = (&mut self.body, self.columns.is_empty()) {
+            for relation in &mut select.relations {
+                if let Source::Query(query) = &mut relation.source {
+                    query.drop_columns(|it| read.contains(&(relation.start + it)));
+                }
+            }
+        }
+        self.expressions_mut().into_iter().try_for_each(|it| it.fold(compute))?;
+        self.inner_queries_mut().into_iter().try_for_each(|(it, _)| it.fold(compute))
+    }
+
+    /// Makes NULLs of columns that nobody reads: PostgreSQL's `remove_unused_subquery_outputs`.
+    pub fn drop_columns(&mut self, is_read: impl Fn(usize) -> bool) {
+        let Body::Select(select) = &mut self.body else { return };
+        for (position, target) in select.targets.iter_mut().enumerate() {
+            let is_sorted_by = self.order.iter().any(|key| key.position == position);
+            let mut is_kept = select.distinct || is_sorted_by || is_read(position);
+            target.walk(0, &mut |expr, _| {
+                is_kept |= matches!(expr, Expr::Call(function, _) if function.is_volatile());
+            });
+            if !is_kept {
+                *target = Expr::null(target.base());
+            }
+        }
     }
 }

@@ -21,6 +21,9 @@ pub fn error_of(error: Error, type_name: &str, text: &str) -> SqlError {
                 "time zone displacement out of range: \"{text}\""
             )
         }
+        Error::UnknownZone(name) if name.contains(',') => {
+            unsupported!("the time zone with rules \"{name}\"")
+        }
         Error::UnknownZone(name) => {
             error!(INVALID_PARAMETER_VALUE, "time zone \"{name}\" not recognized")
         }
