@@ -9,7 +9,7 @@
 //!
 //! RFC 5802 and 7677; the server's side is `minibtree/wire/src/scram.rs`. PostgreSQL's
 //! `libpq/fe-auth-scram.c`. Absent: channel binding, and the normalization of passwords that are
-//! not ASCII.
+//! not ASCII. Nothing is shared with the server's side, so that the test of one checks the other.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
