@@ -5,9 +5,10 @@
 #![cfg(not(loom))]
 
 use minibtree::engine::{Database, Interrupt, Options};
-use minibtree::sql::{Session, Shared};
+use minibtree::sql::{Session, Shared, statement};
 use minibtree::wire::{Bind, Format, Message, Replies, Target};
 use minikit::storage::SimulatedDisk;
+use std::rc::Rc;
 use std::sync::Arc;
 
 fn session() -> Session {
@@ -81,6 +82,21 @@ fn a_setting_is_undone_with_its_pipeline() {
     let mut out = Replies::default();
     session.handle(Message::Query("show work_mem"), &mut out);
     assert!(out.bytes().windows(3).any(|it| it == b"4MB"));
+}
+
+/// Otherwise every Execute after a CREATE TABLE of somebody would plan again.
+#[test]
+fn the_plan_for_a_new_catalog_is_kept() {
+    let mut session = session();
+    let select = statement::parse("select id from t").expect("valid").pop();
+    let prepared = Rc::new(session.prepare(select, &[]).expect("there is a table t"));
+    assert!(session.is_current(&prepared));
+
+    assert_eq!(letters(&mut session, &[Message::Query("create table other (a int)")]), "CZ");
+    assert!(!session.is_current(&prepared));
+    let count = session.execute(&prepared, Vec::new(), &mut |_| Ok(()));
+    assert_eq!(count.expect("three rows"), 3);
+    assert!(session.is_current(&prepared));
 }
 
 /// What it frees is free before the statements around it commit, so it must be alone.

@@ -73,6 +73,7 @@ use named::Fetching;
 pub use portal::Prepared;
 use portal::{Portal, Running, text_field, write_row};
 use sqlparser::ast;
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -596,7 +597,7 @@ impl Session {
         let is_copy = matches!(statement, Some(Statement::Command(_)));
         let fields = planned.fields.clone().filter(|_| !is_copy);
         let parameters = planned.parameters.clone();
-        let planned = Some(Rc::new(planned));
+        let planned = Some(RefCell::new(Rc::new(planned)));
         Ok(Prepared { statement, parameters, planned, fields })
     }
 
@@ -753,7 +754,7 @@ impl Session {
     fn command(
         &mut self,
         command: &Command,
-        cached: Option<&Rc<Planned>>,
+        cached: Option<&RefCell<Rc<Planned>>>,
         out: &mut Replies,
     ) -> Result<Option<Running>> {
         match (command, cached) {
@@ -788,9 +789,10 @@ impl Session {
         plan::plan(&catalog, &statistics, model, sql, declared, &mut compute)
     }
 
-    /// Locks the tables of a plan. Plans again if the catalog changed before the locks were held.
-    fn lock(&mut self, sql: &ast::Statement, cached: &Rc<Planned>) -> Result<Rc<Planned>> {
-        let mut planned = Rc::clone(cached);
+    /// Locks the tables of a plan. Plans again if the catalog changed before the locks were held,
+    /// and keeps the new plan in `cached`.
+    fn lock(&mut self, sql: &ast::Statement, cached: &RefCell<Rc<Planned>>) -> Result<Rc<Planned>> {
+        let mut planned = Rc::clone(&cached.borrow());
         loop {
             if !self.has_current_catalog() {
                 self.refresh_catalog()?;
@@ -803,6 +805,7 @@ impl Session {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
                 }
                 planned = Rc::new(again);
+                cached.replace(Rc::clone(&planned));
             }
 
             if let Some(error) = &planned.failure {
@@ -848,10 +851,11 @@ impl Session {
         out: &mut Replies,
     ) -> Result<bool> {
         let Portal { prepared, formats, kept, running, rows, is_done, .. } = portal;
-        let planned = match running {
-            Some(Running::Fetch(it)) => it.portal.prepared.planned.clone(),
-            _ => prepared.planned.clone(),
+        let fetched = match running {
+            Some(Running::Fetch(it)) => &it.portal.prepared,
+            _ => &*prepared,
         };
+        let planned = fetched.planned.as_ref().map(|it| Rc::clone(&it.borrow()));
         let types = planned.as_ref().map_or(&[Type::Text][..], |it| &it.types);
         self.has_answered |= !types.is_empty();
         let catalog = Rc::clone(&self.catalog);
@@ -1039,7 +1043,7 @@ impl Session {
         };
         planning.add_since(begun, buffer_usage());
 
-        let planned = self.lock(sql, &Rc::new(planned))?;
+        let planned = self.lock(sql, &RefCell::new(Rc::new(planned)))?;
         let begun = (Instant::now(), buffer_usage());
         let mut measured = Vec::new();
         let mut trace = Vec::new();
@@ -1075,7 +1079,8 @@ impl Session {
 
     /// Returns true if a plan is of the catalog as it is now: there is no need to plan again.
     pub fn is_current(&self, prepared: &Prepared) -> bool {
-        let is_of_copy = |it: &Rc<Planned>| Rc::ptr_eq(&it.catalog, &self.catalog);
+        let is_of_copy =
+            |it: &RefCell<Rc<Planned>>| Rc::ptr_eq(&it.borrow().catalog, &self.catalog);
         prepared.planned.as_ref().is_some_and(is_of_copy) && self.has_current_catalog()
     }
 
@@ -1127,7 +1132,7 @@ impl Session {
     fn copy_out(
         &mut self,
         copy: &statement::Copy,
-        cached: &Rc<Planned>,
+        cached: &RefCell<Rc<Planned>>,
         out: &mut Replies,
     ) -> Result<Running> {
         let Source::Query(sql) = &copy.source else { unreachable!("only a query has a plan") };

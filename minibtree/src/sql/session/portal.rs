@@ -13,6 +13,7 @@ use crate::sql::statement::Statement;
 use crate::sql::values::Value;
 use crate::wire::{Field, Format, Replies, format_of};
 use minibtree_pg_catalog::name_of;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A prepared statement.
@@ -21,7 +22,8 @@ pub struct Prepared {
     pub statement: Option<Statement>,
     /// The types of `$1`, `$2` and so on.
     pub parameters: Vec<Type>,
-    pub(super) planned: Option<Rc<Planned>>,
+    /// Its plan, which is replaced by one of the current catalog when it is executed.
+    pub(super) planned: Option<RefCell<Rc<Planned>>>,
     /// The columns of the result; `None` for statements without one.
     pub fields: Option<Vec<Field>>,
 }
