@@ -74,6 +74,9 @@ struct Options {
     /// Every combination in seven rounds, about forty minutes
     #[arg(long)]
     full: bool,
+    /// Rounds of each row: more on a restless machine, one to see that all works
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: Option<u64>,
     /// Where the JSON and the page go
     #[arg(long, value_name = "DIR", default_value = "target/comparisons")]
     out: PathBuf,
@@ -94,7 +97,6 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// Rounds of each row, for pairs in which all rows are alike.
     fn rounds(self) -> usize {
         match self {
             Effort::Quick => 3,
@@ -110,12 +112,23 @@ pub struct Context {
     pub effort: Effort,
     /// The cores of servers and load; `None` on a single core.
     pub cores: Option<Cores>,
+    rounds: Option<u64>,
     provider: Choice,
     /// Holds the flags of each pair: see [`flags`].
     matches: ArgMatches,
 }
 
 impl Context {
+    /// Rounds of each row, for pairs in which all rows are alike.
+    pub fn rounds(&self) -> usize {
+        self.rounds_or(self.effort.rounds())
+    }
+
+    /// Rounds of a row: what the command line asks for, or else what the pair wants.
+    pub fn rounds_or(&self, wanted: usize) -> usize {
+        self.rounds.map_or(wanted, |it| it as usize)
+    }
+
     /// The address given for a real system.
     pub fn address(&self, theirs: &System) -> Option<&str> {
         self.matches.get_one::<String>(theirs.flag).map(String::as_str)
@@ -226,6 +239,7 @@ impl Options {
                 _ => Effort::Normal,
             },
             cores: Cores::choose(),
+            rounds: self.rounds,
             provider: self.provider,
             matches,
         }
@@ -264,6 +278,7 @@ fn command_line(options: &Options) -> String {
     words.extend(options.pairs.iter().cloned());
     words.extend(options.quick.then(|| "--quick".into()));
     words.extend(options.full.then(|| "--full".into()));
+    words.extend(options.rounds.map(|rounds| format!("--rounds={rounds}")));
     let provider =
         options.provider.to_possible_value().filter(|_| options.provider != Choice::Auto);
     words.extend(provider.map(|choice| format!("--provider={}", choice.get_name())));
@@ -297,7 +312,7 @@ mod tests {
         let command = "cargo run --release -p comparisons";
         assert_eq!(repeats(&[]), command);
         assert_eq!(repeats(&["--redis", "10.0.0.7:6379", "--out", "x"]), command);
-        let words = ["cache", "--quick", "--provider=docker"];
+        let words = ["cache", "--quick", "--rounds=1", "--provider=docker"];
         assert_eq!(repeats(&words), format!("{command} -- {}", words.join(" ")));
     }
 

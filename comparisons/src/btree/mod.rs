@@ -71,7 +71,7 @@ fn against(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
         cores.take_client_core();
     }
     let tools = Tools::find()?;
-    let [loads, count] = rounds(context.effort);
+    let [loads, count] = rounds(context.effort).map(|it| context.rounds_or(it));
     let cases = Case::all(context.effort);
     let runs = (count + 1) as f64 * cases.iter().map(Case::seconds).sum::<f64>();
     let seconds = 2.0 * (runs + loads as f64 * (load::SECONDS + indexes::SECONDS));

@@ -158,6 +158,8 @@ impl<'a> Contest<'a> {
     ) -> Contest<'a> {
         let mut notes = Vec::new();
         let mut plan = Plan::new(context.effort);
+        plan.rounds = context.rounds_or(plan.rounds);
+        plan.rounds_of_variants = context.rounds_or(plan.rounds_of_variants);
         plan.leave_out_what_cannot_be(servers, context.cores, &mut notes);
         let rounds = Rounds {
             count: plan.rounds,
@@ -334,7 +336,7 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
     }
     let mut server = ours.start(Some(1), context.cores)?;
     eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
-    let count = Plan::new(context.effort).rounds;
+    let count = context.rounds_or(Plan::new(context.effort).rounds);
     let seconds = 4.0 * count as f64 * embedded::SECONDS_PER_RUN;
     let names = [MINICACHE.name, "in-process"];
     let mut rounds = Rounds { count, names, progress: Progress::new(seconds) };

@@ -61,7 +61,7 @@ pub fn run(context: &Context) -> Result<Pair> {
     }
     let wrk = Wrk::find()?;
     let _origin = start_origin(&nginx)?;
-    let (count, seconds) = (context.effort.rounds(), seconds(context.effort));
+    let (count, seconds) = (context.rounds(), seconds(context.effort));
     // A decision is right or wrong; one round of those shows as much as five.
     let planned = 2.0 * (count * CASES.len()) as f64 * (seconds as f64 + 1.0);
     let planned = planned + 4.0 * accuracy::SECONDS;

@@ -107,7 +107,7 @@ fn beside_nginx(
     let is_quick = effort == Effort::Quick;
     let mut planned = load::seconds(effort, true) + 4.0 * idle::SECONDS;
     // Counts are taken once.
-    planned += counts::seconds(effort) / effort.rounds() as f64;
+    planned += counts::seconds(effort) / context.rounds() as f64;
     if !is_quick {
         planned += 2.0 * (floor::SECONDS + embedded::SECONDS + 2.0);
     }
@@ -151,7 +151,7 @@ fn alone(context: &Context, ours: Identity, program: &Path, note: String) -> Res
 
 /// Turns of both sides; `planned` are the seconds of one round.
 fn rounds(context: &Context, proxies: &Proxies, planned: f64) -> Rounds {
-    let count = context.effort.rounds();
+    let count = context.rounds();
     let names = [MINILB.name, proxies.theirs()];
     Rounds { count, names, progress: Progress::new(count as f64 * planned) }
 }
@@ -173,7 +173,7 @@ fn pair(
         "minilb and HAProxy splice bulk data in the kernel; NGINX and Envoy copy it".into(),
         "TLS: a P-256 certificate, versions 1.2 and 1.3, each with its own preferred ciphers"
             .into(),
-        format!("rounds: {} of each, ours and theirs in turn", context.effort.rounds()),
+        format!("rounds: {} of each, ours and theirs in turn", context.rounds()),
         other_load(),
     ];
     Pair { ours, theirs, settings, notes, comparisons, goals: goals::goals() }

@@ -68,7 +68,7 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
         cores.take_client_core();
     }
     let tool = Tool::find()?;
-    let count = context.effort.rounds();
+    let count = context.rounds();
     let rows = Row::all(context.effort);
     let starts = startup::SECONDS_PER_START * startup::rounds(count) as f64;
     let kills = restart::SECONDS * restart_rounds(context.effort) as f64;
@@ -151,7 +151,7 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
 
     let mut server = ours.start(Some(1), context.cores)?;
     eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
-    let count = context.effort.rounds();
+    let count = context.rounds();
     let names = [MINILOG.name, "in-process"];
     let progress = Progress::new(embedded::seconds(count));
     let mut rounds = Rounds { count, names, progress };
