@@ -1,6 +1,7 @@
 """psycopg 3: text and binary, prepared by itself, pipeline mode, COPY, cursors, blocks."""
 
 import datetime
+import threading
 
 import psycopg
 
@@ -94,6 +95,47 @@ with connection.cursor().copy("copy long3 (s) from stdin") as copy:
     copy.write_row((LONG[0],))
 assert execute("select count(*) from long3 where s = %s", (LONG[0],)).fetchone() == (2,)
 execute("drop table long3")
+
+# Eight workers take 2,000 jobs from a queue, each in one of four usual ways. A tenth of them fail, and
+# their jobs go back. Each job is taken exactly once.
+execute("drop table if exists jobs3")
+execute("create table jobs3 (id int primary key, state text, worker int)")
+execute("create index on jobs3 (state, id)")
+execute("insert into jobs3 select n, 'new', null from generate_series(1, 2000) n")
+NEXT = "select id from jobs3 where state = 'new' order by id limit 1 for update skip locked"
+TAKE = [
+    f"update jobs3 set state = 'done', worker = %s where id = ({NEXT}) returning id",
+    f"update jobs3 set state = 'done', worker = %s where id = any (array({NEXT})) returning id",
+    f"with n as ({NEXT}) update jobs3 j set state = 'done', worker = %s from n where n.id = j.id"
+    " returning j.id",
+    f"update jobs3 set state = 'done', worker = %s where id in (select id from ({NEXT}) n) returning id",
+]
+taken = [[] for _ in range(8)]
+
+
+def work(worker):
+    with psycopg.connect(autocommit=True) as own:
+        tries = 0
+        while own.execute("select exists (select 1 from jobs3 where state = 'new')").fetchone()[0]:
+            tries += 1
+            with own.transaction():
+                found = own.execute(TAKE[worker % len(TAKE)], (worker,)).fetchall()
+                if tries % 10 == 0:
+                    raise psycopg.Rollback
+            if tries % 10:
+                taken[worker] += [id for id, in found]
+
+
+workers = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+assert sorted(sum(taken, [])) == list(range(1, 2001))
+for worker, jobs in enumerate(taken):
+    stored = execute("select id from jobs3 where worker = %s order by id", (worker,)).fetchall()
+    assert [id for id, in stored] == sorted(jobs)
+execute("drop table jobs3")
 
 try:
     with connection.transaction():

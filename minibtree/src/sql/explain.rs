@@ -9,7 +9,7 @@
 
 use super::catalog::Catalog;
 use super::functions::Comparison;
-use super::plan::{Kind, Method, Modify, Node, Plan, Planned, Scanned, SortBy};
+use super::plan::{Kind, LockRows, Method, Modify, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{AggregateCall, Deparser, Expr, JoinKind, Operation, SetOperator, SubqueryKind};
 use super::values::Type;
 use crate::engine::Database;
@@ -80,7 +80,8 @@ fn tree(planned: &Planned, options: Options, measured: &[Measured]) -> Option<Sh
     let (mut tables, mut others) = (planned.tables.len(), 0);
     let source = match &planned.plan {
         Plan::Copy => return None,
-        Plan::Query(node) | Plan::Lock(node, _) => node,
+        Plan::Query(node) => node,
+        Plan::Lock(lock) => &lock.input,
         Plan::Modify(modify) => {
             tables = tables.saturating_sub(modify.parents.len() + modify.children.len());
             others = usize::from(matches!(modify.operation, Operation::Insert(..)));
@@ -96,16 +97,8 @@ fn tree(planned: &Planned, options: Options, measured: &[Measured]) -> Option<Sh
         shown: vec![false; planned.subplans.len()],
     };
     Some(match &planned.plan {
-        Plan::Lock(node, lock) => {
-            let mut output = explainer.columns(node, &used_columns(&lock.targets), false);
-            let places = relations(node).into_iter();
-            let places = places.map(|it| explainer.qualified(it, "ctid", explainer.has_several));
-            output.extend(places);
-            let mut shown = explainer.node(node, &Output::Exact(output.clone()), "Outer");
-            let limit = (lock.limit.is_some() || lock.offset.is_some()).then_some("Limit");
-            for name in std::iter::once("LockRows").chain(limit) {
-                shown = explainer.stage(name, node, output.clone(), vec![shown]);
-            }
+        Plan::Lock(lock) => {
+            let shown = explainer.locked(lock, "");
             explainer.as_top(shown)
         }
         Plan::Modify(modify) => {
@@ -229,6 +222,22 @@ impl Explainer<'_> {
         shown
     }
 
+    /// A query with FOR UPDATE: PostgreSQL locks its rows in a node above it, below LIMIT.
+    fn locked(&mut self, lock: &LockRows, relationship: &'static str) -> Shown {
+        let node = &lock.input;
+        let mut output = self.columns(node, &used_columns(&lock.targets), false);
+        let places = relations(node).into_iter();
+        output.extend(places.map(|it| self.qualified(it, "ctid", self.has_several)));
+        let mut shown = self.node(node, &Output::Exact(output.clone()), "Outer");
+        let limit = (lock.limit.is_some() || lock.offset.is_some()).then_some("Limit");
+        for name in std::iter::once("LockRows").chain(limit) {
+            shown = self.stage(name, node, output.clone(), vec![shown]);
+        }
+        shown.forget("Parent Relationship");
+        shown.insert_after("Node Type", "Parent Relationship", Value::text(relationship));
+        shown
+    }
+
     fn modify(&mut self, modify: &Modify) -> Shown {
         let (verb, table, values) = match &modify.operation {
             Operation::Insert(write, _) => ("Insert", &write.table, &write.values),
@@ -315,6 +324,9 @@ impl Explainer<'_> {
     }
 
     fn node(&mut self, node: &Rc<Node>, output: &Output, relationship: &'static str) -> Shown {
+        if let Kind::Locked { lock, .. } = &node.kind {
+            return self.locked(lock, relationship);
+        }
         // PostgreSQL computes columns in the node below.
         if let Kind::Project { input, targets } = &node.kind {
             // Columns that are only sorted by are taken away last.
@@ -733,13 +745,9 @@ impl Explainer<'_> {
                 names.extend(keys.iter().map(|(key, _)| self.text(key, &below)));
                 names.extend(aggregates.iter().map(|call| self.aggregate_name(call, &below)));
             }
-            Kind::Project { input, targets } => {
-                let below = self.names(input, prefix);
-                // Above, what is no column is written with parentheses.
-                names.extend(targets.iter().map(|it| match self.text(it, &below) {
-                    text if is_column_name(&text) => text,
-                    text => format!("({text})"),
-                }));
+            Kind::Project { input, targets } => names = self.target_names(input, targets, prefix),
+            Kind::Locked { lock, .. } => {
+                names = self.target_names(&lock.input, &lock.targets, prefix);
             }
             Kind::Window { input, .. } => {
                 names = self.names(input, prefix);
@@ -757,6 +765,16 @@ impl Explainer<'_> {
             }
         }
         names
+    }
+
+    /// What computed columns are called above: what is no column is written with parentheses.
+    fn target_names(&self, input: &Node, targets: &[Expr], prefix: bool) -> Vec<String> {
+        let below = self.names(input, prefix);
+        let name = |it: &Expr| match self.text(it, &below) {
+            text if is_column_name(&text) => text,
+            text => format!("({text})"),
+        };
+        targets.iter().map(name).collect()
     }
 
     /// `count(DISTINCT id)`.
@@ -849,6 +867,7 @@ impl Explainer<'_> {
             | Kind::Values { .. }
             | Kind::Filter { .. }
             | Kind::Project { .. } => plain("Result"),
+            Kind::Locked { .. } => plain("LockRows"),
             Kind::Window { .. } => plain("WindowAgg"),
             Kind::Sort { .. } => plain("Sort"),
             Kind::Limit { .. } => plain("Limit"),

@@ -22,6 +22,8 @@ pub struct Binder<'a> {
     pub parameters: Vec<Option<Type>>,
     /// The queries around the expression, from the outside in.
     pub levels: Vec<Level>,
+    /// The locking clauses so far, which have numbers.
+    pub locks: usize,
     /// Casts of constants are kept, not computed, because the catalog shows the expression.
     pub keeps_casts: bool,
 }
@@ -78,7 +80,7 @@ impl<'a> Binder<'a> {
     /// A binder at the start of a statement.
     pub fn new(catalog: &'a Catalog, parameters: &[Option<Type>]) -> Binder<'a> {
         let parameters = parameters.to_vec();
-        Binder { catalog, parameters, levels: Vec::new(), keeps_casts: false }
+        Binder { catalog, parameters, levels: Vec::new(), locks: 0, keeps_casts: false }
     }
 
     /// Binds in a new level inside the current one.

@@ -32,4 +32,4 @@ pub use coerce::argument;
 pub use level::Binder;
 pub use select::query;
 pub use shown::{shown_condition, shown_default, shown_expression};
-pub use write::{PREDICATES, computed, delete, insert, insert_write, target_columns, update};
+pub use write::{PREDICATES, computed, insert_write, modification, target_columns};

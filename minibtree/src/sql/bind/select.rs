@@ -97,11 +97,8 @@ fn query_in_level(
         _ => return Err(refused()),
     };
     limits(binder, &mut bound, limit_clause.as_ref(), fetch.as_ref())?;
-    if !locks.is_empty() && (binder.levels.len() > 1 || wanted.is_some()) {
-        return Err(SqlError::unsupported("FOR UPDATE or FOR SHARE in a subquery or CTE"));
-    }
     if !locks.is_empty() {
-        bound.lock = Some(lock(&bound, locks)?);
+        bound.lock = Some(lock(binder, &bound, locks)?);
     }
     Ok(bound)
 }
@@ -114,7 +111,8 @@ fn check_uncorrelated(query: &Query) -> Result<()> {
     }
 }
 
-fn ctes(binder: &mut Binder, with: &ast::With) -> Result<()> {
+/// Binds WITH into the current level.
+pub fn ctes(binder: &mut Binder, with: &ast::With) -> Result<()> {
     let ast::With { with_token: _, recursive, cte_tables } = with;
     if *recursive {
         return Err(SqlError::unsupported("WITH RECURSIVE"));
@@ -247,7 +245,10 @@ fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query> {
         }
         SetExpr::Query(inner) => query(binder, inner, None).and_then(|bound| {
             check_uncorrelated(&bound)?;
-            Ok(bound)
+            match &bound.lock {
+                Some(lock) => not_allowed(lock_name(lock.mode), "UNION/INTERSECT/EXCEPT"),
+                None => Ok(bound),
+            }
         }),
         other => Err(unsupported!("the query {other}")),
     };
@@ -708,16 +709,27 @@ fn limits(
     Ok(())
 }
 
-fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
-    let [ast::LockClause { lock_type, of, nonblock }] = locks else {
+fn lock_name(mode: LockMode) -> &'static str {
+    if mode == LockMode::Share { "FOR SHARE" } else { "FOR UPDATE" }
+}
+
+fn not_allowed<T>(clause: &str, with: &str) -> Result<T> {
+    Err(error!(FEATURE_NOT_SUPPORTED, "{clause} is not allowed with {with}"))
+}
+
+fn lock(binder: &mut Binder, query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
+    let ([ast::LockClause { lock_type, of, nonblock }], None) = (locks, &query.lock) else {
         return Err(SqlError::unsupported("several locking clauses"));
     };
-    let (mode, name) = match lock_type {
-        ast::LockType::Share => (LockMode::Share, "FOR SHARE"),
-        ast::LockType::Update => (LockMode::Update, "FOR UPDATE"),
+    if query.is_correlated() {
+        return Err(SqlError::unsupported("FOR UPDATE or FOR SHARE in a correlated subquery"));
+    }
+    let mode = match lock_type {
+        ast::LockType::Share => LockMode::Share,
+        ast::LockType::Update => LockMode::Update,
     };
-    let not_allowed =
-        |with: &str| Err(error!(FEATURE_NOT_SUPPORTED, "{name} is not allowed with {with}"));
+    let name = lock_name(mode);
+    let not_allowed = |with| not_allowed(name, with);
     let select = match &query.body {
         Body::Select(select) if select.distinct => return not_allowed("DISTINCT clause"),
         Body::Select(select) => select,
@@ -752,7 +764,9 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
         let text = format!("{name} cannot be applied to the nullable side of an outer join");
         return Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text));
     }
+    binder.locks += 1;
     Ok(Lock {
+        number: binder.locks,
         mode,
         relations,
         no_wait: *nonblock == Some(ast::NonBlock::Nowait),

@@ -10,7 +10,7 @@ use super::coerce::{assign, unknown_to_text};
 use super::expression::{boolean, expression};
 use super::from;
 use super::level::{Binder, Typed};
-use super::select::{column, projection_of, query};
+use super::select::{column, ctes, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
@@ -24,8 +24,31 @@ use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Binds INSERT.
-pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification> {
+/// Binds INSERT, UPDATE or DELETE, also after WITH; `None` if it is another statement.
+pub fn modification(
+    binder: &mut Binder,
+    statement: &ast::Statement,
+) -> Result<Option<Modification>> {
+    Ok(Some(match statement {
+        ast::Statement::Insert(it) => insert(binder, it)?,
+        ast::Statement::Update(it) => update(binder, it)?,
+        ast::Statement::Delete(it) => delete(binder, it)?,
+        ast::Statement::Query(query) => {
+            let (SetExpr::Insert(it) | SetExpr::Update(it) | SetExpr::Delete(it), Some(with)) =
+                (&*query.body, &query.with)
+            else {
+                return Ok(None);
+            };
+            return binder.inside("", |binder| {
+                ctes(binder, with)?;
+                modification(binder, it)
+            });
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification> {
     let refused = || unsupported!("{insert}");
     let ast::Insert {
         insert_token: _,
@@ -428,8 +451,7 @@ fn assignments(
     Ok(values)
 }
 
-/// Binds UPDATE.
-pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification> {
+fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification> {
     let refused = || unsupported!("{update}");
     let ast::Update {
         update_token: _,
@@ -465,8 +487,7 @@ pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification>
     })
 }
 
-/// Binds DELETE.
-pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification> {
+fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification> {
     let refused = || unsupported!("{delete}");
     let ast::Delete {
         delete_token: _,

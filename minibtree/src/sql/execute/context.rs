@@ -30,6 +30,8 @@ pub struct Execution {
     pub sequences: Arc<Sequences>,
     /// The results of uncorrelated subqueries, by their numbers: each is executed once.
     pub results: RefCell<Vec<Option<Rc<SubResult>>>>,
+    /// The rows of subqueries that lock them, in the order of [`Planned::locked`].
+    pub locked: RefCell<Vec<Vec<Row>>>,
     /// The measurements of each node; `None` unless it is an EXPLAIN ANALYZE.
     pub measured: Option<RefCell<Vec<Measured>>>,
     /// Bytes that all its hash tables and lists take.
@@ -80,6 +82,7 @@ impl Context {
             interrupt: interrupt.clone(),
             sequences: Arc::clone(sequences),
             results: RefCell::new(vec![None; planned.subplans.len()]),
+            locked: RefCell::default(),
             measured: None,
             memory: Rc::default(),
             work_mem,

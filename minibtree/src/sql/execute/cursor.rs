@@ -29,17 +29,21 @@ enum State {
 }
 
 impl Cursor {
-    /// Begins a statement. A modification is executed whole, before its first row is returned.
+    /// Begins a statement. Subqueries lock all their rows, and a modification is executed whole,
+    /// before its first row is returned.
     pub fn open(context: Context, transaction: &mut Transaction) -> Result<Cursor> {
         let planned = Rc::clone(&context.execution.planned);
+        for lock in &planned.locked {
+            let rows = State::Locking(Locking::open(lock, &context)?);
+            let mut locking = Cursor { context: context.clone(), rows, changed: 0 };
+            let rows = locking.gather(transaction)?;
+            context.execution.locked.borrow_mut().push(rows);
+        }
         let mut changed = 0;
         let rows = match &planned.plan {
             Plan::Copy => State::Rows(given(Vec::new())),
             Plan::Query(node) => State::Rows(open(node, &context, &[])?),
-            Plan::Lock(node, lock) => {
-                let rows = open(node, &context, &[])?;
-                State::Locking(Locking::new(lock, &context, rows)?)
-            }
+            Plan::Lock(lock) => State::Locking(Locking::open(lock, &context)?),
             Plan::Modify(plan) => {
                 let outcome = modify(plan, &context, transaction)?;
                 changed = outcome.count;
@@ -51,16 +55,13 @@ impl Cursor {
 
     /// The next row, or `None` at the end.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Row>> {
-        match (&mut self.rows, &self.context.execution.planned.plan) {
-            (State::Rows(rows), _) => rows.next(),
-            (State::Locking(rows), Plan::Lock(_, plan)) => {
-                rows.next(plan, &self.context, transaction)
-            }
-            (State::Locking(_), _) => unreachable!("only locking plans lock"),
+        match &mut self.rows {
+            State::Rows(rows) => rows.next(),
+            State::Locking(rows) => rows.next(&self.context, transaction),
         }
     }
 
-    /// All remaining rows, for a cursor declared with SCROLL.
+    /// All remaining rows, for a cursor declared with SCROLL and for a subquery that locks them.
     pub fn gather(&mut self, transaction: &mut Transaction) -> Result<Vec<Row>> {
         let (mut rows, mut memory) = (Vec::new(), self.context.memory());
         while let Some(row) = self.next(transaction)? {

@@ -1,11 +1,12 @@
 //! FOR UPDATE and FOR SHARE: each row is locked before it is returned.
 //!
 //! If another transaction has changed the row, the newest version is read, and is returned if it
-//! still meets WHERE and ON, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
+//! still meets WHERE and ON, as in an UPDATE. A subquery locks its rows when the statement begins;
+//! in PostgreSQL, whose `nodeLockRows.c` this is, when they are read.
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
-use super::open::limits;
+use super::open::{limits, open};
 use super::scan::{tid_of, tid_value};
 use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
@@ -13,18 +14,21 @@ use crate::sql::tree::JoinKind;
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_streams::rows::Rows;
+use std::rc::Rc;
 
 /// Rows that are locked as they are returned.
 pub struct Locking {
+    plan: Rc<LockRows>,
     rows: Box<dyn Rows>,
     left: Option<u64>,
     skipped: u64,
 }
 
 impl Locking {
-    pub fn new(plan: &LockRows, context: &Context, rows: Box<dyn Rows>) -> Result<Locking> {
+    pub fn open(plan: &Rc<LockRows>, context: &Context) -> Result<Locking> {
         let (left, skipped) = limits(&plan.limit, &plan.offset, context)?;
-        Ok(Locking { rows, left, skipped })
+        let rows = open(&plan.input, context, &[])?;
+        Ok(Locking { plan: Rc::clone(plan), rows, left, skipped })
     }
 
     /// The next row, locked.
@@ -33,7 +37,6 @@ impl Locking {
     /// `55P03` with NOWAIT, `40001`, `40P01`.
     pub fn next(
         &mut self,
-        plan: &LockRows,
         context: &Context,
         transaction: &mut Transaction,
     ) -> Result<Option<Row>> {
@@ -41,13 +44,13 @@ impl Locking {
             return Ok(None);
         }
         while let Some(row) = self.rows.next()? {
-            let Some(row) = lock_row(plan, context, transaction, row)? else { continue };
+            let Some(row) = lock_row(&self.plan, context, transaction, row)? else { continue };
             if self.skipped > 0 {
                 self.skipped -= 1;
                 continue;
             }
             self.left = self.left.map(|left| left - 1);
-            let values = plan.targets.iter().map(|expr| evaluate(expr, context, &row));
+            let values = self.plan.targets.iter().map(|expr| evaluate(expr, context, &row));
             return values.collect::<Result<_, _>>().map(Some);
         }
         Ok(None)

@@ -71,6 +71,7 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
         Kind::SubqueryScan { query, .. } => {
             Box::new(subquery(kept, of, open(query, &context.inside(&[]), &[])?))
         }
+        Kind::Locked { number, .. } => given(context.execution.locked.borrow()[*number].clone()),
         Kind::NestedLoop { outer, .. } => Box::new(nested_loop(kept, of, inside(outer)?)),
         Kind::EquiJoin { outer, .. } => Box::new(equi_join(kept, of, inside(outer)?)),
         Kind::Aggregate { input, .. } => Box::new(grouped(kept, of, inside(input)?)),

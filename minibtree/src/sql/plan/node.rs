@@ -142,6 +142,11 @@ pub enum Kind {
         alias: String,
         filter: Option<Expr>,
     },
+    /// The rows of a subquery with FOR UPDATE or FOR SHARE, by its number in [`Planned::locked`].
+    Locked {
+        lock: Rc<LockRows>,
+        number: usize,
+    },
     /// For each row of one side, reads the other side.
     NestedLoop {
         kind: JoinKind,
@@ -242,6 +247,7 @@ impl Node {
             | Kind::Function { .. }
             | Kind::Values { .. } => Vec::new(),
             Kind::BitmapScan { bitmap, .. } => vec![bitmap],
+            Kind::Locked { lock, .. } => vec![&lock.input],
             Kind::SubqueryScan { query: input, .. }
             | Kind::Filter { input, .. }
             | Kind::Aggregate { input, .. }
@@ -272,6 +278,7 @@ pub struct SubPlan {
 /// FOR UPDATE, FOR SHARE: each row of the plan is locked before it is returned.
 #[derive(Debug)]
 pub struct LockRows {
+    pub input: Rc<Node>,
     pub lock: Lock,
     /// Each with the position of its first column in the row; the TID is after its last.
     pub relations: Vec<(Arc<Table>, usize)>,
@@ -305,8 +312,8 @@ pub enum Plan {
     #[default]
     Copy,
     Query(Rc<Node>),
-    Lock(Rc<Node>, LockRows),
-    Modify(Modify),
+    Lock(Rc<LockRows>),
+    Modify(Box<Modify>),
 }
 
 /// A plan and what a client may ask about it.
@@ -316,6 +323,9 @@ pub struct Planned {
     pub catalog: Rc<Catalog>,
     pub plan: Plan,
     pub subplans: Vec<SubPlan>,
+    /// Subqueries that lock their rows, which are executed before the rest of the statement. One
+    /// may read those before it.
+    pub locked: Vec<Rc<LockRows>>,
     pub nodes: usize,
     /// The tables that are locked before it is executed.
     pub tables: Vec<(RelationId, LockMode)>,

@@ -57,21 +57,21 @@ pub fn plan(
         statistics,
         model,
         subplans: Vec::new(),
+        locked: Vec::new(),
         nodes: Cell::new(0),
         tables: BTreeMap::new(),
         compute,
         failure: None,
     };
-    let (plan, columns) = match statement {
-        ast::Statement::Query(query) => {
+    let modification = bind::modification(&mut binder, statement)?;
+    let (plan, columns) = match (modification, statement) {
+        (Some(it), _) => planner.modification(it),
+        (None, ast::Statement::Query(query)) => {
             let mut bound = bind::query(&mut binder, query, None)?;
             planner.failure = bound.fold(planner.compute).err();
             (planner.top_query(&bound), bound.columns)
         }
-        ast::Statement::Insert(insert) => planner.modification(bind::insert(&mut binder, insert)?),
-        ast::Statement::Update(update) => planner.modification(bind::update(&mut binder, update)?),
-        ast::Statement::Delete(delete) => planner.modification(bind::delete(&mut binder, delete)?),
-        _ => return Ok(None),
+        (None, _) => return Ok(None),
     };
     let field = |column: &OutputColumn| Field {
         name: column.name.clone(),
@@ -84,6 +84,7 @@ pub fn plan(
         catalog: Rc::clone(catalog),
         plan,
         subplans: planner.subplans,
+        locked: planner.locked,
         nodes: planner.nodes.get(),
         tables: planner.tables.into_iter().collect(),
         parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Text)).collect(),
@@ -98,6 +99,8 @@ struct Planner<'a, 'c> {
     statistics: &'a Statistics,
     model: Model,
     subplans: Vec<SubPlan>,
+    /// Subqueries that lock their rows.
+    locked: Vec<Rc<LockRows>>,
     nodes: Cell<usize>,
     tables: BTreeMap<RelationId, LockMode>,
     compute: &'c mut Compute<'c>,
@@ -149,9 +152,15 @@ impl Planner<'_, '_> {
     }
 
     fn top_query(&mut self, query: &Query) -> Plan {
-        let (Some(lock), Body::Select(select)) = (&query.lock, &query.body) else {
-            return Plan::Query(self.query(query));
-        };
+        match self.lock_rows(query) {
+            Some(lock) => Plan::Lock(lock),
+            None => Plan::Query(self.query(query)),
+        }
+    }
+
+    /// A query with FOR UPDATE or FOR SHARE; `None` for another one.
+    fn lock_rows(&mut self, query: &Query) -> Option<Rc<LockRows>> {
+        let (Some(lock), Body::Select(select)) = (&query.lock, &query.body) else { return None };
         // The newest version of a locked row may be read again, so all its columns are needed.
         let mut extra = Vec::new();
         let mut relations = Vec::new();
@@ -163,8 +172,12 @@ impl Planner<'_, '_> {
             }
         }
         let joined = semi::with_semi_joins(select);
-        let mut node = self.from(joined.as_ref().unwrap_or(select), &extra, &[]);
-        if !query.order.is_empty() {
+        let joined = joined.as_ref().unwrap_or(select);
+        let (mut node, is_sorted) = match self.column_order(query, joined) {
+            Some(order) => self.ordered_from(joined, &order, query, &extra),
+            None => (self.from(joined, &extra, &[]), false),
+        };
+        if !query.order.is_empty() && !is_sorted {
             let target = |it: &SortKey| self.with_subplans(select.targets[it.position].clone());
             let exprs: Vec<Expr> = query.order.iter().map(target).collect();
             node = self.sort(node, sort_by(&query.order, exprs), None);
@@ -175,7 +188,8 @@ impl Planner<'_, '_> {
         });
         let joins = joins.collect();
         let targets = select.targets[..query.columns.len()].to_vec();
-        let lock = LockRows {
+        Some(Rc::new(LockRows {
+            input: node,
             lock: lock.clone(),
             relations,
             joins,
@@ -183,11 +197,27 @@ impl Planner<'_, '_> {
             targets: targets.into_iter().map(|it| self.with_subplans(it)).collect(),
             limit: query.limit.clone().map(|it| self.with_subplans(it)),
             offset: query.offset.clone().map(|it| self.with_subplans(it)),
-        };
-        Plan::Lock(node, lock)
+        }))
+    }
+
+    /// The rows of a subquery that locks them: once, however often it is used.
+    fn locked(&mut self, query: &Query) -> Option<Rc<Node>> {
+        let number = query.lock.as_ref()?.number;
+        let known = self.locked.iter().position(|it| it.lock.number == number);
+        if known.is_none() {
+            let locked = self.lock_rows(query)?;
+            self.locked.push(locked);
+        }
+        let number = known.unwrap_or(self.locked.len() - 1);
+        let lock = Rc::clone(&self.locked[number]);
+        let cost = limited(lock.input.cost, &lock.limit, &lock.offset);
+        Some(self.node(cost, Kind::Locked { lock, number }))
     }
 
     fn query(&mut self, query: &Query) -> Rc<Node> {
+        if let Some(locked) = self.locked(query) {
+            return locked;
+        }
         let limit = query.limit.clone().map(|it| self.with_subplans(it));
         let offset = query.offset.clone().map(|it| self.with_subplans(it));
         let (mut node, is_sorted) = match &query.body {
@@ -240,11 +270,7 @@ impl Planner<'_, '_> {
     }
 
     fn limit(&mut self, input: Rc<Node>, limit: Option<Expr>, offset: Option<Expr>) -> Rc<Node> {
-        // PostgreSQL assumes a tenth of the rows for a limit that it does not know.
-        let tenth = (input.cost.rows / 10.0).round().max(1.0);
-        let count = limit.as_ref().map(|it| constant(it).unwrap_or(tenth));
-        let skipped = offset.as_ref().map_or(0.0, |it| constant(it).unwrap_or(tenth));
-        let cost = cost::limit(input.cost, skipped, count);
+        let cost = limited(input.cost, &limit, &offset);
         self.node(cost, Kind::Limit { input, limit, offset })
     }
 
@@ -292,7 +318,7 @@ impl Planner<'_, '_> {
         let select = joined.as_ref().unwrap_or(select);
         let order = self.column_order(query, select);
         let (mut node, is_sorted) = match order {
-            Some(order) => self.ordered_from(select, &order, query),
+            Some(order) => self.ordered_from(select, &order, query, &[]),
             None => (self.from(select, &[], &[]), false),
         };
         if let Some(grouping) = &select.grouping {
@@ -428,7 +454,7 @@ impl Planner<'_, '_> {
             self.lock(other.oid, LockMode::KeyShare);
         }
         let plan = Modify { operation, source: node, filter, returning, parents, children };
-        (Plan::Modify(plan), columns)
+        (Plan::Modify(Box::new(plan)), columns)
     }
 
     /// The joins and scans of a SELECT. `extra` are positions that are used by others, and `used`
@@ -449,8 +475,9 @@ impl Planner<'_, '_> {
         select: &Select,
         order: &[(Expr, bool, bool)],
         query: &Query,
+        extra: &[usize],
     ) -> (Rc<Node>, bool) {
-        let mut planner = FromPlanner::new(self, select, &[], &[]);
+        let mut planner = FromPlanner::new(self, select, extra, &[]);
         let (conditions, constant) = planner.where_conditions();
         let exprs: Vec<Expr> = conditions.into_iter().map(|it| it.expr).collect();
         let (path, is_sorted) = planner.ordered_scan(&exprs, order, query);
@@ -484,6 +511,15 @@ fn sort_by(order: &[SortKey], exprs: Vec<Expr>) -> Vec<SortBy> {
         SortBy { expr, base: column_type.base, descending, nulls_first }
     };
     keys.map(key).collect()
+}
+
+/// The cost of a query with LIMIT and OFFSET.
+fn limited(input: Cost, limit: &Option<Expr>, offset: &Option<Expr>) -> Cost {
+    // PostgreSQL assumes a tenth of the rows for a limit that it does not know.
+    let tenth = (input.rows / 10.0).round().max(1.0);
+    let count = limit.as_ref().map(|it| constant(it).unwrap_or(tenth));
+    let skipped = offset.as_ref().map_or(0.0, |it| constant(it).unwrap_or(tenth));
+    cost::limit(input, skipped, count)
 }
 
 /// A number that is known when the statement is planned.

@@ -105,8 +105,12 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(SqlError::unsupported("a cursor with parameters"));
     };
     let planned = session.lock(&sql, cached)?;
-    if scroll == Some(true) && matches!(planned.plan, Plan::Lock(..)) {
-        return Err(SqlError::unsupported("DECLARE SCROLL CURSOR ... FOR UPDATE"));
+    match planned.plan {
+        Plan::Lock(..) if scroll == Some(true) => {
+            return Err(SqlError::unsupported("DECLARE SCROLL CURSOR ... FOR UPDATE"));
+        }
+        Plan::Modify(_) => return Err(error!(SYNTAX_ERROR, "a cursor needs a SELECT or VALUES")),
+        _ => {}
     }
     let cursor = session.open(&planned, Vec::new(), false)?;
     let mut portal = Portal::new(Rc::new(prepared), Vec::new(), Vec::new());

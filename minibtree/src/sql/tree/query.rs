@@ -49,6 +49,8 @@ pub struct SortKey {
 /// FOR UPDATE and its kin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
+    /// Its number in the statement. All uses of a CTE have the same: its rows are locked once.
+    pub number: usize,
     pub mode: LockMode,
     pub relations: Vec<usize>,
     pub no_wait: bool,
@@ -463,7 +465,8 @@ impl Query {
 
     /// Makes NULLs of columns that nobody reads: PostgreSQL's `remove_unused_subquery_outputs`.
     pub fn drop_columns(&mut self, is_read: impl Fn(usize) -> bool) {
-        let Body::Select(select) = &mut self.body else { return };
+        // All uses of a CTE that locks share their rows, whatever each of them reads.
+        let (Body::Select(select), None) = (&mut self.body, &self.lock) else { return };
         for (position, target) in select.targets.iter_mut().enumerate() {
             let is_sorted_by = self.order.iter().any(|key| key.position == position);
             let mut is_kept = select.distinct || is_sorted_by || is_read(position);
