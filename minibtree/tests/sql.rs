@@ -11,6 +11,8 @@ use minibtree::wire::{Message, Replies};
 use minikit::storage::{Faults, SimulatedDisk};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn scripts() {
@@ -50,23 +52,71 @@ impl Server {
         let new = || Session::new(shared, Interrupt::default());
         let session = self.sessions.entry(client.to_owned()).or_insert_with(new);
 
-        // After `<<<` come the lines of a COPY.
-        let (sql, data) = sql.split_once(" <<< ").map_or((sql, None), |(a, b)| (a, Some(b)));
-        let mut out = Replies::default();
-        let mut next = session.handle(Message::Query(sql), &mut out);
-        while next == Next::Resume {
-            next = session.resume(&mut out);
-        }
-        if let Some(data) = data {
-            let data = data.replace("<tab>", "\t").replace("<end>", "\n");
-            session.handle(Message::CopyData(data.as_bytes()), &mut out);
-            session.handle(Message::CopyDone, &mut out);
-        }
-        match session.settle() {
-            Ok(()) => shown(out.bytes()),
-            Err(_) => "(waits for the log)".to_owned(),
-        }
+        answer(session, sql)
     }
+}
+
+fn answer(session: &mut Session, sql: &str) -> String {
+    // After `<<<` come the lines of a COPY.
+    let (sql, data) = sql.split_once(" <<< ").map_or((sql, None), |(a, b)| (a, Some(b)));
+    let mut out = Replies::default();
+    let mut next = session.handle(Message::Query(sql), &mut out);
+    while next == Next::Resume {
+        next = session.resume(&mut out);
+    }
+    if let Some(data) = data {
+        let data = data.replace("<tab>", "\t").replace("<end>", "\n");
+        session.handle(Message::CopyData(data.as_bytes()), &mut out);
+        session.handle(Message::CopyDone, &mut out);
+    }
+    match session.settle() {
+        Ok(()) => shown(out.bytes()),
+        Err(_) => "(waits for the log)".to_owned(),
+    }
+}
+
+/// The transaction that is waited for changes the key, so the newest version is no parent anymore.
+#[test]
+fn a_parent_that_got_another_key_is_none() {
+    let mut server = Server::start(SimulatedDisk::new(1));
+    server.run("a> create table p (id int primary key)");
+    server.run("a> create table c (p int references p); insert into p values (1)");
+    server.run("a> begin; update p set id = 2");
+    let shared = Arc::clone(&server.shared);
+    let child = thread::spawn(move || {
+        answer(&mut Session::new(shared, Interrupt::default()), "insert into c values (1)")
+    });
+    // Most likely it waits by now. If not, it fails all the same.
+    thread::sleep(Duration::from_millis(50));
+    server.run("a> commit");
+    let answer = child.join().expect("no panic");
+    assert!(answer.starts_with("ERROR: 23503"), "{answer}");
+}
+
+/// Clients insert the same new keys, and delete them, all the time: no statement may fail.
+#[test]
+fn on_conflict_meets_every_conflict() {
+    let mut server = Server::start(SimulatedDisk::new(1));
+    server.run("a> create table t (id int primary key, n int)");
+    let increment = "on conflict (id) do update set n = t.n + 1";
+    let shared = &server.shared;
+    thread::scope(|scope| {
+        for client in 0..4 {
+            scope.spawn(move || {
+                let mut session = Session::new(Arc::clone(shared), Interrupt::default());
+                for round in 0..500 {
+                    let id = (round * 7 + client) % 5;
+                    let sql = match (round + client) % 4 {
+                        0 => format!("delete from t where id = {id}"),
+                        1 => format!("insert into t values ({id}, 0) on conflict do nothing"),
+                        _ => format!("insert into t values ({id}, 1) {increment}"),
+                    };
+                    let answer = answer(&mut session, &sql);
+                    assert!(!answer.contains("ERROR"), "{sql}: {answer}");
+                }
+            });
+        }
+    });
 }
 
 /// Replies as text: a row is its values, an error its fields.

@@ -23,8 +23,8 @@
 //!                                                   | REPEATABLE READ  error, roll back
 //! ```
 //!
-//! Transactions that wait for the same row form a queue ([`LockKey::Row`]), so that a commit wakes
-//! only the first of them.
+//! Transactions that wait for the same row form a queue, so that a commit wakes only the first of
+//! them ([`mod@lock`]).
 //!
 //! A value that would make its row longer than a page goes to [`mod@overflow`] pages.
 //!
@@ -32,6 +32,7 @@
 //! files that it changes in place; ours are in memory, and each checkpoint writes them to a file
 //! (`minibtree/maps`).
 
+mod lock;
 mod overflow;
 mod page;
 mod scan;
@@ -41,10 +42,10 @@ pub use overflow::LongValues;
 pub use scan::{HeapScan, Row};
 
 use super::pool::{PageMut, PageRef, Relation};
-use super::txn::{LockKey, System, XidStatus};
+use super::txn::{System, XidStatus};
 use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction};
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
-use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
+use crate::format::{ItemPointer, PAGE_SIZE, PageBytes, PageHeader, RelationId, Tid, Xid};
 use minibtree_autovacuum::Activity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -88,8 +89,12 @@ enum Obstacle {
     /// The version is gone, or a committed or own change has replaced or deleted it.
     Changed(Changed),
     /// Another running transaction has changed the row (`by` is its id) or locked it.
-    Held { row: LockKey, by: Option<Xid> },
+    /// The lock must be asked for in `mode`.
+    Held { root: Tid, by: Option<Xid>, mode: LockMode },
 }
+
+/// A change that was made, or why it was not.
+type Outcome = std::result::Result<Changed, Obstacle>;
 
 /// A handle to a heap. Cloning is cheap.
 #[derive(Clone)]
@@ -235,7 +240,7 @@ impl Heap {
             heap.clear_visibility(&page);
             heap.relation.activity.replaced();
             heap.system.pool.log(&mut [page]);
-            Ok(Changed::Done { tid, needs_index_entries: false })
+            Ok(Ok(Changed::Done { tid, needs_index_entries: false }))
         })
     }
 
@@ -247,31 +252,13 @@ impl Heap {
         mode: LockMode,
         wait: LockWait,
     ) -> Result<Changed> {
-        loop {
-            // The latch keeps the version as it is while the lock is entered into the table.
-            let page = self.write(tid.block)?;
-            let (row, by) = match self.obstacle(transaction, &page, tid, mode)? {
-                Ok(_) => {
-                    let row = self.row_key(&page, tid);
-                    match transaction.acquire(row, mode, LockWait::Error) {
-                        Ok(()) => return Ok(Changed::Done { tid, needs_index_entries: false }),
-                        // A waiting transaction was granted the lock just now, without the latch.
-                        Err(Error::LockNotAvailable) => (row, None),
-                        Err(error) => return Err(error),
-                    }
-                }
-                Err(Obstacle::Changed(changed)) => return Ok(changed),
-                Err(Obstacle::Held { row, by }) => (row, by),
-            };
-            drop(page);
-            wait_for(transaction, row, by, mode, wait)?;
-        }
+        lock::lock(self, transaction, tid, mode, wait)
     }
 
     /// The TID that index entries of this version have: the start of its chain.
     pub fn root(&self, tid: Tid) -> Result<Tid> {
         let page = self.read(tid.block)?;
-        Ok(Tid { slot: page::root_of(&page, tid.block, tid.slot), ..tid })
+        Ok(self.root_on(&page, tid))
     }
 
     /// Decides if the row at `tid` conflicts with an insertion of the same unique key.
@@ -300,16 +287,21 @@ impl Heap {
         transaction: &mut Transaction,
         tid: Tid,
         mode: LockMode,
-        change: impl Fn(&Heap, &Transaction, PageMut, TupleHeader) -> Result<Changed>,
+        change: impl Fn(&Heap, &Transaction, PageMut, TupleHeader) -> Result<Outcome>,
     ) -> Result<Changed> {
         loop {
             let page = self.write(tid.block)?;
-            match self.obstacle(transaction, &page, tid, mode)? {
-                Ok(header) => return change(self, transaction, page, header),
-                Err(Obstacle::Changed(changed)) => return Ok(changed),
-                Err(Obstacle::Held { row, by }) => {
+            let outcome = match self.obstacle(transaction, &page, tid, mode)? {
+                Ok(header) => change(self, transaction, page, header)?,
+                Err(obstacle) => {
                     drop(page);
-                    wait_for(transaction, row, by, mode, LockWait::Block)?;
+                    Err(obstacle)
+                }
+            };
+            match outcome {
+                Ok(changed) | Err(Obstacle::Changed(changed)) => return Ok(changed),
+                Err(Obstacle::Held { root, by, mode }) => {
+                    lock::wait_for(self, transaction, root, by, mode, LockWait::Block)?;
                 }
             }
         }
@@ -326,15 +318,19 @@ impl Heap {
         let Some((header, _)) = page::tuple(page, tid.slot) else {
             return Ok(Err(Obstacle::Changed(Changed::Deleted)));
         };
+        // `FOR KEY SHARE` conflicts only with a change of the key, here or in a newer version.
+        let header = match mode {
+            LockMode::KeyShare => lock::key_change(transaction, page, tid)?.unwrap_or(header),
+            _ => header,
+        };
+        let changes_key = header.flags & KEY_UPDATED != 0;
         let xmax = Xid(header.xmax);
-        let keeps_key = header.flags & KEY_UPDATED == 0;
         let changed = match transaction.status_of(xmax)? {
             XidStatus::Aborted => None,
-            // `FOR KEY SHARE` does not conflict with an update that keeps the key.
-            XidStatus::InProgress if mode == LockMode::KeyShare && keeps_key => None,
+            _ if mode == LockMode::KeyShare && !changes_key => None,
             XidStatus::InProgress => {
-                let row = self.row_key(page, tid);
-                return Ok(Err(Obstacle::Held { row, by: Some(xmax) }));
+                let root = self.root_on(page, tid);
+                return Ok(Err(Obstacle::Held { root, by: Some(xmax), mode }));
             }
             XidStatus::Own if header.command == transaction.command => Some(Changed::Deleted),
             XidStatus::Committed if transaction.isolation() == Isolation::RepeatableRead => {
@@ -349,13 +345,8 @@ impl Heap {
         }
 
         // No transaction is changing the row, but one may have locked it or wait for it already.
-        if transaction.are_rows_locked() {
-            let row = self.row_key(page, tid);
-            if transaction.is_row_locked(row, mode) {
-                return Ok(Err(Obstacle::Held { row, by: None }));
-            }
-        }
-        Ok(Ok(header))
+        let held = lock::locked_root(self, transaction, page, tid, mode);
+        Ok(held.map_or(Ok(header), |root| Err(Obstacle::Held { root, by: None, mode })))
     }
 
     /// Follows the chain of a changed version to the newest committed or own one on its page.
@@ -379,10 +370,9 @@ impl Heap {
         Ok(Changed::Updated { newest })
     }
 
-    /// The key of a row's lock: the start of its chain, which HOT updates do not change.
-    fn row_key(&self, page: &PageMut, tid: Tid) -> LockKey {
-        let slot = page::root_of(page, tid.block, tid.slot);
-        LockKey::Row(self.id(), Tid { slot, ..tid })
+    /// The start of a version's chain, which HOT updates do not change: it names the row's lock.
+    fn root_on(&self, page: &PageBytes, tid: Tid) -> Tid {
+        Tid { slot: page::root_of(page, tid.block, tid.slot), ..tid }
     }
 
     /// Adds the new version of an update, on the page of the old one if it has room, and marks the
@@ -397,7 +387,7 @@ impl Heap {
         row: &[u8],
         keys_unchanged: bool,
         xid: Xid,
-    ) -> Result<Changed> {
+    ) -> Result<Outcome> {
         let command = transaction.command;
         if transaction.is_own(Xid(old.xmin)) {
             transaction.remember_inserted(self.id(), tid, old.command);
@@ -413,9 +403,15 @@ impl Heap {
         }
 
         // No room: take another page. Do not wait for its latch, since the holder may want ours.
+        // That changes the root, and so counts as a change of the key.
+        let moved_mode = LockMode::Update;
         let (other, new) = match slot {
             Some(slot) => (None, Tid { slot, ..tid }),
             None => {
+                if let Some(root) = lock::locked_root(self, transaction, &page, tid, moved_mode) {
+                    self.system.pool.log(&mut [page]);
+                    return Ok(Err(Obstacle::Held { root, by: None, mode: moved_mode }));
+                }
                 let header = TupleHeader { flags: 0, ..header };
                 let (other, slot) = match self.add(Some(tid.block), &header.encode(), row) {
                     Ok(added) => added,
@@ -429,17 +425,17 @@ impl Heap {
             }
         };
 
-        let key_updated = if keys_unchanged { 0 } else { KEY_UPDATED };
+        let is_same_key = keys_unchanged && other.is_none();
+        let key_updated = if is_same_key { 0 } else { KEY_UPDATED };
         let flags = old.flags & HEAP_ONLY | UPDATED | key_updated;
         let header = TupleHeader { xmax: xid.0, command, next: new.to_bytes(), flags, ..old };
         page::set_header(&mut page, tid.slot, &header);
-        let needs_index_entries = other.is_some() || !keys_unchanged;
 
         let mut pages: Vec<PageMut> = std::iter::once(page).chain(other).collect();
         pages.iter().for_each(|page| self.clear_visibility(page));
         self.relation.activity.replaced();
         self.system.pool.log(&mut pages);
-        Ok(Changed::Done { tid: new, needs_index_entries })
+        Ok(Ok(Changed::Done { tid: new, needs_index_entries: !is_same_key }))
     }
 
     /// Adds a version to a page with room, never to page `avoid`, whose latch the caller holds.
@@ -500,21 +496,6 @@ impl Heap {
         let text = format!("heap {} has {} pages, and no page {block}", self.id(), self.pages());
         Err(Error::Corrupt(text))
     }
-}
-
-/// Waits for a row: first in its queue, then for the transaction that is changing it.
-fn wait_for(
-    transaction: &mut Transaction,
-    row: LockKey,
-    by: Option<Xid>,
-    mode: LockMode,
-    wait: LockWait,
-) -> Result<()> {
-    if wait == LockWait::Error {
-        return Err(Error::LockNotAvailable);
-    }
-    transaction.acquire(row, mode, wait)?;
-    by.map_or(Ok(()), |xid| transaction.wait_for(xid))
 }
 
 fn check_length(row: &[u8]) -> Result<()> {

@@ -51,6 +51,8 @@ pub enum LockKey {
     Transaction(Xid),
     /// A row, named by the first version of its chain.
     Row(RelationId, Tid),
+    /// The first place among those that wait for the transaction that is changing a row.
+    Queue(RelationId, Tid),
     /// A heap or index.
     Relation(RelationId),
 }

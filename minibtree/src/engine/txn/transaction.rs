@@ -300,6 +300,11 @@ impl Transaction {
         self.system.locks.has_rows()
     }
 
+    /// Returns true if the transaction has locked the row.
+    pub(in crate::engine) fn has_locked(&self, row: LockKey) -> bool {
+        self.locks.contains(&row)
+    }
+
     /// Waits until another transaction has ended.
     pub(in crate::engine) fn wait_for(&self, xid: Xid) -> Result<()> {
         let (locks, key) = (&self.system.locks, LockKey::Transaction(xid));

@@ -8,9 +8,7 @@
 //! PostgreSQL's `ri_triggers.c`, whose triggers run the same checks as SQL queries.
 
 use super::modify::Changes;
-use crate::engine::{
-    Changed, Direction, Error, Heap, Isolation, KeyRange, LockMode, LockWait, Transaction,
-};
+use crate::engine::{Changed, Direction, KeyRange, LockMode, LockWait, Snapshot, Transaction};
 use crate::format::Tid;
 use crate::sql::catalog::{ForeignKey, Table, TableIndex};
 use crate::sql::plan::Modify;
@@ -39,7 +37,7 @@ pub fn check_changes(
         }
     }
     if !plan.children.is_empty() && !changes.old.is_empty() {
-        // The check must see the statement's own changes, and what others committed meanwhile.
+        // The check must see the statement's own changes.
         transaction.next_statement();
         for change in &changes.old {
             check_children(table, plan, change, transaction)?;
@@ -91,6 +89,7 @@ fn lock_parent(
         wanted[*position] = values[*column].clone();
     }
     let key = parent.key_of(index, &wanted, &[]);
+    let is_meant = |values: &[Value]| parent.key_of(index, values, &[]) == key;
 
     // A row that another transaction inserted and has not committed is no parent. An update in
     // progress that keeps the key does not matter: KEY SHARE does not wait for it.
@@ -98,31 +97,35 @@ fn lock_parent(
     let snapshot = transaction.snapshot();
     let range = KeyRange::equal(&key);
     let mut entries = index.index.scan(snapshot.clone(), range, Direction::Forward);
-    let mut bytes = Vec::new();
     while let Some(entry) = entries.next()? {
-        let root = entry.tid;
-        let Some(tid) = parent.heap.fetch(root, &snapshot, &mut bytes)? else { continue };
-        let has_key = parent.key_of(index, &parent.decode(&bytes)?, &[]) == key;
-        if has_key && lock_newest(&parent.heap, tid, transaction)? {
+        if lock_row(parent, entry.tid, &is_meant, &snapshot, transaction)? {
             return Ok(true);
         }
     }
-    match transaction.isolation() {
-        Isolation::ReadCommitted => Ok(false),
-        // The parent may have been inserted after the snapshot was taken.
-        Isolation::RepeatableRead => Err(Error::Serialization.into()),
-    }
+    Ok(false)
 }
 
-/// Locks the newest version of a row. Returns false if the row is gone.
-fn lock_newest(heap: &Heap, mut tid: Tid, transaction: &mut Transaction) -> Result<bool> {
-    loop {
-        match heap.lock(transaction, tid, LockMode::KeyShare, LockWait::Block)? {
+/// Locks the newest version of a row that the snapshot sees. Returns false if it sees none, or if
+/// the row is gone or not meant anymore.
+fn lock_row(
+    table: &Table,
+    root: Tid,
+    is_meant: &impl Fn(&[Value]) -> bool,
+    snapshot: &Snapshot,
+    transaction: &mut Transaction,
+) -> Result<bool> {
+    let mut bytes = Vec::new();
+    let Some(mut tid) = table.heap.fetch(root, snapshot, &mut bytes)? else { return Ok(false) };
+    while is_meant(&table.decode(&bytes)?) {
+        match table.heap.lock(transaction, tid, LockMode::KeyShare, LockWait::Block)? {
             Changed::Done { .. } => return Ok(true),
-            Changed::Updated { newest } => tid = newest,
-            Changed::Deleted => return Ok(false),
+            Changed::Updated { newest } if table.heap.fetch_version(newest, &mut bytes)? => {
+                tid = newest;
+            }
+            Changed::Updated { .. } | Changed::Deleted => break,
         }
     }
+    Ok(false)
 }
 
 fn check_children(
@@ -157,14 +160,17 @@ fn is_equal(left: &Value, right: &Value) -> bool {
     !left.is_null() && !right.is_null() && compare(left, right, true).is_eq()
 }
 
-/// Returns true if a row has these values. Reads an index that begins with one, or the whole table.
+/// Returns true if a row has these values, and locks it: a transaction that is about to delete it
+/// is waited for. Reads an index that begins with one of them, or the whole table.
+///
+/// Rows that were committed after the snapshot of a REPEATABLE READ transaction count as well.
 fn has_row(
     table: &Table,
     columns: &[usize],
     wanted: &[&Value],
     transaction: &mut Transaction,
 ) -> Result<bool> {
-    let snapshot = transaction.snapshot();
+    let snapshot = transaction.latest_snapshot();
     let is_meant = |values: &[Value]| {
         columns.iter().zip(wanted).all(|(column, wanted)| is_equal(&values[*column], wanted))
     };
@@ -172,9 +178,12 @@ fn has_row(
         |it: &&TableIndex| it.predicate.is_none() && columns.contains(&it.columns[0].position);
     let index = table.indexes.iter().find(is_usable);
     let Some(index) = index else {
-        let mut rows = table.heap.scan(snapshot);
+        let mut rows = table.heap.scan(snapshot.clone());
         while let Some(found) = rows.next()? {
-            if is_meant(&table.decode(found.bytes)?) {
+            let tid = found.tid;
+            if is_meant(&table.decode(found.bytes)?)
+                && lock_row(table, tid, &is_meant, &snapshot, transaction)?
+            {
                 return Ok(true);
             }
         }
@@ -187,12 +196,8 @@ fn has_row(
     crate::sql::values::key::append(table.order_of(index, first), wanted[at], &mut key);
     let direction = Direction::Forward;
     let mut entries = index.index.scan(snapshot.clone(), KeyRange::equal(&key), direction);
-    let mut bytes = Vec::new();
     while let Some(entry) = entries.next()? {
-        let tid = entry.tid;
-        if table.heap.fetch(tid, &snapshot, &mut bytes)?.is_some()
-            && is_meant(&table.decode(&bytes)?)
-        {
+        if lock_row(table, entry.tid, &is_meant, &snapshot, transaction)? {
             return Ok(true);
         }
     }

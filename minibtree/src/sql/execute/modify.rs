@@ -19,7 +19,7 @@ use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
 use super::open::open;
 use super::scan::{tid_of, tid_value};
-use crate::engine::{Changed, Error, Heap, LockMode, LockWait, LongValues, Transaction};
+use crate::engine::{Changed, Error, Heap, Isolation, LockMode, LockWait, LongValues, Transaction};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::Modify;
@@ -77,6 +77,8 @@ pub struct Changes {
     pub old: Vec<ChildCheck>,
     /// Versions that ON CONFLICT must not meet again.
     inserted: HashSet<Tid>,
+    /// Versions that ON CONFLICT has replaced.
+    replaced: HashSet<Tid>,
 }
 
 fn insert(
@@ -93,39 +95,80 @@ fn insert(
     });
     let values = values.collect::<Result<Row, _>>()?;
     check_row(write, context, &values)?;
-    if let Some(conflict) = conflict {
-        for (number, index) in write.table.indexes.iter().enumerate() {
-            let is_meant = conflict.indexes.contains(&index.index.id());
-            if !is_meant || !is_indexed(write, context, number, &values)? {
-                continue;
-            }
-            let computed = computed(write, context, number, &values)?;
-            if index.columns.iter().any(|it| it.value(&values, &computed).is_null()) {
-                continue;
-            }
-            let key = write.table.key_of(index, &values, &computed);
-            let Some(tid) = index.index.find_live(transaction, &write.table.heap, &key)? else {
-                continue;
-            };
-            return match &conflict.update {
-                None => Ok(None),
-                Some(update) => {
-                    conflict_update(write, update, context, transaction, (tid, &values), changes)
-                }
-            };
-        }
-    }
+    let table = &*write.table;
     let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
-    encode_new(&write.table, &values, transaction, &mut bytes)?;
-    let tid = write.table.heap.insert(transaction, &bytes)?;
-    insert_entries(write, context, &values, tid, transaction)?;
+    let mut violation = None;
+    let tid = loop {
+        if let Some(conflict) = conflict
+            && let Some(row) = meet(write, conflict, context, transaction, &values, changes)?
+        {
+            return Ok(row);
+        }
+        if let Some(violation) = violation {
+            return Err(violation);
+        }
+        bytes.clear();
+        encode_new(table, &values, transaction, &mut bytes)?;
+        let tid = table.heap.insert(transaction, &bytes)?;
+        match insert_entries(write, context, &values, tid, transaction) {
+            Ok(()) => break tid,
+            // Another transaction has inserted the key since it was looked for.
+            Err(error) if conflict.is_some() && error.code == code::UNIQUE_VIOLATION => {
+                delete(table, tid, transaction)?;
+                violation = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    };
     if conflict.is_some() {
         changes.inserted.insert(tid);
     }
-    if !write.table.foreign_keys.is_empty() {
+    if !table.foreign_keys.is_empty() {
         changes.new.push(values.clone());
     }
     Ok(Some(with_tid(values, tid)))
+}
+
+/// Looks for a row that conflicts with a new one, and does what ON CONFLICT says. Returns the row
+/// that was updated, if one was, or `None` if there is no conflict.
+fn meet(
+    write: &Write,
+    conflict: &Conflict,
+    context: &Context,
+    transaction: &mut Transaction,
+    values: &[Value],
+    changes: &mut Changes,
+) -> Result<Option<Option<Row>>> {
+    let heap = &write.table.heap;
+    for (number, index) in write.table.indexes.iter().enumerate() {
+        let is_meant = conflict.indexes.contains(&index.index.id());
+        if !is_meant || !is_indexed(write, context, number, values)? {
+            continue;
+        }
+        let computed = computed(write, context, number, values)?;
+        if index.columns.iter().any(|it| it.value(values, &computed).is_null()) {
+            continue;
+        }
+        let key = write.table.key_of(index, values, &computed);
+        while let Some(root) = index.index.find_live(transaction, heap, &key)? {
+            let Some(update) = &conflict.update else {
+                // PostgreSQL's `ExecCheckTupleVisible`.
+                let (latest, mut bytes) = (transaction.latest_snapshot(), Vec::new());
+                let seen = heap.fetch(root, &context.execution.snapshot, &mut bytes)?;
+                let is_repeatable = transaction.isolation() == Isolation::RepeatableRead;
+                if is_repeatable && heap.fetch(root, &latest, &mut bytes)? != seen {
+                    return Err(Error::Serialization.into());
+                }
+                return Ok(Some(None));
+            };
+            let rows = (root, values);
+            let met = conflict_update(write, update, context, transaction, rows, changes)?;
+            if met.is_some() {
+                return Ok(met);
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The row of a table followed by its TID, as scans fill it in.
@@ -134,7 +177,8 @@ fn with_tid(mut values: Row, tid: Tid) -> Row {
     values
 }
 
-/// ON CONFLICT DO UPDATE of the row that is there.
+/// ON CONFLICT DO UPDATE of the row that is there. Returns it, if it meets WHERE, or `None` if
+/// another transaction has just deleted it.
 fn conflict_update(
     write: &Write,
     (values, filter): &(Vec<Option<Expr>>, Option<Expr>),
@@ -142,26 +186,29 @@ fn conflict_update(
     transaction: &mut Transaction,
     (root, excluded): (Tid, &[Value]),
     changes: &mut Changes,
-) -> Result<Option<Row>> {
+) -> Result<Option<Option<Row>>> {
     let table = &*write.table;
     let mut bytes = Vec::new();
+    // READ COMMITTED updates a row that was committed after the statement began as well.
+    let latest = transaction.latest_snapshot();
+    let is_repeatable = transaction.isolation() == Isolation::RepeatableRead;
+    let snapshot = if is_repeatable { &context.execution.snapshot } else { &latest };
     // Start from a version that the snapshot sees, since the first one of the chain may be pruned.
-    // A row committed after the snapshot has none; running the statement again may succeed.
-    let seen = table.heap.fetch(root, &context.execution.snapshot, &mut bytes)?;
-    let mut tid = match seen {
+    let mut tid = match table.heap.fetch(root, snapshot, &mut bytes)? {
         Some(tid) => tid,
         None if changes.inserted.contains(&root) => root,
-        None => return Err(Error::Serialization.into()),
+        None if is_repeatable => return Err(Error::Serialization.into()),
+        None => return Ok(None),
     };
-    bytes.clear();
     // The newest version of the row is locked and updated, even if the snapshot does not see it.
     loop {
-        match table.heap.lock(transaction, tid, LockMode::Update, LockWait::Block)? {
+        match table.heap.lock(transaction, tid, LockMode::NoKeyUpdate, LockWait::Block)? {
             Changed::Done { tid: locked, .. } if !changes.inserted.contains(&locked) => {
                 tid = locked;
                 break;
             }
             Changed::Updated { newest } => tid = newest,
+            Changed::Deleted if !changes.replaced.contains(&tid) => return Ok(None),
             Changed::Done { .. } | Changed::Deleted => {
                 let text = "ON CONFLICT DO UPDATE command cannot affect row a second time";
                 let hint = "Ensure that no rows proposed for insertion within the same command \
@@ -176,15 +223,16 @@ fn conflict_update(
     joined.extend_from_slice(excluded);
     joined.push(Value::Null);
     if !is_met(filter, context, &joined)? {
-        return Ok(None);
+        return Ok(Some(None));
     }
     let new = updated(values, context, &joined, &old)?;
     check_row(write, context, &new)?;
+    changes.replaced.insert(tid);
     match write_version(write, context, transaction, tid, (&old, &new))? {
         Changed::Done { tid, .. } => {
             changes.inserted.insert(tid);
             note_update(write, &old, &new, changes);
-            Ok(Some(with_tid(new, tid)))
+            Ok(Some(Some(with_tid(new, tid))))
         }
         Changed::Updated { .. } | Changed::Deleted => {
             unreachable!("the row is locked by this transaction")
@@ -210,7 +258,8 @@ fn updated(
 
 fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Changes) {
     changes.old.push((old.to_vec(), Some(new.to_vec())));
-    if !write.table.foreign_keys.is_empty() {
+    let is_same = |it: &usize| is_identical(&old[*it], &new[*it]);
+    if write.table.foreign_keys.iter().any(|it| !it.columns.iter().all(is_same)) {
         changes.new.push(new.to_vec());
     }
 }
@@ -377,14 +426,7 @@ fn change(
         let tid = tid_of(&joined[count]);
         let old = joined[..count].to_vec();
         let (outcome, new) = match is_delete {
-            true => {
-                let long = long_values(table, tid)?;
-                let deleted = table.heap.delete(transaction, tid)?;
-                if let Changed::Done { .. } = deleted {
-                    delete_long(table, long.into_iter().map(|it| it.1), transaction)?;
-                }
-                (deleted, None)
-            }
+            true => (delete(table, tid, transaction)?, None),
             false => {
                 let new = updated(&write.values, context, &joined, &old)?;
                 check_row(write, context, &new)?;
@@ -421,6 +463,16 @@ fn change(
             }
         }
     }
+}
+
+/// Deletes a row with its long values.
+fn delete(table: &Table, tid: Tid, transaction: &mut Transaction) -> Result<Changed> {
+    let long = long_values(table, tid)?;
+    let deleted = table.heap.delete(transaction, tid)?;
+    if let Changed::Done { .. } = deleted {
+        delete_long(table, long.into_iter().map(|it| it.1), transaction)?;
+    }
+    Ok(deleted)
 }
 
 /// Adds a version of a row, with its index entries. Both versions share long values that do not

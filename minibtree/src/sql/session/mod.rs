@@ -320,9 +320,12 @@ impl Session {
     /// Rolls back, but stays in the block: it has failed.
     fn abort(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            // ROLLBACK TO may still save the part before a savepoint, so keep the transaction.
-            State::Block(transaction) if !self.savepoints.is_empty() => {
-                return self.state = State::Failed(Some(transaction));
+            // ROLLBACK TO may still save the part before a savepoint. What came after it is undone
+            // now, so that nobody waits for its locks.
+            State::Block(mut transaction) if !self.savepoints.is_empty() => {
+                let (_, savepoint, _) = self.savepoints.last().expect("there is one");
+                let is_kept = transaction.rollback_to(*savepoint).is_ok();
+                return self.state = State::Failed(is_kept.then_some(transaction));
             }
             State::Failed(transaction) => return self.state = State::Failed(transaction),
             State::Block(_) => State::Failed(None),
