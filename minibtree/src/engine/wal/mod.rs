@@ -24,6 +24,10 @@
 //! thread would add two context switches to each commit. The exception is a buffer that exceeds
 //! 1 MB before any commit: a thread flushes it, as PostgreSQL's `walwriter.c` does.
 //!
+//! A flush that ends wakes all that it made durable, and one of those that came too late for it:
+//! that one flushes for the others, which sleep on. They wait on two condition variables in turns,
+//! flush 1, 3, 5.. on one, flush 2, 4, 6.. on the other.
+//!
 //! PostgreSQL does the same under `WALWriteLock` (`XLogFlush` and `LWLockAcquireOrWait` in
 //! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held while
 //! a record of about 150 bytes is copied.
@@ -48,7 +52,8 @@ const RECORD_MAX: usize = 64 << 20;
 /// The log. All methods may be called by many threads.
 pub struct Wal {
     buffer: Mutex<Buffer>,
-    flushed: Condvar,
+    /// What waits for flush `n` waits at `n % 2`.
+    flushed: [Condvar; 2],
     /// Everything before this position is durable. Written under the lock of `buffer`.
     durable: AtomicU64,
     /// The files. Locked by the thread that flushes, and by checkpoints.
@@ -64,6 +69,8 @@ struct Buffer {
     start: Lsn,
     /// The log position at which recovery begins.
     redo: Lsn,
+    /// The number of flushes that have taken the bytes.
+    flushes: usize,
     is_flushing: bool,
     failure: Option<String>,
 }
@@ -79,10 +86,18 @@ impl Wal {
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, redo: Lsn) -> Result<Wal> {
         let segments = Segments::open(disk, segment_bytes)?;
         let (bytes, spare) = (Vec::new(), Vec::new());
-        let buffer = Buffer { bytes, spare, start: redo, redo, is_flushing: false, failure: None };
+        let buffer = Buffer {
+            bytes,
+            spare,
+            start: redo,
+            redo,
+            flushes: 0,
+            is_flushing: false,
+            failure: None,
+        };
         Ok(Wal {
             buffer: Mutex::new(buffer),
-            flushed: Condvar::new(),
+            flushed: [Condvar::new(), Condvar::new()],
             // What is recovered is durable: recovery may write pages before it knows the end.
             durable: AtomicU64::new(u64::MAX),
             segments: Mutex::new(segments),
@@ -135,7 +150,9 @@ impl Wal {
                 break;
             }
             if buffer.is_flushing {
-                drop(self.flushed.wait(buffer));
+                // What is still in the buffer becomes durable by the next flush that takes it.
+                let flush = buffer.flushes + usize::from(lsn > buffer.start);
+                drop(self.flushed[flush % 2].wait(buffer));
                 continue;
             }
 
@@ -152,6 +169,8 @@ impl Wal {
         let mut bytes = std::mem::take(&mut buffer.spare);
         std::mem::swap(&mut bytes, &mut buffer.bytes);
         buffer.start = end;
+        buffer.flushes += 1;
+        let flush = buffer.flushes;
         drop(buffer);
         let written = self.segments.lock().write(start.0, &bytes);
 
@@ -159,13 +178,18 @@ impl Wal {
         buffer.is_flushing = false;
         bytes.clear();
         buffer.spare = bytes;
-        match written {
+        match &written {
             Ok(()) => self.durable.store(end.0, Ordering::Release),
             Err(error) => buffer.failure = Some(error.to_string()),
         }
         // A thread that is woken takes the lock, so it must be free by then.
         drop(buffer);
-        self.flushed.notify_all();
+        let [done, next] = [flush, flush + 1].map(|it| &self.flushed[it % 2]);
+        done.notify_all();
+        match written {
+            Ok(()) => next.notify_one(),
+            Err(_) => next.notify_all(),
+        }
     }
 
     /// Flushes a large buffer in the background, or here above [`BUFFER_MAX`]. Hold no latch.
@@ -181,11 +205,11 @@ impl Wal {
         if length > BUFFER_MAX { self.flush(end) } else { Ok(()) }
     }
 
-    /// Waits until no thread is flushing.
+    /// Waits until no thread is flushing. No other thread may wait for a flush meanwhile.
     pub fn finish_flush(&self) {
         let mut buffer = self.buffer.lock();
         while buffer.is_flushing {
-            buffer = self.flushed.wait(buffer);
+            buffer = self.flushed[buffer.flushes % 2].wait(buffer);
         }
     }
 
