@@ -64,14 +64,11 @@ pub fn next_version(page: &PageBytes, block: u32, header: &TupleHeader) -> Optio
 }
 
 /// The slots of a chain, its first version first.
-pub fn chain(page: &PageBytes, block: u32, root: u16) -> Vec<u16> {
-    let mut slots = Vec::new();
-    let mut next = first_version(page, root);
-    while let Some((slot, (header, _))) = next.and_then(|it| Some((it, tuple(page, it)?))) {
-        slots.push(slot);
-        next = next_version(page, block, &header);
-    }
-    slots
+pub fn chain(page: &PageBytes, block: u32, root: u16) -> impl Iterator<Item = u16> + '_ {
+    std::iter::successors(first_version(page, root), move |slot| {
+        let (header, _) = tuple(page, *slot)?;
+        next_version(page, block, &header)
+    })
 }
 
 /// The slot that index entries use for the chain in which `slot` is.
@@ -81,7 +78,7 @@ pub fn root_of(page: &PageBytes, block: u32, slot: u16) -> u16 {
         return slot;
     }
     let mut roots = items(page).map(|(root, _)| root).filter(|root| !is_heap_only(*root));
-    roots.find(|root| chain(page, block, *root).contains(&slot)).unwrap_or(slot)
+    roots.find(|root| chain(page, block, *root).any(|it| it == slot)).unwrap_or(slot)
 }
 
 /// Adds a version with an encoded header. Returns its slot, or `None` if the page has no room.
@@ -183,7 +180,7 @@ pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<usize>
 
     let mut changes = Vec::new();
     for root in roots {
-        let chain = chain(page, block, root);
+        let chain: Vec<u16> = chain(page, block, root).collect();
         heap_only.retain(|slot| !chain.contains(slot));
         changes.extend(prune_chain(root, &chain, &dead));
     }
