@@ -42,6 +42,10 @@ pub(super) struct SnapshotData {
 /// For rows that one transaction inserted and then deleted: the inserting statement.
 pub(super) type Inserted = Mutex<HashMap<(RelationId, Tid), u32>>;
 
+/// Groups of sixteen transactions whose commit bits a snapshot remembers: a few pages full of old
+/// versions of hot rows have that many.
+const KNOWN: usize = 32;
+
 /// What one statement sees. Until the snapshot is dropped, vacuum keeps the versions it sees.
 pub struct Snapshot {
     system: Arc<System>,
@@ -51,9 +55,10 @@ pub struct Snapshot {
     /// The number of the statement in its transaction.
     command: u32,
     inserted: Arc<Inserted>,
-    /// A cache: sixteen bits of the commit log, and above them the transaction id / 16. The rows of
-    /// a bulk load have one transaction, and the versions of a hot row have neighboring ids.
-    known: AtomicU64,
+    /// A cache: sixteen bits of the commit log, and above them the transaction id / 16, which also
+    /// decides the place. The rows of a bulk load have one transaction, and the versions of a hot
+    /// row have neighboring ids.
+    known: [AtomicU64; KNOWN],
     /// Where the log must be durable before a client is told what was seen.
     seen: Arc<AtomicU64>,
 }
@@ -68,7 +73,7 @@ impl Snapshot {
         inserted: Arc<Inserted>,
         seen: Arc<AtomicU64>,
     ) -> Snapshot {
-        let known = AtomicU64::new(u64::MAX);
+        let known = [const { AtomicU64::new(u64::MAX) }; KNOWN];
         Snapshot { system, data, own, command, inserted, known, seen }
     }
 
@@ -111,11 +116,12 @@ impl Snapshot {
         }
 
         // The transaction ended before the snapshot was taken, so its bit is final.
-        let mut known = self.known.load(Ordering::Relaxed);
-        if known >> 16 != xid.0 >> 4 {
-            known =
-                xid.0 >> 4 << 16 | u64::from(self.system.commit_log.bits(&self.system.pool, xid)?);
-            self.known.store(known, Ordering::Relaxed);
+        let group = xid.0 >> 4;
+        let place = &self.known[group as usize % KNOWN];
+        let mut known = place.load(Ordering::Relaxed);
+        if known >> 16 != group {
+            known = group << 16 | u64::from(self.system.commit_log.bits(&self.system.pool, xid)?);
+            place.store(known, Ordering::Relaxed);
         }
         let is_committed = known >> (xid.0 & 15) & 1 == 1;
         if is_committed && xid >= *first_undurable {
