@@ -3,7 +3,7 @@
 //! ```text
 //! thread        looks every    and
 //! checkpoint    0.5 s          makes a checkpoint if the log has grown long enough
-//! cleaner       5 s            vacuums and analyzes the tables that have changed enough
+//! cleaner       60 s           vacuums and analyzes the tables that have changed enough
 //! timeouts      next deadline  cancels statements that are late
 //! ```
 //!
@@ -23,9 +23,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often the length of the log is looked at.
 const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
-/// How often the cleaner looks for tables that need it. PostgreSQL's `autovacuum_naptime` is a
-/// minute, because it starts a process for each look.
-const CLEANER_LOOK: Duration = Duration::from_secs(5);
+/// How often the cleaner looks for tables that need it: PostgreSQL's `autovacuum_naptime`. A look
+/// at busy tables takes most of a core for half a second.
+const CLEANER_LOOK: Duration = Duration::from_secs(60);
 /// How long the cleaner rests after 64 pages, so that it takes little of the disk and of a core.
 /// PostgreSQL's `autovacuum_vacuum_cost_delay`.
 const CLEANER_REST: Duration = Duration::from_millis(2);
