@@ -148,6 +148,9 @@ fn reindex(mut words: Words<'_>) -> Result<Reindex> {
 /// The rest: names of tables.
 fn tables(mut words: Words<'_>) -> Result<Vec<String>> {
     let mut tables = Vec::new();
+    if words.tokens.iter().any(|it| it.token == Token::LParen) {
+        return Err(SqlError::unsupported("ANALYZE with options or columns"));
+    }
     while !words.tokens.is_empty() {
         tables.push(words.table()?);
         if !words.tokens.is_empty() {

@@ -1,5 +1,6 @@
 //! Syntax errors in PostgreSQL's words.
 
+use minibtree_grammar::refusal;
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -14,7 +15,14 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     let mut parser = Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens.to_vec());
     let statement = parser.parse_statement().map_err(|error| match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
-            unread(tokens, &text).unwrap_or_else(|| syntax(&text))
+            let at = match text.rsplit_once(" at Line: 1, Column: ") {
+                Some((_, column)) => {
+                    let column = column.parse();
+                    tokens.iter().position(|it| column == Ok(it.span.start.column))
+                }
+                None => text.ends_with("EOF").then_some(tokens.len()),
+            };
+            refusal(tokens, at).unwrap_or_else(|| syntax(&text))
         }
         ParserError::RecursionLimitExceeded => {
             SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
@@ -22,22 +30,11 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     })?;
     match parser.peek_token() {
         it if it.token == Token::EOF => Ok(statement),
-        more => Err(unread(tokens, "").unwrap_or_else(|| syntax_at(Some(&more)))),
+        more => {
+            let at = tokens.iter().position(|it| it.span == more.span);
+            Err(refusal(tokens, at).unwrap_or_else(|| syntax_at(Some(&more))))
+        }
     }
-}
-
-/// What `sqlparser` does not read everywhere. A statement with it that cannot be read is refused.
-const UNREAD: &str = "similar,recursive,variadic,current of,deferrable,concurrently,attach,cycle,\
-    search,as execute,set storage,on conflict,create function,create or replace,create view,\
-    alter index,fetch first,no key update,key share,uescape,all ( values,any ( values,\
-    found: union,found: intersect,found: except";
-
-fn unread(tokens: &[TokenWithSpan], error: &str) -> Option<SqlError> {
-    let words: Vec<String> = tokens.iter().map(|it| it.token.to_string()).collect();
-    let text = format!(" {} {error} ", words.join(" ")).to_lowercase();
-    let found = UNREAD.split(',').find(|it| text.contains(&format!(" {it} ")))?;
-    let words = found.trim_start_matches("found: ").to_uppercase();
-    Some(SqlError::unsupported(format!("this form of {words}")))
 }
 
 /// The error of the parser or tokenizer in PostgreSQL's words, as far as it names a token:

@@ -1,6 +1,6 @@
 //! From text to statements.
 //!
-//! `sqlparser` does most of it; `minibtree/commands` reads what it does not:
+//! `sqlparser` does most of it; `minibtree/grammar` and `minibtree/commands` do the rest:
 //!
 //! ```
 //! use minibtree_statement::{Command, Statement, parse};
@@ -22,6 +22,7 @@
 
 use minibtree_commands as commands;
 use minibtree_commands::{parse_sql, syntax};
+use minibtree_grammar as grammar;
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -126,17 +127,11 @@ fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
         let text = format!("statement too complex: more than {RUN_MAX} tokens without a comma");
         return Err(SqlError::new(code::STATEMENT_TOO_COMPLEX, text));
     }
-    // sqlparser would read `x ISNULL` as `x AS isnull`.
-    let is_test = |it: &TokenWithSpan| match &it.token {
-        Token::Word(it) => it.quote_style.is_none() && it.value.eq_ignore_ascii_case("isnull"),
-        _ => false,
-    };
-    if tokens.iter().any(is_test) {
-        return Err(SqlError::unsupported("ISNULL (use IS NULL)"));
-    }
-    match commands::read(tokens)? {
+    grammar::check(tokens)?;
+    let tokens = grammar::rewritten(tokens);
+    match commands::read(&tokens)? {
         Some(command) => Ok(Statement::Command(command)),
-        None => parse_sql(tokens).map(|it| Statement::Sql(Box::new(it))),
+        None => parse_sql(&tokens).map(|it| Statement::Sql(Box::new(it))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::array::in_array;
 use super::calls;
 use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
 use super::level::{Binder, Typed};
-use super::select;
+use super::{from, select};
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
 use crate::sql::statement::{column_type, folded, is_reserved};
@@ -395,6 +395,20 @@ fn between(
     high: &ast::Expr,
     is_negated: bool,
 ) -> Result<Typed> {
+    // `minibtree/grammar` makes a call of SYMMETRIC.
+    if let ast::Expr::Function(call) = low
+        && call.name.to_string().eq_ignore_ascii_case("symmetric")
+        && let ast::FunctionArguments::List(arguments) = &call.args
+        && let [argument] = &arguments.args[..]
+    {
+        let low = from::argument(argument)?;
+        let first = between(binder, expr, low, high, is_negated)?.expr;
+        let both = vec![first, between(binder, expr, high, low, is_negated)?.expr];
+        return Ok(Typed::new(
+            if is_negated { Expr::And(both) } else { Expr::Or(both) },
+            Type::Bool,
+        ));
+    }
     let value = expression(binder, expr)?;
     let (low, high) = (expression(binder, low)?, expression(binder, high)?);
     let (low_name, high_name) = if is_negated { ("<", ">") } else { (">=", "<=") };

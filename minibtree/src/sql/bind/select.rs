@@ -8,7 +8,7 @@ use super::level::{Binder, Typed};
 use super::{from, grouping};
 use crate::engine::LockMode;
 use crate::sql::functions::casts;
-use crate::sql::statement::{folded, parse_query};
+use crate::sql::statement::{folded, parse_query, table_name};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, JoinKind, Lock, OutputColumn, Query, Relation, Select,
     SetOperator, SortKey, Source,
@@ -418,7 +418,7 @@ pub fn projection_of(
                 options,
             ) => {
                 check_wildcard(options)?;
-                let table = crate::sql::statement::table_name(name)?;
+                let table = table_name(name)?;
                 let names = binder.level().names.clone();
                 let before = targets.len();
                 let shown = names.into_iter().filter(|it| it.table == table);
@@ -718,9 +718,11 @@ fn not_allowed<T>(clause: &str, with: &str) -> Result<T> {
 }
 
 fn lock(binder: &mut Binder, query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
-    let ([ast::LockClause { lock_type, of, nonblock }], None) = (locks, &query.lock) else {
-        return Err(SqlError::unsupported("several locking clauses"));
-    };
+    let ast::LockClause { lock_type, of: _, nonblock } = &locks[0];
+    let is_alike = |it: &ast::LockClause| it.lock_type == *lock_type && it.nonblock == *nonblock;
+    if query.lock.is_some() || !locks.iter().all(is_alike) {
+        return Err(SqlError::unsupported("a mix of locking clauses"));
+    }
     if query.is_correlated() {
         return Err(SqlError::unsupported("FOR UPDATE or FOR SHARE in a correlated subquery"));
     }
@@ -745,18 +747,18 @@ fn lock(binder: &mut Binder, query: &Query, locks: &[ast::LockClause]) -> Result
         None => {}
     }
     let is_table = |relation: &Relation| matches!(relation.source, Source::Table(_));
-    let of = of.as_ref().map(crate::sql::statement::table_name).transpose()?;
-    let is_meant = |it: &usize| {
-        let relation = &select.relations[*it];
-        of.as_ref().is_none_or(|of| relation.alias == *of) && is_table(relation)
+    let named = |of: &ast::ObjectName| {
+        let of = table_name(of)?;
+        let found = select.relations.iter().position(|it| it.alias == of);
+        let text = || format!("relation \"{of}\" in {name} clause not found in FROM clause");
+        found.ok_or_else(|| SqlError::new(code::UNDEFINED_TABLE, text()))
     };
-    if of.is_none() && !select.relations.iter().all(is_table) {
+    let relations: Vec<usize> = match locks.iter().map(|it| it.of.as_ref()).collect() {
+        None => (0..select.relations.len()).collect(),
+        Some::<Vec<_>>(names) => names.into_iter().map(named).collect::<Result<_, _>>()?,
+    };
+    if !relations.iter().all(|it| is_table(&select.relations[*it])) {
         return Err(unsupported!("{name} of a subquery"));
-    }
-    let relations: Vec<usize> = (0..select.relations.len()).filter(is_meant).collect();
-    if let (Some(of), true) = (&of, relations.is_empty()) {
-        let text = format!("relation \"{of}\" in {name} clause not found in FROM clause");
-        return Err(SqlError::new(code::UNDEFINED_TABLE, text));
     }
     let left_joins =
         select.from.iter().flat_map(FromItem::joins).filter(|it| it.0 == JoinKind::Left);
