@@ -9,6 +9,7 @@ use minikit::storage::{Cut, SimulatedDisk, Survivors, replay};
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 struct Client {
     shared: Arc<Shared>,
@@ -19,16 +20,17 @@ impl Client {
     fn open(disk: &SimulatedDisk) -> io::Result<Client> {
         let options = Options { pool_pages: 64, wal_segment_bytes: 1 << 16, ..Options::default() };
         let database = Database::open(Arc::new(disk.clone()), options).map_err(io::Error::other)?;
-        let shared = Arc::new(Shared::new(database, || 0).map_err(io::Error::other)?);
+        Ok(Client::of(Arc::new(Shared::new(database, || 0).map_err(io::Error::other)?)))
+    }
+
+    fn of(shared: Arc<Shared>) -> Client {
         let session = Session::new(Arc::clone(&shared), Interrupt::default());
-        Ok(Client { shared, session })
+        Client { shared, session }
     }
 
     /// A second client of the same database.
     fn another(&self) -> Client {
-        let shared = Arc::clone(&self.shared);
-        let session = Session::new(Arc::clone(&shared), Interrupt::default());
-        Client { shared, session }
+        Client::of(Arc::clone(&self.shared))
     }
 
     /// Lets the cleaner look once, without rests.
@@ -154,6 +156,38 @@ fn the_cleaner_makes_plans_good_and_waits_for_no_lock() {
     let error = clean_tables(&client.shared, &|| false).expect_err("told to end");
     assert_eq!(error.code, "57014");
     assert!(client.clean()[0].is_analyzed);
+}
+
+/// A statement that wants the table to itself need not wait until a long vacuum has ended.
+#[test]
+fn the_cleaner_leaves_a_table_that_is_waited_for() {
+    let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");
+    client.run("create table t (id int, v text)").expect("works");
+    let sql = "insert into t select i, repeat('x', 900) from generate_series(1, 2000) as g(i)";
+    client.run(sql).expect("works");
+
+    // The table was given its number before its heap.
+    let heap = client.shared.database.relations().pop().expect("the heap");
+    let table = RelationId(heap.0 - 1);
+    let is_wanted = client.shared.database.begin(Isolation::ReadCommitted).watch_relation(table);
+    thread::scope(|scope| {
+        let rests = Cell::new(0);
+        let rest = || {
+            let shared = Arc::clone(&client.shared);
+            let alter = || Client::of(shared).run("alter table t add column w int");
+            scope.spawn(|| alter().expect("works"));
+            while !is_wanted() {
+                thread::yield_now();
+            }
+            rests.set(rests.get() + 1);
+            true
+        };
+        let cleaned = clean_tables(&client.shared, &rest).expect("the disk works");
+        assert_eq!((cleaned, rests.get()), (vec![], 1));
+    });
+
+    // The next look finds the table that ALTER TABLE has written anew.
+    assert_eq!(client.clean()[0].table, "t");
 }
 
 /// What VACUUM has found out about pages is known after a restart: from the file of the checkpoint,

@@ -181,6 +181,15 @@ impl Transaction {
         self.dropped.push(id);
     }
 
+    /// A function that returns true while another transaction waits to have a relation, which this
+    /// one has locked in mode [`LockMode::KeyShare`], to itself.
+    pub fn watch_relation(&self, id: RelationId) -> impl Fn() -> bool + use<> {
+        // An owner of no locks: the table tells the owner of one only about other holders.
+        let (system, observer) = (Arc::clone(&self.system), self.system.new_owner());
+        let key = LockKey::Relation(id);
+        move || system.locks.is_row_locked(observer, key, LockMode::KeyShare)
+    }
+
     /// Locks a relation until the end of the transaction. [`LockMode`] says which statements take
     /// which mode.
     pub fn lock_relation(&mut self, id: RelationId, mode: LockMode, wait: LockWait) -> Result<()> {

@@ -9,10 +9,12 @@
 //!
 //! The cleaner is a session without a client. It never waits for a lock: a table that a statement
 //! is altering or dropping is left to the next look. Reads and writes of the table continue, and
-//! a page is latched only while its own dead versions are removed. Statements that need the table
-//! to themselves, like ALTER TABLE, wait until the cleaner has finished with it.
+//! a page is latched only while its own dead versions are removed. If a statement waits to have the
+//! table to itself, like ALTER TABLE or CREATE INDEX, the cleaner leaves it after 64 pages at most,
+//! and begins again at the next look.
 //!
-//! PostgreSQL's `autovacuum.c` has a launcher and workers; the thresholds are the same.
+//! PostgreSQL's `autovacuum.c` has a launcher and workers; the thresholds are the same. A statement
+//! that has waited for a worker for a second cancels it (`ProcSleep` in `proc.c`).
 
 use super::{Session, maintenance};
 use crate::engine::{Error, Interrupt, LockMode, LockWait, Result as EngineResult, Vacuumed};
@@ -69,20 +71,29 @@ fn clean_catalog(session: &mut Session, id: RelationId, rest: &dyn Fn() -> bool)
     }
     let transaction = session.begin_statement()?;
     match transaction.lock_relation(id, LockMode::Update, LockWait::Error) {
-        Ok(()) => drop(shared.database.vacuum_with(&heap, &[], &mut pause(rest))?),
+        Ok(()) => drop(shared.database.vacuum_with(&heap, &[], &mut pause(rest, || false))?),
         Err(Error::LockNotAvailable) => {}
         Err(error) => return Err(error.into()),
     }
     session.commit()
 }
 
-/// What a vacuum calls after each page.
-fn pause(rest: &dyn Fn() -> bool) -> impl FnMut() -> EngineResult<()> {
+/// What a vacuum calls after each page. It ends the vacuum if another transaction wants the table.
+fn pause(
+    rest: &dyn Fn() -> bool,
+    is_wanted: impl Fn() -> bool,
+) -> impl FnMut() -> EngineResult<()> {
     let mut calls = 0;
     move || {
         calls += 1;
-        let may_go_on = calls % REST_AFTER != 0 || rest();
-        if may_go_on { Ok(()) } else { Err(Error::Canceled) }
+        if calls % REST_AFTER != 0 {
+            return Ok(());
+        }
+        match rest() {
+            false => Err(Error::Canceled),
+            true if is_wanted() => Err(Error::LockNotAvailable),
+            true => Ok(()),
+        }
     }
 }
 
@@ -98,6 +109,7 @@ fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Resul
 
     let transaction = session.begin_statement()?;
     transaction.lock_relation(table.oid, LockMode::KeyShare, LockWait::Error)?;
+    let is_wanted = transaction.watch_relation(table.oid);
     session.refresh_catalog()?;
     // The table may have been dropped or truncated before it was locked.
     let current = session.catalog.by_oid(table.oid).cloned();
@@ -106,7 +118,7 @@ fn clean(session: &mut Session, table: &Table, rest: &dyn Fn() -> bool) -> Resul
         return Ok(None);
     };
 
-    let mut pause = pause(rest);
+    let mut pause = pause(rest, is_wanted);
     let mut vacuumed = None;
     if needs_vacuum {
         vacuumed = Some(maintenance::vacuum_table(session, &table, LockWait::Error, &mut pause)?);
