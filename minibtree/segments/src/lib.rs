@@ -17,6 +17,9 @@
 //! not match. Bytes past the end of a file read as zeros, and zeros are no record, so a crash may
 //! leave any part of the growth.
 //!
+//! The system may forget what a long flush has written: only a restart reads it, and the next flush
+//! can have the memory. PostgreSQL's `XLogFileClose` asks for that, unless the log is archived.
+//!
 //! PostgreSQL fills each new segment with 16 MB of zeros (`wal_init_zero`). `fallocate` would save
 //! nothing: the file system marks the new blocks as unwritten, and the first sync of each part
 //! writes the journal.
@@ -37,8 +40,10 @@
 //! ```
 
 use minikit::storage::{Disk, DiskFile};
+use rustix::fs::{Advice, fadvise};
 use std::collections::BTreeSet;
 use std::io::Result;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 const DIRECTORY: &str = "wal";
@@ -95,6 +100,11 @@ impl Segments {
                 segment.file.write_all_at(&zeros, end)?;
             }
             segment.file.sync()?;
+
+            if let Some(file) = segment.file.as_fd().filter(|_| length as u64 >= GROWTH) {
+                // Only advice: nothing is wrong if the system keeps the bytes.
+                let _ = fadvise(file, offset, NonZeroU64::new(length as u64), Advice::DontNeed);
+            }
             bytes = &bytes[length..];
             position += length as u64;
         }
