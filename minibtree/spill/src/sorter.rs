@@ -74,6 +74,12 @@ impl Sorter {
         Sorter { disk, memory_max, bound, block, places, file, runs, run_bytes, memory }
     }
 
+    /// Reserves memory, so that records need not move while their number grows. The system provides
+    /// a page of it when it is first used; if it refuses, the sorter grows by and by.
+    pub fn reserve(&mut self) {
+        let _ = self.block.try_reserve(self.memory_max);
+    }
+
     /// Adds a record. Those with the same key stay in the order in which they are added.
     ///
     /// # Errors

@@ -67,7 +67,8 @@ pub struct Spool {
 impl Spool {
     /// A spool without entries. With more than this many bytes of them, it goes on in files.
     pub fn new(disk: &Arc<dyn Disk>, kind: Kind, memory_max: usize) -> Spool {
-        let sorter = Sorter::new(Arc::clone(disk), memory_max, None);
+        let mut sorter = Sorter::new(Arc::clone(disk), memory_max, None);
+        sorter.reserve();
         Spool { kind, sorter, bytes: 0, key: Vec::new(), payload: Vec::new() }
     }
 

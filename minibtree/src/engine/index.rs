@@ -186,20 +186,20 @@ impl Index {
         transaction.xid()?;
         let bytes = spool.bytes();
         let mut sorted = spool.finish()?;
-        let mut next = || -> Result<Option<Entry>> {
+        let mut next = |mut key: Vec<u8>| -> Result<Option<Entry>> {
             transaction.check_interrupt()?;
             let Some(found) = sorted.next_entry()? else { return Ok(None) };
             if found.is_duplicate {
                 return Err(Error::UniqueViolation { existing: btree::tid(found.key) });
             }
             check_length(btree::user_key(found.key), found.payload)?;
-            Ok(Some(Entry::of_full_key(found.key.to_vec(), found.payload)))
+            key.clear();
+            key.extend_from_slice(found.key);
+            Ok(Some(Entry::of_full_key(key, found.payload)))
         };
-        let entries = std::iter::from_fn(|| next().transpose());
-        match &self.directory {
-            None => btree::build(&self.file, entries),
-            Some(directory) => hash::build(&self.file, directory, bytes, entries),
-        }
+        let Some(directory) = &self.directory else { return btree::build(&self.file, next) };
+        let entries = std::iter::from_fn(|| next(Vec::new()).transpose());
+        hash::build(&self.file, directory, bytes, entries)
     }
 
     /// Reads the entries of a range; a B+tree returns them in order. Pass the snapshot that rows

@@ -29,11 +29,13 @@ pub struct Builder<'a> {
     index: &'a IndexFile,
     levels: Vec<Level>,
     next_block: u32,
+    /// Vectors of keys that are on their pages, for the next ones: a build has millions of them.
+    pub spare: Vec<Vec<u8>>,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(index: &'a IndexFile) -> Builder<'a> {
-        Builder { index, levels: Vec::new(), next_block: ROOT + 1 }
+        Builder { index, levels: Vec::new(), next_block: ROOT + 1, spare: Vec::new() }
     }
 
     /// Adds an entry to a level. Leaves are level 0. Entries must be added in key order.
@@ -107,7 +109,8 @@ impl<'a> Builder<'a> {
         let block = std::mem::replace(&mut current.block, next);
         let low = std::mem::replace(&mut current.low, separator);
         current.size = carried.iter().map(Entry::size).sum();
-        current.entries = carried;
+        let written = std::mem::replace(&mut current.entries, carried);
+        self.spare.extend(written.into_iter().map(|entry| entry.key));
         self.index.relation.write(block, &page)?;
         self.add(level + 1, Entry::inner(low, block))
     }

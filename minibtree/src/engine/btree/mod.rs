@@ -131,10 +131,15 @@ fn insert_from(index: &IndexFile, first: PageMut, entry: Entry) -> Result<()> {
     insert::insert(index, page, entry)
 }
 
-/// Fills an empty tree with entries in their order.
-pub fn build(index: &IndexFile, mut entries: impl Iterator<Item = Result<Entry>>) -> Result<()> {
+/// Fills an empty tree. `next` returns the entries in their order, each in the vector it is given.
+pub fn build(
+    index: &IndexFile,
+    mut next: impl FnMut(Vec<u8>) -> Result<Option<Entry>>,
+) -> Result<()> {
     let mut builder = Builder::new(index);
-    entries.try_for_each(|entry| builder.add(0, entry?))?;
+    while let Some(entry) = next(builder.spare.pop().unwrap_or_default())? {
+        builder.add(0, entry)?;
+    }
     builder.finish()
 }
 
