@@ -134,6 +134,19 @@ fn the_cleaner_waits_for_the_horizon() {
     assert_eq!(client.clean(), []);
 }
 
+/// Sixty dead versions of one row are enough for a vacuum, but the scans of the updates prune them.
+#[test]
+fn scans_prune_the_page_of_a_hot_row() {
+    let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");
+    client.run("create table t (v int); insert into t values (0)").expect("works");
+    for _ in 0..60 {
+        client.run("update t set v = v + 1").expect("works");
+    }
+    let analyzed = Cleaned { table: "t".to_owned(), vacuumed: None, is_analyzed: true };
+    assert_eq!(client.clean(), [analyzed]);
+    assert_eq!(client.run("select v from t").expect("works"), ["60"]);
+}
+
 #[test]
 fn the_cleaner_makes_plans_good_and_waits_for_no_lock() {
     let mut client = Client::open(&SimulatedDisk::new(1)).expect("an empty disk");

@@ -438,6 +438,18 @@ impl Heap {
         Ok(Ok(Changed::Done { tid: new, needs_index_entries: !is_same_key }))
     }
 
+    /// Removes the dead versions of a page, unless another thread has latched it.
+    fn prune(&self, block: u32) -> Result<()> {
+        let pool = &self.system.pool;
+        let Some(mut page) = pool.try_write(&self.relation, block)? else { return Ok(()) };
+        let pruned = page::prune(&self.system, &mut page, self.system.horizon())?;
+        if pruned > 0 {
+            self.relation.activity.pruned(pruned);
+            pool.log(&mut [page]);
+        }
+        Ok(())
+    }
+
     /// Adds a version to a page with room, never to page `avoid`, whose latch the caller holds.
     fn add(
         &self,

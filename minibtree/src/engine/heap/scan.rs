@@ -4,6 +4,9 @@
 //! caller gets the first row. So a scan that is slow, or never finished, blocks no other thread.
 //! PostgreSQL's `heapgetpage` works the same way, but keeps the page pinned and returns pointers
 //! into it.
+//!
+//! A page with many dead versions is pruned, as by PostgreSQL's `heap_page_prune_opt`: all scans of
+//! a small hot table would look at them, and updates prune only a full page.
 
 use super::{Heap, page};
 use crate::engine::{Result, Snapshot};
@@ -12,6 +15,9 @@ use crate::format::page::{ALL_VISIBLE, items};
 use crate::format::{PageHeader, Tid, Xid};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// A page with this many dead versions is pruned: so many are worth the record in the log.
+const DEAD_MAX: usize = 32;
 
 /// A row found by a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub struct HeapScan {
     bytes: Vec<u8>,
     /// If set, versions that were deleted at this id or after it are returned too.
     horizon: Option<Xid>,
+    /// Versions that were deleted before this id are dead.
+    dead_before: Xid,
 }
 
 /// A row of the current page, and where it is in [`HeapScan::bytes`].
@@ -51,7 +59,8 @@ impl HeapScan {
     pub(super) fn new(heap: Heap, snapshot: Arc<Snapshot>) -> HeapScan {
         let blocks = 0..heap.pages();
         let (rows, bytes) = (Vec::new().into_iter(), Vec::new());
-        HeapScan { heap, snapshot, blocks, rows, bytes, horizon: None }
+        let dead_before = heap.system.horizon();
+        HeapScan { heap, snapshot, blocks, rows, bytes, horizon: None, dead_before }
     }
 
     /// Also returns the versions that only an older snapshot may see. An index build needs them:
@@ -88,7 +97,7 @@ impl HeapScan {
         let all_visible = PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0;
 
         self.bytes.clear();
-        let mut rows = Vec::new();
+        let (mut rows, mut dead) = (Vec::new(), 0);
         for (slot, _) in items(&page) {
             let Some((header, row)) = page::tuple(&page, slot) else { continue };
             let tid = Tid { block, slot };
@@ -100,9 +109,13 @@ impl HeapScan {
                 let is_heap_only = header.flags & HEAP_ONLY != 0;
                 let bytes = start..self.bytes.len();
                 rows.push(PageRow { tid, is_heap_only, is_seen, bytes });
+            } else if header.xmax != 0 && Xid(header.xmax) < self.dead_before {
+                dead += 1;
             }
         }
         self.rows = rows.into_iter();
-        Ok(())
+
+        drop(page);
+        if dead >= DEAD_MAX { self.heap.prune(block) } else { Ok(()) }
     }
 }

@@ -1,7 +1,7 @@
 //! Vacuum: freeing the space of dead rows, in three steps.
 //!
-//! An update prunes a page when it needs room there. But pruning cannot free the slot of a row that
-//! index entries still point to. Vacuum can:
+//! An update prunes a page when it needs room there, and a scan when it finds many dead versions.
+//! But pruning cannot free the slot of a row that index entries still point to. Vacuum can:
 //!
 //! 1. It prunes every page and collects the dead slots.
 //! 2. It removes the entries that point to those slots from every index.
