@@ -116,6 +116,8 @@ impl HeapScan {
         self.rows = rows.into_iter();
 
         drop(page);
-        if dead >= DEAD_MAX { self.heap.prune(block) } else { Ok(()) }
+        // An index build looks up where the chains of old versions begin, so it must keep them.
+        let prunes = dead >= DEAD_MAX && self.horizon.is_none();
+        if prunes { self.heap.prune(block) } else { Ok(()) }
     }
 }
