@@ -76,6 +76,7 @@ impl<'a> Fields<'a> {
             return Ok((!is_null).then_some(text));
         }
 
+        // After the last backslash and the byte that it changes, which may be a delimiter.
         let mut end = 0;
         let length = loop {
             match memchr2(options.delimiter, b'\\', rest.as_bytes().get(end..).unwrap_or(&[])) {
@@ -86,7 +87,11 @@ impl<'a> Fields<'a> {
         };
         self.rest = rest.get(length + 1..);
         let field = &rest[..length];
-        if field == options.null { Ok(None) } else { unescape(field).map(Some) }
+        match end {
+            _ if field == options.null => Ok(None),
+            0 => Ok(Some(Cow::Borrowed(field))),
+            _ => unescape(field).map(Some),
+        }
     }
 
     /// The first value of a line of CSV, whether it has quotes, and its length there.
@@ -158,9 +163,6 @@ impl<'a> Iterator for Fields<'a> {
 
 /// Replaces what follows backslashes.
 fn unescape(field: &str) -> Result<Cow<'_, str>> {
-    if memchr(b'\\', field.as_bytes()).is_none() {
-        return Ok(Cow::Borrowed(field));
-    }
     let mut text = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

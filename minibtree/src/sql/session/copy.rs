@@ -102,8 +102,11 @@ fn read_values(
     while let Some(field) = fields.next() {
         let (field, Some(place)) = (field?, places.next()) else { continue };
         let column_type = table.columns[*place].column_type;
-        let parse = |text: &str| column_type.base.parse(text).and_then(|it| column_type.fit(it));
-        let value = field.map_or(Ok(Value::Null), |text| parse(&text));
+        let mut value = field.map_or(Ok(Value::Null), |text| column_type.base.parse(&text));
+        // Without a length or precision, every value of the type fits.
+        if column_type.modifier >= 4 {
+            value = value.and_then(|it| column_type.fit(it));
+        }
         values[*place] = value.map_err(|error| fields.malformed().unwrap_or(error))?;
     }
     Ok(())
