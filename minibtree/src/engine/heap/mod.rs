@@ -443,11 +443,12 @@ impl Heap {
         let pool = &self.system.pool;
         let Some(mut page) = pool.try_write(&self.relation, block)? else { return Ok(()) };
         let pruned = page::prune(&self.system, &mut page, self.system.horizon())?;
-        if pruned > 0 {
-            self.relation.activity.pruned(pruned);
-            pool.log(&mut [page]);
+        if pruned == 0 {
+            return Ok(());
         }
-        Ok(())
+        self.relation.activity.pruned(pruned);
+        pool.log(&mut [page]);
+        pool.wal.flush_if_large()
     }
 
     /// Adds a version to a page with room, never to page `avoid`, whose latch the caller holds.
