@@ -48,6 +48,8 @@ pub struct Activity {
     inserted: AtomicU64,
     /// Rows inserted, updated and deleted since the last ANALYZE.
     changed: AtomicU64,
+    /// Rows that the last VACUUM has found.
+    rows: AtomicU64,
     /// The horizon of the last VACUUM: it could remove what was dead before this transaction.
     horizon: AtomicU64,
 }
@@ -77,6 +79,16 @@ impl Activity {
         self.dead.store(left, Relaxed);
         self.inserted.store(0, Relaxed);
         self.horizon.store(horizon, Relaxed);
+    }
+
+    /// A VACUUM has found so many rows that are not dead.
+    pub fn counted(&self, rows: u64) {
+        self.rows.store(rows, Relaxed);
+    }
+
+    /// How many rows the last VACUUM has found.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Relaxed)
     }
 
     /// An ANALYZE has read the rows.

@@ -103,6 +103,10 @@ fn query(words: &mut Words<'_>) -> Result<ast::Statement> {
 
 /// The query that a COPY of a table stands for.
 fn whole_table(table: &str, columns: &[String]) -> Result<ast::Statement> {
+    if let Some(twice) = (1..columns.len()).find(|it| columns[..*it].contains(&columns[*it])) {
+        let text = format!("column \"{}\" specified more than once", columns[twice]);
+        return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+    }
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let columns = match columns {
         [] => "*".to_owned(),

@@ -6,7 +6,7 @@
 //! | `copy.rs` | COPY, with the options of PostgreSQL 15 and those from before 9.0 |
 //! | `cursor.rs` | FETCH and MOVE |
 //! | `words.rs` | tokens, taken one by one |
-//! | `syntax.rs` | syntax errors in PostgreSQL's words |
+//! | `syntax.rs` | statements that `sqlparser` reads |
 //!
 //! ```
 //! use minibtree_commands::{Command, Direction, read};
@@ -31,7 +31,7 @@ mod words;
 
 pub use copy::{Copy, Source};
 pub use cursor::{Direction, Fetch, Path};
-pub use syntax::{parse_sql, syntax};
+pub use syntax::parse_sql;
 use words::Words;
 
 /// Commands of PostgreSQL that are neither `sqlparser`'s nor ours.

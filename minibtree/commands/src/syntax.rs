@@ -1,6 +1,7 @@
-//! Syntax errors in PostgreSQL's words.
+//! Reads statements by `sqlparser`, and refuses what it does not read everywhere.
 
 use minibtree_grammar::refusal;
+use minibtree_places::syntax::{syntax, syntax_at};
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -28,6 +29,12 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
             SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
         }
     })?;
+    // sqlparser reads `CREATE TABLE t` as if parentheses followed.
+    if let ast::Statement::CreateTable(it) = &statement
+        && tokens.last().map(|it| it.token.to_string()) == it.name.0.last().map(|it| it.to_string())
+    {
+        return Err(syntax_at(None));
+    }
     match parser.peek_token() {
         it if it.token == Token::EOF => Ok(statement),
         more => {
@@ -35,27 +42,4 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
             Err(refusal(tokens, at).unwrap_or_else(|| syntax_at(Some(&more))))
         }
     }
-}
-
-/// The error of the parser or tokenizer in PostgreSQL's words, as far as it names a token:
-/// `Expected: an expression, found: from at Line: 1, Column: 8`
-pub fn syntax(text: &str) -> SqlError {
-    let found = text.rsplit_once(", found: ").map(|it| it.1);
-    let (found, column) = match found.map(|it| it.rsplit_once(" at Line: 1, Column: ")) {
-        Some(Some((token, column))) => (format!(" at or near \"{token}\""), column.parse().ok()),
-        Some(None) if found == Some("EOF") => (" at end of input".to_owned(), None),
-        _ => (format!(": {text}"), None),
-    };
-    SqlError::new(code::SYNTAX_ERROR, format!("syntax error{found}")).at(column.unwrap_or(0))
-}
-
-/// The error for a token that does not belong there; `None` is the end.
-pub fn syntax_at(found: Option<&TokenWithSpan>) -> SqlError {
-    let (text, column) = match found {
-        Some(it) if it.token != Token::EOF => {
-            (format!("at or near \"{}\"", it.token), it.span.start.column)
-        }
-        _ => ("at end of input".to_owned(), 0),
-    };
-    SqlError::new(code::SYNTAX_ERROR, format!("syntax error {text}")).at(column)
 }

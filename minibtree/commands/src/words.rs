@@ -1,6 +1,6 @@
 //! Tokens, taken one by one.
 
-use crate::syntax::syntax_at;
+use minibtree_places::syntax::syntax_at;
 use minibtree_types::error::{Result, SqlError};
 use minibtree_types::unsupported;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};

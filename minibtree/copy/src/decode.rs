@@ -142,14 +142,14 @@ impl Decoder {
 
             let is_header = self.lines == 0 && self.options.header != Header::Absent;
             self.lines += 1;
-            if self.options.is_csv {
-                self.lines += memchr_iter(b'\n', text).count() as u64;
-            }
             let fields = Fields::new(self, text)?;
             if is_header {
                 fields.check_header()?;
             } else {
                 row(fields)?;
+            }
+            if self.options.is_csv {
+                self.lines += memchr_iter(b'\n', text).count() as u64;
             }
         }
         if !self.has_ended {

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 /// The values of a line, which must be as many as columns; `None` is NULL.
 pub struct Fields<'a> {
     decoder: &'a Decoder,
+    line: &'a str,
     /// What is left; `None` after the last value.
     rest: Option<&'a str>,
     index: usize,
@@ -21,7 +22,13 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(crate) fn new(decoder: &'a Decoder, line: &'a [u8]) -> Result<Fields<'a>> {
         let line = std::str::from_utf8(line).ok().filter(|_| memchr(0, line).is_none());
-        Ok(Fields { decoder, rest: Some(line.ok_or_else(invalid_text)?), index: 0 })
+        let line = line.ok_or_else(invalid_text)?;
+        Ok(Fields { decoder, line, rest: Some(line), index: 0 })
+    }
+
+    /// The number of the line, and its text.
+    pub fn line(&self) -> (u64, &'a str) {
+        (self.decoder.lines(), self.line)
     }
 
     /// Compares the header with the names of the columns, if it has to match them.
@@ -158,6 +165,14 @@ impl<'a> Iterator for Fields<'a> {
             Some(text) if drop && text == options.null => None,
             value => value,
         }))
+    }
+}
+
+/// What CONTEXT shows of data: at most 100 bytes.
+pub fn shortened(text: &str) -> String {
+    match text.len() > 100 {
+        true => format!("{}...", &text[..text.floor_char_boundary(100)]),
+        false => text.to_owned(),
     }
 }
 

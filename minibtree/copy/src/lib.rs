@@ -38,5 +38,5 @@ mod options;
 
 pub use decode::Decoder;
 pub use encode::Encoder;
-pub use fields::Fields;
+pub use fields::{Fields, shortened};
 pub use options::{Argument, Columns, Direction, Options};

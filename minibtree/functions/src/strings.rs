@@ -213,7 +213,7 @@ fn translate(values: &[Value]) -> Result<Value> {
 fn character(number: i64) -> Result<Value> {
     match u32::try_from(number) {
         Ok(0) => Err(error!(PROGRAM_LIMIT_EXCEEDED, "null character not permitted")),
-        Err(_) => Err(error!(PROGRAM_LIMIT_EXCEEDED, "character number must be positive")),
+        Err(_) => Err(error!(INVALID_PARAMETER_VALUE, "character number must be positive")),
         Ok(number) => match char::from_u32(number) {
             Some(character) => some(character),
             None => {

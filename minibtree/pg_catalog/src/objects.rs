@@ -30,6 +30,8 @@ pub struct Table {
     pub name: String,
     /// What `pg_class.relfilenode` has.
     pub file: u32,
+    /// Its pages and rows when it was last vacuumed or analyzed, and how many are all-visible.
+    pub size: Option<(u32, f64, u32)>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
     /// Its indexes, those of constraints among them.
@@ -90,6 +92,8 @@ pub struct Index {
     pub oid: u32,
     /// Its name.
     pub name: String,
+    /// The same, and 0.
+    pub size: Option<(u32, f64, u32)>,
     /// It is a hash index, and not a B+tree.
     pub is_hash: bool,
     /// A PRIMARY KEY made it.

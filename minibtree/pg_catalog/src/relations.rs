@@ -29,11 +29,11 @@ const RELATIONS: &[(u32, &str, &str)] = &[
         "pg_class",
         "oid:oid relname:name relnamespace:oid=2200 reltype:oid=0 reloftype:oid=0 relowner:oid=10 \
          relam:oid=2 relfilenode:oid=0 reltablespace:oid=0 relpages:int4=0 reltuples:float4=-1 \
-         reltoastrelid:oid=0 relhasindex:bool=f relisshared:bool=f relpersistence:char=p \
-         relkind:char=r relnatts:int2 relchecks:int2=0 relhasrules:bool=f relhastriggers:bool=f \
-         relhassubclass:bool=f relrowsecurity:bool=f relforcerowsecurity:bool=f \
-         relispopulated:bool=t relreplident:char=d relispartition:bool=f relacl:_aclitem \
-         reloptions:_text relpartbound:text",
+         relallvisible:int4=0 reltoastrelid:oid=0 relhasindex:bool=f relisshared:bool=f \
+         relpersistence:char=p relkind:char=r relnatts:int2 relchecks:int2=0 relhasrules:bool=f \
+         relhastriggers:bool=f relhassubclass:bool=f relrowsecurity:bool=f \
+         relforcerowsecurity:bool=f relispopulated:bool=t relreplident:char=d \
+         relispartition:bool=f relacl:_aclitem reloptions:_text relpartbound:text",
     ),
     (
         1249,

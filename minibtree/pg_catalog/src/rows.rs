@@ -90,23 +90,23 @@ fn classes(objects: &Objects, rows: &mut Rows) {
         let mut row = vec![("oid", int(oid)), ("relname", text(name))];
         match object {
             Object::Table(table) => {
-                let mut keys = objects.tables.iter().flat_map(|it| &it.foreign_keys);
-                let is_parent = keys.any(|it| it.parent == table.oid);
-                let has_triggers = is_parent || !table.foreign_keys.is_empty();
+                row.extend(table.size.into_iter().flat_map(sizes));
+                let mut all = objects.tables.iter().flat_map(|it| &it.foreign_keys);
+                let keyed = all.any(|it| it.parent == table.oid) || !table.foreign_keys.is_empty();
                 row.extend([
                     ("relfilenode", int(table.file)),
                     ("relnatts", int(table.columns.len() as i64)),
                     ("relchecks", int(table.checks.len() as i64)),
                     ("relhasindex", Value::Bool(!table.indexes.is_empty())),
-                    ("relhastriggers", Value::Bool(has_triggers)),
+                    ("relhastriggers", Value::Bool(keyed)),
                 ]);
             }
-            Object::Index(_, it) => row.extend([
+            Object::Index(_, it) => row.extend(it.size.into_iter().flat_map(sizes).chain([
                 ("relkind", text("i")),
                 ("relreplident", text("n")),
                 ("relam", int(if it.is_hash { 405 } else { 403 })),
                 ("relnatts", int((it.columns.len() + it.included.len()) as i64)),
-            ]),
+            ])),
             Object::Sequence => row.extend([
                 ("relkind", text("S")),
                 ("relreplident", text("n")),
@@ -123,6 +123,10 @@ fn classes(objects: &Objects, rows: &mut Rows) {
         }
         rows.add(&row);
     }
+}
+
+fn sizes((pages, rows, visible): (u32, f64, u32)) -> [(&'static str, Value); 3] {
+    [("relpages", int(pages)), ("reltuples", rows.into()), ("relallvisible", int(visible))]
 }
 
 fn attributes(objects: &Objects, rows: &mut Rows) {

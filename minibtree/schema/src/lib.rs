@@ -35,13 +35,13 @@
 //! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 
-pub mod errors;
-
 use Type::{Bool, Int2, Int4, Int8, Text};
+use minibtree_functions::casts::is_implicit;
 use minibtree_pg_catalog::objects::{ForeignKey, Identity, IndexColumn};
 use minibtree_statement::parse_expression;
 use minibtree_types::error::{Result, SqlError, code};
-use minibtree_types::values::{ColumnType, Type, Value};
+use minibtree_types::unsupported;
+use minibtree_types::values::{Category, ColumnType, Type, Value};
 use sqlparser::ast;
 use std::sync::Arc;
 
@@ -351,6 +351,28 @@ fn text(value: Value) -> Result<String> {
     Ok(text)
 }
 
+/// Returns true if a foreign key of one type can refer to a column of another.
+///
+/// # Errors
+/// `0A000` for two types that PostgreSQL compares and we do not.
+pub fn can_refer(from: Type, to: Type) -> Result<bool> {
+    let both = |is_meant: fn(Type) -> bool| is_meant(from) && is_meant(to);
+    let is_varying = |it| matches!(it, Type::Text | Type::Varchar);
+    if from == to || both(Type::is_integer) || both(is_varying) {
+        return Ok(true);
+    }
+    let is_family = both(|it| matches!(it, Type::Float4 | Type::Float8))
+        || both(|it| it.category() == Category::DateTime)
+        || both(|it| matches!(it, Type::Text | Type::Varchar | Type::Name));
+    match is_family || is_implicit(from, to) {
+        true => {
+            let (from, to) = (from.name(), to.name());
+            Err(unsupported!("a foreign key of type {from} to a column of type {to}"))
+        }
+        false => Ok(false),
+    }
+}
+
 /// `(a, b)=(1, 2)`, as error messages show a key: the names, types and values of its columns.
 pub fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> String {
     let part = |(name, base, value): (String, Type, &Value)| match value {
@@ -363,6 +385,39 @@ pub fn key_text<'v>(parts: impl Iterator<Item = (String, Type, &'v Value)>) -> S
 
 fn damaged() -> SqlError {
     SqlError::new(code::DATA_CORRUPTED, "a row of the catalog is damaged")
+}
+
+/// A name for an index, sequence or constraint that is not taken: `t_a_idx`, `t_a_idx1`.
+pub fn free_name(
+    table: &str,
+    columns: &[String],
+    label: &str,
+    is_taken: impl Fn(&str) -> bool,
+) -> String {
+    let mut stem = [&[table.to_owned()], columns].concat().join("_");
+    stem.truncate(stem.floor_char_boundary(63 - label.len() - 1));
+    let numbers = std::iter::once(String::new()).chain((1..).map(|it: u32| it.to_string()));
+    numbers
+        .map(|number| format!("{stem}_{label}{number}"))
+        .find(|name| !is_taken(name))
+        .expect("there are more numbers than names")
+}
+
+/// The DETAIL of an error about a row. Like PostgreSQL, shows at most 64 bytes of a value.
+pub fn failing_row(types: &[Type], values: &[Value]) -> String {
+    let text = |(base, value): (&Type, &Value)| match value {
+        Value::Null => "null".to_owned(),
+        value => {
+            let mut text = base.text_of(value);
+            if text.len() > 64 {
+                text.truncate(text.floor_char_boundary(64));
+                text += "...";
+            }
+            text
+        }
+    };
+    let texts: Vec<String> = types.iter().zip(values).map(text).collect();
+    format!("Failing row contains ({}).", texts.join(", "))
 }
 
 #[cfg(test)]

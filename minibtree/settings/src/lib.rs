@@ -116,7 +116,7 @@ impl Settings {
                 Some(number) => {
                     let (unit, max) = (units[units.len() - 1].0, i32::MAX);
                     let range = format!("the valid range for parameter \"{name}\"");
-                    format!("{number} {unit} is outside {range} ({least} {unit} .. {max} {unit})")
+                    format!("{number} {unit} is outside {range} ({least} .. {max})")
                 }
                 None => format!("invalid value for parameter \"{name}\": \"{value}\""),
             };

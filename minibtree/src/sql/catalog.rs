@@ -24,10 +24,10 @@ use crate::engine::{
 };
 use crate::format::{RelationId, Tid};
 use crate::wire::{Result, SqlError};
+use minibtree_errors::relations::undefined_table;
 use minibtree_pg_catalog::index_expression;
 use minibtree_pg_catalog::objects::{self, Objects};
 pub use minibtree_pg_catalog::objects::{EXPRESSIONS, ForeignKey, Identity, IndexColumn};
-use minibtree_schema::errors::undefined_table;
 use minibtree_schema::{self as schema, column_row, key_text, named_row};
 pub use minibtree_schema::{Check, Column, Constraint, Stored};
 use minibtree_statistics::{self as statistics, Statistics, TableStatistics};
@@ -171,7 +171,9 @@ impl Table {
     }
 
     /// The table as `pg_catalog` describes it.
-    fn object(&self) -> objects::Table {
+    fn object(&self, statistics: &Statistics) -> objects::Table {
+        let known = statistics.get(&self.heap.id());
+        let is_visible = |it: &u32| self.heap.is_all_visible(Tid { block: *it, slot: 1 });
         let column = |it: &Column| objects::Column {
             name: it.name.clone(),
             column_type: it.column_type,
@@ -182,6 +184,7 @@ impl Table {
         let index = |it: &TableIndex| objects::Index {
             oid: it.index.id().0,
             name: it.name.clone(),
+            size: known.map(|known| (it.index.pages(), known.rows, 0)),
             is_hash: it.index.is_hash(),
             is_primary: it.is_primary,
             is_unique: it.is_unique,
@@ -196,6 +199,8 @@ impl Table {
             oid: self.oid.0,
             name: self.name.clone(),
             file: self.heap.id().0,
+            size: known
+                .map(|it| (it.pages, it.rows, (0..it.pages).filter(is_visible).count() as u32)),
             columns: self.columns.iter().map(column).collect(),
             indexes: self.indexes.iter().map(index).collect(),
             checks: self.checks.iter().map(check).collect(),
@@ -222,6 +227,8 @@ pub struct Catalog {
     sequences: BTreeMap<String, objects::Sequence>,
     /// True if an index is not read: see [`TableIndex::is_read`].
     pub is_for_old_snapshot: bool,
+    /// What `pg_class` says of the sizes of tables.
+    pub statistics: Arc<Statistics>,
     /// What `pg_catalog` describes, once it is asked for.
     objects: OnceLock<Objects>,
 }
@@ -314,13 +321,15 @@ impl Catalog {
         self.tables.values().find(|it| it.oid == oid)
     }
 
-    /// The foreign keys that refer to a table, with the tables that have them.
+    /// The foreign keys that refer to a table, with the tables that have them, the oldest first.
     pub fn children_of(&self, oid: RelationId) -> Vec<(ForeignKey, Arc<Table>)> {
         let keys = |table: &Arc<Table>| {
             let keys = table.foreign_keys.iter().filter(|it| it.parent == oid.0);
             keys.map(|key| (key.clone(), Arc::clone(table))).collect::<Vec<_>>()
         };
-        self.tables.values().flat_map(keys).collect()
+        let mut children: Vec<_> = self.tables.values().flat_map(keys).collect();
+        children.sort_by_key(|it| it.1.oid);
+        children
     }
 
     /// The table that has an index of this name.
@@ -348,7 +357,7 @@ impl Catalog {
     /// What `pg_catalog` describes.
     pub fn objects(&self) -> &Objects {
         self.objects.get_or_init(|| Objects {
-            tables: self.tables.values().map(|it| it.object()).collect(),
+            tables: self.tables.values().map(|it| it.object(&self.statistics)).collect(),
             sequences: self.sequences.values().cloned().collect(),
         })
     }
@@ -375,6 +384,8 @@ pub struct Editor<'a> {
     pub transaction: &'a mut Transaction,
     /// The bytes of memory that an index may be built with.
     pub maintenance_work_mem: usize,
+    /// The tables that open cursors of the session read.
+    pub in_use: Vec<RelationId>,
 }
 
 impl Editor<'_> {

@@ -47,12 +47,13 @@ impl Sequences {
     /// call in 32 commits and waits for the log; `nextval` of all sequences waits meanwhile.
     ///
     /// # Errors
-    /// `2200H` at the end of `bigint`, and those of the engine.
-    pub fn next(&self, sequence: RelationId) -> Result<i64> {
+    /// That of `check` if it is no sequence, `2200H` at the end of `bigint`, those of the engine.
+    pub fn next(&self, sequence: RelationId, check: impl FnOnce() -> Result<()>) -> Result<i64> {
         let mut states = self.states.lock();
         let state = match states.get(&sequence) {
             Some(state) if state.next <= state.limit => states.get_mut(&sequence),
             _ => {
+                check()?;
                 let (next, limit) = self.raise(sequence)?;
                 states.insert(sequence, State { next, limit });
                 states.get_mut(&sequence)

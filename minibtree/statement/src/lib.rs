@@ -21,13 +21,15 @@
 //! long lists of rows alone.
 
 use minibtree_commands as commands;
-use minibtree_commands::{parse_sql, syntax};
+use minibtree_commands::parse_sql;
 use minibtree_grammar as grammar;
+use minibtree_places::placed;
+use minibtree_places::syntax::{at_end, syntax};
 use minibtree_types::error::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 mod data_type;
 mod definitions;
@@ -74,18 +76,15 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
         false => syntax(message),
     };
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
-    let tokens = without_whitespace(tokens.map_err(|it| failed(&it.message))?)?.into_iter();
-
-    // The protocol counts characters of the whole text, so that is the column from here on.
-    let ends = sql.chars().zip(1..).filter(|it| it.0 == '\n').map(|it| it.1);
-    let starts: Vec<u64> = std::iter::once(0).chain(ends).collect();
-    let tokens = tokens.map(|TokenWithSpan { token, span: Span { start, end } }| {
-        let column = starts[start.line as usize - 1] + start.column;
-        TokenWithSpan { token, span: Span { start: Location { line: 1, column }, end } }
+    let tokens = without_whitespace(tokens.map_err(|it| failed(&it.message))?)?;
+    let tokens = placed(sql, tokens);
+    let statements = tokens.split_inclusive(|it| it.token == Token::SemiColon);
+    let statements = statements.map(|all| match all.split_last() {
+        Some((end, tokens)) if end.token == Token::SemiColon => (tokens, Some(end)),
+        _ => (all, None),
     });
-    let tokens: Vec<TokenWithSpan> = tokens.collect();
-    let statements = tokens.split(|it| it.token == Token::SemiColon);
-    statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
+    let statements = statements.filter(|it| !it.0.is_empty());
+    statements.map(|(tokens, end)| parse_one(tokens).map_err(|it| at_end(it, end))).collect()
 }
 
 /// Leaves out whitespace. String constants with a new line between them are one, without a block

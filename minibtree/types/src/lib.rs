@@ -2,7 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`error`](mod@error) | an error with its SQLSTATE |
+//! | [`error`](mod@error) | the crate `minibtree/errors` |
 //! | [`values`] | types and values: as text, in binary and in keys |
 //!
 //! This crate knows values, not tables, pages or clients. Functions and operators on them are in
@@ -21,7 +21,9 @@
 //! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 
-#[macro_use]
-pub mod error;
+#[macro_use(error, unsupported)]
+pub extern crate minibtree_errors as error;
+
+pub use minibtree_errors::{error, unsupported};
 
 pub mod values;

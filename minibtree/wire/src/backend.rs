@@ -216,21 +216,9 @@ impl Replies {
 
         let letter = if matches!(error.severity, Error | Fatal | Panic) { b'E' } else { b'N' };
         self.message(letter, |body| {
-            let severity = error.severity.name();
-            let position = error.position.map(|it| it.to_string());
-            for (key, text) in [
-                (b'S', Some(severity)),
-                (b'V', Some(severity)),
-                (b'C', Some(error.code)),
-                (b'M', Some(error.message.as_str())),
-                (b'D', error.detail.as_deref()),
-                (b'H', error.hint.as_deref()),
-                (b'P', position.as_deref()),
-            ] {
-                if let Some(text) = text {
-                    body.push(key);
-                    put_text(body, text);
-                }
+            for (letter, text) in error.fields() {
+                body.push(letter);
+                put_text(body, &text);
             }
             body.push(0);
         });
@@ -275,6 +263,15 @@ mod tests {
         assert_eq!(&replies.bytes()[5..], body);
         assert_eq!(replies.bytes()[0], b'E');
         assert_eq!(replies.bytes()[4] as usize, body.len() + 4);
+    }
+
+    #[test]
+    fn an_error_names_what_it_is_about() {
+        let mut replies = Replies::default();
+        let error = SqlError::new(code::UNIQUE_VIOLATION, "twice").table("t").constraint("t_pkey");
+        replies.error(&error.context(|| "COPY t, line 1".to_owned()));
+        let names = b"\0WCOPY t, line 1\0spublic\0tt\0nt_pkey\0\0";
+        assert!(replies.bytes().ends_with(names));
     }
 
     #[test]

@@ -26,28 +26,33 @@ pub type Pause<'p> = &'p mut dyn FnMut() -> Result<()>;
 /// that remain because an old snapshot may see them.
 pub fn collect_dead(heap: &Heap, pause: Pause<'_>) -> Result<(HashSet<Tid>, u64)> {
     let horizon = heap.system.horizon();
-    let (mut dead, mut left) = (HashSet::new(), 0);
+    let (mut dead, mut left, mut rows) = (HashSet::new(), 0, 0);
     for block in 0..heap.pages() {
         pause()?;
         let mut page = heap.write(block)?;
         page::prune(&heap.system, &mut page, horizon)?;
-        left += deleted(heap, &page)?;
+        let (page_left, page_rows) = deleted(heap, &page)?;
+        (left, rows) = (left + page_left, rows + page_rows);
         mark_if_all_visible(heap, &mut page)?;
 
         let slots = items(&page).filter(|(_, item)| *item == Item::Dead);
         dead.extend(slots.map(|(slot, _)| Tid { block, slot }));
         log_if_changed(heap, page);
     }
+    heap.activity().counted(rows);
     Ok((dead, left))
 }
 
-/// The number of deleted versions on a page.
-fn deleted(heap: &Heap, page: &PageMut) -> Result<u64> {
-    let mut deleted = 0;
+/// The numbers of deleted and of other versions on a page.
+fn deleted(heap: &Heap, page: &PageMut) -> Result<(u64, u64)> {
+    let (mut deleted, mut others) = (0, 0);
     for (header, _) in items(page).filter_map(|(slot, _)| page::tuple(page, slot)) {
-        deleted += u64::from(header.xmax != 0 && heap.system.is_committed(Xid(header.xmax))?);
+        match header.xmax != 0 && heap.system.is_committed(Xid(header.xmax))? {
+            true => deleted += 1,
+            false => others += 1,
+        }
     }
-    Ok(deleted)
+    Ok((deleted, others))
 }
 
 /// Step 3. No index entry points to these TIDs any more.

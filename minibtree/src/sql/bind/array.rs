@@ -41,7 +41,7 @@ fn written(binder: &mut Binder, array: &ast::Expr) -> Result<Option<Vec<Typed>>>
         ast::Expr::Array(ast::Array { elem, named: _ }) if !elem.is_empty() => {
             let items = elem.iter().map(|it| expression(binder, it)).collect::<Result<_>>()?;
             let (exprs, column_type) = unify(binder, items, "ARRAY")?;
-            Ok(Some(exprs.into_iter().map(|expr| Typed { expr, column_type }).collect()))
+            Ok(Some(exprs.into_iter().map(|expr| Typed { expr, column_type, start: 0 }).collect()))
         }
         ast::Expr::Cast {
             kind: CastKind::Cast | CastKind::DoubleColon,

@@ -14,6 +14,7 @@ use crate::sql::statement::folded;
 use crate::sql::tree::{AggregateCall, Expr, Subquery, SubqueryKind, Window};
 use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
+use minibtree_errors::queries::ambiguous_function;
 use sqlparser::ast;
 
 /// Binds a call, or an expression with a syntax of its own that is a call.
@@ -152,12 +153,13 @@ fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typ
         | ("localtimestamp", []) => current(name),
         ("coalesce", [_, ..]) => {
             let (all, column_type) = unify(binder, arguments, "COALESCE")?;
-            Ok(Typed { expr: Expr::Coalesce(all), column_type })
+            Ok(Typed { expr: Expr::Coalesce(all), column_type, start: 0 })
         }
         ("greatest" | "least", [_, ..]) => {
             let (all, column_type) = unify(binder, arguments, &name.to_uppercase())?;
             let is_padded = column_type.base == Type::Bpchar;
-            Ok(Typed { expr: Expr::Extreme(all, name == "greatest", is_padded), column_type })
+            let expr = Expr::Extreme(all, name == "greatest", is_padded);
+            Ok(Typed { expr, column_type, start: 0 })
         }
         ("nullif", [_, _]) => null_if(binder, arguments),
         _ if is_variadic(name) => variadic(binder, name, arguments),
@@ -180,10 +182,7 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
         Found::None => return Err(undefined_function(name, &types)),
         Found::Several => {
             let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
-            let text = format!("function {name}({}) is not unique", names.join(", "));
-            let hint = "Could not choose a best candidate function. You might need to add explicit \
-                        type casts.";
-            return Err(SqlError::new(code::AMBIGUOUS_FUNCTION, text).hint(hint));
+            return Err(ambiguous_function(name, &names));
         }
     };
     let mut bound = Vec::with_capacity(arguments.len());
@@ -215,7 +214,7 @@ fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     let value = left.clone();
     let base = value.base();
     let column_type = if base == given.base { given } else { base.plain() };
-    Ok(Typed { expr: Expr::NullIf(Box::new(test), value), column_type })
+    Ok(Typed { expr: Expr::NullIf(Box::new(test), value), column_type, start: 0 })
 }
 
 /// A call of a function that takes any number of arguments, each as text.

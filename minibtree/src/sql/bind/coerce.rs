@@ -13,6 +13,7 @@ use crate::sql::functions::casts::{self, Context};
 use crate::sql::tree::Expr;
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
+use minibtree_errors::queries::{wrong_parameter, wrong_value};
 use minibtree_pg_catalog::number_of;
 use sqlparser::ast;
 
@@ -26,14 +27,15 @@ pub fn coerce(
     to: Type,
     context: Context,
 ) -> Result<Option<Expr>> {
-    let from = typed.base();
+    let (from, start) = (typed.base(), typed.start);
     Ok(match typed.expr {
         expr if from == to => Some(expr),
         Expr::Constant(Value::Text(text), Type::Unknown | Type::Text) if to.is_object() => {
-            Some(Expr::Constant(Value::Int(number_of(binder.catalog.objects(), to, &text)?), to))
+            let number = number_of(binder.catalog.objects(), to, &text);
+            Some(Expr::Constant(Value::Int(number.map_err(|it| it.at(start))?), to))
         }
         Expr::Constant(Value::Text(text), Type::Unknown) => {
-            Some(Expr::Constant(to.parse(&text)?, to))
+            Some(Expr::Constant(to.parse(&text).map_err(|it| it.at(start))?, to))
         }
         Expr::Constant(Value::Null, Type::Unknown) => Some(Expr::null(to)),
         Expr::Parameter(number, Type::Unknown) => {
@@ -62,7 +64,7 @@ pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr> {
 /// # Errors
 /// `42846` if there is no such cast.
 pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typed> {
-    let from = typed.base();
+    let (from, start) = (typed.base(), typed.start);
     let cast = coerce(binder, typed, to.base, Context::Explicit)?;
     let expr = cast.ok_or_else(|| cannot_cast(from, to.base))?;
     let expr = match expr {
@@ -70,7 +72,7 @@ pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typ
         Expr::Constant(value, base) => Expr::Constant(to.fit_or_cut(value)?, base),
         expr => Expr::Fit(Box::new(expr), to, true),
     };
-    Ok(Typed { expr, column_type: to })
+    Ok(Typed { expr, column_type: to, start })
 }
 
 fn cannot_cast(from: Type, to: Type) -> SqlError {
@@ -83,16 +85,9 @@ fn cannot_cast(from: Type, to: Type) -> SqlError {
 /// `42804` if it cannot be assigned to it.
 pub fn argument(binder: &mut Binder, expr: &ast::Expr, index: usize, to: Type) -> Result<Expr> {
     let typed = binder.inside("EXECUTE parameters", |binder| expression(binder, expr))?;
-    let from = typed.base();
-    coerce(binder, typed, to, Context::Assignment)?.ok_or_else(|| {
-        let text = format!(
-            "parameter ${} of type {} cannot be coerced to the expected type {}",
-            index + 1,
-            from.name(),
-            to.name()
-        );
-        SqlError::new(code::DATATYPE_MISMATCH, text)
-    })
+    let (from, start) = (typed.base(), typed.start);
+    coerce(binder, typed, to, Context::Assignment)?
+        .ok_or_else(|| wrong_parameter(index, from.name(), to.name()).at(start))
 }
 
 /// A value for a column, with PostgreSQL's assignment casts.
@@ -100,15 +95,9 @@ pub fn argument(binder: &mut Binder, expr: &ast::Expr, index: usize, to: Type) -
 /// # Errors
 /// `42804` if there is none.
 pub fn assign(binder: &mut Binder, typed: Typed, column: &str, to: ColumnType) -> Result<Expr> {
-    let from = typed.column_type;
+    let (from, start) = (typed.column_type, typed.start);
     let Some(expr) = coerce(binder, typed, to.base, Context::Assignment)? else {
-        let text = format!(
-            "column \"{column}\" is of type {} but expression is of type {}",
-            to.base.name(),
-            from.base.name()
-        );
-        let hint = "You will need to rewrite or cast the expression.";
-        return Err(SqlError::new(code::DATATYPE_MISMATCH, text).hint(hint));
+        return Err(wrong_value(column, to.base.name(), from.base.name()).at(start));
     };
     Ok(match expr {
         expr if to.modifier < 0 || from == to => expr,
@@ -153,7 +142,10 @@ pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType> {
 /// Casts all expressions to their common type, and returns that type.
 pub fn unify(binder: &mut Binder, all: Vec<Typed>, what: &str) -> Result<(Vec<Expr>, ColumnType)> {
     let types: Vec<ColumnType> = all.iter().map(|it| it.column_type).collect();
-    let common = common_type(&types, what)?;
+    // The first expression that cannot have the type of those before it is to blame.
+    let blamed = |it: &usize| common_type(&types[..=*it], what).is_err();
+    let start = || (0..all.len()).find(blamed).map_or(0, |it| all[it].start);
+    let common = common_type(&types, what).map_err(|it| it.at(start()))?;
     let cast = |typed: Typed| {
         let from = typed.base();
         coerce(binder, typed, common.base, Context::Implicit)?.ok_or_else(|| {

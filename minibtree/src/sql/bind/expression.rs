@@ -10,9 +10,11 @@ use super::{from, select};
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, find_operator};
 use crate::sql::statement::{column_type, folded, is_reserved};
-use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
+use crate::sql::tree::{Body, Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{Result, SqlError, code};
+use minibtree_errors::queries::{ambiguous_operator, no_operator};
+use minibtree_places::{place_of, start_of};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
 /// Binds an expression.
@@ -20,6 +22,11 @@ use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 /// # Errors
 /// `42703`, `42804`, `42883` for what does not exist or does not match, `0A000`.
 pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
+    let typed = any_expression(binder, expr).map_err(|it| it.inside(place_of(expr)))?;
+    Ok(Typed { start: start_of(expr), ..typed })
+}
+
+fn any_expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::*;
 
     match expr {
@@ -148,7 +155,8 @@ pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr> 
     let typed = expression(binder, expr)?;
     let from = typed.base();
     coerce(binder, typed, Type::Bool, Context::Implicit)?.ok_or_else(|| {
-        error!(DATATYPE_MISMATCH, "argument of {of} must be type boolean, not type {}", from.name())
+        let what = format!("argument of {of} must be type boolean");
+        error!(DATATYPE_MISMATCH, "{what}, not type {}", from.name()).at(start_of(expr))
     })
 }
 
@@ -230,13 +238,25 @@ fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     {
         return number(&format!("-{digits}"));
     }
-    // The parser takes `-x ^ 2` for `-(x ^ 2)`.
-    if let ast::Expr::BinaryOp { left, op: op @ BinaryOperator::PGExp, right } = expr {
-        let left = ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr: left.clone() };
-        return binary(binder, &left, op, right);
+    if let Some(power) = with_sign(UnaryOperator::Minus, expr) {
+        return expression(binder, &power);
     }
     let inner = expression(binder, expr)?;
     operator(binder, "-", vec![inner])
+}
+
+/// The parser takes `- -x ^ 2` for `-(-(x ^ 2))`: moves signs before a power to its base.
+fn with_sign(sign: UnaryOperator, expr: &ast::Expr) -> Option<ast::Expr> {
+    match expr {
+        ast::Expr::UnaryOp { op: op @ (UnaryOperator::Minus | UnaryOperator::Plus), expr } => {
+            with_sign(sign, &with_sign(*op, expr)?)
+        }
+        ast::Expr::BinaryOp { left, op: op @ BinaryOperator::PGExp, right } => {
+            let left = Box::new(ast::Expr::UnaryOp { op: sign, expr: left.clone() });
+            Some(ast::Expr::BinaryOp { left, op: op.clone(), right: right.clone() })
+        }
+        _ => None,
+    }
 }
 
 fn truth(
@@ -336,18 +356,8 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
         Found::None if types.iter().any(|it| it.category() == Category::Array) => {
             return Err(unsupported!("the operator {}", described()));
         }
-        Found::None => {
-            let text = format!("operator does not exist: {}", described());
-            let hint = "No operator matches the given name and argument types. You might need to \
-                        add explicit type casts.";
-            return Err(SqlError::new(code::UNDEFINED_FUNCTION, text).hint(hint));
-        }
-        Found::Several => {
-            let text = format!("operator is not unique: {}", described());
-            let hint = "Could not choose a best candidate operator. You might need to add explicit \
-                        type casts.";
-            return Err(SqlError::new(code::AMBIGUOUS_FUNCTION, text).hint(hint));
-        }
+        Found::None => return Err(no_operator(&described(), types.len() == 1)),
+        Found::Several => return Err(ambiguous_operator(&described())),
     };
     let mut arguments = Vec::with_capacity(operands.len());
     for (operand, to) in operands.into_iter().zip(&row.arguments) {
@@ -486,7 +496,8 @@ pub fn quantified(
     let (mut values, mut comparisons) = (Vec::new(), Vec::new());
     for (position, left) in left.into_iter().enumerate() {
         let column_type = query.columns[position].column_type;
-        let stand_in = Typed { expr: Expr::Aggregate(position, column_type.base), column_type };
+        let expr = Expr::Aggregate(position, column_type.base);
+        let stand_in = Typed { expr, column_type, start: 0 };
         match operator(binder, &name, vec![left, stand_in])?.expr {
             Expr::Compare(comparison, left, right, is_padded) => {
                 select::cast_column(&mut query, position, *right)?;
@@ -500,7 +511,12 @@ pub fn quantified(
     Ok(Typed::new(Expr::Subquery(Box::new(subquery)), Type::Bool))
 }
 
-fn exists(query: Query) -> Typed {
+fn exists(mut query: Query) -> Typed {
+    // Neither the order of rows nor equal ones matter, so do not compute what they depend on.
+    if let (Body::Select(select), None, None) = (&mut query.body, &query.limit, &query.offset) {
+        select.distinct = false;
+        query.order.clear();
+    }
     let subquery = Subquery { kind: SubqueryKind::Exists, left: Vec::new(), query };
     Typed::new(Expr::Subquery(Box::new(subquery)), Type::Bool)
 }
@@ -512,7 +528,7 @@ fn scalar(query: Query) -> Result<Typed> {
     };
     let column_type = column.column_type;
     let subquery = Subquery { kind: SubqueryKind::Scalar, left: Vec::new(), query };
-    Ok(Typed { expr: Expr::Subquery(Box::new(subquery)), column_type })
+    Ok(Typed { expr: Expr::Subquery(Box::new(subquery)), column_type, start: 0 })
 }
 
 fn case(
@@ -547,7 +563,7 @@ fn case(
     let (mut results, column_type) = unify(binder, results, "CASE")?;
     let otherwise = results.remove(0);
     let cases = tests.into_iter().zip(results).collect();
-    Ok(Typed { expr: Expr::Case(cases, Box::new(otherwise)), column_type })
+    Ok(Typed { expr: Expr::Case(cases, Box::new(otherwise)), column_type, start: 0 })
 }
 
 fn like(

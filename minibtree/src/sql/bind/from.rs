@@ -12,7 +12,8 @@ use crate::sql::tree::{
     Body, Expr, FromItem, JoinKind, OutputColumn, Query, Relation, SetFunction, Source,
 };
 use crate::sql::values::Type;
-use crate::wire::{Result, SqlError, code};
+use crate::wire::{Result, SqlError};
+use minibtree_errors::queries::{no_alias, not_one_column, too_many_names};
 use minibtree_inspect::{LEVEL_COLUMNS, PAGE_COLUMNS};
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
 use std::sync::Arc;
@@ -112,20 +113,10 @@ fn using(
         let at = |names: &[Name], side: &str| {
             let mut found =
                 (0..names.len()).filter(|it| names[*it].name == *column && !names[*it].is_merged);
-            let Some(first) = found.next() else {
-                let text = format!(
-                    "column \"{column}\" specified in USING clause does not exist in {side} table"
-                );
-                return Err(SqlError::new(code::UNDEFINED_COLUMN, text));
-            };
+            let first = found.next().ok_or_else(|| not_one_column(column, side, true))?;
             match found.next() {
                 None => Ok(first),
-                Some(_) => {
-                    let text = format!(
-                        "common column name \"{column}\" appears more than once in {side} table"
-                    );
-                    Err(SqlError::new(code::AMBIGUOUS_COLUMN, text))
-                }
+                Some(_) => Err(not_one_column(column, side, false)),
             }
         };
         let (in_left, in_right) = (at(&left, "left")?, at(&right, "right")?);
@@ -178,11 +169,7 @@ fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side> {
         }
         TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
             let query = select::subquery(binder, subquery)?;
-            let Some(alias) = alias else {
-                let text = "subquery in FROM must have an alias";
-                let hint = "For example, FROM (SELECT ...) [AS] foo.";
-                return Err(SqlError::new(code::SYNTAX_ERROR, text).hint(hint));
-            };
+            let Some(alias) = alias else { return Err(no_alias()) };
             let columns = query.columns.clone();
             relation(binder, "", Some(alias), columns, Source::Query(Box::new(query)))
         }
@@ -329,12 +316,8 @@ fn relation(
     if let Some(alias) = alias {
         table = new_name(&alias.name)?;
         if alias.columns.len() > columns.len() {
-            let text = format!(
-                "table \"{table}\" has {} columns available but {} columns specified",
-                columns.len(),
-                alias.columns.len()
-            );
-            return Err(SqlError::new("42P10", text));
+            let (has, named) = (columns.len(), alias.columns.len());
+            return Err(too_many_names("table", &table, has, named));
         }
         for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
             if renamed.data_type.is_some() || alias.at.is_some() {

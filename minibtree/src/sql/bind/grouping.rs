@@ -13,17 +13,19 @@ use super::level::Typed;
 use super::select::column;
 use crate::sql::tree::{AggregateCall, Column, Expr, Grouping, Relation, Select, Source};
 use crate::sql::values::ColumnType;
-use crate::wire::{Result, SqlError, code};
+use crate::wire::Result;
+use minibtree_errors::queries::ungrouped;
 
 /// Adds the grouping to a SELECT.
 ///
 /// # Errors
-/// `42803` for a column that is neither a key of GROUP BY nor inside an aggregate.
+/// `42803`, at one of `starts`, for a column that is neither a key nor inside an aggregate.
 pub fn group(
     select: &mut Select,
     keys: Vec<Typed>,
     aggregates: Vec<AggregateCall>,
     mut having: Option<Expr>,
+    starts: &[u64],
 ) -> Result<()> {
     let mut unique: Vec<(Expr, ColumnType)> = Vec::new();
     for key in keys {
@@ -38,9 +40,11 @@ pub fn group(
         .windows
         .iter_mut()
         .flat_map(|it| it.partition.iter_mut().chain(it.order.iter_mut().map(|(expr, ..)| expr)));
+    let mut starts = starts.iter().copied();
     for expr in select.targets.iter_mut().chain(&mut having).chain(windows) {
         regroup(expr, 0, &unique, &types);
-        check(expr, &select.relations)?;
+        let start = starts.next().unwrap_or(0);
+        check(expr, &select.relations).map_err(|it| it.at(start))?;
     }
     if unique.is_empty() && aggregates.is_empty() {
         // HAVING alone: the result is one row or none, whatever FROM has, so FROM is not read.
@@ -134,15 +138,5 @@ fn check(expr: &Expr, relations: &[Relation]) -> Result<()> {
         .find(|it| it.positions().contains(&position))
         .expect("each position is of a relation");
     let name = &relation.columns[position - relation.start].name;
-    let text = match is_inner {
-        false => format!(
-            "column \"{}.{name}\" must appear in the GROUP BY clause or be used in an aggregate \
-             function",
-            relation.alias
-        ),
-        true => {
-            format!("subquery uses ungrouped column \"{}.{name}\" from outer query", relation.alias)
-        }
-    };
-    Err(SqlError::new(code::GROUPING_ERROR, text))
+    Err(ungrouped(&format!("{}.{name}", relation.alias), is_inner))
 }

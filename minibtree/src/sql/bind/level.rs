@@ -10,10 +10,10 @@
 //! PostgreSQL's `ParseState`, whose parents form the same chain.
 
 use crate::sql::catalog::Catalog;
-use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Window};
+use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation, Source, Window};
 use crate::sql::values::{ColumnType, Type};
 use crate::wire::Result;
-use minibtree_schema::errors::undefined_column;
+use minibtree_errors::relations::{missing_relation, undefined_column};
 
 /// The state of binding a statement.
 pub struct Binder<'a> {
@@ -62,12 +62,14 @@ pub struct Name {
 pub struct Typed {
     pub expr: Expr,
     pub column_type: ColumnType,
+    /// Where it is in the statement; 0 is unknown.
+    pub start: u64,
 }
 
 impl Typed {
     /// An expression of a type without a modifier.
     pub fn new(expr: Expr, base: Type) -> Typed {
-        Typed { expr, column_type: base.plain() }
+        Typed { expr, column_type: base.plain(), start: 0 }
     }
 
     /// The type without its modifier.
@@ -142,7 +144,11 @@ impl<'a> Binder<'a> {
                 _ => error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous"),
             });
         }
-        Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
+        // A table that has another name in this query.
+        let relations = self.levels.iter().rev().flat_map(|it| &it.relations);
+        let is_meant = |it: &&Relation| matches!(&it.source, Source::Table(it) if it.name == table);
+        let renamed = relations.filter(is_meant).find(|it| it.alias != table);
+        Err(missing_relation(table, renamed.map(|it| &*it.alias)))
     }
 
     /// Returns true if a relation of this name is in scope.
@@ -176,6 +182,7 @@ impl Name {
     /// The column as an expression in a subquery that is `level` levels below.
     pub fn at(&self, level: usize) -> Typed {
         let (position, column_type) = (self.position, self.column_type);
-        Typed { expr: Expr::Column(Column { level, position, column_type }), column_type }
+        let expr = Expr::Column(Column { level, position, column_type });
+        Typed { expr, column_type, start: 0 }
     }
 }

@@ -8,13 +8,16 @@ use super::level::{Binder, Typed};
 use super::{from, grouping};
 use crate::engine::LockMode;
 use crate::sql::functions::casts;
-use crate::sql::statement::{folded, parse_query, table_name};
+use crate::sql::statement::{folded, parse_query, position_of, table_name};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, JoinKind, Lock, OutputColumn, Query, Relation, Select,
     SetOperator, SortKey, Source,
 };
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
+use minibtree_errors::queries::{not_distinct, too_many_names, uneven_values};
+use minibtree_errors::relations::missing_relation;
+use minibtree_places::start_of;
 use sqlparser::ast::{self, SelectItem, SetExpr};
 
 /// Binds a query. `wanted` are the columns of an INSERT that its values go to: they decide the
@@ -130,12 +133,8 @@ pub fn ctes(binder: &mut Binder, with: &ast::With) -> Result<()> {
         }
         let mut bound = subquery(binder, inner)?;
         if alias.columns.len() > bound.columns.len() {
-            let text = format!(
-                "WITH query \"{name}\" has {} columns available but {} columns specified",
-                bound.columns.len(),
-                alias.columns.len()
-            );
-            return Err(SqlError::new("42P10", text));
+            let (has, named) = (bound.columns.len(), alias.columns.len());
+            return Err(too_many_names("WITH query", &name, has, named));
         }
         for (column, renamed) in bound.columns.iter_mut().zip(&alias.columns) {
             column.name = folded(&renamed.name);
@@ -156,7 +155,7 @@ fn values(
         let row: Vec<Typed> =
             row.content.iter().map(|it| expression(binder, it)).collect::<Result<_, _>>()?;
         if rows.first().is_some_and(|first| first.len() != row.len()) {
-            return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
+            return Err(uneven_values().at(row.first().map_or(0, |it| it.start)));
         }
         rows.push(row);
     }
@@ -207,7 +206,8 @@ fn set_operation(
                 type_column(binder, side, position, common)?;
                 continue;
             }
-            let stand_in = Typed { expr: Expr::Aggregate(position, from.base), column_type: from };
+            let expr = Expr::Aggregate(position, from.base);
+            let stand_in = Typed { expr, column_type: from, start: 0 };
             let cast = implicit(binder, stand_in, common.base)?;
             cast_column(side, position, cast)?;
             side.columns[position].column_type = common;
@@ -376,6 +376,9 @@ fn select(
         .iter()
         .map(|(name, typed)| OutputColumn { name: name.clone(), column_type: typed.column_type });
     let columns = columns.collect();
+    // A column that should be grouped is where its target is, if that is nothing else.
+    let start = |it: &Typed| if matches!(it.expr, Expr::Column(_)) { it.start } else { 0 };
+    let starts: Vec<u64> = targets.iter().map(|it| start(&it.1)).collect();
     let width = level.relations.last().map_or(0, |it| it.positions().end);
     let mut bound = Select {
         relations: level.relations,
@@ -388,7 +391,7 @@ fn select(
         distinct,
     };
     if !keys.is_empty() || !level.aggregates.is_empty() || having.is_some() {
-        grouping::group(&mut bound, keys, level.aggregates, having)?;
+        grouping::group(&mut bound, keys, level.aggregates, having, &starts)?;
     }
     binder.level().ctes = level.ctes;
     Ok(Query { order, ..Query::plain(Body::Select(Box::new(bound)), columns) })
@@ -408,7 +411,8 @@ pub fn projection_of(
                 let names = binder.level().names.clone();
                 if binder.level().relations.is_empty() {
                     let text = "SELECT * with no tables specified is not valid";
-                    return Err(SqlError::new(code::SYNTAX_ERROR, text));
+                    let place = options.wildcard_token.0.span.start.column;
+                    return Err(SqlError::new(code::SYNTAX_ERROR, text).at(place));
                 }
                 let shown = names.into_iter().filter(|it| !it.is_merged);
                 targets.extend(shown.map(|it| (it.name.clone(), it.at(0))));
@@ -424,8 +428,7 @@ pub fn projection_of(
                 let shown = names.into_iter().filter(|it| it.table == table);
                 targets.extend(shown.map(|it| (it.name.clone(), it.at(0))));
                 if targets.len() == before {
-                    let text = format!("missing FROM-clause entry for table \"{table}\"");
-                    return Err(SqlError::new(code::UNDEFINED_TABLE, text));
+                    return Err(missing_relation(&table, None).at(position_of(name)));
                 }
             }
             SelectItem::ExprWithAlias { expr, alias } => {
@@ -450,7 +453,7 @@ fn target(
     let typed = expression(binder, expr)?;
     match wanted.and_then(|it| it.get(position)) {
         Some((name, to)) if typed.base() == Type::Unknown => {
-            Ok(Typed { expr: assign(binder, typed, name, *to)?, column_type: *to })
+            Ok(Typed { expr: assign(binder, typed, name, *to)?, column_type: *to, start: 0 })
         }
         // The type of the other side of the UNION decides.
         None if wanted.is_some_and(<[_]>::is_empty) => Ok(typed),
@@ -569,10 +572,10 @@ fn position(key: &ast::Expr, count: usize, clause: &str) -> Result<Option<usize>
             let number = digits.parse::<usize>().ok().filter(|it| (1..=count).contains(it));
             number.map(|it| Some(it - 1)).ok_or_else(|| {
                 let text = format!("{clause} position {digits} is not in select list");
-                SqlError::new("42P10", text)
+                SqlError::new("42P10", text).at(start_of(key))
             })
         }
-        _ => Err(error!(SYNTAX_ERROR, "non-integer constant in {clause}")),
+        _ => Err(error!(SYNTAX_ERROR, "non-integer constant in {clause}").at(start_of(key))),
     }
 }
 
@@ -599,9 +602,7 @@ fn sort_keys(
                 match targets.iter().position(|it| it.1.expr == typed.expr) {
                     Some(position) => position,
                     None if distinct => {
-                        let text = "for SELECT DISTINCT, ORDER BY expressions must appear in \
-                                    select list";
-                        return Err(SqlError::new("42P10", text));
+                        return Err(not_distinct().at(start_of(&item.expr)));
                     }
                     None => {
                         targets.push((String::new(), typed));

@@ -19,7 +19,9 @@ use crate::sql::tree::{
 };
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
-use minibtree_schema::errors::undefined_column;
+use minibtree_errors::queries::{no_column, no_conflict_target, no_unique_index, uneven_values};
+use minibtree_errors::relations::{is_generated, undefined_column};
+use minibtree_places::start_of;
 use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,15 +97,13 @@ fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification> {
     let table = binder.catalog.table(&table_name(name)?);
     let table = Arc::clone(table.map_err(|it| it.at(position_of(name)))?);
     let alias = table_alias.as_ref().map_or(table.name.clone(), |it| folded(&it.alias));
-    let names = columns.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
-    let positions = target_columns(&table, &names)?;
-    let (source, positions) =
-        insert_source(binder, &table, source.as_deref(), positions, !names.is_empty())?;
+    let positions = named_columns(&table, columns)?;
+    let (source, positions) = insert_source(binder, &table, source.as_deref(), positions, columns)?;
     let mut write = insert_write(binder, &table, &positions)?;
     for (index, position) in positions.iter().enumerate() {
         let target = &table.columns[*position];
         let column_type = source.columns[index].column_type;
-        let value = Typed { expr: column(index, column_type), column_type };
+        let value = Typed { expr: column(index, column_type), column_type, start: 0 };
         write.values[*position] = Some(assign(binder, value, &target.name, target.column_type)?);
     }
 
@@ -136,7 +136,7 @@ fn insert_source(
     table: &Table,
     source: Option<&ast::Query>,
     mut positions: Vec<usize>,
-    is_list_given: bool,
+    names: &[ast::ObjectName],
 ) -> Result<(Query, Vec<usize>)> {
     // DEFAULT VALUES is one row without values.
     let Some(source) = source else {
@@ -148,8 +148,9 @@ fn insert_source(
         && source.fetch.is_none()
         && source.locks.is_empty();
     if let (SetExpr::Values(values), true) = (&*source.body, is_plain) {
-        let width = values.rows.first().map_or(0, |row| row.content.len());
-        check_count(width, &mut positions, is_list_given)?;
+        let row = values.rows.first().map_or(&[][..], |row| &row.content);
+        let extra = row.get(positions.len()).map_or(0, start_of);
+        check_count(row.len(), &mut positions, names).map_err(|it| it.at(extra))?;
         return Ok((insert_values(binder, table, &positions, values)?, positions));
     }
 
@@ -159,17 +160,18 @@ fn insert_source(
     };
     let wanted: Vec<(String, ColumnType)> = positions.iter().map(target).collect();
     let bound = query(binder, source, Some(&wanted))?;
-    check_count(bound.columns.len(), &mut positions, is_list_given)?;
+    check_count(bound.columns.len(), &mut positions, names)?;
     Ok((bound, positions))
 }
 
 /// Fewer values than columns are allowed if no columns were named.
-fn check_count(width: usize, positions: &mut Vec<usize>, is_list_given: bool) -> Result<()> {
+fn check_count(width: usize, positions: &mut Vec<usize>, names: &[ast::ObjectName]) -> Result<()> {
     if width > positions.len() {
         return Err(error!(SYNTAX_ERROR, "INSERT has more expressions than target columns"));
     }
-    if width < positions.len() && is_list_given {
-        return Err(error!(SYNTAX_ERROR, "INSERT has more target columns than expressions"));
+    if let Some(extra) = names.get(width) {
+        let error = error!(SYNTAX_ERROR, "INSERT has more target columns than expressions");
+        return Err(error.at(position_of(extra)));
     }
     positions.truncate(width);
     Ok(())
@@ -184,7 +186,7 @@ fn insert_values(
     let rows = binder.inside("VALUES", |binder| {
         let rows = values.rows.iter().map(|row| {
             if row.content.len() != positions.len() {
-                return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
+                return Err(uneven_values().at(row.content.first().map_or(0, start_of)));
             }
             let row = positions.iter().zip(&row.content).map(|(position, expr)| {
                 if is_default(expr) {
@@ -214,11 +216,7 @@ fn check_identity(table: &Table, position: usize) -> Result<()> {
         return Ok(());
     }
     let text = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
-    let detail =
-        format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
-    Err(SqlError::new("428C9", text)
-        .detail(detail)
-        .hint("Use OVERRIDING SYSTEM VALUE to override."))
+    Err(is_generated(text, &column.name).hint("Use OVERRIDING SYSTEM VALUE to override."))
 }
 
 fn is_default(expr: &ast::Expr) -> bool {
@@ -232,8 +230,10 @@ fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Exp
     let Some(default) = &column.default else {
         return Ok(Expr::null(column.column_type.base));
     };
-    let value = binder.inside("DEFAULT expressions", |binder| expression(binder, &default.expr))?;
-    assign(binder, value, &column.name, column.column_type)
+    let value = binder.inside("DEFAULT expressions", |binder| expression(binder, &default.expr));
+    let value = value.and_then(|it| assign(binder, it, &column.name, column.column_type));
+    // A place in the default would be none in the statement.
+    value.map_err(|it| SqlError { position: None, ..it })
 }
 
 /// An INSERT of values for these columns: the other columns get their defaults. The caller fills in
@@ -329,16 +329,22 @@ pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     let mut positions = Vec::new();
     for name in names {
         let position = table.columns.iter().position(|column| column.name == *name);
-        let position = position.ok_or_else(|| {
-            let text = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
-            SqlError::new(code::UNDEFINED_COLUMN, text)
-        })?;
+        let position = position.ok_or_else(|| no_column(name, &table.name))?;
         if positions.contains(&position) {
             return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
         }
         positions.push(position);
     }
     Ok(positions)
+}
+
+/// Positions of the columns that a statement names.
+fn named_columns(table: &Table, columns: &[ast::ObjectName]) -> Result<Vec<usize>> {
+    let names = columns.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
+    target_columns(table, &names).map_err(|error| {
+        let is_wrong = |it: &usize| target_columns(table, &names[..=*it]).is_err();
+        error.at((0..names.len()).find(is_wrong).map_or(0, |it| position_of(&columns[it])))
+    })
 }
 
 fn conflict(
@@ -352,17 +358,14 @@ fn conflict(
         None => unique.map(|it| it.index.id()).collect(),
         Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
             let names = Vec::from_iter(columns.iter().map(folded).collect::<BTreeSet<_>>());
-            let wanted = target_columns(table, &names).map_err(|_| {
-                undefined_column(
-                    names.iter().find(|name| !table.has_column(name)).unwrap_or(&names[0]),
-                )
-            })?;
+            if let Some(name) = columns.iter().find(|it| !table.has_column(&folded(it))) {
+                return Err(undefined_column(&folded(name)).at(name.span.start.column));
+            }
+            let wanted = target_columns(table, &names)?;
             let found = unique.filter(|it| it.is_key_of(&wanted));
             let found: Vec<_> = found.map(|it| it.index.id()).collect();
             if found.is_empty() {
-                let text = "there is no unique or exclusion constraint matching the ON CONFLICT \
-                            specification";
-                return Err(SqlError::new("42P10", text));
+                return Err(no_unique_index());
             }
             found
         }
@@ -382,8 +385,7 @@ fn conflict(
     let update = match &on.action {
         ast::OnConflictAction::DoNothing => None,
         ast::OnConflictAction::DoUpdate(_) if on.conflict_target.is_none() => {
-            let text = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
-            return Err(SqlError::new(code::SYNTAX_ERROR, text));
+            return Err(no_conflict_target());
         }
         ast::OnConflictAction::DoUpdate(update) => {
             Some(binder.inside("", |binder| conflict_update(binder, table, alias, update))?)
@@ -422,9 +424,9 @@ fn assignments(
         let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
             return Err(unsupported!("the assignment {assignment}"));
         };
-        names.push(table_name(name)?);
+        names.push(name.clone());
     }
-    let positions = target_columns(table, &names).map_err(|error| match error.code {
+    let positions = named_columns(table, &names).map_err(|error| match error.code {
         code::DUPLICATE_COLUMN => {
             let text = error.message.replace("column \"", "multiple assignments to same column \"");
             let text = text.replace(" specified more than once", "");
@@ -440,7 +442,7 @@ fn assignments(
             false => {
                 if target.identity == Identity::Always {
                     let text = format!("column \"{}\" can only be updated to DEFAULT", target.name);
-                    return Err(SqlError::new("428C9", text));
+                    return Err(is_generated(text, &target.name));
                 }
                 let typed = expression(binder, &assignment.value)?;
                 assign(binder, typed, &target.name, target.column_type)?

@@ -14,15 +14,14 @@
 
 use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
-use super::{index, lock, reload};
-use crate::engine::LockMode;
+use super::{index, lock_unused, names_of, reload};
 use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{check_understood, folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
-use minibtree_schema::errors::{is_needed, skipping};
+use minibtree_errors::relations::{has_nulls, is_needed, skipping};
 use sqlparser::ast::{self, AlterTableOperation, DropBehavior, TableConstraint};
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ pub fn alter_table(
     check_understood(alter, &understood)?;
 
     let name = table_name(&alter.name)?;
-    lock(editor, catalog.table(&name)?, LockMode::Update)?;
+    lock_unused(editor, catalog.table(&name)?, "ALTER TABLE")?;
     for operation in &alter.operations {
         // Each operation sees what the ones before it have done.
         let current = reload(editor)?;
@@ -178,11 +177,12 @@ fn drop_column(
         out.error(&skipping(&what, &table.name));
         return Ok(());
     };
-    let children = catalog.children_of(table.oid);
+    let mut others = catalog.children_of(table.oid);
     let uses = |key: &crate::sql::catalog::ForeignKey| key.parent_columns.contains(&position);
-    if let Some((key, child)) = children.iter().find(|(key, it)| it.oid != table.oid && uses(key)) {
+    others.retain(|(key, it)| it.oid != table.oid && uses(key));
+    if !others.is_empty() {
         let what = format!("column {name} of table {}", table.name);
-        return Err(is_needed(&what, &what, &key.name, &child.name));
+        return Err(is_needed(&what, &what, names_of(&others)));
     }
     if table.columns.len() == 1
         || table.foreign_keys.iter().any(|it| uses(it) && it.parent == table.oid.0)
@@ -238,8 +238,7 @@ fn rewrite(
         insertion.insert(&mut values, editor.transaction).map_err(|error| match error.code {
             code::NOT_NULL_VIOLATION => {
                 let name = &columns.last().expect("a column was added").0.name;
-                let text = format!("column \"{name}\" of relation \"{}\"", table.name);
-                error!(NOT_NULL_VIOLATION, "{text} contains null values")
+                has_nulls(&table.name, name)
             }
             _ => error,
         })?;

@@ -1,14 +1,16 @@
 //! Adding CHECK constraints and foreign keys. `execute/constraint.rs` enforces foreign keys.
 
-use super::{free_name, lock};
-use crate::engine::LockMode;
+use super::{lock, names_of};
 use crate::sql::bind::{self, Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, Check, Constraint, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::{Context, check_foreign_keys, evaluate};
 use crate::sql::statement::{check_actions, folded, table_name};
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
-use minibtree_schema::errors::{constraint_exists, is_needed, undefined_column};
+use minibtree_errors::relations::{
+    constraint_exists, is_needed, is_violated, no_comparison, no_key, undefined_column,
+};
+use minibtree_schema::{can_refer, free_name};
 use sqlparser::ast;
 use std::sync::Arc;
 
@@ -49,8 +51,7 @@ pub fn add_check(
         let values = table.decode(found.bytes)?;
         for (_, condition) in bound.clone() {
             if evaluate(condition, context, &values)? == Value::Bool(false) {
-                let text = format!("check constraint \"{name}\" of relation \"{}\"", table.name);
-                return Err(error!(CHECK_VIOLATION, "{text} is violated by some row"));
+                return Err(is_violated(&table.name, &name));
             }
         }
     }
@@ -75,7 +76,7 @@ pub fn add_foreign_key(
 ) -> Result<()> {
     check_actions(constraint)?;
     let parent = Arc::clone(catalog.table(&table_name(&constraint.foreign_table)?)?);
-    lock(editor, &parent, LockMode::Update)?;
+    lock(editor, &parent)?;
     let names: Vec<String> = constraint.columns.iter().map(folded).collect();
     let columns = key_columns(table, &names)?;
     let parent_columns = match constraint.referred_columns.is_empty() {
@@ -136,25 +137,13 @@ fn check_key(
         return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
     }
     if !parent.indexes.iter().any(|it| it.is_key_of(parent_columns)) {
-        let text = format!(
-            "there is no unique constraint matching given keys for referenced table \"{}\"",
-            parent.name
-        );
-        return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
+        return Err(no_key(&parent.name));
     }
     for (column, other) in columns.iter().zip(parent_columns) {
         let (left, right) = (table.types[*column], parent.types[*other]);
-        let is_alike = left == right || left.is_integer() && right.is_integer();
-        if !is_alike {
-            let text = format!("foreign key constraint \"{name}\" cannot be implemented");
-            let detail = format!(
-                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-                table.columns[*column].name,
-                parent.columns[*other].name,
-                left.name(),
-                right.name()
-            );
-            return Err(SqlError::new(code::DATATYPE_MISMATCH, text).detail(detail));
+        if !can_refer(left, right)? {
+            let (from, to) = (&table.columns[*column].name, &parent.columns[*other].name);
+            return Err(no_comparison(name, (from, left.name()), (to, right.name())));
         }
     }
     Ok(())
@@ -165,12 +154,11 @@ fn check_key(
 /// # Errors
 /// `2BP01`.
 pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Result<()> {
-    let children = catalog.children_of(table.oid);
-    match children.iter().find(|(key, _)| index.is_key_of(&key.parent_columns)) {
-        None => Ok(()),
-        Some((key, child)) => {
-            let what = format!("constraint {} on table {}", index.name, table.name);
-            Err(is_needed(&what, &format!("index {}", index.name), &key.name, &child.name))
-        }
+    let mut keys = catalog.children_of(table.oid);
+    keys.retain(|(key, _)| index.is_key_of(&key.parent_columns));
+    if keys.is_empty() {
+        return Ok(());
     }
+    let what = format!("constraint {} on table {}", index.name, table.name);
+    Err(is_needed(&what, &format!("index {}", index.name), names_of(&keys)))
 }

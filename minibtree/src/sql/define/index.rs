@@ -3,8 +3,8 @@
 //! The index of a table that has rows is built bottom up from its sorted keys, leaf after leaf.
 //! That is why pgbench adds primary keys after loading.
 
-use super::{free_name, is_there, lock};
-use crate::engine::{Error, HeapScan, LockMode, Spool, Transaction};
+use super::{is_there, lock, lock_unused};
+use crate::engine::{Error, HeapScan, Spool, Transaction};
 use crate::sql::bind::{
     Binder, PREDICATES, computed, shown_condition, shown_expression, target_columns,
 };
@@ -15,9 +15,9 @@ use crate::sql::statement::{check_hash, check_understood, folded, table_name};
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Replies, Result, SqlError, code};
+use minibtree_errors::relations::{has_nulls, undefined_column};
 use minibtree_pg_catalog::expression_name;
-use minibtree_schema::Index;
-use minibtree_schema::errors::undefined_column;
+use minibtree_schema::{Index, free_name};
 use sqlparser::ast::{self, TableConstraint};
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub fn create(
     if is_there(catalog, &name, *if_not_exists, out)? {
         return Ok(());
     }
-    lock(editor, &table, LockMode::Update)?;
+    lock(editor, &table)?;
     let shown = |it| shown_condition(catalog, &table, it, PREDICATES).map(|it| it.0);
     let predicate = predicate.as_ref().map(shown).transpose()?;
     let definition = Index {
@@ -111,7 +111,7 @@ pub fn rebuild(
     is_meant: impl Fn(&str) -> bool,
     context: &Context,
 ) -> Result<()> {
-    lock(editor, table, LockMode::Update)?;
+    lock_unused(editor, table, "REINDEX")?;
     let computed = computed(&mut Binder::new(catalog, &[]), table)?;
     // Write the catalog rows of all indexes again, so that they stay in their order.
     editor.forget_indexes(table.oid)?;
@@ -198,10 +198,23 @@ pub fn add_constraint(
     }
     let columns =
         columns.iter().map(|it| index_column(table, it, |_| Err(unsupported!("{constraint}"))));
-    let mut columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let mut columns = columns.collect::<Result<Vec<_>, _>>().map_err(|error| match error.code {
+        code::UNDEFINED_COLUMN => {
+            let message = error.message.replace("does not", "named in key does not");
+            SqlError { message, ..error }
+        }
+        _ => error,
+    })?;
     columns.iter_mut().for_each(|it| (it.descending, it.nulls_first) = (false, false));
     let names: Vec<String> =
         columns.iter().map(|it| table.columns[it.position].name.clone()).collect();
+    if let Some(twice) = (1..names.len()).find(|it| names[..*it].contains(&names[*it])) {
+        let (kind, name) = (kind.to_lowercase(), &names[twice]);
+        return Err(error!(
+            DUPLICATE_COLUMN,
+            "column \"{name}\" appears twice in {kind} constraint"
+        ));
+    }
     let name = match name {
         Some(name) => folded(name),
         None => {
@@ -348,9 +361,7 @@ fn check_nulls(
     if !index.is_primary {
         return Ok(true);
     }
-    let column = &table.columns[column.position].name;
-    let text = format!("column \"{column}\" of relation \"{}\" contains null values", table.name);
-    Err(SqlError::new(code::NOT_NULL_VIOLATION, text))
+    Err(has_nulls(&table.name, &table.columns[column.position].name))
 }
 
 /// The error for a key that two rows of a table have.
@@ -362,6 +373,7 @@ fn duplicate(
 ) -> SqlError {
     let text = format!("could not create unique index \"{}\"", index.name);
     let error = SqlError::new(code::UNIQUE_VIOLATION, text);
+    let error = error.table(&table.name).constraint(&index.name);
     let key = || {
         let mut bytes = Vec::new();
         table.heap.fetch_version(tid, &mut bytes).ok().filter(|it| *it)?;

@@ -25,13 +25,16 @@ mod constraint;
 mod index;
 mod table;
 
-use super::catalog::{Catalog, Editor, Table};
+use super::catalog::{Catalog, Editor, ForeignKey, Table};
 use super::execute::Context;
 use super::statement::{Reindex, check_understood, table_name};
 use crate::engine::{LockMode, LockWait};
 use crate::wire::{Replies, Result, Severity, SqlError, code};
-use minibtree_schema::errors::{is_needed, skipping, undefined_table};
+use minibtree_errors::relations::{
+    is_needed, is_of_constraint, is_referenced, skipping, undefined_table,
+};
 use sqlparser::ast::{self, ObjectType};
+use std::sync::Arc;
 
 /// Executes a statement that changes the catalog, and returns its tag; `None` for any other
 /// statement. Defaults and conditions are evaluated in `context`.
@@ -127,8 +130,19 @@ pub fn reindex(
     }
 }
 
-fn lock(editor: &mut Editor<'_>, table: &Table, mode: LockMode) -> Result<()> {
-    Ok(editor.transaction.lock_relation(table.oid, mode, LockWait::Block)?)
+fn lock(editor: &mut Editor<'_>, table: &Table) -> Result<()> {
+    Ok(editor.transaction.lock_relation(table.oid, LockMode::Update, LockWait::Block)?)
+}
+
+/// Locks a table for a statement that changes its columns or files. `55006` if a cursor of this
+/// session reads it; PostgreSQL lets it read the table while an index is rebuilt or dropped.
+fn lock_unused(editor: &mut Editor<'_>, table: &Table, what: &str) -> Result<()> {
+    lock(editor, table)?;
+    if !editor.in_use.contains(&table.oid) {
+        return Ok(());
+    }
+    let why = "because it is being used by active queries in this session";
+    Err(error!(OBJECT_IN_USE, "cannot {what} \"{}\" {why}", table.name))
 }
 
 /// The catalog as this transaction sees it now.
@@ -136,22 +150,6 @@ fn reload(editor: &mut Editor<'_>) -> Result<Catalog> {
     editor.transaction.next_statement();
     let snapshot = editor.transaction.latest_snapshot();
     Catalog::load(editor.database, &snapshot)
-}
-
-/// A name for an index, sequence or constraint that is not taken: `t_a_idx`, `t_a_idx1`.
-fn free_name(
-    table: &str,
-    columns: &[String],
-    label: &str,
-    is_taken: impl Fn(&str) -> bool,
-) -> String {
-    let mut stem = [&[table.to_owned()], columns].concat().join("_");
-    stem.truncate(stem.floor_char_boundary(63 - label.len() - 1));
-    let numbers = std::iter::once(String::new()).chain((1..).map(|it: u32| it.to_string()));
-    numbers
-        .map(|number| format!("{stem}_{label}{number}"))
-        .find(|name| !is_taken(name))
-        .expect("there are more numbers than names")
 }
 
 /// Returns false if no relation has this name. If one has, fails, or with IF NOT EXISTS sends a
@@ -181,13 +179,14 @@ fn drop_tables(
     for name in &names {
         match catalog.get(name) {
             Some(table) => {
-                lock(editor, table, LockMode::Update)?;
-                let children = catalog.children_of(table.oid);
-                let others = children.iter().find(|(_, child)| !names.contains(&child.name));
-                if let Some((key, child)) = others {
+                lock(editor, table)?;
+                let mut others = catalog.children_of(table.oid);
+                others.retain(|(_, child)| !names.contains(&child.name));
+                if !others.is_empty() {
                     let what = format!("table {name}");
-                    return Err(is_needed(&what, &what, &key.name, &child.name));
+                    return Err(is_needed(&what, &what, names_of(&others)));
                 }
+                lock_unused(editor, table, "DROP TABLE")?;
                 editor.drop_table(catalog, table)?;
             }
             None if if_exists => out.error(&skipping("table", name)),
@@ -198,6 +197,11 @@ fn drop_tables(
         }
     }
     Ok(())
+}
+
+/// Foreign keys and their tables, by their names.
+fn names_of(keys: &[(ForeignKey, Arc<Table>)]) -> impl Iterator<Item = (&str, &str)> {
+    keys.iter().map(|(key, table)| (&*key.name, &*table.name))
 }
 
 fn drop_indexes(
@@ -216,17 +220,13 @@ fn drop_indexes(
             }
             return Err(error!(UNDEFINED_OBJECT, "index \"{name}\" does not exist"));
         };
-        lock(editor, table, LockMode::Update)?;
+        lock(editor, table)?;
         let index = table.indexes.iter().find(|it| it.name == name).expect("it was found so");
         if index.is_constraint {
-            let text = format!(
-                "cannot drop index {name} because constraint {name} on table {} requires it",
-                table.name
-            );
-            let hint = format!("You can drop constraint {name} on table {} instead.", table.name);
-            return Err(SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text).hint(hint));
+            return Err(is_of_constraint(&name, &table.name));
         }
         constraint::check_unused(catalog, table, index)?;
+        lock_unused(editor, table, "DROP INDEX of")?;
         editor.drop_index(index)?;
     }
     Ok(())
@@ -240,17 +240,10 @@ fn truncate_tables(
     let names = targets.iter().map(|it| table_name(&it.name)).collect::<Result<Vec<_>, _>>()?;
     for name in &names {
         let table = catalog.table(name)?;
-        lock(editor, table, LockMode::Update)?;
+        lock_unused(editor, table, "TRUNCATE")?;
         let children = catalog.children_of(table.oid);
         if let Some((_, child)) = children.iter().find(|(_, it)| !names.contains(&it.name)) {
-            let text = "cannot truncate a table referenced in a foreign key constraint";
-            let detail = format!("Table \"{}\" references \"{name}\".", child.name);
-            let hint = format!(
-                "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
-                child.name
-            );
-            let error = SqlError::new(code::FEATURE_NOT_SUPPORTED, text);
-            return Err(error.detail(detail).hint(hint));
+            return Err(is_referenced(name, &child.name));
         }
         editor.truncate(table)?;
     }

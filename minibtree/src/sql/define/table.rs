@@ -1,13 +1,14 @@
 //! CREATE TABLE. PostgreSQL's `transformCreateStmt` (`parse_utilcmd.c`) and `tablecmds.c`.
 
 use super::alter::add_constraint;
-use super::{free_name, is_there, reload};
+use super::{is_there, reload};
 use crate::sql::bind;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::execute::Context;
 use crate::sql::functions::quoted;
 use crate::sql::statement::{check_understood, column_type, new_name, serial_type, table_name};
 use crate::wire::{Replies, Result, SqlError, code};
+use minibtree_schema::free_name;
 use sqlparser::ast::{self, ColumnOption, GeneratedAs, TableConstraint};
 
 /// What the column definitions of a CREATE TABLE or ADD COLUMN amount to.
@@ -91,6 +92,11 @@ pub fn add_column(
     let name = new_name(&column.name)?;
     if definition.columns.iter().any(|it| it.name == name) {
         return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+    }
+    let has = |wanted| column.options.iter().any(|it| it.option == wanted);
+    if has(ColumnOption::Null) && has(ColumnOption::NotNull) {
+        let what = "conflicting NULL/NOT NULL declarations for column";
+        return Err(error!(SYNTAX_ERROR, "{what} \"{name}\" of table \"{table}\""));
     }
     let serial = serial_type(&column.data_type);
     let column_type = match serial {

@@ -14,7 +14,7 @@ use crate::sql::catalog::{ForeignKey, Table, TableIndex};
 use crate::sql::plan::Modify;
 use crate::sql::values::{Value, compare};
 use crate::wire::Result;
-use minibtree_schema::errors::{has_children, no_parent};
+use minibtree_errors::relations::{has_children, no_parent};
 
 /// The values of a row that needs a parent.
 pub type ParentCheck = Vec<Value>;

@@ -5,9 +5,11 @@ use crate::format::{Lsn, PAGE_SIZE, RelationId};
 use crate::sql::functions::SystemCall;
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
-use crate::sql::values::Value;
+use crate::sql::values::{Type, Value};
 use crate::wire::{Result, SqlError};
 use minibtree_explain::Measured;
+use minibtree_pg_catalog::name_of;
+use minibtree_pg_catalog::objects::Objects;
 use minibtree_streams::memory::Memory;
 use minikit::storage::Disk;
 use std::cell::{Cell, RefCell};
@@ -123,7 +125,10 @@ impl Context {
         let objects = planned.catalog.objects();
         let oid = if let [Value::Int(number), ..] = arguments { *number as u32 } else { 0 };
         Ok(match call {
-            SystemCall::NextValue => Value::Int(sequences.next(RelationId(oid))?),
+            SystemCall::NextValue => {
+                let check = || check_sequence(planned.catalog.objects(), oid);
+                Value::Int(sequences.next(RelationId(oid), check)?)
+            }
             SystemCall::WalEnd => {
                 let Lsn(end) = sequences.database.wal_end();
                 Value::Text(format!("{:X}/{:X}", end >> 32, end & 0xffff_ffff))
@@ -160,4 +165,13 @@ impl Context {
             count(&mut measured.borrow_mut()[node]);
         }
     }
+}
+
+/// Any other relation would be read and written as if it were one.
+fn check_sequence(objects: &Objects, oid: u32) -> Result<()> {
+    if objects.sequences.iter().any(|it| it.oid == oid) {
+        return Ok(());
+    }
+    let name = name_of(objects, Type::Regclass, oid.into());
+    Err(error!(WRONG_OBJECT_TYPE, "\"{name}\" is not a sequence"))
 }

@@ -106,6 +106,9 @@ pub struct Insertion {
     /// The gathered rows as bytes, and where the first begins and each ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The line of a COPY that the next row is from, and those of the gathered rows.
+    pub line: u64,
+    lines: Vec<u64>,
     /// Their values, if there are indexes or foreign keys.
     gathered: Vec<Row>,
 }
@@ -116,8 +119,8 @@ impl Insertion {
         parents: Vec<(ForeignKey, Arc<Table>)>,
         context: Context,
     ) -> Insertion {
-        let (bytes, ends, gathered) = (Vec::new(), vec![0], Vec::new());
-        Insertion { write, context, parents, bytes, ends, gathered }
+        let (bytes, ends, lines, gathered) = (Vec::new(), vec![0], Vec::new(), Vec::new());
+        Insertion { write, context, parents, bytes, ends, line: 0, lines, gathered }
     }
 
     /// Adds a row of these values and of defaults. The caller overwrites `values` for the next row.
@@ -136,6 +139,7 @@ impl Insertion {
         self.ends.push(self.bytes.len());
         if !table.indexes.is_empty() || !self.parents.is_empty() {
             self.gathered.push(std::mem::take(values));
+            self.lines.push(self.line);
         }
         let has_room = self.ends.len() <= GATHERED_ROWS && self.bytes.len() < GATHERED_BYTES;
         if has_room { Ok(()) } else { self.flush(transaction) }
@@ -146,11 +150,13 @@ impl Insertion {
     /// # Errors
     /// `23503`, `23505`.
     pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
-        let Insertion { write, context, parents, bytes, ends, gathered } = self;
+        let Insertion { write, context, parents, bytes, ends, lines, gathered, .. } = self;
         let rows: Vec<&[u8]> = ends.windows(2).map(|it| &bytes[it[0]..it[1]]).collect();
         let tids = write.table.heap.insert_many(transaction, &rows)?;
-        for (values, tid) in gathered.iter().zip(tids) {
-            insert_entries(write, context, values, tid, transaction)?;
+        for ((values, tid), line) in gathered.iter().zip(tids).zip(lines.drain(..)) {
+            let place = || format!("COPY {}, line {line}", write.table.name);
+            let added = insert_entries(write, context, values, tid, transaction);
+            added.map_err(|it| if line == 0 { it } else { it.context(place) })?;
         }
         for values in gathered.drain(..) {
             check_foreign_keys(&write.table, parents, &values, transaction)?;

@@ -26,7 +26,10 @@ use crate::sql::plan::Modify;
 use crate::sql::row::{self, Pointer};
 use crate::sql::tree::{Conflict, Expr, Operation, Write};
 use crate::sql::values::Value;
-use crate::wire::{Result, SqlError, code};
+use crate::wire::{Result, code};
+use minibtree_errors::queries::second_update;
+use minibtree_errors::relations::{check_fails, duplicate_key, null_value};
+use minibtree_schema::failing_row;
 use std::collections::HashSet;
 
 /// What a modification has done.
@@ -210,10 +213,7 @@ fn conflict_update(
             Changed::Updated { newest } => tid = newest,
             Changed::Deleted if !changes.replaced.contains(&tid) => return Ok(None),
             Changed::Done { .. } | Changed::Deleted => {
-                let text = "ON CONFLICT DO UPDATE command cannot affect row a second time";
-                let hint = "Ensure that no rows proposed for insertion within the same command \
-                            have duplicate constrained values.";
-                return Err(SqlError::new(code::CARDINALITY_VIOLATION, text).hint(hint));
+                return Err(second_update());
             }
         }
     }
@@ -325,41 +325,14 @@ pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(
     let table = &*write.table;
     let mut columns = table.columns.iter().zip(values);
     if let Some((column, _)) = columns.find(|(column, it)| column.not_null && it.is_null()) {
-        let text = format!(
-            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-            column.name, table.name
-        );
-        let error = SqlError::new(code::NOT_NULL_VIOLATION, text);
-        return Err(error.detail(failing_row(table, values)));
+        return Err(null_value(&table.name, &column.name, failing_row(&table.types, values)));
     }
     for (name, condition) in &write.checks {
         if evaluate(condition, context, values)? == Value::Bool(false) {
-            let text = format!(
-                "new row for relation \"{}\" violates check constraint \"{name}\"",
-                table.name
-            );
-            let error = SqlError::new(code::CHECK_VIOLATION, text);
-            return Err(error.detail(failing_row(table, values)));
+            return Err(check_fails(&table.name, name, failing_row(&table.types, values)));
         }
     }
     Ok(())
-}
-
-/// The DETAIL of an error about a row. Like PostgreSQL, shows at most 64 bytes of a value.
-fn failing_row(table: &Table, values: &[Value]) -> String {
-    let text = |(base, value): (&crate::sql::values::Type, &Value)| match value {
-        Value::Null => "null".to_owned(),
-        value => {
-            let mut text = base.text_of(value);
-            if text.len() > 64 {
-                text.truncate(text.floor_char_boundary(64));
-                text += "...";
-            }
-            text
-        }
-    };
-    let texts: Vec<String> = table.types.iter().zip(values).map(text).collect();
-    format!("Failing row contains ({}).", texts.join(", "))
 }
 
 /// Returns true if a row has an entry in an index: it meets its WHERE.
@@ -397,11 +370,8 @@ pub fn insert_entries(
         };
         inserted.map_err(|error| match error {
             Error::UniqueViolation { .. } => {
-                let name = &index.name;
-                let text = format!("duplicate key value violates unique constraint \"{name}\"");
                 let key = table.index_key_text(index, values, &computed);
-                let detail = format!("Key {key} already exists.");
-                SqlError::new(code::UNIQUE_VIOLATION, text).detail(detail)
+                duplicate_key(&table.name, &index.name, &key)
             }
             error => index.entry_error(error),
         })?;

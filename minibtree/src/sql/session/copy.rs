@@ -10,8 +10,8 @@ use crate::sql::catalog::{Catalog, ForeignKey, Table};
 use crate::sql::execute::{Context, Cursor, Insertion};
 use crate::sql::plan::Planned;
 use crate::sql::values::{Type, Value};
-use crate::wire::{Format, Replies, Result};
-use minibtree_copy::{Decoder, Encoder, Fields, Options};
+use crate::wire::{Format, Replies, Result, code};
+use minibtree_copy::{Decoder, Encoder, Fields, Options, shortened};
 use std::sync::Arc;
 
 /// A running COPY FROM.
@@ -80,13 +80,18 @@ impl CopyIn {
         let CopyIn { table, positions, decoder, insertion, values, rows } = self;
         let read = read(decoder, &mut |fields| {
             *rows += 1;
-            read_values(table, positions, fields, values)?;
-            insertion.insert(values, transaction)
+            let (line, text) = fields.line();
+            insertion.line = line;
+            let place = format_args!("COPY {}, line {line}", table.name);
+            let read = read_values(table, positions, fields, values, place);
+            let inserted = read.and_then(|()| insertion.insert(values, transaction));
+            inserted.map_err(|error| match error.code {
+                // This one is of any row that was gathered.
+                code::FOREIGN_KEY_VIOLATION => error,
+                _ => error.context(|| format!("{place}: \"{}\"", shortened(text))),
+            })
         });
-        read.map_err(|error| match error.detail {
-            Some(_) => error,
-            None => error.detail(format!("COPY {}, line {}", table.name, decoder.lines())),
-        })
+        read.map_err(|it| it.context(|| format!("COPY {}, line {}", table.name, decoder.lines())))
     }
 }
 
@@ -96,18 +101,23 @@ fn read_values(
     positions: &[usize],
     mut fields: Fields<'_>,
     values: &mut Vec<Value>,
+    place: std::fmt::Arguments<'_>,
 ) -> Result<()> {
     values.resize(table.columns.len(), Value::Null);
-    let mut places = positions.iter();
+    let mut positions = positions.iter();
     while let Some(field) = fields.next() {
-        let (field, Some(place)) = (field?, places.next()) else { continue };
-        let column_type = table.columns[*place].column_type;
-        let mut value = field.map_or(Ok(Value::Null), |text| column_type.base.parse(&text));
+        let (field, Some(position)) = (field?, positions.next()) else { continue };
+        let column_type = table.columns[*position].column_type;
+        let mut value = field.as_deref().map_or(Ok(Value::Null), |it| column_type.base.parse(it));
         // Without a length or precision, every value of the type fits.
         if column_type.modifier >= 4 {
             value = value.and_then(|it| column_type.fit(it));
         }
-        values[*place] = value.map_err(|error| fields.malformed().unwrap_or(error))?;
+        values[*position] = value.map_err(|error| {
+            let (column, text) = (&table.columns[*position].name, field.unwrap_or_default());
+            let shown = || format!("{place}, column {column}: \"{}\"", shortened(&text));
+            fields.malformed().unwrap_or_else(|| error.context(shown))
+        })?;
     }
     Ok(())
 }

@@ -94,8 +94,9 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
         }
         Ok(())
     })?;
-    if vacuum.analyze {
-        analyze_tables(session, &vacuum.tables)?;
+    match vacuum.analyze {
+        true => analyze_tables(session, &vacuum.tables)?,
+        false => plan_again(&session.shared),
     }
     out.command_complete("VACUUM");
     Ok(())
@@ -114,10 +115,12 @@ pub fn vacuum_table(
     let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
     let done = session.shared.database.vacuum_with(&table.heap, &indexes, pause)?;
 
-    // An empty entry makes the planner believe the number of pages, not assume that it will grow.
-    let is_known = session.shared.statistics.lock().contains_key(&heap);
-    if table.heap.pages() > 0 && !is_known {
-        keep_statistics(session, table, TableStatistics::default())?;
+    // The planner and `pg_class` believe these numbers. What is known of columns stays.
+    let known = session.shared.statistics.lock().get(&heap).cloned();
+    let size = (table.heap.activity().rows() as f64, table.heap.pages());
+    if known.as_ref().map(|it| (it.rows, it.pages)) != Some(size) {
+        let columns = known.map_or(Vec::new(), |it| it.columns.clone());
+        keep_statistics(session, table, TableStatistics { rows: size.0, pages: size.1, columns })?;
     }
     Ok(done)
 }

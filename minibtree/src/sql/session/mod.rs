@@ -65,6 +65,7 @@ use crate::wire::{code, format_of};
 pub use cleaner::{Cleaned, clean_tables};
 use copy::{CopyIn, CopyOut};
 use minibtree_control::{Assignment, assignment, is_transaction_control};
+use minibtree_errors::queries::wrong_count;
 use minibtree_explain::Measured;
 use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
@@ -305,7 +306,9 @@ impl Session {
     }
 
     /// Ends a statement that has failed, and aborts the transaction. Returns the error to report.
-    pub fn give_up(&mut self, error: SqlError) -> SqlError {
+    pub fn give_up(&mut self, mut error: SqlError) -> SqlError {
+        // 0 is an unknown place.
+        error.position.take_if(|it| *it == 0);
         self.work = None;
         self.copy = None;
         self.is_batch = false;
@@ -464,6 +467,7 @@ impl Session {
 
     fn load_catalog(&mut self, snapshot: &Arc<Snapshot>) -> Result<Rc<Catalog>> {
         let mut catalog = Catalog::load(&self.shared.database, snapshot)?;
+        catalog.statistics = Arc::clone(&self.shared.statistics.lock());
         if let Some(original) = self.transaction().ok().and_then(|it| it.original_snapshot()) {
             catalog.mark_newer_indexes(&self.shared.database, &original)?;
         }
@@ -607,13 +611,8 @@ impl Session {
     fn bind(&mut self, bind: Bind<'_>, out: &mut Replies) -> Result<Next> {
         let prepared = Rc::clone(self.prepared(bind.statement)?);
         if bind.parameters.len() != prepared.parameters.len() {
-            let text = format!(
-                "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
-                bind.parameters.len(),
-                bind.statement,
-                prepared.parameters.len()
-            );
-            return Err(SqlError::new(code::PROTOCOL_VIOLATION, text));
+            let (given, wanted) = (bind.parameters.len(), prepared.parameters.len());
+            return Err(wrong_count(given, bind.statement, wanted));
         }
         if !bind.portal.is_empty() && self.portals.contains_key(bind.portal) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
@@ -787,7 +786,7 @@ impl Session {
     ) -> Result<Option<Planned>> {
         let (catalog, model) = (Rc::clone(&self.catalog), self.settings.cost_model());
         let statistics = Arc::clone(&self.shared.statistics.lock());
-        let nothing = Rc::new(Planned { catalog: Rc::clone(&catalog), ..Planned::default() });
+        let nothing = self.no_plan();
         let mut compute = |expr: &Expr| evaluate(expr, &self.context(&nothing, Vec::new())?, &[]);
         plan::plan(&catalog, &statistics, model, sql, declared, &mut compute)
     }
@@ -836,6 +835,11 @@ impl Session {
             context = context.measured();
         }
         Cursor::open(context, self.transaction()?)
+    }
+
+    /// What is executed without a plan, with the current catalog.
+    fn no_plan(&self) -> Rc<Planned> {
+        Rc::new(Planned { catalog: Rc::clone(&self.catalog), ..Planned::default() })
     }
 
     /// The context that a statement is executed in.
@@ -919,7 +923,7 @@ impl Session {
         // From here on, this transaction's catalog differs from that of the other sessions.
         self.has_changed_catalog = true;
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
-        let context = self.context(&Rc::default(), Vec::new())?;
+        let context = self.context(&self.no_plan(), Vec::new())?;
         let mut editor = self.editor(&shared.database)?;
         let changed = change(&mut editor, &catalog, &context)?;
         self.refresh_catalog()?;
@@ -929,7 +933,10 @@ impl Session {
     /// What changes the catalog, in the transaction of this session.
     fn editor<'a>(&'a mut self, database: &'a Database) -> Result<Editor<'a>> {
         let maintenance_work_mem = self.settings.memory("maintenance_work_mem");
-        Ok(Editor { database, transaction: self.transaction()?, maintenance_work_mem })
+        // The unnamed portal ends when the next statement begins.
+        let open = self.portals.iter().filter(|it| !it.0.is_empty()).flat_map(|it| it.1.reads());
+        let in_use = open.collect();
+        Ok(Editor { database, transaction: self.transaction()?, maintenance_work_mem, in_use })
     }
 
     /// Executes a statement whose result is lines of text, or a tag alone; `None` for another one.
@@ -982,6 +989,7 @@ impl Session {
                     ast::Reset::ALL => None,
                     ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
                 };
+                name.as_ref().map(|it| self.settings.show(it)).transpose()?;
                 self.change_settings(false, |it| {
                     it.reset(name.as_deref());
                     Ok(())
@@ -1157,7 +1165,7 @@ impl Session {
                 break table;
             }
         };
-        let context = self.context(&Rc::default(), Vec::new())?;
+        let context = self.context(&self.no_plan(), Vec::new())?;
         let copy = CopyIn::new(&self.catalog, table, columns, copy.options.clone(), context)?;
         out.copy(false, copy.columns());
         self.copy = Some(Box::new(copy));

@@ -194,7 +194,8 @@ pub fn arguments(
 ) -> Result<Vec<Value>> {
     let (name, parameters) = control::executed(sql)?;
     let (wanted, given) = (prepared.parameters.len(), parameters.len());
-    if wanted != given {
+    // PostgreSQL ignores values if there are no parameters.
+    if wanted != given && wanted > 0 {
         let text = format!("wrong number of parameters for prepared statement \"{name}\"");
         let error = SqlError::new(code::SYNTAX_ERROR, text);
         return Err(error.detail(format!("Expected {wanted} parameters but got {given}.")));

@@ -5,10 +5,11 @@
 
 use super::copy::CopyOut;
 use super::named::Fetching;
+use crate::format::RelationId;
 use crate::sql::Type;
 use crate::sql::catalog::Catalog;
 use crate::sql::execute::Cursor;
-use crate::sql::plan::Planned;
+use crate::sql::plan::{Plan, Planned};
 use crate::sql::statement::Statement;
 use crate::sql::values::Value;
 use crate::wire::{Field, Format, Replies, format_of};
@@ -81,6 +82,18 @@ impl Portal {
         let (kept, running, scroll, is_done) = (None, None, None, false);
         let (rows, savepoints) = (0, 0);
         Portal { prepared, parameters, formats, kept, running, rows, scroll, is_done, savepoints }
+    }
+
+    /// The tables of a query that has begun.
+    pub fn reads(&self) -> Vec<RelationId> {
+        let has_begun = self.running.is_some() || self.is_done;
+        let planned = self.prepared.planned.as_ref().filter(|_| has_begun).map(|it| it.borrow());
+        match planned {
+            Some(it) if !matches!(it.plan, Plan::Modify(_)) => {
+                it.tables.iter().map(|it| it.0).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -1,15 +1,19 @@
 //! An error as PostgreSQL's clients know it: a SQLSTATE, a message, and what to do about it.
 //!
 //! ```
-//! use minibtree_types::error::{SqlError, code};
+//! use minibtree_errors::{SqlError, code};
 //!
 //! let error = SqlError::new(code::UNDEFINED_TABLE, "relation \"t\" does not exist");
 //! assert_eq!(error.to_string(), "ERROR: relation \"t\" does not exist (SQLSTATE 42P01)");
 //! ```
 //!
 //! Drivers decide by the code, so the codes are PostgreSQL's (`utils/errcodes.txt`): pgbench runs a
-//! transaction again after `40001` and `40P01`. PostgreSQL's `elog.c` also sends the source file
-//! and line, and the names of table and column; ours does not.
+//! transaction again after `40001` and `40P01`. Drivers show the names of tables, columns and
+//! constraints, which [`relations`] adds. PostgreSQL's `elog.c` also sends the source file and
+//! line; ours does not.
+
+pub mod queries;
+pub mod relations;
 
 use std::fmt;
 use std::io;
@@ -87,6 +91,7 @@ pub mod code {
     pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
     pub const STATEMENT_TOO_COMPLEX: &str = "54001";
     pub const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+    pub const OBJECT_IN_USE: &str = "55006";
     pub const LOCK_NOT_AVAILABLE: &str = "55P03";
     pub const QUERY_CANCELED: &str = "57014";
     pub const ADMIN_SHUTDOWN: &str = "57P01";
@@ -100,14 +105,14 @@ pub mod code {
 #[macro_export]
 macro_rules! error {
     ($code:ident, $($message:tt)+) => {
-        $crate::error::SqlError::new($crate::error::code::$code, format!($($message)+))
+        $crate::SqlError::new($crate::code::$code, format!($($message)+))
     };
 }
 
 /// `unsupported!("the join {join}")`: the refusal of what a message as of `format!` names.
 #[macro_export]
 macro_rules! unsupported {
-    ($($what:tt)+) => { $crate::error::SqlError::unsupported(format!($($what)+)) };
+    ($($what:tt)+) => { $crate::SqlError::unsupported(format!($($what)+)) };
 }
 
 /// How bad it is.
@@ -156,6 +161,21 @@ pub struct SqlError {
     pub hint: Option<String>,
     /// The character of the statement that it is about, from 1 on.
     pub position: Option<u64>,
+    /// What else it is about.
+    pub about: Option<Box<About>>,
+}
+
+/// Fields that few errors have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What was being done, like the line of a COPY.
+    pub context: Option<String>,
+    /// The table, whose schema is `public`.
+    pub table: Option<String>,
+    /// Its column.
+    pub column: Option<String>,
+    /// Its constraint or unique index.
+    pub constraint: Option<String>,
 }
 
 /// What can fail with an error for the client.
@@ -165,7 +185,7 @@ impl SqlError {
     /// An error with this SQLSTATE.
     pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
         let (severity, message) = (Severity::Error, message.into());
-        SqlError { severity, code, message, detail: None, hint: None, position: None }
+        SqlError { severity, code, message, detail: None, hint: None, position: None, about: None }
     }
 
     /// The refusal of what this server does not do: `0A000`.
@@ -188,9 +208,65 @@ impl SqlError {
         SqlError { position: self.position.or((position > 0).then_some(position)), ..self }
     }
 
+    /// The same at the place of an expression, unless it has one. 0 keeps the expressions around
+    /// from giving it another one. Errors of values, class 22, are only placed at constants.
+    pub fn inside(mut self, place: u64) -> SqlError {
+        if !self.code.starts_with("22") {
+            self.position.get_or_insert(place);
+        }
+        self
+    }
+
     /// The same with advice.
     pub fn hint(self, hint: impl Into<String>) -> SqlError {
         SqlError { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with what was being done, unless that is known.
+    pub fn context(self, context: impl FnOnce() -> String) -> SqlError {
+        self.about(|it| it.context = it.context.take().or_else(|| Some(context())))
+    }
+
+    /// The same with the name of a table.
+    pub fn table(self, name: &str) -> SqlError {
+        self.about(|it| it.table = Some(name.to_owned()))
+    }
+
+    /// The same with the name of a column of the table.
+    pub fn column(self, name: &str) -> SqlError {
+        self.about(|it| it.column = Some(name.to_owned()))
+    }
+
+    /// The same with the name of a constraint of the table.
+    pub fn constraint(self, name: &str) -> SqlError {
+        self.about(|it| it.constraint = Some(name.to_owned()))
+    }
+
+    fn about(mut self, set: impl FnOnce(&mut About)) -> SqlError {
+        set(self.about.get_or_insert_default());
+        self
+    }
+
+    /// The fields as clients get them: a letter each, and its text.
+    pub fn fields(&self) -> impl Iterator<Item = (u8, String)> {
+        let severity = Some(self.severity.name().to_owned());
+        let About { context, table, column, constraint } =
+            self.about.as_deref().cloned().unwrap_or_default();
+        let fields = [
+            (b'S', severity.clone()),
+            (b'V', severity),
+            (b'C', Some(self.code.to_owned())),
+            (b'M', Some(self.message.clone())),
+            (b'D', self.detail.clone()),
+            (b'H', self.hint.clone()),
+            (b'P', self.position.map(|it| it.to_string())),
+            (b'W', context),
+            (b's', table.is_some().then(|| "public".to_owned())),
+            (b't', table),
+            (b'c', column),
+            (b'n', constraint),
+        ];
+        fields.into_iter().filter_map(|(letter, text)| Some((letter, text?)))
     }
 }
 
