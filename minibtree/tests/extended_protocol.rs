@@ -5,7 +5,7 @@
 #![cfg(not(loom))]
 
 use minibtree::engine::{Database, Interrupt, Options};
-use minibtree::sql::{Session, Shared, statement};
+use minibtree::sql::{Next, Session, Shared, statement};
 use minibtree::wire::{Bind, Format, Message, Replies, Target};
 use minikit::storage::SimulatedDisk;
 use std::rc::Rc;
@@ -177,4 +177,23 @@ fn sync_during_a_copy_is_ignored() {
     assert_eq!(letters(&mut session, &[Message::CopyDone, Message::Sync]), "CZ");
     let select = [parse("select id from t where id = $1"), bind(&[b"5"]), execute(0)];
     assert_eq!(letters(&mut session, &select), "12DC");
+}
+
+#[test]
+fn after_an_error_a_query_is_skipped_too() {
+    let mut session = session();
+    let messages = [parse("no sql"), Message::Query("insert into t values (4)"), Message::Sync];
+    assert_eq!(letters(&mut session, &messages), "EZ");
+    assert_eq!(letters(&mut session, &[Message::Query("select id from t")]), "TDDDCZ");
+}
+
+/// Otherwise its lines so far would be lost without an error.
+#[test]
+fn another_message_during_a_copy_ends_the_connection() {
+    let mut session = session();
+    assert_eq!(letters(&mut session, &[Message::Query("copy t from stdin")]), "G");
+    let mut out = Replies::default();
+    session.handle(Message::CopyData(b"4\n"), &mut out);
+    assert_eq!(session.handle(Message::Query("select 1"), &mut out), Next::Close);
+    assert!(out.bytes().starts_with(b"E"));
 }

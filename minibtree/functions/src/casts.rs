@@ -104,6 +104,8 @@ pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
         }
         (Value::Int(number), to) if to.is_integer() || to.is_oid() => match to.holds(number) {
             true => Value::Int(number),
+            // PostgreSQL takes the bits of an integer of 32 bits.
+            false if to.is_oid() && from != Int8 => Value::Int(i64::from(number as u32)),
             false => return Err(to.out_of_range()),
         },
         (Value::Int(number), Float4) => Value::from(f64::from(number as f32)),

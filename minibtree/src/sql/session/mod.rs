@@ -244,10 +244,6 @@ impl Session {
             // Sent by a client that did not notice that it had started a COPY. PostgreSQL ignores
             // them as well (`copyfromparse.c`).
             Message::Sync | Message::Flush if self.copy.is_some() => return Next::Message,
-            Message::Query(sql) => {
-                self.is_skipping = false;
-                self.query(sql, out)
-            }
             Message::Sync => {
                 self.is_skipping = false;
                 return self.sync(out);
@@ -257,6 +253,13 @@ impl Session {
             Message::CopyData(data) => self.copy_data(data).map(|()| Next::Message),
             Message::CopyDone => self.copy_done(out),
             Message::CopyFail(reason) => self.copy_fail(reason),
+            _ if self.copy.is_some() => {
+                let text = "unexpected message type during COPY from stdin";
+                let error = SqlError::new(code::PROTOCOL_VIOLATION, text);
+                out.error(&self.give_up(error).severity(Severity::Fatal));
+                return Next::Close;
+            }
+            Message::Query(sql) => self.query(sql, out),
             Message::Parse { name, sql, types } => self.parse(name, sql, &types, out),
             Message::Bind(bind) => self.bind(bind, out),
             Message::Describe(Target::Statement, name) => self.describe_statement(name, out),
