@@ -74,13 +74,12 @@ fn cell_parts<'a>(page: &'a PageBytes, pointer: &NodePointer) -> (&'a [u8], &'a 
     cell[..front + rest].split_at(front)
 }
 
-/// Copies the key of an entry into `key`.
-pub fn read_key(page: &PageBytes, index: usize, key: &mut Vec<u8>) {
+/// Appends the key of an entry to `bytes`.
+pub fn read_key(page: &PageBytes, index: usize, bytes: &mut Vec<u8>) {
     let pointer = pointer(page, index);
     let in_head = usize::from(pointer.length & KEY_LENGTH).min(HEAD);
-    key.clear();
-    key.extend_from_slice(&pointer.head[..in_head]);
-    key.extend_from_slice(cell_parts(page, &pointer).1);
+    bytes.extend_from_slice(&pointer.head[..in_head]);
+    bytes.extend_from_slice(cell_parts(page, &pointer).1);
 }
 
 /// The key of an entry.

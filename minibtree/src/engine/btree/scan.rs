@@ -21,6 +21,7 @@ use crate::engine::access::{Direction, ENTRY_MAX, Found, IndexEntry};
 use crate::engine::{Error, Result, Snapshot};
 use crate::format::{PageBytes, Tid};
 use minibtree_key_range::KeyRange;
+use std::mem::take;
 use std::sync::Arc;
 
 /// A scan of an index.
@@ -32,8 +33,7 @@ pub struct IndexScan {
     direction: Direction,
     /// Where the scan continues; `None` at its end.
     next: Option<Next>,
-    entries: std::vec::IntoIter<Found>,
-    bytes: Vec<u8>,
+    copied: Copied,
 }
 
 /// Where a scan continues after a leaf.
@@ -46,20 +46,27 @@ enum Next {
     Failed(Error),
 }
 
+/// The entries of a leaf that are in the range and were not returned yet.
+#[derive(Default)]
+struct Copied {
+    entries: std::vec::IntoIter<Found>,
+    bytes: Vec<u8>,
+}
+
 impl IndexScan {
     pub(in crate::engine) fn new(
         index: IndexFile,
         snapshot: Arc<Snapshot>,
-        range: KeyRange,
+        mut range: KeyRange,
         direction: Direction,
     ) -> IndexScan {
-        let next = match direction {
-            Direction::Forward => Next::Forward { key: range.start.clone(), block: None },
-            Direction::Backward => Next::Backward { key: range.end.clone() },
-        };
-        let (entries, bytes) = (Vec::new().into_iter(), Vec::new());
-        let next = Some(next);
-        IndexScan { index, _snapshot: snapshot, range, direction, next, entries, bytes }
+        // A scan needs the bound where it begins only once.
+        let next = Some(match direction {
+            Direction::Forward => Next::Forward { key: take(&mut range.start), block: None },
+            Direction::Backward => Next::Backward { key: range.end.take() },
+        });
+        let copied = Copied::default();
+        IndexScan { index, _snapshot: snapshot, range, direction, next, copied }
     }
 
     /// A scan over entries that a lookup in a hash index has already copied.
@@ -70,10 +77,11 @@ impl IndexScan {
         found: Result<Vec<Found>>,
     ) -> IndexScan {
         let scan = IndexScan::new(index, snapshot, KeyRange::all(), Direction::Forward);
-        match found {
-            Ok(found) => IndexScan { next: None, entries: found.into_iter(), bytes, ..scan },
-            Err(error) => IndexScan { next: Some(Next::Failed(error)), ..scan },
-        }
+        let (next, found) = match found {
+            Ok(found) => (None, found),
+            Err(error) => (Some(Next::Failed(error)), Vec::new()),
+        };
+        IndexScan { next, copied: Copied { entries: found.into_iter(), bytes }, ..scan }
     }
 
     /// The next entry, or `None` at the end of the range.
@@ -81,11 +89,11 @@ impl IndexScan {
     pub fn next(&mut self) -> Result<Option<IndexEntry<'_>>> {
         loop {
             let found = match self.direction {
-                Direction::Forward => self.entries.next(),
-                Direction::Backward => self.entries.next_back(),
+                Direction::Forward => self.copied.entries.next(),
+                Direction::Backward => self.copied.entries.next_back(),
             };
             if let Some(Found { key, tid, payload }) = found {
-                let (key, payload) = (&self.bytes[key], &self.bytes[payload]);
+                let (key, payload) = (&self.copied.bytes[key], &self.copied.bytes[payload]);
                 return Ok(Some(IndexEntry { key, tid, payload }));
             }
             match self.next.take() {
@@ -98,38 +106,31 @@ impl IndexScan {
     }
 
     fn read_forward(&mut self, key: Vec<u8>, block: Option<u32>) -> Result<()> {
-        let index = self.index.clone();
-        let page = match block {
-            Some(block) => Some(index.read(block)?).filter(|page| node::is_at(page, 0)),
-            None => None,
-        };
-        let page = match page {
+        let known = block.map(|block| self.index.read(block)).transpose()?;
+        let page = match known.filter(|page| node::is_at(page, 0)) {
             Some(page) => page,
-            None => read_leaf(&index, &key, false)?.0,
+            None => read_leaf(&self.index, &key, None)?,
         };
 
         let from = node::lower_bound(&page, SearchKey::new(&key));
-        let end = self.copy(&page, from);
-        let right = node::special(&page).right;
+        let end = self.copied.read(&page, from, self.range.end.as_deref());
         if end == node::count(&page)
             && let Some(high) = node::high_key(&page)
             && self.range.end.as_ref().is_none_or(|end| high < *end)
         {
+            let right = node::special(&page).right;
             self.next = Some(Next::Forward { key: high, block: Some(right) });
         }
         Ok(())
     }
 
     fn read_backward(&mut self, key: Option<Vec<u8>>) -> Result<()> {
-        let index = self.index.clone();
-
         // An open end becomes a key greater than all others: longer than any, and all 0xff.
         let key = key.unwrap_or_else(|| vec![0xff; ENTRY_MAX + 16]);
-        let (page, low) = read_leaf(&index, &key, true)?;
+        let mut low = Vec::new();
+        let page = read_leaf(&self.index, &key, Some(&mut low))?;
         let from = node::lower_bound(&page, SearchKey::new(&self.range.start));
-        let old_end = self.range.end.replace(key);
-        self.copy(&page, from);
-        self.range.end = old_end;
+        self.copied.read(&page, from, Some(&key));
 
         // Continue to the left of this leaf, unless the range or the index ends here.
         if !low.is_empty() && low > self.range.start {
@@ -137,28 +138,29 @@ impl IndexScan {
         }
         Ok(())
     }
+}
 
-    /// Copies the entries from index `from` on that are before the end of the range. Returns the
-    /// index after them.
-    fn copy(&mut self, page: &PageBytes, from: usize) -> usize {
-        self.bytes.clear();
-        let end = match &self.range.end {
-            Some(end) => node::lower_bound(page, SearchKey::new(end)),
-            None => node::count(page),
-        };
-        let mut found = Vec::with_capacity(end.saturating_sub(from));
-        let mut key = Vec::new();
+impl Copied {
+    /// Copies the entries from index `from` on that are less than `end`. Returns the index after
+    /// them. Compares each with `end`: a second binary search costs a lookup more than one entry.
+    fn read(&mut self, page: &PageBytes, from: usize, end: Option<&[u8]>) -> usize {
+        let (bound, bytes) = (end.map(SearchKey::new), &mut self.bytes);
+        let is_in = |index| bound.is_none_or(|end| node::compare(page, index, end).is_lt());
+        let count = node::count(page).max(from);
+        let end = (from..count).find(|index| !is_in(*index)).unwrap_or(count);
+        bytes.clear();
+        let mut found = Vec::with_capacity(end - from);
         for index in from..end {
-            node::read_key(page, index, &mut key);
-            let (key, tid) = key.split_last_chunk().expect("the key of a leaf ends in a TID");
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(key);
-            let middle = self.bytes.len();
-            self.bytes.extend_from_slice(node::payload(page, index));
-            let (key, payload) = (start..middle, middle..self.bytes.len());
-            found.push(Found { key, tid: Tid::from_bytes(*tid), payload });
+            let start = bytes.len();
+            node::read_key(page, index, bytes);
+            let tid = *bytes.last_chunk().expect("the key of a leaf ends in a TID");
+            bytes.truncate(bytes.len() - tid.len());
+            let middle = bytes.len();
+            bytes.extend_from_slice(node::payload(page, index));
+            let (key, payload) = (start..middle, middle..bytes.len());
+            found.push(Found { key, tid: Tid::from_bytes(tid), payload });
         }
         self.entries = found.into_iter();
-        end.max(from)
+        end
     }
 }

@@ -45,34 +45,33 @@ use std::sync::atomic::Ordering;
 /// The page of the root.
 pub const ROOT: u32 = 0;
 
-/// Latches the leaf that covers `key` for reading; with `before`, the one with the greatest smaller
-/// key. Also returns a lower bound of the leaf's keys: the last separator on the way down.
+/// Latches the leaf that covers `key` for reading. For a backward scan, which passes `low`, latches
+/// the one with the greatest smaller key, and sets `low` to a lower bound of the leaf's keys: the
+/// last separator on the way down.
 pub fn read_leaf<'a>(
     index: &'a IndexFile,
     key: &[u8],
-    before: bool,
-) -> Result<(PageRef<'a>, Vec<u8>)> {
-    let search = SearchKey::new(key);
+    mut low: Option<&mut Vec<u8>>,
+) -> Result<PageRef<'a>> {
+    let (search, before) = (SearchKey::new(key), low.is_some());
     'restart: loop {
-        let (mut block, mut low) = (ROOT, Vec::new());
+        let mut block = ROOT;
+        low.iter_mut().for_each(|low| low.clear());
         loop {
             let page = index.read(block)?;
             let special = node::special(&page);
+            let is_right = node::is_right_of(&page, search, before);
             if special.flags & crate::format::btree::DELETED != 0 {
                 continue 'restart;
             }
-            if node::is_right_of(&page, search, before) {
-                node::read_key(&page, 0, &mut low);
-                block = special.right;
-            } else if special.level == 0 {
-                return Ok((page, low));
-            } else {
-                let child = node::child_index(&page, search, before);
-                if child > node::first(&page) {
-                    node::read_key(&page, child, &mut low);
-                }
-                block = node::child(&page, child);
+            if special.level == 0 && !is_right {
+                return Ok(page);
             }
+            let child = if is_right { 0 } else { node::child_index(&page, search, before) };
+            if is_right || child > node::first(&page) {
+                low.iter_mut().for_each(|low| **low = node::key(&page, child));
+            }
+            block = if is_right { special.right } else { node::child(&page, child) };
         }
     }
 }

@@ -136,6 +136,6 @@ fn take_reusable(index: &IndexFile) -> Option<u32> {
 
 /// The first leaf.
 fn leftmost(index: &IndexFile) -> Result<u32> {
-    let (page, _) = read_leaf(index, &[], false)?;
+    let page = read_leaf(index, &[], None)?;
     Ok(page.block())
 }

@@ -69,7 +69,8 @@ pub struct Pool {
     relations: RwLock<BTreeMap<RelationId, Arc<Relation>>>,
 }
 
-/// A place for a page.
+/// A place for a page. In one cache line, since a lookup waits for each line that it reads.
+#[repr(align(64))]
 pub struct Frame {
     latch: RwLock<FrameData>,
     is_used: AtomicBool,
