@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p benches                    everything, some twenty minutes
 //! cargo bench -p benches --bench store      get, set, evict, expire against moka and others
+//! cargo bench -p benches-embedded           minibtree against embedded stores, as curves
 //! benches/gate                              instructions of the hot paths against the baseline
 //! ```
 //!
