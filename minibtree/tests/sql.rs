@@ -78,19 +78,64 @@ fn answer(session: &mut Session, sql: &str) -> String {
 /// The transaction that is waited for changes the key, so the newest version is no parent anymore.
 #[test]
 fn a_parent_that_got_another_key_is_none() {
-    let mut server = Server::start(SimulatedDisk::new(1));
-    server.run("a> create table p (id int primary key)");
-    server.run("a> create table c (p int references p); insert into p values (1)");
-    server.run("a> begin; update p set id = 2");
-    let shared = Arc::clone(&server.shared);
-    let child = thread::spawn(move || {
-        answer(&mut Session::new(shared, Interrupt::default()), "insert into c values (1)")
-    });
-    // Most likely it waits by now. If not, it fails all the same.
-    thread::sleep(Duration::from_millis(50));
-    server.run("a> commit");
-    let answer = child.join().expect("no panic");
+    let before = [
+        "a> create table p (id int primary key)",
+        "a> create table c (p int references p); insert into p values (1)",
+        "a> begin; update p set id = 2",
+    ];
+    let answer = during(&before, "insert into c values (1)", &["a> commit"]);
     assert!(answer.starts_with("ERROR: 23503"), "{answer}");
+}
+
+/// Nor is it the row that ON CONFLICT updates.
+#[test]
+fn a_row_that_got_another_key_does_not_conflict() {
+    let before = [
+        "a> create table t (id int primary key, n int); insert into t values (1, 1)",
+        "a> begin; select from t where id = 1 for update",
+    ];
+    let after = ["a> update t set id = 2", "a> commit"];
+    let sql = "insert into t values (1, 5) on conflict (id) do update set n = 6 returning *";
+    assert_eq!(during(&before, sql, &after), "1 | 5\nINSERT 0 1");
+}
+
+/// A row that has changed must meet the whole condition again, with the partner that it has now.
+#[test]
+fn a_changed_row_is_looked_up_again() {
+    let before = [
+        "a> create table t (id int, x int); insert into t values (1, 1), (2, 2), (3, 3)",
+        "a> create table u (x int); insert into u values (1), (2)",
+        "a> begin; update t set x = 7 where id = 1; update t set x = 1 where id = 2",
+        "a> update t set x = 2 where id = 3",
+    ];
+    for (condition, deleted) in [
+        ("exists (select 1 from u where u.x = t.x)", "2"),
+        ("x in (select x from u)", "2"),
+        ("not exists (select 1 from u where u.x = t.x)", ""),
+        ("x not in (select x from u)", ""),
+    ] {
+        let answer = during(
+            &before,
+            &format!("delete from t where {condition} returning id"),
+            &["a> commit"],
+        );
+        let count = usize::from(!deleted.is_empty());
+        assert_eq!(answer.trim(), format!("{deleted}\nDELETE {count}").trim(), "{condition}");
+    }
+}
+
+/// The answer to a statement that begins after `before` and waits until `after`.
+fn during(before: &[&str], sql: &str, after: &[&str]) -> String {
+    let mut server = Server::start(SimulatedDisk::new(1));
+    before.iter().for_each(|it| drop(server.run(it)));
+    let shared = Arc::clone(&server.shared);
+    let sql = sql.to_owned();
+    let waiting =
+        thread::spawn(move || answer(&mut Session::new(shared, Interrupt::default()), &sql));
+    // Most likely it waits by now. If not, its answer is the same.
+    thread::sleep(Duration::from_millis(50));
+    after.iter().for_each(|it| drop(server.run(it)));
+    waiting.join().expect("no panic")
 }
 
 /// Clients insert the same new keys, and delete them, all the time: no statement may fail.

@@ -181,7 +181,7 @@ fn with_tid(mut values: Row, tid: Tid) -> Row {
 }
 
 /// ON CONFLICT DO UPDATE of the row that is there. Returns it, if it meets WHERE, or `None` if
-/// another transaction has just deleted it.
+/// another transaction has just changed or deleted it.
 fn conflict_update(
     write: &Write,
     (values, filter): &(Vec<Option<Expr>>, Option<Expr>),
@@ -197,26 +197,18 @@ fn conflict_update(
     let is_repeatable = transaction.isolation() == Isolation::RepeatableRead;
     let snapshot = if is_repeatable { &context.execution.snapshot } else { &latest };
     // Start from a version that the snapshot sees, since the first one of the chain may be pruned.
-    let mut tid = match table.heap.fetch(root, snapshot, &mut bytes)? {
+    let tid = match table.heap.fetch(root, snapshot, &mut bytes)? {
         Some(tid) => tid,
         None if changes.inserted.contains(&root) => root,
         None if is_repeatable => return Err(Error::Serialization.into()),
         None => return Ok(None),
     };
-    // The newest version of the row is locked and updated, even if the snapshot does not see it.
-    loop {
-        match table.heap.lock(transaction, tid, LockMode::NoKeyUpdate, LockWait::Block)? {
-            Changed::Done { tid: locked, .. } if !changes.inserted.contains(&locked) => {
-                tid = locked;
-                break;
-            }
-            Changed::Updated { newest } => tid = newest,
-            Changed::Deleted if !changes.replaced.contains(&tid) => return Ok(None),
-            Changed::Done { .. } | Changed::Deleted => {
-                return Err(second_update());
-            }
-        }
+    if changes.inserted.contains(&tid) || changes.replaced.contains(&tid) {
+        return Err(second_update());
     }
+    // A version that another transaction has made meanwhile may have another key.
+    let locked = table.heap.lock(transaction, tid, LockMode::NoKeyUpdate, LockWait::Block)?;
+    let Changed::Done { .. } = locked else { return Ok(None) };
     table.heap.fetch_version(tid, &mut bytes)?;
     let old = table.decode(&bytes)?;
     let mut joined = with_tid(old.clone(), tid);
