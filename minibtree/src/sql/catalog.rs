@@ -362,6 +362,11 @@ impl Catalog {
         })
     }
 
+    /// The name of an object of a type like `regclass`, by its number.
+    pub fn name_of(&self, base: Type, number: i64) -> String {
+        minibtree_pg_catalog::name_of(self.objects(), base, number)
+    }
+
     /// All tables, by their names.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.tables.values()

@@ -791,8 +791,8 @@ impl Explainer<'_> {
 
     /// An expression as PostgreSQL writes it.
     fn text(&self, expr: &Expr, names: &[String]) -> String {
-        let catalog = &self.planned.catalog;
-        Deparser { catalog, names, subplan: Some(&|it| self.subplan_text(it)) }.text(expr)
+        let name_of = &|base, number| self.planned.catalog.name_of(base, number);
+        Deparser { name_of, names, subplan: Some(&|it| self.subplan_text(it)) }.text(expr)
     }
 
     fn subplan_text(&self, number: usize) -> String {

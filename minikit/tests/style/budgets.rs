@@ -51,6 +51,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/errors", 0, 0, 590),
     budget("minibtree/estimate", 0, 0, 260),
     budget("minibtree/explain", 0, 0, 570),
+    budget("minibtree/expression", 0, 0, 500),
     budget("minibtree/format", 0, 0, 635),
     budget("minibtree/functions", 0, 0, 2_873),
     budget("minibtree/grammar", 0, 0, 270),

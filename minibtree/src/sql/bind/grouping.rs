@@ -15,6 +15,7 @@ use crate::sql::tree::{AggregateCall, Column, Expr, Grouping, Relation, Select, 
 use crate::sql::values::ColumnType;
 use crate::wire::Result;
 use minibtree_errors::queries::ungrouped;
+use minibtree_expression::InnerQuery;
 
 /// Adds the grouping to a SELECT.
 ///

@@ -28,7 +28,8 @@ pub fn shown_default(catalog: &Catalog, expr: &ast::Expr, to: ColumnType) -> Res
         Type::Unknown => implicit(&mut binder, typed, to.base)?,
         _ => typed.expr,
     };
-    let shown = Deparser { catalog, names: &[], subplan: None }.text(&bound);
+    let name_of = &|base, number| catalog.name_of(base, number);
+    let shown = Deparser { name_of, names: &[], subplan: None }.text(&bound);
     Stored::read(expr.to_string(), shown)
 }
 
@@ -66,6 +67,7 @@ pub fn shown_expression(
 
 fn stored(catalog: &Catalog, table: &Table, expr: &ast::Expr, bound: &Expr) -> Result<Stored> {
     let names: Vec<String> = table.columns.iter().map(|it| it.name.clone()).collect();
-    let shown = Deparser { catalog, names: &names, subplan: None }.text(bound);
+    let name_of = &|base, number| catalog.name_of(base, number);
+    let shown = Deparser { name_of, names: &names, subplan: None }.text(bound);
     Stored::read(expr.to_string(), shown)
 }

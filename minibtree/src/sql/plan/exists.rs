@@ -12,6 +12,7 @@
 use super::join::hash_type;
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Body, Expr, OutputColumn, Query, Subquery, SubqueryKind};
+use minibtree_expression::InnerQuery;
 
 /// The subquery of an EXISTS as that of an IN, if it can be one.
 pub fn as_any(subquery: &Subquery) -> Option<Subquery> {

@@ -68,7 +68,7 @@ pub fn plan(
         (Some(it), _) => planner.modification(it),
         (None, ast::Statement::Query(query)) => {
             let mut bound = bind::query(&mut binder, query, None)?;
-            planner.failure = bound.fold(planner.compute).err();
+            planner.failure = bound.fold_parts(planner.compute).err();
             (planner.top_query(&bound), bound.columns)
         }
         (None, _) => return Ok(None),
@@ -414,7 +414,7 @@ impl Planner<'_, '_> {
 
     fn modification(&mut self, modification: Modification) -> (Plan, Vec<OutputColumn>) {
         let Modification { mut operation, mut source, mut returning, columns } = modification;
-        self.failure = source.fold(self.compute).err();
+        self.failure = source.fold_parts(self.compute).err();
         let (node, filter) = match &source.body {
             Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
                 let extra: Vec<usize> = select.relations[0].positions().collect();

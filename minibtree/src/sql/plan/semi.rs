@@ -20,6 +20,7 @@ use crate::sql::tree::{
     Body, Column, Expr, FromItem, JoinKind, Query, Relation, Select, Source, Subquery, SubqueryKind,
 };
 use crate::sql::values::{ColumnType, Value};
+use minibtree_expression::InnerQuery;
 
 /// The relations of a query are bits of a `u64`.
 const RELATIONS_MAX: usize = 64;

@@ -18,14 +18,11 @@
 //! PostgreSQL's `Query`, `RangeTblEntry`, `Var` and `SubLink`; there, `setrefs.c` renumbers the
 //! columns for each node of the plan.
 
-mod deparse;
-mod expr;
 mod query;
 
-pub use deparse::Deparser;
-pub use expr::{Column, Compute, Expr, Subquery, SubqueryKind};
+pub use minibtree_expression::{Column, Deparser, SubqueryKind};
 pub use query::{
-    AggregateCall, Body, Computed, Conflict, FromItem, Grouping, JoinKind, Lock, Modification,
-    Operation, OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source,
-    Window, Write,
+    AggregateCall, Body, Compute, Computed, Conflict, Expr, FromItem, Grouping, JoinKind, Lock,
+    Modification, Operation, OutputColumn, Query, Relation, Select, SetFunction, SetOperator,
+    SortKey, Source, Subquery, Window, Write,
 };

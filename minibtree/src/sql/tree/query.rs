@@ -9,14 +9,22 @@
 //!         order: [position 1], limit: 3 }
 //! ```
 
-use super::expr::{Compute, Expr};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::catalog::Table;
 use crate::sql::functions::aggregates::Aggregate;
 use crate::sql::values::{ColumnType, Type};
 use crate::wire::Result;
+use minibtree_expression as expression;
+use minibtree_expression::{InnerQuery, SubqueryKind};
 use std::sync::Arc;
+
+/// An expression.
+pub type Expr = expression::Expr<Query>;
+/// A subquery in an expression.
+pub type Subquery = expression::Subquery<Query>;
+/// Computes an expression of constants.
+pub type Compute<'c> = expression::Compute<'c, Query>;
 
 /// A column that a query returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -423,33 +431,8 @@ impl Query {
         is_correlated
     }
 
-    /// Calls `each` for all expressions in the query, with the depth of the level they are in.
-    pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
-        for expr in self.expressions() {
-            expr.walk(depth, each);
-        }
-        for (query, below) in self.inner_queries() {
-            query.walk(depth + below, each);
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn change(
-        &mut self,
-        depth: usize,
-        each: &mut dyn FnMut(&mut Expr, usize) -> Result<()>,
-    ) -> Result<()> {
-        for expr in self.expressions_mut() {
-            expr.change(depth, each)?;
-        }
-        for (query, below) in self.inner_queries_mut() {
-            query.change(depth + below, each)?;
-        }
-        Ok(())
-    }
-
     /// Computes the constant parts of its expressions, as [`Expr::fold`] does.
-    pub fn fold(&mut self, compute: &mut Compute<'_>) -> Result<()> {
+    pub fn fold_parts(&mut self, compute: &mut Compute<'_>) -> Result<()> {
         let read: Vec<usize> = self.expressions().into_iter().flat_map(Expr::positions).collect();
         // The source of an UPDATE has no columns: the new values read its row, too.
         if let (Body::Select(select), false) = (&mut self.body, self.columns.is_empty()) {
@@ -460,7 +443,7 @@ impl Query {
             }
         }
         self.expressions_mut().into_iter().try_for_each(|it| it.fold(compute))?;
-        self.inner_queries_mut().into_iter().try_for_each(|(it, _)| it.fold(compute))
+        self.inner_queries_mut().into_iter().try_for_each(|(it, _)| it.fold_parts(compute))
     }
 
     /// Makes NULLs of columns that nobody reads: PostgreSQL's `remove_unused_subquery_outputs`.
@@ -477,5 +460,41 @@ impl Query {
                 *target = Expr::null(target.base());
             }
         }
+    }
+}
+
+impl InnerQuery for Query {
+    fn base(&self) -> Type {
+        self.columns[0].column_type.base
+    }
+
+    fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
+        for expr in self.expressions() {
+            expr.walk(depth, each);
+        }
+        for (query, below) in self.inner_queries() {
+            query.walk(depth + below, each);
+        }
+    }
+
+    fn change(
+        &mut self,
+        depth: usize,
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<()>,
+    ) -> Result<()> {
+        for expr in self.expressions_mut() {
+            expr.change(depth, each)?;
+        }
+        for (query, below) in self.inner_queries_mut() {
+            query.change(depth + below, each)?;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, kind: &SubqueryKind, compute: &mut Compute<'_>) -> Result<()> {
+        if *kind == SubqueryKind::Exists {
+            self.drop_columns(|_| false);
+        }
+        self.fold_parts(compute)
     }
 }

@@ -6,16 +6,14 @@
 //!
 //! PostgreSQL's `ruleutils.c`.
 
-use super::expr::Expr;
-use crate::sql::catalog::Catalog;
-use crate::sql::values::{Type, Value};
-use minibtree_pg_catalog::name_of;
+use crate::{Expr, InnerQuery};
+use minibtree_types::values::{Type, Value};
 use std::fmt::Write;
 
 /// Writes expressions.
 pub struct Deparser<'a> {
-    /// What numbers of objects are names in.
-    pub catalog: &'a Catalog,
+    /// The name of an object of a type like `regclass`, by its number.
+    pub name_of: &'a dyn Fn(Type, i64) -> String,
     /// What the columns are called.
     pub names: &'a [String],
     /// What is written for a subquery of a plan; `None` in the catalog, where there are none.
@@ -24,13 +22,14 @@ pub struct Deparser<'a> {
 
 impl Deparser<'_> {
     /// An expression as PostgreSQL writes it.
-    pub fn text(&self, expr: &Expr) -> String {
-        let text = |expr: &Expr| self.text(expr);
-        let listed =
-            |all: &[Expr], between: &str| all.iter().map(text).collect::<Vec<_>>().join(between);
+    pub fn text<Query: InnerQuery>(&self, expr: &Expr<Query>) -> String {
+        let text = |expr: &Expr<Query>| self.text(expr);
+        let listed = |all: &[Expr<Query>], between: &str| {
+            all.iter().map(text).collect::<Vec<_>>().join(between)
+        };
         match expr {
             Expr::Constant(Value::Int(number), base) if base.is_object() => {
-                format!("'{}'::{}", name_of(self.catalog.objects(), *base, *number), base.name())
+                format!("'{}'::{}", (self.name_of)(*base, *number), base.name())
             }
             Expr::Constant(value, base) => base.literal(value),
             Expr::Parameter(number, _) => format!("${}", number + 1),
@@ -88,7 +87,7 @@ impl Deparser<'_> {
     }
 
     /// A function or an operator.
-    fn call(&self, name: &str, arguments: &[Expr]) -> String {
+    fn call<Query: InnerQuery>(&self, name: &str, arguments: &[Expr<Query>]) -> String {
         let arguments: Vec<String> = arguments.iter().map(|it| self.text(it)).collect();
         match &arguments[..] {
             [left, right] if !name.starts_with(char::is_alphabetic) => {
@@ -101,12 +100,17 @@ impl Deparser<'_> {
 
     /// `(a = ANY (ARRAY[1, 2]))` in the catalog; in a plan, PostgreSQL has computed the array:
     /// `(a = ANY ('{1,2}'::integer[]))`.
-    fn in_list(&self, value: &Expr, list: &[Expr], operator: &str) -> String {
+    fn in_list<Query: InnerQuery>(
+        &self,
+        value: &Expr<Query>,
+        list: &[Expr<Query>],
+        operator: &str,
+    ) -> String {
         if let [array] = list {
             return format!("({} {operator} ({}))", self.text(value), self.text(array));
         }
         let base = list.first().map_or(Type::Text, Expr::base);
-        let item = |expr: &Expr| match expr {
+        let item = |expr: &Expr<Query>| match expr {
             Expr::Constant(value, _) => Some(value.clone()),
             _ => None,
         };
@@ -120,9 +124,9 @@ impl Deparser<'_> {
 
     /// An array of expressions. Where text is looked for in a `varchar`, literals are `varchar`s
     /// that are cast.
-    fn array(&self, value: &Expr, list: &[Expr]) -> String {
+    fn array<Query: InnerQuery>(&self, value: &Expr<Query>, list: &[Expr<Query>]) -> String {
         let is_varying = matches!(value, Expr::Cast(_, Type::Varchar, Type::Text, _));
-        let element = |it: &Expr| match it {
+        let element = |it: &Expr<Query>| match it {
             Expr::Constant(value, Type::Text) if is_varying => Type::Varchar.literal(value),
             it => self.text(it),
         };

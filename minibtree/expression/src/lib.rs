@@ -5,12 +5,17 @@
 //! Call(+, [Column(2), Parameter(0)])  Compare(Eq, Column(0), Parameter(1))
 //! ```
 //!
-//! PostgreSQL's `primnodes.h`.
+//! A subquery in an expression is a query of the type `Query`, which must be an [`InnerQuery`].
+//!
+//! PostgreSQL's `primnodes.h`, `clauses.c` and `ruleutils.c`.
 
-use super::query::Query;
-use crate::sql::functions::{Comparison, Function};
-use crate::sql::values::{Category, ColumnType, Type, Value};
-use crate::wire::Result;
+mod deparse;
+
+pub use deparse::Deparser;
+
+use minibtree_functions::{Comparison, Function};
+use minibtree_types::error::Result;
+use minibtree_types::values::{Category, ColumnType, Type, Value};
 
 /// A column of the row of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,55 +24,64 @@ pub struct Column {
     pub level: usize,
     /// Position in the row of that query.
     pub position: usize,
+    /// Its type.
     pub column_type: ColumnType,
 }
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expr {
+pub enum Expr<Query> {
+    /// A value and its type.
     Constant(Value, Type),
     /// A parameter, counted from 0.
     Parameter(usize, Type),
+    /// A column.
     Column(Column),
     /// `CURRENT_TIMESTAMP`: when the transaction began.
     Now(&'static str),
     /// Two values of comparable types; the last field: trailing spaces do not count.
-    Compare(Comparison, Box<Expr>, Box<Expr>, bool),
-    Call(&'static Function, Vec<Expr>),
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
-    Not(Box<Expr>),
-    IsNull(Box<Expr>),
+    Compare(Comparison, Box<Expr<Query>>, Box<Expr<Query>>, bool),
+    /// A function or an operator with its arguments.
+    Call(&'static Function, Vec<Expr<Query>>),
+    /// `AND` of two or more.
+    And(Vec<Expr<Query>>),
+    /// `OR` of two or more.
+    Or(Vec<Expr<Query>>),
+    /// `NOT`.
+    Not(Box<Expr<Query>>),
+    /// `IS NULL`.
+    IsNull(Box<Expr<Query>>),
     /// `IS TRUE`, `IS NOT FALSE` and so on: the value, and whether NOT.
-    IsTruth(Box<Expr>, Option<bool>, bool),
+    IsTruth(Box<Expr<Query>>, Option<bool>, bool),
     /// `IS DISTINCT FROM`; the last field: trailing spaces do not count.
-    IsDistinct(Box<Expr>, Box<Expr>, bool),
+    IsDistinct(Box<Expr<Query>>, Box<Expr<Query>>, bool),
     /// `CASE`: conditions with their results, and what holds otherwise.
-    Case(Vec<(Expr, Expr)>, Box<Expr>),
-    Coalesce(Vec<Expr>),
+    Case(Vec<(Expr<Query>, Expr<Query>)>, Box<Expr<Query>>),
+    /// `COALESCE`: the first that is not NULL.
+    Coalesce(Vec<Expr<Query>>),
     /// `NULLIF(a, b)`: the comparison, and the value if it is not met.
-    NullIf(Box<Expr>, Box<Expr>),
+    NullIf(Box<Expr<Query>>, Box<Expr<Query>>),
     /// `GREATEST`, or `LEAST` if it is not the greatest; the last field as in `Compare`.
-    Extreme(Vec<Expr>, bool, bool),
+    Extreme(Vec<Expr<Query>>, bool, bool),
     /// `x IN (list)`: the value, the list or an array as its only item, and as in `Compare`.
-    InList(Box<Expr>, Vec<Expr>, bool),
+    InList(Box<Expr<Query>>, Vec<Expr<Query>>, bool),
     /// A cast; the last field: the text of the statement asks for it.
-    Cast(Box<Expr>, Type, Type, bool),
+    Cast(Box<Expr<Query>>, Type, Type, bool),
     /// Makes a value fit a type with a modifier; the last field: a cast asks for it, so what is too
     /// long is cut.
-    Fit(Box<Expr>, ColumnType, bool),
+    Fit(Box<Expr<Query>>, ColumnType, bool),
     /// An aggregate of the query, by number; replaced when the query is complete.
     Aggregate(usize, Type),
     /// `row_number()` of a window of the query, by number; the planner makes a column of it.
     Window(usize),
     /// A subquery, before planning.
-    Subquery(Box<Subquery>),
+    Subquery(Box<Subquery<Query>>),
     /// A subquery, after planning: its number, and the values to look for in its rows.
-    SubPlan(usize, Vec<Expr>),
+    SubPlan(usize, Vec<Expr<Query>>),
 }
 
 /// Computes an expression of constants.
-pub type Compute<'c> = dyn FnMut(&Expr) -> Result<Value> + 'c;
+pub type Compute<'c, Query> = dyn FnMut(&Expr<Query>) -> Result<Value> + 'c;
 
 /// What is asked of a subquery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,23 +95,51 @@ pub enum SubqueryKind {
     /// Does the comparison hold for any of its rows? For each column: the comparison, and as in
     /// [`Expr::Compare`].
     Any(Vec<(Comparison, bool)>),
+    /// The same for all of its rows.
     All(Vec<(Comparison, bool)>),
 }
 
 /// A subquery in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subquery {
+pub struct Subquery<Query> {
+    /// What is asked of it.
     pub kind: SubqueryKind,
-    pub left: Vec<Expr>,
-    /// The query; its level 1 is that of the expression.
+    /// What its columns are compared with.
+    pub left: Vec<Expr<Query>>,
+    /// Its level 1 is that of the expression.
     pub query: Query,
+}
+
+/// What expressions ask of the queries in them.
+pub trait InnerQuery: Sized {
+    /// The type of its first column.
+    fn base(&self) -> Type;
+
+    /// Calls `each` for all expressions in the query, with the depth of the level they are in.
+    fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr<Self>, usize));
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    fn change(
+        &mut self,
+        depth: usize,
+        each: &mut dyn FnMut(&mut Expr<Self>, usize) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Computes the constant parts of its expressions, as [`Expr::fold`] does.
+    ///
+    /// # Errors
+    /// Those of computing them.
+    fn fold(&mut self, kind: &SubqueryKind, compute: &mut Compute<'_, Self>) -> Result<()>;
 }
 
 /// What an expression is made of, to be read or to be changed.
 macro_rules! children {
     ($name:ident, $iter:ident $(, $mut:ident)?) => {
         /// The expressions that it is made of; not those inside subqueries.
-        pub fn $name(&$($mut)? self) -> Vec<&$($mut)? Expr> {
+        pub fn $name(&$($mut)? self) -> Vec<&$($mut)? Expr<Query>> {
             match self {
                 Expr::Constant(..)
                 | Expr::Parameter(..)
@@ -132,14 +174,14 @@ macro_rules! children {
     };
 }
 
-impl Expr {
+impl<Query: InnerQuery> Expr<Query> {
     /// The NULL of a type.
-    pub fn null(base: Type) -> Expr {
+    pub fn null(base: Type) -> Expr<Query> {
         Expr::Constant(Value::Null, base)
     }
 
     /// How many items a list has. An array that is not known yet has ten, PostgreSQL guesses.
-    pub fn item_count(list: &[Expr]) -> f64 {
+    pub fn item_count(list: &[Expr<Query>]) -> f64 {
         let is_array = list.len() == 1 && list[0].base().category() == Category::Array;
         if is_array { 10.0 } else { list.len() as f64 }
     }
@@ -160,7 +202,7 @@ impl Expr {
             Expr::NullIf(_, value) => value.base(),
             Expr::Window(_) => Type::Int8,
             Expr::Subquery(subquery) => match subquery.kind {
-                SubqueryKind::Scalar => subquery.query.columns[0].column_type.base,
+                SubqueryKind::Scalar => subquery.query.base(),
                 SubqueryKind::Array(base) => base,
                 _ => Type::Bool,
             },
@@ -183,7 +225,7 @@ impl Expr {
     }
 
     /// `AND` of any number.
-    pub fn all(mut conditions: Vec<Expr>) -> Option<Expr> {
+    pub fn all(mut conditions: Vec<Expr<Query>>) -> Option<Expr<Query>> {
         match conditions.len() {
             0 | 1 => conditions.pop(),
             _ => Some(Expr::And(conditions)),
@@ -191,7 +233,7 @@ impl Expr {
     }
 
     /// The conditions that must all hold.
-    pub fn conjuncts(self) -> Vec<Expr> {
+    pub fn conjuncts(self) -> Vec<Expr<Query>> {
         match self {
             Expr::And(conditions) => conditions.into_iter().flat_map(Expr::conjuncts).collect(),
             condition => vec![condition],
@@ -203,7 +245,7 @@ impl Expr {
 
     /// Calls `each` for the expression and all that it is made of, those inside subqueries
     /// included. `depth` is how many subqueries each is in.
-    pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
+    pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr<Query>, usize)) {
         each(self, depth);
         for child in self.children() {
             child.walk(depth, each);
@@ -217,7 +259,7 @@ impl Expr {
     pub fn change(
         &mut self,
         depth: usize,
-        each: &mut dyn FnMut(&mut Expr, usize) -> Result<()>,
+        each: &mut dyn FnMut(&mut Expr<Query>, usize) -> Result<()>,
     ) -> Result<()> {
         for child in self.children_mut() {
             child.change(depth, each)?;
@@ -280,12 +322,9 @@ impl Expr {
     ///
     /// # Errors
     /// Those of computing them.
-    pub fn fold(&mut self, compute: &mut Compute<'_>) -> Result<()> {
+    pub fn fold(&mut self, compute: &mut Compute<'_, Query>) -> Result<()> {
         if let Expr::Subquery(subquery) = self {
-            if subquery.kind == SubqueryKind::Exists {
-                subquery.query.drop_columns(|_| false);
-            }
-            subquery.query.fold(compute)?;
+            subquery.query.fold(&subquery.kind, compute)?;
         }
         let decides: fn(&Value) -> bool = match self {
             Expr::And(_) => |it| *it == Value::Bool(false),
