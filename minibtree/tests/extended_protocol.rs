@@ -187,6 +187,26 @@ fn after_an_error_a_query_is_skipped_too() {
     assert_eq!(letters(&mut session, &[Message::Query("select id from t")]), "TDDDCZ");
 }
 
+/// As in PostgreSQL: nothing but the end of the block can be bound.
+#[test]
+fn a_failed_block_binds_no_query() {
+    let mut session = session();
+    let describe = Message::Describe(Target::Statement, "");
+    let fail = Message::Query("begin; select 1 / (id - 1) from t");
+    let named = |name| Message::Parse { name, sql: "select 1", types: Vec::new() };
+    assert_eq!(letters(&mut session, &[named("s"), fail]), "1CTEZ");
+    let bind_named = Message::Bind(Bind {
+        portal: "",
+        statement: "s",
+        parameter_formats: Vec::new(),
+        parameters: Vec::new(),
+        result_formats: Vec::new(),
+    });
+    assert_eq!(letters(&mut session, &[bind_named, Message::Sync]), "EZ");
+    let rollback = [parse("rollback"), describe, bind(&[]), execute(0), Message::Sync];
+    assert_eq!(letters(&mut session, &rollback), "1tn2CZ");
+}
+
 /// Otherwise its lines so far would be lost without an error.
 #[test]
 fn another_message_during_a_copy_ends_the_connection() {
@@ -196,4 +216,19 @@ fn another_message_during_a_copy_ends_the_connection() {
     session.handle(Message::CopyData(b"4\n"), &mut out);
     assert_eq!(session.handle(Message::Query("select 1"), &mut out), Next::Close);
     assert!(out.bytes().starts_with(b"E"));
+}
+
+#[test]
+fn reset_returns_to_the_settings_of_the_start() {
+    let mut session = session();
+    let settings = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    session.start(settings("work_mem", "1MB")).expect("a setting");
+    for reset in ["reset all", "reset work_mem"] {
+        letters(&mut session, &[Message::Query("set work_mem = '2MB'"), Message::Query(reset)]);
+        let mut out = Replies::default();
+        session.handle(Message::Query("show work_mem"), &mut out);
+        assert!(out.bytes().windows(3).any(|it| it == b"1MB"), "{reset}");
+    }
+    let weaker = settings("default_transaction_isolation", "serializable");
+    assert_eq!(session.start(weaker).expect_err("refused").code, "0A000");
 }

@@ -87,7 +87,7 @@ impl Channel {
 }
 
 /// Reads the start-up packets, lets the client prove its password if there are passwords, and tells
-/// it what drivers want to know. Returns false if the connection is done.
+/// it what drivers want to know. Returns its parameters, or `None` if the connection is done.
 ///
 /// # Errors
 /// Those of the packets, `28P01` for a wrong password, those of the socket.
@@ -95,16 +95,16 @@ pub fn start(
     channel: &mut Channel,
     cancel_keys: &CancelKeys,
     passwords: Option<&Passwords>,
-) -> Result<bool, Broken> {
-    let Some(parameters) = start_up(channel, cancel_keys)? else { return Ok(false) };
+) -> Result<Option<Vec<(String, String)>>, Broken> {
+    let Some(parameters) = start_up(channel, cancel_keys)? else { return Ok(None) };
     let user = given(&parameters, "user");
     if let Some(passwords) = passwords
         && !authenticate(channel, passwords, user)?
     {
-        return Ok(false);
+        return Ok(None);
     }
     greet(&mut channel.replies, user, given(&parameters, "application_name"));
-    Ok(true)
+    Ok(Some(parameters))
 }
 
 /// Returns the parameters, or `None` if the connection is done.

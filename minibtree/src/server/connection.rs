@@ -55,11 +55,11 @@ impl<'a> Connection<'a> {
 
     fn serve_session(&mut self) -> Result<(), Broken> {
         let Server { cancel_keys, passwords, .. } = self.server;
-        if !handshake::start(&mut self.channel, cancel_keys, passwords.as_ref())? {
-            return Ok(());
-        }
+        let started = handshake::start(&mut self.channel, cancel_keys, passwords.as_ref())?;
+        let Some(parameters) = started else { return Ok(()) };
         let key = cancel_keys.issue();
         let mut session = Session::new(self.server.shared.clone(), key.interrupt.clone());
+        session.start(minibtree_start_up::settings(&parameters)?)?;
         self.channel.replies.backend_key_data(key.process, key.secret);
         self.channel.replies.ready(session.status());
         self.write(&mut session)?;

@@ -75,6 +75,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/small_file", 0, 0, 60),
     budget("minibtree/spill", 0, 0, 840),
     budget("minibtree/spool", 0, 0, 180),
+    budget("minibtree/start_up", 0, 0, 85),
     budget("minibtree/statement", 0, 0, 450),
     budget("minibtree/statistics", 0, 0, 250),
     budget("minibtree/streams", 0, 0, 455),

@@ -226,6 +226,11 @@ fn variadic(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Ty
         if from == Type::Bool {
             return Err(unsupported!("{name} of a boolean"));
         }
+        // A cast would take the spaces of `char(n)` away.
+        let argument = match from {
+            Type::Bpchar => Typed::new(argument.expr, Type::Text),
+            _ => argument,
+        };
         let text = coerce(binder, argument, Type::Text, Context::Explicit)?;
         texts.push(Typed::new(text.ok_or_else(|| undefined_function(name, &[from]))?, Type::Text));
     }

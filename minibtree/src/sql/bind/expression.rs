@@ -353,7 +353,13 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
     let found = if is_open { Found::Several } else { find_operator(name, &types) };
     let row = match found {
         Found::One(row) => row,
-        Found::None if types.iter().any(|it| it.category() == Category::Array) => {
+        // Sums and differences of times are intervals, or need them.
+        Found::None
+            if types.iter().any(|it| match it.category() {
+                Category::DateTime => ["+", "-"].contains(&name),
+                category => category == Category::Array,
+            }) =>
+        {
             return Err(unsupported!("the operator {}", described()));
         }
         Found::None => return Err(no_operator(&described(), types.len() == 1)),

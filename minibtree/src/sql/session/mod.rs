@@ -133,6 +133,8 @@ pub struct Session {
     settings: Settings,
     /// Set once a block has changed a setting.
     settings_around: Option<Around>,
+    /// The settings that the client began with. RESET returns to them.
+    start: Vec<(String, String)>,
     /// The savepoints of the block, each with its name and the settings when it was set.
     savepoints: Vec<(String, Savepoint, (Settings, Option<Around>))>,
     /// The deadline of the statement.
@@ -180,6 +182,7 @@ impl Session {
             has_answered: false,
             settings: Settings::default(),
             settings_around: None,
+            start: Vec::new(),
             savepoints: Vec::new(),
             armed: None,
             is_batch: false,
@@ -194,6 +197,15 @@ impl Session {
             State::Block(_) => TransactionStatus::InBlock,
             State::Failed(_) => TransactionStatus::Failed,
         }
+    }
+
+    /// Begins with these settings.
+    ///
+    /// # Errors
+    /// Those of SET.
+    pub fn start(&mut self, settings: Vec<(String, String)>) -> Result<()> {
+        self.start = settings;
+        self.start.iter().try_for_each(|(name, value)| self.settings.set(name, value))
     }
 
     /// Returns true if a later statement can still undo what the current one does.
@@ -266,6 +278,12 @@ impl Session {
             Message::Describe(Target::Portal, name) => self.describe_portal(name, out),
             Message::Execute { portal, max_rows } => {
                 let left = (max_rows > 0).then_some(max_rows);
+                if let Some(portal) = self.portals.get_mut(portal)
+                    && !matches!(portal.running, Some(Running::Gathered(_)))
+                {
+                    // The tag has the rows of this Execute only.
+                    portal.rows = 0;
+                }
                 self.work = Some(Work::Execute { portal: portal.to_owned(), left });
                 return self.resume(out);
             }
@@ -616,6 +634,11 @@ impl Session {
         if bind.parameters.len() != prepared.parameters.len() {
             let (given, wanted) = (bind.parameters.len(), prepared.parameters.len());
             return Err(wrong_count(given, bind.statement, wanted));
+        }
+        let is_control = |it: &Statement| it.sql().is_some_and(is_transaction_control);
+        let is_failed = matches!(self.state, State::Failed(_));
+        if is_failed && !prepared.statement.as_ref().is_some_and(is_control) {
+            self.transaction()?;
         }
         if !bind.portal.is_empty() && self.portals.contains_key(bind.portal) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
@@ -993,9 +1016,13 @@ impl Session {
                     ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
                 };
                 name.as_ref().map(|it| self.settings.show(it)).transpose()?;
+                let start = self.start.clone();
                 self.change_settings(false, |it| {
                     it.reset(name.as_deref());
-                    Ok(())
+                    let is_reset =
+                        |set: &str| name.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(set));
+                    let mut again = start.iter().filter(|(set, _)| is_reset(set));
+                    again.try_for_each(|(name, value)| it.set(name, value))
                 })?;
                 lines(Vec::new(), "RESET")
             }
