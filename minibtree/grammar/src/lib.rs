@@ -5,6 +5,8 @@
 //! ```text
 //! TABLE t                          SELECT * FROM t
 //! FOR UPDATE OF a, b NOWAIT        FOR UPDATE OF a NOWAIT FOR UPDATE OF b NOWAIT
+//! FOR NO KEY UPDATE OF a           FOR UPDATE OF `key`.a: see `table_of_lock`
+//! FOR KEY SHARE                    FOR SHARE OF `key`
 //! x BETWEEN SYMMETRIC 5 AND 1      x BETWEEN SYMMETRIC (5) AND 1, a call as the parser sees it
 //! ```
 //!
@@ -29,13 +31,13 @@
 //! ```
 
 use minibtree_types::error::{Result, SqlError, code};
+use sqlparser::ast::{LockClause, ObjectName, ObjectNamePart};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
-use std::slice;
 
 /// Words near which the parser may stop at something that PostgreSQL reads.
 const PHRASES: &str = "similar,recursive,variadic,current of,deferrable,concurrently,cycle,search,\
     attach partition,as execute,on conflict (,on conflict on constraint,create or replace,\
-    create view,fetch first,no key update,key share,uescape,all ( values,any ( values,\
+    create view,fetch first,uescape,all ( values,any ( values,\
     for read only,group by distinct,group by all,rows from,collation for,xmlelement,xmlforest,\
     xmlpi,xmlroot,xmlparse,xmlserialize,xmlexists,operator (,table only,using index tablespace,\
     tablespace,including,excluding,compression,with (,on only,set statistics,set (,reset (,\
@@ -248,21 +250,54 @@ fn end_of_bound(tokens: &[TokenWithSpan]) -> Option<usize> {
 
 /// `FOR UPDATE OF a, b SKIP LOCKED` as a clause for each table, and how many tokens it has.
 fn locked(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, usize)> {
-    let is_lock = is_any(tokens.get(1), &["update", "share"]) && is_any(tokens.get(2), &["of"]);
-    let mut names = vec![tokens.get(3).filter(|_| is_lock)?];
-    let mut end = 4;
-    while tokens.get(end).is_some_and(|it| it.token == Token::Comma) {
+    let is_at = |at: usize, words: &[&str]| {
+        (0..).zip(words).all(|(index, word)| is_any(tokens.get(at + index), &[word]))
+    };
+    let modes: [&[&str]; 4] =
+        [&["no", "key", "update"], &["key", "share"], &["update"], &["share"]];
+    let mode = modes.into_iter().find(|it| is_at(1, it))?;
+    let mut end = 1 + mode.len();
+    let mut names = Vec::new();
+    if is_at(end, &["of"]) {
         names.push(tokens.get(end + 1)?);
         end += 2;
+        while tokens.get(end).is_some_and(|it| it.token == Token::Comma) {
+            names.push(tokens.get(end + 1)?);
+            end += 2;
+        }
     }
     let start = end;
-    end += usize::from(is_any(tokens.get(end), &["nowait"]));
-    if is_any(tokens.get(end), &["skip"]) && is_any(tokens.get(end + 1), &["locked"]) {
-        end += 2;
-    }
-    let clause =
-        |name: &TokenWithSpan| [&tokens[..3], slice::from_ref(name), &tokens[start..end]].concat();
-    Some((names.into_iter().flat_map(clause).collect(), end))
+    end += usize::from(is_at(end, &["nowait"]));
+    end += if is_at(end, &["skip", "locked"]) { 2 } else { 0 };
+    let word = |token: Token| TokenWithSpan { token, span: tokens[0].span };
+    let has_key = mode.contains(&"key");
+    let clause = |name: Option<&TokenWithSpan>| -> Vec<TokenWithSpan> {
+        let of = (has_key || name.is_some()).then(|| word(Token::make_keyword("OF")));
+        let key = has_key.then(|| word(Token::make_word(KEY, Some(QUOTE))));
+        let dot = (has_key && name.is_some()).then(|| word(Token::Period));
+        let table = of.into_iter().chain(key).chain(dot).chain(name.cloned());
+        let lock = [&tokens[0], &tokens[mode.len()]].into_iter().cloned();
+        lock.chain(table).chain(tokens[start..end].iter().cloned()).collect()
+    };
+    let clauses = match &names[..] {
+        [] => clause(None),
+        names => names.iter().flat_map(|it| clause(Some(it))).collect(),
+    };
+    Some((clauses, end))
+}
+
+/// What stands before the table of a lock with KEY in its name. No statement has such quotes.
+const KEY: &str = "key";
+const QUOTE: char = '`';
+
+/// Returns true if KEY belongs to the name of a row lock, and the table after OF.
+pub fn table_of_lock(clause: &LockClause) -> (bool, Option<ObjectName>) {
+    let mut parts = clause.of.iter().flat_map(|it| it.0.clone()).collect::<Vec<_>>();
+    let is_marker =
+        |it: &ObjectNamePart| it.as_ident().is_some_and(|it| it.quote_style == Some(QUOTE));
+    let has_key = parts.first().is_some_and(is_marker);
+    parts.drain(..usize::from(has_key));
+    (has_key, Some(parts).filter(|it| !it.is_empty()).map(ObjectName))
 }
 
 #[cfg(test)]
@@ -296,11 +331,14 @@ mod tests {
                 "a between symmetric case when b and c then 1 end and (2)",
                 "a between symmetric ( case when b and c then 1 end ) and ( 2 )",
             ),
-            ("for update of a, b", "for update of a for update of b"),
+            ("for update of a, b", "for update OF a for update OF b"),
             (
                 "for share of a, b skip locked",
-                "for share of a skip locked for share of b skip locked",
+                "for share OF a skip locked for share OF b skip locked",
             ),
+            ("for update nowait", "for update nowait"),
+            ("for no key update", "for update OF `key`"),
+            ("for key share of a, b", "for share OF `key` . a for share OF `key` . b"),
         ] {
             assert_eq!(text(&rewritten(&tokens(sql))), expected);
         }

@@ -17,6 +17,7 @@ use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{Result, SqlError, code};
 use minibtree_errors::queries::{not_distinct, too_many_names, uneven_values};
 use minibtree_errors::relations::missing_relation;
+use minibtree_grammar::table_of_lock;
 use minibtree_places::start_of;
 use sqlparser::ast::{self, SelectItem, SetExpr};
 
@@ -711,7 +712,12 @@ fn limits(
 }
 
 fn lock_name(mode: LockMode) -> &'static str {
-    if mode == LockMode::Share { "FOR SHARE" } else { "FOR UPDATE" }
+    match mode {
+        LockMode::KeyShare => "FOR KEY SHARE",
+        LockMode::Share => "FOR SHARE",
+        LockMode::NoKeyUpdate => "FOR NO KEY UPDATE",
+        LockMode::Update => "FOR UPDATE",
+    }
 }
 
 fn not_allowed<T>(clause: &str, with: &str) -> Result<T> {
@@ -720,16 +726,20 @@ fn not_allowed<T>(clause: &str, with: &str) -> Result<T> {
 
 fn lock(binder: &mut Binder, query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
     let ast::LockClause { lock_type, of: _, nonblock } = &locks[0];
+    let (keys, tables): (Vec<bool>, Vec<_>) = locks.iter().map(table_of_lock).unzip();
     let is_alike = |it: &ast::LockClause| it.lock_type == *lock_type && it.nonblock == *nonblock;
-    if query.lock.is_some() || !locks.iter().all(is_alike) {
+    let are_alike = locks.iter().all(is_alike) && keys.iter().all(|it| *it == keys[0]);
+    if query.lock.is_some() || !are_alike {
         return Err(SqlError::unsupported("a mix of locking clauses"));
     }
     if query.is_correlated() {
         return Err(SqlError::unsupported("FOR UPDATE or FOR SHARE in a correlated subquery"));
     }
-    let mode = match lock_type {
-        ast::LockType::Share => LockMode::Share,
-        ast::LockType::Update => LockMode::Update,
+    let mode = match (lock_type, keys[0]) {
+        (ast::LockType::Share, true) => LockMode::KeyShare,
+        (ast::LockType::Share, false) => LockMode::Share,
+        (ast::LockType::Update, true) => LockMode::NoKeyUpdate,
+        (ast::LockType::Update, false) => LockMode::Update,
     };
     let name = lock_name(mode);
     let not_allowed = |with| not_allowed(name, with);
@@ -754,7 +764,7 @@ fn lock(binder: &mut Binder, query: &Query, locks: &[ast::LockClause]) -> Result
         let text = || format!("relation \"{of}\" in {name} clause not found in FROM clause");
         found.ok_or_else(|| SqlError::new(code::UNDEFINED_TABLE, text()))
     };
-    let relations: Vec<usize> = match locks.iter().map(|it| it.of.as_ref()).collect() {
+    let relations: Vec<usize> = match tables.iter().map(Option::as_ref).collect() {
         None => (0..select.relations.len()).collect(),
         Some::<Vec<_>>(names) => names.into_iter().map(named).collect::<Result<_, _>>()?,
     };
