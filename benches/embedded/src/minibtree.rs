@@ -51,7 +51,7 @@ impl Store for Minibtree {
         // A page of the heap has 60 rows, a leaf of the index some 300 entries.
         let pool_pages = keys.len() / 32 + 4_096;
         let options = Options { synchronous_commit: false, pool_pages, ..Options::default() };
-        let (locked, database) = database(directory, options.clone());
+        let (locked, database) = database(directory, options);
         let mut transaction = database.begin(Isolation::ReadCommitted);
         let heap = Heap::create(&mut transaction, HEAP).expect("a new number");
         let index = Index::create(&mut transaction, INDEX).expect("a new number");
@@ -102,7 +102,7 @@ impl Store for Minibtree {
         self.open().database.checkpoint().expect("the disk works");
         (self.snapshot, self.open) = (None, None);
         self.options.synchronous_commit = true;
-        let (locked, database) = database(&self.path, self.options.clone());
+        let (locked, database) = database(&self.path, self.options);
         let heap = database.heap(HEAP).expect("created before");
         let index = database.index(INDEX).expect("created before");
         self.open = Some(Open { _directory: locked, database, heap, index });
