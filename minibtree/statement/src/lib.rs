@@ -203,7 +203,6 @@ mod tests {
             "select 1 <> all (values (2), (3))",
             "create function f() returns int language sql cost 9 as ''",
             "alter index i set (fillfactor = 10)",
-            "select a from t for key share",
         ] {
             assert_eq!(refusal(sql), code::FEATURE_NOT_SUPPORTED, "{sql}");
         }

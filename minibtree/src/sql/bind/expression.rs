@@ -335,10 +335,23 @@ fn operator_name(op: &BinaryOperator) -> Result<String> {
     })
 }
 
+/// Returns true if PostgreSQL may have the operator: one of arrays, or of a time and an interval,
+/// as the difference of two times is.
+fn needs_other_types(name: &str, types: &[Type]) -> bool {
+    let are = |of: &[Category]| types.iter().all(|it| of.contains(&it.category()));
+    let is_any = |of: Category| types.iter().any(|it| it.category() == of);
+    let is_time = match name {
+        "-" => are(&[Category::DateTime, Category::Unknown]),
+        "+" => are(&[Category::DateTime, Category::Unknown]) && is_any(Category::Unknown),
+        _ => false,
+    };
+    is_any(Category::Array) || is_time && types.len() == 2
+}
+
 /// An operator of bound operands.
 ///
 /// # Errors
-/// `42883` or `42725` if there is not exactly one for their types.
+/// `0A000`, `42883` or `42725` if there is not exactly one for their types.
 pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result<Typed> {
     let operands = if name == "||" { as_text(binder, operands)? } else { operands };
     let types: Vec<Type> = operands.iter().map(Typed::base).collect();
@@ -353,13 +366,7 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
     let found = if is_open { Found::Several } else { find_operator(name, &types) };
     let row = match found {
         Found::One(row) => row,
-        // Sums and differences of times are intervals, or need them.
-        Found::None
-            if types.iter().any(|it| match it.category() {
-                Category::DateTime => ["+", "-"].contains(&name),
-                category => category == Category::Array,
-            }) =>
-        {
+        Found::None if needs_other_types(name, &types) => {
             return Err(unsupported!("the operator {}", described()));
         }
         Found::None => return Err(no_operator(&described(), types.len() == 1)),
