@@ -335,8 +335,7 @@ fn operator_name(op: &BinaryOperator) -> Result<String> {
     })
 }
 
-/// Returns true if PostgreSQL may have the operator: one of arrays, or of a time and an interval,
-/// as the difference of two times is.
+/// Returns true if PostgreSQL may have the operator: one of arrays, or of times and intervals.
 fn needs_other_types(name: &str, types: &[Type]) -> bool {
     let are = |of: &[Category]| types.iter().all(|it| of.contains(&it.category()));
     let is_any = |of: Category| types.iter().any(|it| it.category() == of);
@@ -427,10 +426,8 @@ fn between(
         let low = from::argument(argument)?;
         let first = between(binder, expr, low, high, is_negated)?.expr;
         let both = vec![first, between(binder, expr, high, low, is_negated)?.expr];
-        return Ok(Typed::new(
-            if is_negated { Expr::And(both) } else { Expr::Or(both) },
-            Type::Bool,
-        ));
+        let found = if is_negated { Expr::And(both) } else { Expr::Or(both) };
+        return Ok(Typed::new(found, Type::Bool));
     }
     let value = expression(binder, expr)?;
     let (low, high) = (expression(binder, low)?, expression(binder, high)?);

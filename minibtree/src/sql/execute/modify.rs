@@ -26,7 +26,7 @@ use crate::sql::plan::Modify;
 use crate::sql::row::{self, Pointer};
 use crate::sql::tree::{Conflict, Expr, Operation, Write};
 use crate::sql::values::Value;
-use crate::wire::{Result, code};
+use crate::wire::{Result, SqlError, code};
 use minibtree_errors::queries::second_update;
 use minibtree_errors::relations::{check_fails, duplicate_key, null_value};
 use minibtree_schema::failing_row;
@@ -115,10 +115,10 @@ fn insert(
         let tid = table.heap.insert(transaction, &bytes)?;
         match insert_entries(write, context, &values, tid, transaction) {
             Ok(()) => break tid,
-            // Another transaction has inserted the key since it was looked for.
-            Err(error) if conflict.is_some() && error.code == code::UNIQUE_VIOLATION => {
+            // Another transaction has inserted the key meanwhile, and perhaps deletes it again.
+            Err(error) if error.code == code::UNIQUE_VIOLATION && conflict.is_some() => {
                 delete(table, tid, transaction)?;
-                violation = Some(error);
+                violation = Some(error).filter(|it| !is_meant(write, conflict, it));
             }
             Err(error) => return Err(error),
         }
@@ -130,6 +130,13 @@ fn insert(
         changes.new.push(values.clone());
     }
     Ok(Some(with_tid(values, tid)))
+}
+
+/// Returns true if a duplicate key is a conflict that ON CONFLICT means.
+fn is_meant(write: &Write, conflict: Option<&Conflict>, violation: &SqlError) -> bool {
+    let name = violation.about.as_ref().and_then(|it| it.constraint.as_ref());
+    let mut indexes = write.table.indexes.iter().filter(|it| name == Some(&it.name));
+    conflict.zip(indexes.next()).is_some_and(|(it, index)| it.indexes.contains(&index.index.id()))
 }
 
 /// Looks for a row that conflicts with a new one, and does what ON CONFLICT says. Returns the row

@@ -1019,9 +1019,9 @@ impl Session {
                 let start = self.start.clone();
                 self.change_settings(false, |it| {
                     it.reset(name.as_deref());
-                    let is_reset =
+                    let is_it =
                         |set: &str| name.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(set));
-                    let mut again = start.iter().filter(|(set, _)| is_reset(set));
+                    let mut again = start.iter().filter(|(set, _)| is_it(set));
                     again.try_for_each(|(name, value)| it.set(name, value))
                 })?;
                 lines(Vec::new(), "RESET")
