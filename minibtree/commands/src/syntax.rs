@@ -31,6 +31,7 @@ pub fn parse_sql(tokens: &[TokenWithSpan]) -> Result<ast::Statement> {
     })?;
     // sqlparser reads `CREATE TABLE t` as if parentheses followed.
     if let ast::Statement::CreateTable(it) = &statement
+        && it.query.is_none()
         && tokens.last().map(|it| it.token.to_string()) == it.name.0.last().map(|it| it.to_string())
     {
         return Err(syntax_at(None));

@@ -34,7 +34,7 @@ const FREE: &str = " application_name= client_min_messages=notice default_toast_
     parallel_tuple_cost=0.1 random_page_cost=4 seq_page_cost=1 ";
 
 /// Settings with one value, in the forms in which clients write it.
-const FIXED: [(&str, &[&str]); 17] = [
+const FIXED: [(&str, &[&str]); 18] = [
     ("bytea_output", &["hex"]),
     ("client_encoding", &["UTF8", "utf8", "UTF-8", "utf-8", "unicode"]),
     ("datestyle", &["ISO, MDY", "iso, mdy", "ISO", "iso", "ISO,MDY"]),
@@ -44,6 +44,7 @@ const FIXED: [(&str, &[&str]); 17] = [
     ("integer_datetimes", &["on"]),
     ("intervalstyle", &["postgres"]),
     ("lc_numeric", &["C"]),
+    ("role", &["none"]),
     ("row_security", &["on", "off"]),
     ("search_path", &["\"$user\", public", "$user, public", "public"]),
     ("server_encoding", &["UTF8"]),

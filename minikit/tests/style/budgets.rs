@@ -70,7 +70,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/row", 0, 0, 300),
     budget("minibtree/schema", 0, 0, 425),
     budget("minibtree/segments", 0, 0, 190),
-    budget("minibtree/settings", 0, 0, 220),
+    budget("minibtree/settings", 0, 0, 221),
     budget("minibtree/shell", 0, 0, 1_060),
     budget("minibtree/small_file", 0, 0, 60),
     budget("minibtree/spill", 0, 0, 840),
