@@ -94,6 +94,15 @@ impl std::fmt::Debug for Table {
     }
 }
 
+/// Copies of a table are equal, whatever an `ALTER TABLE` has changed between them.
+impl PartialEq for Table {
+    fn eq(&self, other: &Table) -> bool {
+        self.oid == other.oid
+    }
+}
+
+impl Eq for Table {}
+
 impl Table {
     /// Returns true if it has a column of this name.
     pub fn has_column(&self, name: &str) -> bool {

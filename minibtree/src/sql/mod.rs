@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
-//! | `tree/` | expressions and queries with every name and type resolved |
+//! | `tree.rs` | queries and expressions, with tables of the catalog in them |
 //! | `bind/` | resolves the names and types of a syntax tree |
 //! | `plan/` | chooses the cheapest plan |
 //! | `execute/` | runs the plan and returns its rows |
