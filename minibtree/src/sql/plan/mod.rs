@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `node.rs` | plans: trees of nodes with their costs |
+//! | `node.rs` | plans of the crate `minibtree/plan`, with tables of the catalog |
 //! | `estimate.rs` | how many rows meet a condition |
 //! | `scan.rs` | the access paths of one table |
 //! | `join.rs` | the order and method of joins |
