@@ -7,7 +7,7 @@
 //! | `bind/` | resolves the names and types of a syntax tree |
 //! | `plan/` | chooses the cheapest plan |
 //! | `execute/` | runs the plan and returns its rows |
-//! | `explain.rs` | EXPLAIN: a plan as text or JSON |
+//! | `explain.rs` | EXPLAIN of a plan, and of the pages that were used |
 //! | `define/` | CREATE, DROP, TRUNCATE, ALTER |
 //! | `analyze.rs` | ANALYZE |
 //! | `session/` | one client: its transaction, prepared statements and portals |

@@ -33,7 +33,5 @@ mod query;
 mod scan;
 mod semi;
 
-pub use node::{
-    Bounds, Kind, LockRows, Method, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan,
-};
+pub use node::{Bounds, Kind, LockRows, Method, Modify, Node, Plan, Planned, Scanned, SubPlan};
 pub use query::plan;

@@ -1,0 +1,590 @@
+//! A node of a plan, with what it tells.
+//!
+//! Some of our nodes do the work of several of PostgreSQL's, and some of PostgreSQL's do that of
+//! several of ours:
+//!
+//! ```text
+//! ours                             PostgreSQL's
+//! Project (Index Scan)             Index Scan, which computes the columns
+//! Filter (Nested Loop)             Nested Loop with a Filter
+//! Hash Join (Seq Scan, Seq Scan)   Hash Join (Seq Scan, Hash (Seq Scan))
+//! ```
+
+use crate::names::qualified;
+use crate::title::{Title, modify_title, plain_title, title};
+use crate::{Described, Statement, VALUES, changed, relations, used_columns};
+use minibtree_cost::Cost;
+use minibtree_explain::{Measured, Node as Shown, Options, Value, parenthesized};
+use minibtree_expression::SubqueryKind;
+use minibtree_functions::Comparison;
+use minibtree_plan::{Kind, LockRows, Method, Modify, Node, SortBy};
+use minibtree_query::{Expr, Operation};
+use minibtree_types::values::Type;
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// Makes what is shown of the nodes of a statement.
+pub struct Explainer<'a, Table> {
+    pub statement: &'a Statement<'a, Table>,
+    pub options: Options,
+    pub measured: &'a [Measured],
+    /// Columns are shown with their tables.
+    pub has_several: bool,
+    /// What the columns are called that an index scan takes from the outer side of its join.
+    pub outer: Vec<String>,
+    /// Subqueries that were shown.
+    pub shown: Vec<bool>,
+}
+
+/// What a node returns.
+pub enum Output {
+    /// These expressions, as they are written.
+    Exact(Vec<String>),
+    /// Of its columns those that are used above it.
+    Used(Vec<usize>),
+    /// All columns of a table, which saves computing the row anew; else as `Used`.
+    Whole(Vec<usize>),
+}
+
+impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
+    /// The first properties of a node: what it is.
+    fn begin(&self, (title, kind, own): Title, relationship: &'static str) -> Shown {
+        let mut shown = Shown::new(title);
+        for (name, value) in kind {
+            shown.json(name, Value::Text(value));
+        }
+        if !relationship.is_empty() {
+            shown.json("Parent Relationship", Value::text(relationship));
+        }
+        shown.json("Parallel Aware", Value::literal(false));
+        shown.json("Async Capable", Value::literal(false));
+        for (name, value) in own {
+            if name != "Schema" || self.options.verbose {
+                shown.json(name, Value::Text(value));
+            }
+        }
+        shown
+    }
+
+    /// A step that PostgreSQL has a node for, and we a part of the node around it.
+    fn stage(
+        &self,
+        name: &'static str,
+        node: &Node<Table>,
+        output: Vec<String>,
+        children: Vec<Shown>,
+    ) -> Shown {
+        let relationship = if name == "Hash" || name == "Materialize" { "Inner" } else { "Outer" };
+        let mut shown = self.begin(plain_title(name), relationship);
+        // A hash table has its first row when it has its last one.
+        let startup = if name == "Hash" { node.cost.total } else { node.cost.startup };
+        self.figures(Cost { startup, ..node.cost }, node.id, &mut shown);
+        self.output(&output, &mut shown);
+        if name != "Hash" {
+            self.buffers(node.id, &mut shown);
+        }
+        shown.children = children;
+        shown
+    }
+
+    /// A query with FOR UPDATE: PostgreSQL locks its rows in a node above it, below LIMIT.
+    pub fn locked(&mut self, lock: &LockRows<Table>, relationship: &'static str) -> Shown {
+        let node = &lock.input;
+        let mut output = self.columns(node, &used_columns(&lock.targets), false);
+        let places = relations(node).into_iter();
+        output.extend(places.map(|it| qualified(it, "ctid", self.has_several)));
+        let mut shown = self.node(node, &Output::Exact(output.clone()), "Outer");
+        let limit = (lock.limit.is_some() || lock.offset.is_some()).then_some("Limit");
+        for name in std::iter::once("LockRows").chain(limit) {
+            shown = self.stage(name, node, output.clone(), vec![shown]);
+        }
+        shown.forget("Parent Relationship");
+        shown.insert_after("Node Type", "Parent Relationship", Value::text(relationship));
+        shown
+    }
+
+    pub fn modify(&mut self, modify: &Modify<Table>) -> Shown {
+        let (verb, table, values) = match &modify.operation {
+            Operation::Insert(write, _) => ("Insert", &write.table, &write.values),
+            Operation::Update(write) => ("Update", &write.table, &write.values),
+            Operation::Delete(write) => ("Delete", &write.table, &write.values),
+        };
+        let width = modify.returning.iter().map(|it| it.base().width()).sum();
+        let cost = match modify.returning.is_empty() {
+            true => Cost { rows: 0.0, width: 0.0, ..modify.source.cost },
+            false => Cost { width, ..modify.source.cost },
+        };
+        let is_insert = verb == "Insert";
+        let alias = match is_insert {
+            true => table.name(),
+            false => changed(&modify.source).unwrap_or(table.name()),
+        };
+        let title = modify_title(verb, table.name(), alias, self.options.verbose);
+        let mut shown = self.begin(title, "");
+        self.figures(cost, self.statement.nodes, &mut shown);
+
+        let several = self.has_several;
+        let below = self.own_texts(&modify.source);
+        let names = match is_insert {
+            true => {
+                let columns = table.columns().into_iter();
+                columns.map(|it| qualified(alias, it, several)).collect()
+            }
+            false => below.clone(),
+        };
+        let returned = modify.returning.iter().map(|it| self.statement.text(it, &names));
+        self.output(&returned.collect::<Vec<_>>(), &mut shown);
+        self.buffers(self.statement.nodes, &mut shown);
+
+        // The node below computes the new values, and says where the row is that is changed.
+        let mut output: Vec<String> =
+            values.iter().flatten().map(|it| self.statement.text(it, &below)).collect();
+        if !is_insert {
+            let others = relations(&modify.source).into_iter().filter(|it| *it != alias);
+            let places = std::iter::once(alias).chain(others);
+            output.extend(places.map(|it| qualified(it, "ctid", several)));
+        }
+        let output = Output::Exact(output);
+        shown.children.push(self.node(&modify.source, &output, "Outer"));
+        shown
+    }
+
+    /// The columns of a node, each as the node itself writes it.
+    fn own_texts(&self, node: &Node<Table>) -> Vec<String> {
+        let all = |exprs: &[Expr<Table>], names: &[String]| -> Vec<String> {
+            exprs.iter().map(|it| self.statement.text(it, names)).collect()
+        };
+        match &node.kind {
+            Kind::Project { input, targets } => {
+                all(targets, &self.statement.names(input, self.has_several))
+            }
+            Kind::Values { rows } if rows.len() == 1 => all(&rows[0], &[]),
+            Kind::Values { rows } => {
+                (1..=rows[0].len()).map(|it| format!("\"{VALUES}\".column{it}")).collect()
+            }
+            _ => self.statement.names(node, self.has_several),
+        }
+    }
+
+    /// What a node has done.
+    fn measured(&self, id: usize) -> Option<&Measured> {
+        self.measured.get(id)
+    }
+
+    fn figures(&self, cost: Cost, id: usize, shown: &mut Shown) {
+        shown.figures(cost, self.measured(id), self.options);
+    }
+
+    fn output(&self, output: &[String], shown: &mut Shown) {
+        if self.options.verbose && !output.is_empty() {
+            shown.both("Output", Value::List(output.to_vec()));
+        }
+    }
+
+    pub fn node(
+        &mut self,
+        node: &Rc<Node<Table>>,
+        output: &Output,
+        relationship: &'static str,
+    ) -> Shown {
+        if let Kind::Locked { lock, .. } = &node.kind {
+            return self.locked(lock, relationship);
+        }
+        // PostgreSQL computes columns in the node below.
+        if let Kind::Project { input, targets } = &node.kind {
+            // Columns that are only sorted by are taken away last.
+            if matches!(input.kind, Kind::Limit { .. } | Kind::Sort { .. }) {
+                return self.node(input, &Output::Used(Vec::new()), relationship);
+            }
+            let texts = match output {
+                Output::Exact(texts) => texts.clone(),
+                Output::Whole(_) if targets.iter().all(|it| matches!(it, Expr::Column(_))) => {
+                    self.columns(input, &used_columns(targets), true)
+                }
+                _ => self.own_texts(node),
+            };
+            let mut shown = self.node_of(input, texts, used_columns(targets), relationship);
+            self.subplans(&targets.iter().collect::<Vec<_>>(), &mut shown);
+            return shown;
+        }
+        let texts = match output {
+            Output::Exact(texts) => texts.clone(),
+            Output::Used(used) => self.columns(node, used, false),
+            Output::Whole(used) => self.columns(node, used, true),
+        };
+        let used = match output {
+            Output::Used(used) | Output::Whole(used) => used.clone(),
+            Output::Exact(_) => Vec::new(),
+        };
+        self.node_of(node, texts, used, relationship)
+    }
+
+    /// The columns of a node that are used above, or all of a table.
+    fn columns(&self, node: &Node<Table>, used: &[usize], is_whole: bool) -> Vec<String> {
+        let names = self.statement.names(node, self.has_several);
+        match &node.kind {
+            Kind::SeqScan { scanned, .. }
+            | Kind::IndexScan { scanned, is_only: false, .. }
+            | Kind::BitmapScan { scanned, .. }
+                if is_whole =>
+            {
+                names[scanned.start..][..scanned.table.columns().len()].to_vec()
+            }
+            Kind::NestedLoop { outer, inner, .. } | Kind::EquiJoin { outer, inner, .. } => {
+                let sides = [outer, inner].map(|it| self.columns(it, used, false));
+                sides.concat()
+            }
+            Kind::Filter { input, .. } => self.columns(input, used, false),
+            Kind::Values { .. } => self.own_texts(node),
+            _ if used.is_empty() => names.into_iter().filter(|it| !it.is_empty()).collect(),
+            _ => {
+                let own = used.iter().filter_map(|it| names.get(*it));
+                own.filter(|it| !it.is_empty()).cloned().collect()
+            }
+        }
+    }
+
+    /// A node that returns these columns. `used` are the columns of its row that are.
+    fn node_of(
+        &mut self,
+        node: &Rc<Node<Table>>,
+        output: Vec<String>,
+        mut used: Vec<usize>,
+        relationship: &'static str,
+    ) -> Shown {
+        // PostgreSQL shows what filters the rows of a join as a part of it.
+        let (kept, filter) = match &node.kind {
+            Kind::Filter { input, condition } => (input, condition.as_ref()),
+            _ => (node, None),
+        };
+        let mut shown = self.begin(title(kept, self.options.verbose), relationship);
+        self.figures(node.cost, node.id, &mut shown);
+        match &kept.kind {
+            Kind::Append { .. } | Kind::BitmapIndexScan { .. } | Kind::BitmapMerge { .. } => {}
+            _ => self.output(&output, &mut shown),
+        }
+        let exprs = self.details(kept, &mut shown);
+        if let Some(filter) = filter {
+            self.condition("Filter", filter, &self.statement.names(kept, true), &mut shown);
+            self.removed(node, "Rows Removed by Filter", &mut shown);
+        }
+        self.buffers(node.id, &mut shown);
+        if let (Kind::Append { .. }, true) = (&kept.kind, self.options.json) {
+            shown.json("Subplans Removed", Value::literal(0));
+        }
+
+        for position in used_columns(exprs.iter().copied().chain(filter)) {
+            if !used.contains(&position) {
+                used.push(position);
+            }
+        }
+        self.inputs(kept, &output, used, &mut shown);
+        self.subplans(&exprs.into_iter().chain(filter).collect::<Vec<_>>(), &mut shown);
+        shown
+    }
+
+    /// The nodes below a node.
+    fn inputs(
+        &mut self,
+        node: &Node<Table>,
+        output: &[String],
+        used: Vec<usize>,
+        shown: &mut Shown,
+    ) {
+        for (number, input) in node.inputs().into_iter().enumerate() {
+            let child = match (&node.kind, number) {
+                (Kind::EquiJoin { method: Method::Hash, .. }, 1) => {
+                    let texts = self.columns(input, &used, false);
+                    let below = self.node(input, &Output::Used(used.clone()), "Outer");
+                    let mut hash = self.stage("Hash", input, texts, vec![below]);
+                    hash.hash_table(self.measured(node.id));
+                    self.buffers(input.id, &mut hash);
+                    hash
+                }
+                (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
+                    let names = self.statement.names(outer, true);
+                    let before = std::mem::replace(&mut self.outer, names);
+                    let child = self.node(input, &Output::Whole(used.clone()), "Inner");
+                    self.outer = before;
+                    child
+                }
+                (
+                    Kind::NestedLoop { is_kept: true, .. }
+                    | Kind::EquiJoin { method: Method::Merge { is_materialized: true }, .. },
+                    1,
+                ) => {
+                    let texts = self.columns(input, &used, false);
+                    let below = self.node(input, &Output::Used(used.clone()), "Outer");
+                    self.stage("Materialize", input, texts, vec![below])
+                }
+                (Kind::NestedLoop { .. } | Kind::EquiJoin { .. }, _) => {
+                    let relationship = if number == 0 { "Outer" } else { "Inner" };
+                    self.node(input, &Output::Whole(used.clone()), relationship)
+                }
+                (Kind::Aggregate { keys, aggregates, .. }, _) => {
+                    let calls =
+                        aggregates.iter().flat_map(|it| it.arguments.iter().chain(&it.filter));
+                    let used = used_columns(keys.iter().map(|it| &it.0).chain(calls));
+                    self.node(input, &Output::Whole(used), "Outer")
+                }
+                (Kind::Append { .. } | Kind::SetOperation { .. } | Kind::BitmapMerge { .. }, _) => {
+                    self.node(input, &Output::Used(Vec::new()), "Member")
+                }
+                (Kind::SubqueryScan { .. }, _) => {
+                    self.node(input, &Output::Used(Vec::new()), "Subquery")
+                }
+                (Kind::Distinct { .. }, _) if matches!(input.kind, Kind::Project { .. }) => {
+                    self.node(input, &Output::Whole(Vec::new()), "Outer")
+                }
+                (Kind::Distinct { .. } | Kind::Result { .. }, _) => {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                (Kind::Limit { .. } | Kind::Sort { .. }, _)
+                    if !matches!(input.kind, Kind::Project { .. } | Kind::Sort { .. }) =>
+                {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                (Kind::Limit { .. }, _) if !output.is_empty() => {
+                    self.node(input, &Output::Used(used.clone()), "Outer")
+                }
+                _ => self.node(input, &Output::Used(Vec::new()), "Outer"),
+            };
+            shown.children.push(child);
+        }
+    }
+
+    fn condition(
+        &self,
+        label: &'static str,
+        condition: &Expr<Table>,
+        names: &[String],
+        shown: &mut Shown,
+    ) {
+        let text = parenthesized(self.statement.text(condition, names));
+        shown.both(label, Value::Text(text));
+    }
+
+    /// What leaves out rows of a scan, and how many.
+    fn filter(
+        &self,
+        node: &Node<Table>,
+        filter: &Option<Expr<Table>>,
+        names: &[String],
+        shown: &mut Shown,
+    ) {
+        if let Some(filter) = filter {
+            self.condition("Filter", filter, names, shown);
+            self.removed(node, "Rows Removed by Filter", shown);
+        }
+    }
+
+    /// What a node does, beside its name. Returns the expressions that may have subqueries.
+    fn details<'n>(&self, node: &'n Node<Table>, shown: &mut Shown) -> Vec<&'n Expr<Table>> {
+        let names = self.names_in_conditions(node);
+        let show = |label, condition: &Option<Expr<Table>>, shown: &mut Shown| {
+            let Some(condition) = condition else { return };
+            self.condition(label, condition, &names, shown);
+        };
+        let mut exprs = Vec::new();
+        match &node.kind {
+            Kind::Result { condition, .. } => {
+                show("One-Time Filter", condition, shown);
+                exprs.extend(condition);
+            }
+            Kind::SeqScan { filter, .. }
+            | Kind::Function { filter, .. }
+            | Kind::SubqueryScan { filter, .. } => {
+                if let (Kind::Function { function, arguments, .. }, true) =
+                    (&node.kind, self.options.verbose)
+                {
+                    let texts =
+                        arguments.iter().map(|it| self.statement.text(it, &[])).collect::<Vec<_>>();
+                    let call = format!("{}({})", function.name(), texts.join(", "));
+                    shown.both("Function Call", Value::Text(call));
+                }
+                self.filter(node, filter, &names, shown);
+                exprs.extend(filter);
+            }
+            Kind::IndexScan { conditions, filter, .. }
+            | Kind::BitmapScan { recheck: conditions, filter, .. } => {
+                let is_bitmap = matches!(node.kind, Kind::BitmapScan { .. });
+                let label = if is_bitmap { "Recheck Cond" } else { "Index Cond" };
+                show(label, conditions, shown);
+                if conditions.is_some() && self.measured(node.id).is_some() {
+                    shown.json("Rows Removed by Index Recheck", Value::literal(0));
+                }
+                self.filter(node, filter, &names, shown);
+                self.heap_reads(node, shown);
+                exprs.extend(filter);
+            }
+            Kind::BitmapIndexScan { conditions, .. } => show("Index Cond", conditions, shown),
+            Kind::NestedLoop { .. } | Kind::EquiJoin { .. } => {
+                return self.join_details(node, &names, shown);
+            }
+            Kind::Aggregate { input, keys, having, .. } => {
+                self.group_keys(input, keys, shown);
+                show("Filter", having, shown);
+                if !keys.is_empty() {
+                    shown.groups(self.measured(node.id), self.options);
+                }
+                if having.is_some() {
+                    self.removed(node, "Rows Removed by Filter", shown);
+                }
+                exprs.extend(having);
+            }
+            Kind::Distinct { input, keys } => {
+                self.group_keys(input, keys, shown);
+                shown.groups(self.measured(node.id), self.options);
+                exprs.extend(keys.iter().map(|it| &it.0));
+            }
+            Kind::Sort { keys, .. } => {
+                self.sort_keys(node, keys, &names, shown);
+                exprs.extend(keys.iter().map(|it| &it.expr));
+            }
+            _ => {}
+        }
+        exprs
+    }
+
+    /// What a scan has read in the table, as far as it tells.
+    fn heap_reads(&self, node: &Node<Table>, shown: &mut Shown) {
+        let Some(it) = self.measured(node.id) else { return };
+        if let Kind::IndexScan { is_only: true, .. } = node.kind {
+            shown.both("Heap Fetches", Value::literal(it.heap_fetches));
+        } else if let Kind::BitmapScan { .. } = node.kind {
+            if it.heap_fetches > 0 {
+                shown.line(format!("Heap Blocks: exact={}", it.heap_fetches));
+            }
+            shown.json("Exact Heap Blocks", Value::literal(it.heap_fetches));
+            shown.json("Lossy Heap Blocks", Value::literal(0));
+        }
+    }
+
+    /// The same for a join.
+    fn join_details<'n>(
+        &self,
+        node: &'n Node<Table>,
+        names: &[String],
+        shown: &mut Shown,
+    ) -> Vec<&'n Expr<Table>> {
+        let (equal, is_unique, condition) = match &node.kind {
+            Kind::EquiJoin { keys, condition, is_unique, .. } => (&keys[..], is_unique, condition),
+            // The conditions of the index are shown there.
+            Kind::NestedLoop { is_parameterized: true, is_unique, .. } => {
+                (&[][..], is_unique, &None)
+            }
+            Kind::NestedLoop { condition, is_unique, .. } => (&[][..], is_unique, condition),
+            _ => unreachable!("a join"),
+        };
+        match *is_unique && self.options.verbose {
+            true => shown.both("Inner Unique", Value::literal(true)),
+            false => shown.json("Inner Unique", Value::literal(is_unique)),
+        }
+        let pairs = equal.iter().map(|(outer, inner, _)| {
+            let (outer, inner) = (Box::new(outer.clone()), Box::new(inner.clone()));
+            Expr::Compare(Comparison::Eq, outer, inner, false)
+        });
+        if let Some(pairs) = Expr::all(pairs.collect()) {
+            let is_hash = matches!(node.kind, Kind::EquiJoin { method: Method::Hash, .. });
+            let label = if is_hash { "Hash Cond" } else { "Merge Cond" };
+            self.condition(label, &pairs, names, shown);
+        }
+        if let Some(condition) = condition {
+            self.condition("Join Filter", condition, names, shown);
+            self.removed(node, "Rows Removed by Join Filter", shown);
+        }
+        equal.iter().flat_map(|(outer, inner, _)| [outer, inner]).chain(condition).collect()
+    }
+
+    /// The pages that a node has used, those below included.
+    fn buffers(&self, id: usize, shown: &mut Shown) {
+        shown.buffers(self.measured(id), self.options);
+    }
+
+    fn group_keys(&self, input: &Node<Table>, keys: &[(Expr<Table>, Type)], shown: &mut Shown) {
+        let below = self.statement.names(input, self.has_several || self.options.verbose);
+        let texts: Vec<String> =
+            keys.iter().map(|(key, _)| self.statement.text(key, &below)).collect();
+        if !texts.is_empty() {
+            shown.both("Group Key", Value::List(texts));
+        }
+    }
+
+    fn sort_keys(
+        &self,
+        node: &Node<Table>,
+        keys: &[SortBy<Table>],
+        names: &[String],
+        shown: &mut Shown,
+    ) {
+        let texts: Vec<String> = keys.iter().map(|key| self.sort_key(key, names)).collect();
+        shown.both("Sort Key", Value::List(texts));
+        shown.sort(self.measured(node.id));
+    }
+
+    fn removed(&self, node: &Node<Table>, label: &'static str, shown: &mut Shown) {
+        shown.removed(label, self.measured(node.id));
+    }
+
+    fn sort_key(&self, key: &SortBy<Table>, names: &[String]) -> String {
+        let mut text = self.statement.text(&key.expr, names);
+        if key.descending {
+            text += " DESC";
+        }
+        match (key.descending, key.nulls_first) {
+            (false, true) => text += " NULLS FIRST",
+            (true, false) => text += " NULLS LAST",
+            _ => {}
+        }
+        text
+    }
+
+    /// The subqueries of expressions.
+    fn subplans(&mut self, exprs: &[&Expr<Table>], shown: &mut Shown) {
+        let mut numbers = Vec::new();
+        for expr in exprs {
+            expr.walk(0, &mut |expr, _| {
+                if let Expr::SubPlan(number, _) = expr {
+                    numbers.push(*number);
+                }
+            });
+        }
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for number in numbers {
+            if std::mem::replace(&mut self.shown[number], true) {
+                continue;
+            }
+            let plan = &self.statement.subplans[number];
+            let is_init = matches!(
+                (&plan.kind, plan.is_correlated),
+                (SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array(_), false)
+            );
+            let label = match is_init {
+                true => format!("InitPlan {} (returns ${number})", number + 1),
+                false => format!("SubPlan {}", number + 1),
+            };
+            let relationship = if is_init { "InitPlan" } else { "SubPlan" };
+            let node = Rc::clone(&plan.node);
+            let mut child = self.node(&node, &Output::Used(Vec::new()), relationship);
+            child.insert_after("Parent Relationship", "Subplan Name", Value::text(&label));
+            child.label = Some(label);
+            if is_init { before.push(child) } else { after.push(child) }
+        }
+        shown.children.splice(0..0, before);
+        shown.children.extend(after);
+    }
+
+    /// What columns are called in conditions: a scan need not say whose its own ones are.
+    fn names_in_conditions(&self, node: &Node<Table>) -> Vec<String> {
+        let verbose = self.options.verbose;
+        let mut names = self.statement.names(node, verbose || self.has_several);
+        if let Some(scanned) = node.scanned().filter(|_| !verbose) {
+            let own = names[scanned.start..].iter_mut().zip(scanned.table.columns());
+            own.for_each(|(name, column)| column.clone_into(name));
+        }
+        for (name, outer) in names.iter_mut().zip(&self.outer).filter(|it| it.0.is_empty()) {
+            name.clone_from(outer);
+        }
+        names
+    }
+}
