@@ -7,7 +7,6 @@
 //! | `bind/` | resolves the names and types of a syntax tree |
 //! | `plan/` | chooses the cheapest plan |
 //! | `execute/` | runs the plan and returns its rows |
-//! | `explain.rs` | EXPLAIN of a plan, and of the pages that were used |
 //! | `define/` | CREATE, DROP, TRUNCATE, ALTER |
 //! | `analyze.rs` | ANALYZE |
 //! | `session/` | one client: its transaction, prepared statements and portals |
@@ -21,7 +20,6 @@ mod bind;
 pub(crate) mod catalog;
 mod define;
 mod execute;
-mod explain;
 mod plan;
 mod sequence;
 pub mod session;

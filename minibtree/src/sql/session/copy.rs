@@ -2,17 +2,94 @@
 //!
 //! `minibtree/copy` reads and writes the lines. PostgreSQL's `copyfrom.c` and `copyto.c`.
 
+use super::Session;
 use super::portal::write_value;
-use crate::engine::Transaction;
+use crate::engine::{LockMode, LockWait, Transaction};
 use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, ForeignKey, Table};
 use crate::sql::execute::{Context, Cursor, Insertion};
 use crate::sql::plan::Planned;
+use crate::sql::statement::{Copy, Source};
 use crate::sql::values::{Type, Value};
 use crate::wire::{Format, Replies, Result, code};
 use minibtree_copy::{Decoder, Encoder, Fields, Options, shortened};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
+
+/// Begins a COPY of a query's rows to the client.
+///
+/// # Errors
+/// Those of the query.
+pub fn begin_out(
+    session: &mut Session,
+    copy: &Copy,
+    cached: &RefCell<Rc<Planned>>,
+    out: &mut Replies,
+) -> Result<CopyOut> {
+    let Source::Query(sql) = &copy.source else { unreachable!("only a query has a plan") };
+    let planned = session.lock(sql, cached)?;
+    let cursor = session.open(&planned, Vec::new(), false)?;
+    CopyOut::new(cursor, &planned, copy.options.clone(), out)
+}
+
+/// Begins a COPY into a table, and asks the client for its lines.
+///
+/// # Errors
+/// `42P01` or `42703`.
+pub fn begin_in(session: &mut Session, copy: &Copy, out: &mut Replies) -> Result<()> {
+    let Source::Table(name, columns) = &copy.source else { unreachable!("a query has a plan") };
+    let table = loop {
+        if !session.has_current_catalog() {
+            session.refresh_catalog()?;
+        }
+        let table = Arc::clone(session.catalog.table(name)?);
+        session.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block)?;
+        if session.has_current_catalog() {
+            break table;
+        }
+    };
+    let context = session.context(&session.no_plan(), Vec::new())?;
+    let copy = CopyIn::new(&session.catalog, table, columns, copy.options.clone(), context)?;
+    out.copy(false, copy.columns());
+    session.copy = Some(Box::new(copy));
+    Ok(())
+}
+
+/// Inserts data of a COPY. Data without a COPY is the rest of one that failed: ignore it.
+///
+/// # Errors
+/// Those of reading and inserting a line.
+pub fn receive(session: &mut Session, data: &[u8]) -> Result<()> {
+    let Some(mut copy) = session.copy.take() else { return Ok(()) };
+    session.interrupt.check()?;
+    copy.receive(data, session.transaction()?)?;
+    session.copy = Some(copy);
+    Ok(())
+}
+
+/// Ends a COPY and tells the client how many rows it had. Returns false if there is none.
+///
+/// # Errors
+/// Those of the last line.
+pub fn finish(session: &mut Session, out: &mut Replies) -> Result<bool> {
+    let Some(copy) = session.copy.take() else { return Ok(false) };
+    let rows = copy.finish(session.transaction()?)?;
+    out.command_complete(&format!("COPY {rows}"));
+    Ok(true)
+}
+
+/// Ends a COPY that the client gives up.
+///
+/// # Errors
+/// `57014` if there is one.
+pub fn fail(session: &mut Session, reason: &str) -> Result<()> {
+    match session.copy.take() {
+        None => Ok(()),
+        Some(_) => Err(error!(QUERY_CANCELED, "COPY from stdin failed: {reason}")),
+    }
+}
 
 /// A running COPY FROM.
 pub struct CopyIn {

@@ -2,14 +2,13 @@
 //!
 //! Messages come in, replies go out into a buffer. The session has no socket: `server` has.
 //!
-//! ```text
-//! Q "sql"          parse, and for each statement: plan, lock, run     -> T D.. C .. Z
-//! P name "sql"     parse, plan: the types of the parameters are known -> 1
-//! B portal name    read the parameters                                -> 2
-//! D portal         the columns                                        -> T or n
-//! E portal         lock, run                                          -> D.. C or s
-//! S                commit unless in a block                           -> Z
-//! ```
+//! | file | what it is |
+//! |---|---|
+//! | `messages.rs` | the simple and the extended protocol |
+//! | `portal.rs`, `named.rs` | prepared statements and portals; those that SQL names |
+//! | `transaction.rs` | BEGIN, COMMIT, ROLLBACK and savepoints |
+//! | `settings.rs`, `explain.rs`, `copy.rs` | SET, SHOW and RESET; EXPLAIN; COPY |
+//! | `maintenance.rs`, `cleaner.rs` | VACUUM, ANALYZE and REINDEX; the same in the background |
 //!
 //! # States
 //!
@@ -34,39 +33,35 @@
 //! COMMIT, ROLLBACK    wait for the commits that the whole transaction depends on
 //! ```
 //!
-//! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
-//! and `plancache.c`.
+//! PostgreSQL's `xact.c` (whose block states are these and those of savepoints), `pquery.c` and
+//! `plancache.c`.
 
 mod cleaner;
 mod copy;
+mod explain;
 mod maintenance;
+mod messages;
 mod named;
 mod portal;
+mod settings;
 mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES};
 use super::define;
 use super::execute::{Context, Cursor, evaluate};
-use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
-use super::statement::{self, Command, Source, Statement};
+use super::statement::{self, Command, Statement};
 use super::tree::Expr;
 use super::values::{Type, Value};
 use crate::engine::{
     Database, Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction,
-    buffer_usage, trace_pages,
 };
 use crate::format::Lsn;
-use crate::wire::{
-    Bind, Format, Message, Replies, Result, Severity, SqlError, Target, TransactionStatus,
-};
-use crate::wire::{code, format_of};
+use crate::wire::{Message, Replies, Result, SqlError, TransactionStatus, code};
 pub use cleaner::{Cleaned, clean_tables};
-use copy::{CopyIn, CopyOut};
-use minibtree_control::{Assignment, assignment, is_transaction_control};
-use minibtree_errors::queries::wrong_count;
-use minibtree_explain::Measured;
+use copy::CopyIn;
+use minibtree_control::is_transaction_control;
 use minibtree_locks::Armed;
 use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
 use minibtree_versions::Version;
@@ -79,8 +74,8 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use transaction::{level, name_of_level, transaction_control};
+use std::time::Duration;
+use transaction::{level, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
@@ -251,79 +246,12 @@ impl Session {
 
     /// Handles a message.
     pub fn handle(&mut self, message: Message<'_>, out: &mut Replies) -> Next {
-        let handled = match message {
-            Message::Terminate => return Next::Close,
-            // Sent by a client that did not notice that it had started a COPY. PostgreSQL ignores
-            // them as well (`copyfromparse.c`).
-            Message::Sync | Message::Flush if self.copy.is_some() => return Next::Message,
-            Message::Sync => {
-                self.is_skipping = false;
-                return self.sync(out);
-            }
-            Message::Flush => return Next::Flush,
-            _ if self.is_skipping => return Next::Message,
-            Message::CopyData(data) => self.copy_data(data).map(|()| Next::Message),
-            Message::CopyDone => self.copy_done(out),
-            Message::CopyFail(reason) => self.copy_fail(reason),
-            _ if self.copy.is_some() => {
-                let text = "unexpected message type during COPY from stdin";
-                let error = SqlError::new(code::PROTOCOL_VIOLATION, text);
-                out.error(&self.give_up(error).severity(Severity::Fatal));
-                return Next::Close;
-            }
-            Message::Query(sql) => self.query(sql, out),
-            Message::Parse { name, sql, types } => self.parse(name, sql, &types, out),
-            Message::Bind(bind) => self.bind(bind, out),
-            Message::Describe(Target::Statement, name) => self.describe_statement(name, out),
-            Message::Describe(Target::Portal, name) => self.describe_portal(name, out),
-            Message::Execute { portal, max_rows } => {
-                let left = (max_rows > 0).then_some(max_rows);
-                if let Some(portal) = self.portals.get_mut(portal)
-                    && !matches!(portal.running, Some(Running::Gathered(_)))
-                {
-                    // The tag has the rows of this Execute only.
-                    portal.rows = 0;
-                }
-                self.work = Some(Work::Execute { portal: portal.to_owned(), left });
-                return self.resume(out);
-            }
-            Message::Close(target, name) => {
-                match target {
-                    Target::Statement => drop(self.statements.remove(name)),
-                    Target::Portal => drop(self.portals.remove(name)),
-                }
-                out.close_complete();
-                Ok(Next::Message)
-            }
-        };
-        handled.unwrap_or_else(|error| self.fail(error, out))
+        messages::handle(self, message, out)
     }
 
     /// Continues after [`Next::Resume`]: the reply buffer was full, and is empty again.
     pub fn resume(&mut self, out: &mut Replies) -> Next {
-        let advanced = match self.work.take() {
-            None => return Next::Message,
-            Some(Work::Query { rest, portal }) => self.advance_query(rest, portal, out),
-            Some(Work::Execute { portal, left }) => self.advance_execute(portal, left, out),
-        };
-        advanced.unwrap_or_else(|error| self.fail(error, out))
-    }
-
-    /// Reports an error and aborts the transaction. A Query is over then; in the extended protocol,
-    /// messages up to the next Sync are ignored.
-    fn fail(&mut self, error: SqlError, out: &mut Replies) -> Next {
-        let is_query = matches!(self.work, Some(Work::Query { .. }));
-        let error = self.give_up(error);
-        out.error(&error);
-        if error.severity == Severity::Panic {
-            return Next::EndServer;
-        }
-        if is_query {
-            out.ready(self.status());
-        } else {
-            self.is_skipping = true;
-        }
-        Next::Message
+        messages::resume(self, out)
     }
 
     /// Ends a statement that has failed, and aborts the transaction. Returns the error to report.
@@ -378,22 +306,6 @@ impl Session {
             self.version = None;
             self.catalog = Rc::default();
         }
-    }
-
-    fn sync(&mut self, out: &mut Replies) -> Next {
-        self.is_pipeline = false;
-        if let Err(error) = self.commit_implicit() {
-            out.error(&error);
-            self.abort();
-            if error.severity == Severity::Panic {
-                return Next::EndServer;
-            }
-        }
-        if !matches!(self.state, State::Block(_) | State::Failed(_)) {
-            self.portals.clear();
-        }
-        out.ready(self.status());
-        Next::Message
     }
 
     /// Commits at the end of a statement, unless in a block.
@@ -495,91 +407,6 @@ impl Session {
         Ok(Rc::new(catalog))
     }
 
-    // ---- simple protocol
-
-    fn query(&mut self, sql: &str, out: &mut Replies) -> Result<Next> {
-        // Tells `fail` that the client uses the simple protocol.
-        self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
-        let rest = VecDeque::from(statement::parse(sql)?);
-        self.is_batch = rest.len() > 1;
-        if rest.is_empty() {
-            out.empty_query();
-        }
-        self.advance_query(rest, None, out)
-    }
-
-    fn advance_query(
-        &mut self,
-        mut rest: VecDeque<Statement>,
-        mut portal: Option<Box<Portal>>,
-        out: &mut Replies,
-    ) -> Result<Next> {
-        // Tells `fail` that the client uses the simple protocol.
-        self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
-        loop {
-            if let Some(mut running) = portal.take()
-                && !self.run(&mut running, &mut None, out)?
-            {
-                // Either a COPY waits for the client's data, or the reply buffer is full.
-                let is_copy = self.copy.is_some();
-                let portal = Some(running).filter(|_| !is_copy);
-                self.work = Some(Work::Query { rest, portal });
-                return Ok(if is_copy { Next::Flush } else { Next::Resume });
-            }
-            self.disarm();
-            let Some(statement) = rest.pop_front() else { break };
-            self.arm();
-            let prepared = Rc::new(self.prepare(Some(statement), &[])?);
-            if let Some(parameter) = prepared.parameters.len().checked_sub(1) {
-                return Err(error!(
-                    UNDEFINED_PARAMETER,
-                    "there is no parameter ${}",
-                    parameter + 1
-                ));
-            }
-            if let Some(fields) = &prepared.fields {
-                out.row_description(fields, &[]);
-            }
-            portal = Some(Box::new(Portal::new(prepared, Vec::new(), Vec::new())));
-        }
-
-        self.is_batch = false;
-        self.commit_implicit()?;
-        self.work = None;
-        out.ready(self.status());
-        Ok(Next::Message)
-    }
-
-    // ---- extended protocol
-
-    fn parse(&mut self, name: &str, sql: &str, types: &[u32], out: &mut Replies) -> Result<Next> {
-        self.check_is_new(name)?;
-        let mut statements = statement::parse(sql)?;
-        if statements.len() > 1 {
-            let text = "cannot insert multiple commands into a prepared statement";
-            return Err(SqlError::new(code::SYNTAX_ERROR, text));
-        }
-        let declared = types.iter().map(|oid| match oid {
-            0 => Ok(None),
-            oid => Type::from_oid(*oid)
-                .map(Some)
-                .ok_or_else(|| unsupported!("a parameter of the type with OID {oid}")),
-        });
-        let declared = declared.collect::<Result<Vec<_>, _>>()?;
-        let prepared = self.prepare(statements.pop(), &declared)?;
-        self.statements.insert(name.to_owned(), Rc::new(prepared));
-        out.parse_complete();
-        Ok(Next::Message)
-    }
-
-    /// Parse replaces the unnamed statement, but a named one must not exist.
-    fn check_is_new(&self, name: &str) -> Result<()> {
-        if name.is_empty() || !self.statements.contains_key(name) {
-            return Ok(());
-        }
-        Err(error!(DUPLICATE_PREPARED_STATEMENT, "prepared statement \"{name}\" already exists"))
-    }
-
     /// Finds the columns of a statement's result, and plans it if it is one with a plan.
     ///
     /// # Errors
@@ -629,88 +456,20 @@ impl Session {
         Ok(Prepared { statement, parameters, planned, fields })
     }
 
-    fn bind(&mut self, bind: Bind<'_>, out: &mut Replies) -> Result<Next> {
-        let prepared = Rc::clone(self.prepared(bind.statement)?);
-        if bind.parameters.len() != prepared.parameters.len() {
-            let (given, wanted) = (bind.parameters.len(), prepared.parameters.len());
-            return Err(wrong_count(given, bind.statement, wanted));
-        }
-        let is_control = |it: &Statement| it.sql().is_some_and(is_transaction_control);
-        let is_failed = matches!(self.state, State::Failed(_));
-        if is_failed && !prepared.statement.as_ref().is_some_and(is_control) {
-            self.transaction()?;
-        }
-        if !bind.portal.is_empty() && self.portals.contains_key(bind.portal) {
-            return Err(error!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
-        }
-
-        let mut parameters = Vec::with_capacity(bind.parameters.len());
-        for (index, (bytes, base)) in bind.parameters.iter().zip(&prepared.parameters).enumerate() {
-            parameters.push(match (bytes, format_of(&bind.parameter_formats, index)) {
-                (None, _) => Value::Null,
-                (Some(bytes), Format::Binary) => base.receive(bytes)?,
-                (Some(bytes), Format::Text) => match Type::Text.receive(bytes)? {
-                    Value::Text(text) => base.parse(&text)?,
-                    _ => unreachable!("text is received as text"),
-                },
-            });
-        }
-        let mut portal = Portal::new(prepared, parameters, bind.result_formats);
-        portal.savepoints = self.savepoints.len();
-        self.portals.insert(bind.portal.to_owned(), portal);
-        out.bind_complete();
-        Ok(Next::Message)
-    }
-
+    /// The prepared statement of this name.
     fn prepared(&self, name: &str) -> Result<&Rc<Prepared>> {
         self.statements.get(name).ok_or_else(|| {
             error!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist")
         })
     }
 
-    fn describe_statement(&mut self, name: &str, out: &mut Replies) -> Result<Next> {
-        let prepared = self.prepared(name)?;
-        let types: Vec<u32> = prepared.parameters.iter().map(|base| base.oid()).collect();
-        out.parameter_description(&types);
-        prepared.describe(&[], out);
-        Ok(Next::Message)
-    }
-
-    fn describe_portal(&mut self, name: &str, out: &mut Replies) -> Result<Next> {
-        let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
-        portal.prepared.describe(&portal.formats, out);
-        Ok(Next::Message)
-    }
-
-    fn advance_execute(
-        &mut self,
-        name: String,
-        mut left: Option<u32>,
-        out: &mut Replies,
-    ) -> Result<Next> {
-        let mut portal = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
-        if self.armed.is_none() {
-            self.arm();
+    /// Parse replaces the unnamed statement, but a named one must not exist.
+    fn check_is_new(&self, name: &str) -> Result<()> {
+        if name.is_empty() || !self.statements.contains_key(name) {
+            return Ok(());
         }
-        let is_done = self.run(&mut portal, &mut left, out)?;
-        self.portals.insert(name.clone(), portal);
-        if self.copy.is_some() {
-            self.work = Some(Work::Execute { portal: name, left });
-            return Ok(Next::Flush);
-        }
-        if is_done || left == Some(0) {
-            self.is_pipeline = !matches!(self.state, State::Idle);
-            self.disarm();
-            if !is_done {
-                out.portal_suspended();
-            }
-            return Ok(Next::Message);
-        }
-        self.work = Some(Work::Execute { portal: name, left });
-        Ok(Next::Resume)
+        Err(error!(DUPLICATE_PREPARED_STATEMENT, "prepared statement \"{name}\" already exists"))
     }
-
-    // ---- running
 
     /// Runs a portal until it is done, `left` rows are written or the replies are full. Returns
     /// true if it is done: the command tag is written then.
@@ -794,9 +553,10 @@ impl Session {
                 return Ok(Some(Running::Fetch(Fetching::new(self, fetch)?)));
             }
             (Command::Copy(copy), Some(cached)) => {
-                return self.copy_out(copy, cached, out).map(Some);
+                let copy = copy::begin_out(self, copy, cached, out)?;
+                return Ok(Some(Running::Copy(Box::new(copy))));
             }
-            (Command::Copy(copy), None) => self.copy_in(copy, out)?,
+            (Command::Copy(copy), None) => copy::begin_in(self, copy, out)?,
             (Command::Vacuum(vacuum), _) => maintenance::vacuum(self, vacuum, out)?,
             (Command::Analyze(tables), _) => maintenance::analyze(self, tables, out)?,
             (Command::Reindex(reindex), _) => maintenance::reindex(self, reindex, out)?,
@@ -980,18 +740,13 @@ impl Session {
                 options,
             } => {
                 let options = explain::options(*analyze, *verbose, options.as_deref())?;
-                lines(self.explain(statement, options)?, "EXPLAIN")
+                lines(explain::explain(self, statement, options)?, "EXPLAIN")
             }
             ast::Statement::ShowVariable { variable } => {
-                let name = statement::variable_name(variable);
-                let shown = match name.as_str() {
-                    "transaction_isolation" => name_of_level(self.transaction()?.isolation()),
-                    _ => &self.settings.show(&name)?,
-                };
-                lines(vec![shown.to_owned()], "SHOW")
+                lines(vec![settings::shown(self, variable)?], "SHOW")
             }
             ast::Statement::Set(set) => {
-                self.set(set, out)?;
+                settings::set(self, set, out)?;
                 lines(Vec::new(), "SET")
             }
             ast::Statement::Declare { stmts, .. } => {
@@ -1009,111 +764,11 @@ impl Session {
             // LISTEN is refused, so there is nothing to stop. Drivers send this when they reset.
             ast::Statement::UNLISTEN { .. } => lines(Vec::new(), "UNLISTEN"),
             ast::Statement::Reset(reset) => {
-                let name = match &reset.reset {
-                    // There is one user.
-                    ast::Reset::SessionAuthorization => return lines(Vec::new(), "RESET"),
-                    ast::Reset::ALL => None,
-                    ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
-                };
-                name.as_ref().map(|it| self.settings.show(it)).transpose()?;
-                let start = self.start.clone();
-                self.change_settings(false, |it| {
-                    it.reset(name.as_deref());
-                    let is_it =
-                        |set: &str| name.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(set));
-                    let mut again = start.iter().filter(|(set, _)| is_it(set));
-                    again.try_for_each(|(name, value)| it.set(name, value))
-                })?;
+                settings::reset(self, reset)?;
                 lines(Vec::new(), "RESET")
             }
             _ => Ok(None),
         }
-    }
-
-    /// Changes settings. Remembers what a commit keeps and a rollback restores.
-    fn change_settings(
-        &mut self,
-        is_local: bool,
-        change: impl Fn(&mut Settings) -> Result<()>,
-    ) -> Result<()> {
-        if let State::Implicit(_) | State::Block(_) = self.state {
-            let now = || (self.settings.clone(), self.settings.clone());
-            let mut around = self.settings_around.take().unwrap_or_else(now);
-            let changed = if is_local { Ok(()) } else { change(&mut around.1) };
-            self.settings_around = Some(around);
-            changed?;
-        }
-        change(&mut self.settings)
-    }
-
-    fn set(&mut self, set: &ast::Set, out: &mut Replies) -> Result<()> {
-        let (name, value, is_local) = match assignment(set)? {
-            Assignment::Setting { name, value, is_local } => (name, value, is_local),
-            Assignment::Isolation { level: isolation, is_session: true } => {
-                return self.change_settings(false, |it| {
-                    it.isolation = isolation.or(it.isolation);
-                    Ok(())
-                });
-            }
-            Assignment::Isolation { level: isolation, .. } => {
-                let is_current = |it| self.transaction().is_ok_and(|t| t.isolation() == level(it));
-                let is_same = isolation.is_none_or(is_current);
-                return if is_same { Ok(()) } else { Err(unsupported!("{set}")) };
-            }
-        };
-        if is_local && !self.is_in_block() {
-            // The change would end with this statement, but a wrong value is still an error.
-            let text = "SET LOCAL can only be used in transaction blocks";
-            let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
-            out.error(&warning.severity(Severity::Warning));
-            return self.settings.clone().set(&name, &value);
-        }
-        self.change_settings(is_local, |it| it.set(&name, &value))
-    }
-
-    fn explain(&mut self, sql: &ast::Statement, options: explain::Options) -> Result<Vec<String>> {
-        let (mut planning, mut execution) = (Measured::default(), Measured::default());
-        if options.pages && (options.json || !options.analyze) {
-            let text = "EXPLAIN option PAGES requires ANALYZE and FORMAT TEXT";
-            return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
-        }
-        self.refresh_catalog()?;
-        let begun = (Instant::now(), buffer_usage());
-        let Some(planned) = self.planned(sql, &[])? else {
-            return Err(unsupported!("EXPLAIN {}", statement::first_words(sql)));
-        };
-        planning.add_since(begun, buffer_usage());
-
-        let planned = self.lock(sql, &RefCell::new(Rc::new(planned)))?;
-        let begun = (Instant::now(), buffer_usage());
-        let mut measured = Vec::new();
-        let mut trace = Vec::new();
-        if options.analyze {
-            trace_pages(options.pages);
-            let counted = self.count_rows(&planned);
-            trace = trace_pages(false);
-            (execution.rows, measured) = counted?;
-            execution.loops = 1;
-            execution.add_since(begun, buffer_usage());
-            execution.startup = execution.total;
-            measured.push(execution.clone());
-        }
-
-        let mut document = explain::document(&planned, options, &measured, &planning);
-        if options.pages {
-            document.extend(explain::pages(&self.catalog, &self.shared.database, &trace)?);
-        }
-        Ok(document)
-    }
-
-    /// Executes a plan and counts its rows. Also returns the measurements of each node.
-    fn count_rows(&mut self, planned: &Rc<Planned>) -> Result<(u64, Vec<Measured>)> {
-        let mut cursor = self.open(planned, Vec::new(), true)?;
-        let mut rows = 0;
-        while cursor.next(self.transaction()?)?.is_some() {
-            rows += 1;
-        }
-        Ok((rows, cursor.measured()))
     }
 
     // ---- a caller in this process: values in, rows of values out (PostgreSQL's `spi.c`)
@@ -1167,71 +822,4 @@ impl Session {
         }
         self.commit_implicit()
     }
-
-    // ---- COPY
-
-    fn copy_out(
-        &mut self,
-        copy: &statement::Copy,
-        cached: &RefCell<Rc<Planned>>,
-        out: &mut Replies,
-    ) -> Result<Running> {
-        let Source::Query(sql) = &copy.source else { unreachable!("only a query has a plan") };
-        let planned = self.lock(sql, cached)?;
-        let cursor = self.open(&planned, Vec::new(), false)?;
-        let copy = CopyOut::new(cursor, &planned, copy.options.clone(), out)?;
-        Ok(Running::Copy(Box::new(copy)))
-    }
-
-    fn copy_in(&mut self, copy: &statement::Copy, out: &mut Replies) -> Result<()> {
-        let Source::Table(name, columns) = &copy.source else { unreachable!("a query has a plan") };
-        let table = loop {
-            if !self.has_changed_catalog {
-                self.refresh_catalog()?;
-            }
-            let table = Arc::clone(self.catalog.table(name)?);
-            self.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block)?;
-            if self.has_current_catalog() {
-                break table;
-            }
-        };
-        let context = self.context(&self.no_plan(), Vec::new())?;
-        let copy = CopyIn::new(&self.catalog, table, columns, copy.options.clone(), context)?;
-        out.copy(false, copy.columns());
-        self.copy = Some(Box::new(copy));
-        Ok(())
-    }
-
-    /// Inserts data of a COPY. Data without a COPY is the rest of one that failed: ignore it.
-    fn copy_data(&mut self, data: &[u8]) -> Result<()> {
-        let Some(mut copy) = self.copy.take() else { return Ok(()) };
-        self.interrupt.check()?;
-        copy.receive(data, self.transaction()?)?;
-        self.copy = Some(copy);
-        Ok(())
-    }
-
-    fn copy_done(&mut self, out: &mut Replies) -> Result<Next> {
-        let Some(copy) = self.copy.take() else { return Ok(Next::Message) };
-        let rows = copy.finish(self.transaction()?)?;
-        out.command_complete(&format!("COPY {rows}"));
-        match self.work.take() {
-            Some(Work::Query { rest, .. }) => self.advance_query(rest, None, out),
-            _ => {
-                self.disarm();
-                Ok(Next::Message)
-            }
-        }
-    }
-
-    fn copy_fail(&mut self, reason: &str) -> Result<Next> {
-        match self.copy.take() {
-            None => Ok(Next::Message),
-            Some(_) => Err(error!(QUERY_CANCELED, "COPY from stdin failed: {reason}")),
-        }
-    }
-}
-
-fn no_portal(name: &str) -> SqlError {
-    SqlError::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
 }

@@ -1,4 +1,4 @@
-//! EXPLAIN of a planned statement, and of the pages that it has used.
+//! EXPLAIN: plans a statement, executes it for ANALYZE, and shows the plan and the pages it used.
 //!
 //! ```text
 //! Index Scan using t_pkey on t  (cost=0.15..8.17 rows=1 width=36)
@@ -10,17 +10,21 @@
 //!
 //! The crate `minibtree/explain_plan` says what the nodes tell, `minibtree/explain` writes it.
 
-use super::catalog::{Catalog, Table};
-use super::plan::Planned;
-use crate::engine::Database;
+use super::Session;
+use crate::engine::{Database, buffer_usage, trace_pages};
 use crate::format::RelationId;
-use crate::wire::Result;
-use minibtree_explain::Measured;
-pub use minibtree_explain::Options;
+use crate::sql::catalog::{Catalog, Table};
+use crate::sql::plan::Planned;
+use crate::sql::statement;
+use crate::wire::{Result, SqlError, code};
+use minibtree_explain::{Measured, Options};
 use minibtree_explain_plan::{Described, Statement};
 use minibtree_inspect::PageSummary;
 use sqlparser::ast;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
 
 /// The options of an EXPLAIN.
 ///
@@ -36,9 +40,62 @@ pub fn options(
     Options::read(analyze, verbose, given.map(|it| (it.name.value.clone(), value(it))))
 }
 
+/// Plans a statement, executes it if the options say so, and returns the lines of the answer.
+///
+/// # Errors
+/// The statement's; `0A000` if it has no plan.
+pub fn explain(
+    session: &mut Session,
+    sql: &ast::Statement,
+    options: Options,
+) -> Result<Vec<String>> {
+    let (mut planning, mut execution) = (Measured::default(), Measured::default());
+    if options.pages && (options.json || !options.analyze) {
+        let text = "EXPLAIN option PAGES requires ANALYZE and FORMAT TEXT";
+        return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+    }
+    session.refresh_catalog()?;
+    let begun = (Instant::now(), buffer_usage());
+    let Some(planned) = session.planned(sql, &[])? else {
+        return Err(unsupported!("EXPLAIN {}", statement::first_words(sql)));
+    };
+    planning.add_since(begun, buffer_usage());
+
+    let planned = session.lock(sql, &RefCell::new(Rc::new(planned)))?;
+    let begun = (Instant::now(), buffer_usage());
+    let mut measured = Vec::new();
+    let mut trace = Vec::new();
+    if options.analyze {
+        trace_pages(options.pages);
+        let counted = count_rows(session, &planned);
+        trace = trace_pages(false);
+        (execution.rows, measured) = counted?;
+        execution.loops = 1;
+        execution.add_since(begun, buffer_usage());
+        execution.startup = execution.total;
+        measured.push(execution.clone());
+    }
+
+    let mut document = document(&planned, options, &measured, &planning);
+    if options.pages {
+        document.extend(pages(&session.catalog, &session.shared.database, &trace)?);
+    }
+    Ok(document)
+}
+
+/// Executes a plan and counts its rows. Also returns the measurements of each node.
+fn count_rows(session: &mut Session, planned: &Rc<Planned>) -> Result<(u64, Vec<Measured>)> {
+    let mut cursor = session.open(planned, Vec::new(), true)?;
+    let mut rows = 0;
+    while cursor.next(session.transaction()?)?.is_some() {
+        rows += 1;
+    }
+    Ok((rows, cursor.measured()))
+}
+
 /// The document of an EXPLAIN: its lines of text, or one of JSON. `measured` is what the nodes have
 /// done, and after them the whole statement.
-pub fn document(
+fn document(
     planned: &Planned,
     options: Options,
     measured: &[Measured],
@@ -57,10 +114,7 @@ pub fn document(
 }
 
 /// The pages that a statement has latched, in order, as they are now.
-///
-/// # Errors
-/// What the engine reports.
-pub fn pages(
+fn pages(
     catalog: &Catalog,
     database: &Database,
     trace: &[(RelationId, u32)],
