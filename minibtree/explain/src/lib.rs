@@ -29,7 +29,7 @@ mod names;
 mod options;
 
 pub use figures::{Measured, document};
-pub use names::{is_column_name, parenthesized, quoted_name};
+pub use names::{is_column_name, quoted_name};
 pub use options::Options;
 
 /// A value of a property.

@@ -1,13 +1,4 @@
-//! Names and conditions as a plan shows them. PostgreSQL's `ruleutils.c`.
-
-/// Conditions have parentheses already; columns and constants get them.
-pub fn parenthesized(text: String) -> String {
-    if text.starts_with('(') || text == "false" || text == "true" {
-        text
-    } else {
-        format!("({text})")
-    }
-}
+//! Names as a plan shows them. PostgreSQL's `ruleutils.c`.
 
 /// Returns true for the name of a column, not an expression.
 pub fn is_column_name(text: &str) -> bool {

@@ -14,8 +14,7 @@ use crate::names::qualified;
 use crate::title::{Title, modify_title, plain_title, title};
 use crate::{Described, Statement, VALUES, changed, relations, used_columns};
 use minibtree_cost::Cost;
-use minibtree_explain::{Measured, Node as Shown, Options, Value, parenthesized};
-use minibtree_expression::SubqueryKind;
+use minibtree_explain::{Measured, Node as Shown, Options, Value};
 use minibtree_functions::Comparison;
 use minibtree_plan::{Kind, LockRows, Method, Modify, Node, SortBy};
 use minibtree_query::{Expr, Operation};
@@ -78,10 +77,10 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         let mut shown = self.begin(plain_title(name), relationship);
         // A hash table has its first row when it has its last one.
         let startup = if name == "Hash" { node.cost.total } else { node.cost.startup };
-        self.figures(Cost { startup, ..node.cost }, node.id, &mut shown);
+        shown.figures(Cost { startup, ..node.cost }, self.measured.get(node.id), self.options);
         self.output(&output, &mut shown);
         if name != "Hash" {
-            self.buffers(node.id, &mut shown);
+            shown.buffers(self.measured.get(node.id), self.options);
         }
         shown.children = children;
         shown
@@ -121,7 +120,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         };
         let title = modify_title(verb, table.name(), alias, self.options.verbose);
         let mut shown = self.begin(title, "");
-        self.figures(cost, self.statement.nodes, &mut shown);
+        shown.figures(cost, self.measured.get(self.statement.nodes), self.options);
 
         let several = self.has_several;
         let below = self.own_texts(&modify.source);
@@ -134,7 +133,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         };
         let returned = modify.returning.iter().map(|it| self.statement.text(it, &names));
         self.output(&returned.collect::<Vec<_>>(), &mut shown);
-        self.buffers(self.statement.nodes, &mut shown);
+        shown.buffers(self.measured.get(self.statement.nodes), self.options);
 
         // The node below computes the new values, and says where the row is that is changed.
         let mut output: Vec<String> =
@@ -166,15 +165,6 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         }
     }
 
-    /// What a node has done.
-    fn measured(&self, id: usize) -> Option<&Measured> {
-        self.measured.get(id)
-    }
-
-    fn figures(&self, cost: Cost, id: usize, shown: &mut Shown) {
-        shown.figures(cost, self.measured(id), self.options);
-    }
-
     fn output(&self, output: &[String], shown: &mut Shown) {
         if self.options.verbose && !output.is_empty() {
             shown.both("Output", Value::List(output.to_vec()));
@@ -182,6 +172,17 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
     }
 
     pub fn node(
+        &mut self,
+        node: &Rc<Node<Table>>,
+        output: &Output,
+        relationship: &'static str,
+    ) -> Shown {
+        let mut shown = self.node_alone(node, output, relationship);
+        self.init_plans(node.id, &mut shown);
+        shown
+    }
+
+    fn node_alone(
         &mut self,
         node: &Rc<Node<Table>>,
         output: &Output,
@@ -204,17 +205,13 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 _ => self.own_texts(node),
             };
             let mut shown = self.node_of(input, texts, used_columns(targets), relationship);
-            self.subplans(&targets.iter().collect::<Vec<_>>(), &mut shown);
+            self.subplans(input, &targets.iter().collect::<Vec<_>>(), &mut shown);
             return shown;
         }
-        let texts = match output {
-            Output::Exact(texts) => texts.clone(),
-            Output::Used(used) => self.columns(node, used, false),
-            Output::Whole(used) => self.columns(node, used, true),
-        };
-        let used = match output {
-            Output::Used(used) | Output::Whole(used) => used.clone(),
-            Output::Exact(_) => Vec::new(),
+        let (texts, used) = match output {
+            Output::Exact(texts) => (texts.clone(), Vec::new()),
+            Output::Used(used) => (self.columns(node, used, false), used.clone()),
+            Output::Whole(used) => (self.columns(node, used, true), used.clone()),
         };
         self.node_of(node, texts, used, relationship)
     }
@@ -231,8 +228,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 names[scanned.start..][..scanned.table.columns().len()].to_vec()
             }
             Kind::NestedLoop { outer, inner, .. } | Kind::EquiJoin { outer, inner, .. } => {
-                let sides = [outer, inner].map(|it| self.columns(it, used, false));
-                sides.concat()
+                [outer, inner].map(|it| self.columns(it, used, false)).concat()
             }
             Kind::Filter { input, .. } => self.columns(input, used, false),
             Kind::Values { .. } => self.own_texts(node),
@@ -258,17 +254,14 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
             _ => (node, None),
         };
         let mut shown = self.begin(title(kept, self.options.verbose), relationship);
-        self.figures(node.cost, node.id, &mut shown);
+        shown.figures(node.cost, self.measured.get(node.id), self.options);
         match &kept.kind {
             Kind::Append { .. } | Kind::BitmapIndexScan { .. } | Kind::BitmapMerge { .. } => {}
             _ => self.output(&output, &mut shown),
         }
         let exprs = self.details(kept, &mut shown);
-        if let Some(filter) = filter {
-            self.condition("Filter", filter, &self.statement.names(kept, true), &mut shown);
-            self.removed(node, "Rows Removed by Filter", &mut shown);
-        }
-        self.buffers(node.id, &mut shown);
+        self.filter(node, filter, &self.statement.names(kept, true), &mut shown);
+        shown.buffers(self.measured.get(node.id), self.options);
         if let (Kind::Append { .. }, true) = (&kept.kind, self.options.json) {
             shown.json("Subplans Removed", Value::literal(0));
         }
@@ -279,7 +272,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
             }
         }
         self.inputs(kept, &output, used, &mut shown);
-        self.subplans(&exprs.into_iter().chain(filter).collect::<Vec<_>>(), &mut shown);
+        self.subplans(kept, &exprs.into_iter().chain(filter).collect::<Vec<_>>(), &mut shown);
         shown
     }
 
@@ -297,8 +290,8 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                     let texts = self.columns(input, &used, false);
                     let below = self.node(input, &Output::Used(used.clone()), "Outer");
                     let mut hash = self.stage("Hash", input, texts, vec![below]);
-                    hash.hash_table(self.measured(node.id));
-                    self.buffers(input.id, &mut hash);
+                    hash.hash_table(self.measured.get(node.id));
+                    hash.buffers(self.measured.get(input.id), self.options);
                     hash
                 }
                 (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
@@ -330,9 +323,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 (Kind::Append { .. } | Kind::SetOperation { .. } | Kind::BitmapMerge { .. }, _) => {
                     self.node(input, &Output::Used(Vec::new()), "Member")
                 }
-                (Kind::SubqueryScan { .. }, _) => {
-                    self.node(input, &Output::Used(Vec::new()), "Subquery")
-                }
+                (Kind::SubqueryScan { .. }, _) => self.inner(input, Vec::new(), "Subquery"),
                 (Kind::Distinct { .. }, _) if matches!(input.kind, Kind::Project { .. }) => {
                     self.node(input, &Output::Whole(Vec::new()), "Outer")
                 }
@@ -360,21 +351,20 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         names: &[String],
         shown: &mut Shown,
     ) {
-        let text = parenthesized(self.statement.text(condition, names));
-        shown.both(label, Value::Text(text));
+        shown.both(label, Value::Text(self.statement.text(condition, names)));
     }
 
-    /// What leaves out rows of a scan, and how many.
+    /// What leaves out rows, and how many.
     fn filter(
         &self,
         node: &Node<Table>,
-        filter: &Option<Expr<Table>>,
+        filter: Option<&Expr<Table>>,
         names: &[String],
         shown: &mut Shown,
     ) {
         if let Some(filter) = filter {
             self.condition("Filter", filter, names, shown);
-            self.removed(node, "Rows Removed by Filter", shown);
+            shown.removed("Rows Removed by Filter", self.measured.get(node.id));
         }
     }
 
@@ -402,7 +392,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                     let call = format!("{}({})", function.name(), texts.join(", "));
                     shown.both("Function Call", Value::Text(call));
                 }
-                self.filter(node, filter, &names, shown);
+                self.filter(node, filter.as_ref(), &names, shown);
                 exprs.extend(filter);
             }
             Kind::IndexScan { conditions, filter, .. }
@@ -410,10 +400,10 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 let is_bitmap = matches!(node.kind, Kind::BitmapScan { .. });
                 let label = if is_bitmap { "Recheck Cond" } else { "Index Cond" };
                 show(label, conditions, shown);
-                if conditions.is_some() && self.measured(node.id).is_some() {
+                if conditions.is_some() && self.measured.get(node.id).is_some() {
                     shown.json("Rows Removed by Index Recheck", Value::literal(0));
                 }
-                self.filter(node, filter, &names, shown);
+                self.filter(node, filter.as_ref(), &names, shown);
                 self.heap_reads(node, shown);
                 exprs.extend(filter);
             }
@@ -425,20 +415,22 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 self.group_keys(input, keys, shown);
                 show("Filter", having, shown);
                 if !keys.is_empty() {
-                    shown.groups(self.measured(node.id), self.options);
+                    shown.groups(self.measured.get(node.id), self.options);
                 }
                 if having.is_some() {
-                    self.removed(node, "Rows Removed by Filter", shown);
+                    shown.removed("Rows Removed by Filter", self.measured.get(node.id));
                 }
                 exprs.extend(having);
             }
             Kind::Distinct { input, keys } => {
                 self.group_keys(input, keys, shown);
-                shown.groups(self.measured(node.id), self.options);
+                shown.groups(self.measured.get(node.id), self.options);
                 exprs.extend(keys.iter().map(|it| &it.0));
             }
             Kind::Sort { keys, .. } => {
-                self.sort_keys(node, keys, &names, shown);
+                let texts = keys.iter().map(|key| self.sort_key(key, &names)).collect();
+                shown.both("Sort Key", Value::List(texts));
+                shown.sort(self.measured.get(node.id));
                 exprs.extend(keys.iter().map(|it| &it.expr));
             }
             _ => {}
@@ -448,7 +440,7 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
 
     /// What a scan has read in the table, as far as it tells.
     fn heap_reads(&self, node: &Node<Table>, shown: &mut Shown) {
-        let Some(it) = self.measured(node.id) else { return };
+        let Some(it) = self.measured.get(node.id) else { return };
         if let Kind::IndexScan { is_only: true, .. } = node.kind {
             shown.both("Heap Fetches", Value::literal(it.heap_fetches));
         } else if let Kind::BitmapScan { .. } = node.kind {
@@ -491,14 +483,9 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         }
         if let Some(condition) = condition {
             self.condition("Join Filter", condition, names, shown);
-            self.removed(node, "Rows Removed by Join Filter", shown);
+            shown.removed("Rows Removed by Join Filter", self.measured.get(node.id));
         }
         equal.iter().flat_map(|(outer, inner, _)| [outer, inner]).chain(condition).collect()
-    }
-
-    /// The pages that a node has used, those below included.
-    fn buffers(&self, id: usize, shown: &mut Shown) {
-        shown.buffers(self.measured(id), self.options);
     }
 
     fn group_keys(&self, input: &Node<Table>, keys: &[(Expr<Table>, Type)], shown: &mut Shown) {
@@ -510,37 +497,18 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
         }
     }
 
-    fn sort_keys(
-        &self,
-        node: &Node<Table>,
-        keys: &[SortBy<Table>],
-        names: &[String],
-        shown: &mut Shown,
-    ) {
-        let texts: Vec<String> = keys.iter().map(|key| self.sort_key(key, names)).collect();
-        shown.both("Sort Key", Value::List(texts));
-        shown.sort(self.measured(node.id));
-    }
-
-    fn removed(&self, node: &Node<Table>, label: &'static str, shown: &mut Shown) {
-        shown.removed(label, self.measured(node.id));
-    }
-
     fn sort_key(&self, key: &SortBy<Table>, names: &[String]) -> String {
-        let mut text = self.statement.text(&key.expr, names);
-        if key.descending {
-            text += " DESC";
-        }
-        match (key.descending, key.nulls_first) {
-            (false, true) => text += " NULLS FIRST",
-            (true, false) => text += " NULLS LAST",
-            _ => {}
-        }
-        text
+        let order = match (key.descending, key.nulls_first) {
+            (false, false) => "",
+            (false, true) => " NULLS FIRST",
+            (true, true) => " DESC",
+            (true, false) => " DESC NULLS LAST",
+        };
+        self.statement.text(&key.expr, names) + order
     }
 
-    /// The subqueries of expressions.
-    fn subplans(&mut self, exprs: &[&Expr<Table>], shown: &mut Shown) {
+    /// The subqueries of expressions that are executed for rows.
+    fn subplans(&mut self, node: &Node<Table>, exprs: &[&Expr<Table>], shown: &mut Shown) {
         let mut numbers = Vec::new();
         for expr in exprs {
             expr.walk(0, &mut |expr, _| {
@@ -549,29 +517,51 @@ impl<Table: Deref<Target: Described> + Clone> Explainer<'_, Table> {
                 }
             });
         }
-        let (mut before, mut after) = (Vec::new(), Vec::new());
         for number in numbers {
-            if std::mem::replace(&mut self.shown[number], true) {
-                continue;
+            if !std::mem::replace(&mut self.shown[number], true) {
+                let names = self.statement.names(node, true);
+                shown.children.push(self.subplan(number, "SubPlan", "", names));
             }
-            let plan = &self.statement.subplans[number];
-            let is_init = matches!(
-                (&plan.kind, plan.is_correlated),
-                (SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array(_), false)
-            );
-            let label = match is_init {
-                true => format!("InitPlan {} (returns ${number})", number + 1),
-                false => format!("SubPlan {}", number + 1),
-            };
-            let relationship = if is_init { "InitPlan" } else { "SubPlan" };
-            let node = Rc::clone(&plan.node);
-            let mut child = self.node(&node, &Output::Used(Vec::new()), relationship);
-            child.insert_after("Parent Relationship", "Subplan Name", Value::text(&label));
-            child.label = Some(label);
-            if is_init { before.push(child) } else { after.push(child) }
         }
-        shown.children.splice(0..0, before);
-        shown.children.extend(after);
+    }
+
+    /// The init plans of a query, whose topmost node this is.
+    pub fn init_plans(&mut self, top: usize, shown: &mut Shown) {
+        let plans = self.statement.init_plans.iter().filter(|it| it.1 == top);
+        let plans = plans.map(|(number, _)| {
+            self.subplan(*number, "InitPlan", &format!(" (returns ${number})"), Vec::new())
+        });
+        let plans: Vec<Shown> = plans.collect();
+        shown.children.splice(0..0, plans);
+    }
+
+    fn subplan(
+        &mut self,
+        number: usize,
+        kind: &'static str,
+        returns: &str,
+        names: Vec<String>,
+    ) -> Shown {
+        let label = format!("{kind} {}{returns}", number + 1);
+        let outer = std::mem::take(&mut self.outer);
+        let mut shown = self.inner(&self.statement.subplans[number].node, names, kind);
+        self.outer = outer;
+        shown.insert_after("Parent Relationship", "Subplan Name", Value::text(&label));
+        shown.label = Some(label);
+        shown
+    }
+
+    /// A query inside of one whose columns have these names.
+    fn inner(
+        &mut self,
+        node: &Rc<Node<Table>>,
+        names: Vec<String>,
+        relationship: &'static str,
+    ) -> Shown {
+        self.statement.around.borrow_mut().push(names);
+        let shown = self.node(node, &Output::Used(Vec::new()), relationship);
+        self.statement.around.borrow_mut().pop();
+        shown
     }
 
     /// What columns are called in conditions: a scan need not say whose its own ones are.

@@ -19,6 +19,7 @@ use minibtree_explain::{Measured, Node as Shown, Options};
 use minibtree_plan::{Kind, Node, Plan, SubPlan};
 use minibtree_query::{Expr, Operation};
 use minibtree_types::values::Type;
+use std::cell::RefCell;
 use std::ops::Deref;
 
 /// A table, as EXPLAIN shows it.
@@ -42,12 +43,16 @@ pub struct Statement<'a, Table> {
     pub plan: &'a Plan<Table>,
     /// The subqueries of its expressions.
     pub subplans: &'a [SubPlan<Table>],
+    /// Those that are init plans, each with the topmost node of the query that it belongs to.
+    pub init_plans: &'a [(usize, usize)],
     /// How many nodes it has. What the statement itself has done is measured after them.
     pub nodes: usize,
     /// How many tables it locks.
     pub tables: usize,
     /// The name of an object of a type like `regclass`, by its number.
     pub name_of: &'a dyn Fn(Type, i64) -> String,
+    /// What the columns of the queries around the shown one are called, the nearest last.
+    pub around: RefCell<Vec<Vec<String>>>,
 }
 
 /// The nodes of a plan with what they tell; `None` for a statement without nodes.
@@ -71,7 +76,8 @@ pub fn tree<Table: Deref<Target: Described> + Clone>(
         statement,
         options,
         measured,
-        has_several: tables.max(relations(source).len() + others) > 1,
+        has_several: tables.max(relations(source).len() + others) > 1
+            || !statement.subplans.is_empty(),
         outer: Vec::new(),
         shown: vec![false; statement.subplans.len()],
     };
@@ -80,6 +86,7 @@ pub fn tree<Table: Deref<Target: Described> + Clone>(
         Plan::Modify(modify) => explainer.modify(modify),
         _ => explainer.node(source, &Output::Used(Vec::new()), ""),
     };
+    explainer.init_plans(statement.nodes, &mut shown);
     // The top of a plan has no parent, whatever node it is.
     shown.forget("Parent Relationship");
     Some(shown)

@@ -10,7 +10,7 @@
 use crate::{Described, Statement};
 use minibtree_explain::is_column_name;
 use minibtree_expression::{Deparser, SubqueryKind};
-use minibtree_plan::{Kind, Node, Scanned};
+use minibtree_plan::{Kind, Node, Scanned, SubPlan};
 use minibtree_query::{AggregateCall, Expr};
 use std::ops::Deref;
 
@@ -100,18 +100,20 @@ impl<Table: Deref<Target: Described>> Statement<'_, Table> {
 
     /// An expression as PostgreSQL writes it.
     pub fn text(&self, expr: &Expr<Table>, names: &[String]) -> String {
-        let name_of = self.name_of;
+        let (name_of, around) = (self.name_of, self.around.borrow());
+        let names = std::iter::once(names).chain(around.iter().rev().map(Vec::as_slice));
+        let names = &names.collect::<Vec<_>>();
         Deparser { name_of, names, subplan: Some(&|it| self.subplan_text(it)) }.text(expr)
     }
 
     fn subplan_text(&self, number: usize) -> String {
-        let plan = &self.subplans[number];
-        match (&plan.kind, plan.is_correlated) {
-            (SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array(_), false) => {
-                format!("${number}")
+        let SubPlan { kind, is_correlated, .. } = &self.subplans[number];
+        match kind {
+            _ if *is_correlated => format!("(SubPlan {})", number + 1),
+            SubqueryKind::Any(_) | SubqueryKind::All(_) => {
+                format!("(hashed SubPlan {})", number + 1)
             }
-            (_, true) => format!("(SubPlan {})", number + 1),
-            (_, false) => format!("(hashed SubPlan {})", number + 1),
+            _ => format!("${number}"),
         }
     }
 }

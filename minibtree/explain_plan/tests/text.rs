@@ -8,7 +8,7 @@ use minibtree_functions::Comparison;
 use minibtree_plan::{Bounds, Kind, Method, Node, Plan, Scanned};
 use minibtree_query::{Expr, JoinKind};
 use minibtree_types::values::{Type, Value};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A table with the columns `id` and `x`, and an index.
@@ -52,7 +52,9 @@ fn scanned(table: &'static Table, alias: &str, start: usize) -> Scanned<&'static
 fn shown(nodes: &Cell<usize>, top: Kind<&'static Table>, verbose: bool) -> Vec<String> {
     let plan = Plan::Query(Rc::new(node(nodes, top)));
     let (nodes, name_of) = (nodes.get(), &|_, number| format!("{number}"));
-    let statement = Statement { plan: &plan, subplans: &[], nodes, tables: 1, name_of };
+    let (tables, subplans, init_plans, around) = (1, &[], &[], RefCell::default());
+    let plan = &plan;
+    let statement = Statement { plan, subplans, init_plans, nodes, tables, name_of, around };
     let options = Options::read(false, verbose, []).expect("no option is unknown");
     let tree = tree(&statement, options, &[]).expect("a query has nodes");
     document(&tree, options, &Measured::default(), None)

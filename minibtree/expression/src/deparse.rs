@@ -14,8 +14,8 @@ use std::fmt::Write;
 pub struct Deparser<'a> {
     /// The name of an object of a type like `regclass`, by its number.
     pub name_of: &'a dyn Fn(Type, i64) -> String,
-    /// What the columns are called.
-    pub names: &'a [String],
+    /// What the columns are called, first those of the query itself, then of the one around it.
+    pub names: &'a [&'a [String]],
     /// What is written for a subquery of a plan; `None` in the catalog, where there are none.
     pub subplan: Option<&'a dyn Fn(usize) -> String>,
 }
@@ -33,10 +33,10 @@ impl Deparser<'_> {
             }
             Expr::Constant(value, base) => base.literal(value),
             Expr::Parameter(number, _) => format!("${}", number + 1),
-            Expr::Column(column) if column.level == 0 => {
-                self.names.get(column.position).cloned().unwrap_or_default()
+            Expr::Column(column) => {
+                let names = self.names.get(column.level);
+                names.and_then(|it| it.get(column.position)).cloned().unwrap_or_default()
             }
-            Expr::Column(column) => format!("outer.{}", column.position + 1),
             Expr::Now(name) => (*name).to_owned(),
             Expr::Compare(comparison, left, right, _) => {
                 format!("({} {} {})", text(left), comparison.name(), text(right))
@@ -81,7 +81,9 @@ impl Deparser<'_> {
             }
             Expr::Cast(inner, _, to, _) => format!("({})::{}", text(inner), to.declared_name()),
             Expr::Fit(inner, to, _) => format!("({})::{}", text(inner), to.name()),
-            Expr::SubPlan(number, _) => self.subplan.map_or(String::new(), |it| it(*number)),
+            Expr::SubPlan(number, _) | Expr::InitPlan(number, _) => {
+                self.subplan.map_or(String::new(), |it| it(*number))
+            }
             Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => String::new(),
         }
     }
@@ -89,11 +91,10 @@ impl Deparser<'_> {
     /// A function or an operator.
     fn call<Query: InnerQuery>(&self, name: &str, arguments: &[Expr<Query>]) -> String {
         let arguments: Vec<String> = arguments.iter().map(|it| self.text(it)).collect();
+        let is_operator = !name.starts_with(char::is_alphabetic);
         match &arguments[..] {
-            [left, right] if !name.starts_with(char::is_alphabetic) => {
-                format!("({left} {name} {right})")
-            }
-            [one] if !name.starts_with(char::is_alphabetic) => format!("({name} {one})"),
+            [left, right] if is_operator => format!("({left} {name} {right})"),
+            [one] if is_operator => format!("({name} {one})"),
             all => format!("{name}({})", all.join(", ")),
         }
     }

@@ -78,6 +78,8 @@ pub enum Expr<Query> {
     Subquery(Box<Subquery<Query>>),
     /// A subquery, after planning: its number, and the values to look for in its rows.
     SubPlan(usize, Vec<Expr<Query>>),
+    /// A subquery that has one value for all rows, after planning: its number and type.
+    InitPlan(usize, Type),
 }
 
 /// Computes an expression of constants.
@@ -146,6 +148,7 @@ macro_rules! children {
                 | Expr::Column(_)
                 | Expr::Now(_)
                 | Expr::Aggregate(..)
+                | Expr::InitPlan(..)
                 | Expr::Window(_) => Vec::new(),
                 Expr::Compare(_, left, right, _)
                 | Expr::IsDistinct(left, right, _)
@@ -189,7 +192,10 @@ impl<Query: InnerQuery> Expr<Query> {
     /// The type of its value.
     pub fn base(&self) -> Type {
         match self {
-            Expr::Constant(_, base) | Expr::Parameter(_, base) | Expr::Aggregate(_, base) => *base,
+            Expr::Constant(_, base)
+            | Expr::Parameter(_, base)
+            | Expr::Aggregate(_, base)
+            | Expr::InitPlan(_, base) => *base,
             Expr::Column(column) => column.column_type.base,
             Expr::Now(_) => Type::TimestampTz,
             Expr::Call(function, _) => function.result,
@@ -212,11 +218,7 @@ impl<Query: InnerQuery> Expr<Query> {
 
     /// Returns true if it uses columns of a query around its own, which is so many levels down.
     pub fn uses_outer(&self, depth: usize) -> bool {
-        let mut uses_outer = false;
-        self.walk(depth, &mut |expr, depth| {
-            uses_outer |= matches!(expr, Expr::Column(column) if column.level > depth);
-        });
-        uses_outer
+        self.has(depth, |expr, depth| matches!(expr, Expr::Column(it) if it.level > depth))
     }
 
     /// Returns true for the column of the query's own row at this position.
@@ -270,15 +272,19 @@ impl<Query: InnerQuery> Expr<Query> {
         each(self, depth)
     }
 
+    /// Returns true if the expression or one that [`Expr::walk`] gets to is meant.
+    pub fn has(&self, depth: usize, is_meant: impl Fn(&Expr<Query>, usize) -> bool) -> bool {
+        let mut found = false;
+        self.walk(depth, &mut |expr, depth| found |= is_meant(expr, depth));
+        found
+    }
+
     /// Positions of the query's own row that it uses, also from inside of subqueries.
     pub fn positions(&self) -> Vec<usize> {
         let mut positions = Vec::new();
-        self.walk(0, &mut |expr, depth| {
-            if let Expr::Column(column) = expr
-                && column.level == depth
-            {
-                positions.push(column.position);
-            }
+        self.walk(0, &mut |expr, depth| match expr {
+            Expr::Column(it) if it.level == depth => positions.push(it.position),
+            _ => {}
         });
         positions
     }
@@ -295,25 +301,17 @@ impl<Query: InnerQuery> Expr<Query> {
 
     /// Returns true if it calls a function that can return something else each time.
     pub fn is_volatile(&self) -> bool {
-        let mut is_volatile = false;
-        self.walk(0, &mut |expr, _| {
-            is_volatile |= matches!(expr, Expr::Call(function, _) if function.is_volatile());
-        });
-        is_volatile
+        self.has(0, |expr, _| matches!(expr, Expr::Call(it, _) if it.is_volatile()))
     }
 
     /// Returns true if its value is the same for all rows of the query: it uses no column of it,
     /// and no subquery.
     pub fn is_constant(&self) -> bool {
-        let mut is_constant = true;
-        self.walk(0, &mut |expr, _| {
-            is_constant &= match expr {
-                Expr::Column(column) => column.level > 0,
-                Expr::Aggregate(..) | Expr::Window(_) => false,
-                expr => expr.is_stable(),
-            };
-        });
-        is_constant
+        !self.has(0, |expr, _| match expr {
+            Expr::Column(column) => column.level == 0,
+            Expr::Aggregate(..) | Expr::Window(_) => true,
+            expr => !expr.is_stable(),
+        })
     }
 
     /// Computes the constant parts that a row may get to: the division in `CASE WHEN a THEN 1 / 0

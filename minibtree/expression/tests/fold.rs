@@ -54,7 +54,7 @@ fn folded(mut expr: Expr<NoQuery>) -> String {
     if let Err(error) = expr.fold(compute) {
         return error.code.to_string();
     }
-    Deparser { name_of: &|_, _| String::new(), names: &["a".into()], subplan: None }.text(&expr)
+    Deparser { name_of: &|_, _| String::new(), names: &[&["a".into()]], subplan: None }.text(&expr)
 }
 
 #[test]

@@ -68,6 +68,6 @@ pub fn shown_expression(
 fn stored(catalog: &Catalog, table: &Table, expr: &ast::Expr, bound: &Expr) -> Result<Stored> {
     let names: Vec<String> = table.columns.iter().map(|it| it.name.clone()).collect();
     let name_of = &|base, number| catalog.name_of(base, number);
-    let shown = Deparser { name_of, names: &names, subplan: None }.text(bound);
+    let shown = Deparser { name_of, names: &[&names], subplan: None }.text(bound);
     Stored::read(expr.to_string(), shown)
 }

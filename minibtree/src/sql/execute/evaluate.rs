@@ -51,10 +51,7 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
         },
         Expr::IsNull(inner) => Value::Bool(value(inner)?.is_null()),
         Expr::IsTruth(inner, wanted, negated) => {
-            let found = match value(inner)? {
-                Value::Bool(on) => Some(on),
-                _ => None,
-            };
+            let found = if let Value::Bool(on) = value(inner)? { Some(on) } else { None };
             Value::Bool((found == *wanted) != *negated)
         }
         Expr::IsDistinct(left, right, padded) => {
@@ -87,6 +84,7 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> 
             let left = left.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             subplan(*number, &left, context, row)?
         }
+        Expr::InitPlan(number, _) => subplan(*number, &[], context, row)?,
         Expr::Aggregate(..) | Expr::Window(_) | Expr::Subquery(_) => {
             unreachable!("the planner replaces them")
         }

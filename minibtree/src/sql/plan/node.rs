@@ -26,6 +26,8 @@ pub struct Planned {
     pub catalog: Rc<Catalog>,
     pub plan: Plan,
     pub subplans: Vec<SubPlan>,
+    /// The subplans that are init plans, each with the topmost node of the query it belongs to.
+    pub init_plans: Vec<(usize, usize)>,
     /// Subqueries that lock their rows, which are executed before the rest of the statement. One
     /// may read those before it.
     pub locked: Vec<Rc<LockRows>>,

@@ -24,7 +24,7 @@ use crate::sql::functions::Comparison;
 use crate::sql::tree::{
     Body, Column, Compute, Computed, Expr, FromItem, Grouping, Modification, Operation,
     OutputColumn, Query, Relation, Select, SetFunction, SetOperator, SortKey, Source, Subquery,
-    Window,
+    SubqueryKind, Window,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
@@ -57,6 +57,8 @@ pub fn plan(
         statistics,
         model,
         subplans: Vec::new(),
+        init_plans: Vec::new(),
+        attached: Vec::new(),
         locked: Vec::new(),
         nodes: Cell::new(0),
         tables: BTreeMap::new(),
@@ -73,6 +75,8 @@ pub fn plan(
         }
         (None, _) => return Ok(None),
     };
+    // The node of the whole statement has the last number.
+    planner.attach_init_plans(planner.nodes.get());
     let field = |column: &OutputColumn| Field {
         name: column.name.clone(),
         type_oid: column.column_type.base.oid(),
@@ -84,6 +88,7 @@ pub fn plan(
         catalog: Rc::clone(catalog),
         plan,
         subplans: planner.subplans,
+        init_plans: planner.attached,
         locked: planner.locked,
         nodes: planner.nodes.get(),
         tables: planner.tables.into_iter().collect(),
@@ -99,6 +104,10 @@ struct Planner<'a, 'c> {
     statistics: &'a Statistics,
     model: Model,
     subplans: Vec<SubPlan>,
+    /// The init plans of the query that is being planned, by their numbers.
+    init_plans: Vec<usize>,
+    /// Those of the whole statement, as in [`Planned::init_plans`].
+    attached: Vec<(usize, usize)>,
     /// Subqueries that lock their rows.
     locked: Vec<Rc<LockRows>>,
     nodes: Cell<usize>,
@@ -129,26 +138,53 @@ impl Planner<'_, '_> {
         for child in expr.children_mut() {
             self.replace_subqueries(child);
         }
-        if let Expr::Subquery(subquery) = expr {
-            let node = self.query(&subquery.query);
+        if let Expr::Subquery(subquery) = &*expr {
+            let (node, base) = (self.query(&subquery.query), expr.base());
             // It is not known here how often the subquery is evaluated. Assume ten times.
             let hashed = exists::as_any(subquery).map(|it| (self.query(&it.query), it));
             let hashed = hashed.filter(|(it, _)| it.cost.total < 10.0 * node.cost.total);
             *expr = match hashed {
-                None => self.subplan(node, (**subquery).clone()),
+                None => self.subplan(node, (**subquery).clone(), base),
                 Some((it, any)) => {
-                    Expr::IsTruth(Box::new(self.subplan(it, any)), Some(true), false)
+                    Expr::IsTruth(Box::new(self.subplan(it, any, base)), Some(true), false)
                 }
             };
         }
     }
 
-    fn subplan(&mut self, node: Rc<Node>, subquery: Subquery) -> Expr {
+    fn subplan(&mut self, node: Rc<Node>, subquery: Subquery, base: Type) -> Expr {
         let Subquery { kind, left, query } = subquery;
         let types = query.columns.iter().map(|it| it.column_type.base).collect();
-        let is_correlated = query.is_correlated();
+        let (number, is_correlated) = (self.subplans.len(), query.is_correlated());
+        let has_value = !matches!(kind, SubqueryKind::Any(_) | SubqueryKind::All(_));
         self.subplans.push(SubPlan { kind, node, types, is_correlated });
-        Expr::SubPlan(self.subplans.len() - 1, left)
+        if !has_value || is_correlated {
+            return Expr::SubPlan(number, left);
+        }
+        self.init_plans.push(number);
+        Expr::InitPlan(number, base)
+    }
+
+    /// Attaches the init plans of a query to its topmost node. Returns what they cost
+    /// (`SS_charge_for_initplans`).
+    fn attach_init_plans(&mut self, top: usize) -> f64 {
+        self.attached.extend(self.init_plans.iter().map(|number| (*number, top)));
+        let cost = |number: usize| {
+            let plan = &self.subplans[number];
+            let Cost { startup, total, rows, .. } = plan.node.cost;
+            let is_exists = plan.kind == SubqueryKind::Exists;
+            if is_exists { startup + (total - startup) / rows.max(1.0) } else { total }
+        };
+        self.init_plans.drain(..).map(cost).sum()
+    }
+
+    /// The subqueries of a condition once more, for rows that must meet it again: EXPLAIN shows
+    /// those that the scans have.
+    fn recheck(&mut self, condition: &Option<Expr>) -> Option<Expr> {
+        let known = self.init_plans.len();
+        let condition = condition.clone().map(|it| self.with_subplans(it));
+        self.init_plans.truncate(known);
+        condition
     }
 
     fn top_query(&mut self, query: &Query) -> Plan {
@@ -171,6 +207,8 @@ impl Planner<'_, '_> {
                 relations.push((table.clone(), relation.start));
             }
         }
+        let targets = select.targets[..query.columns.len()].iter().cloned();
+        let targets = targets.map(|it| self.with_subplans(it)).collect();
         let joined = semi::with_semi_joins(select);
         let joined = joined.as_ref().unwrap_or(select);
         let (mut node, is_sorted) = match self.column_order(query, joined) {
@@ -184,17 +222,16 @@ impl Planner<'_, '_> {
         }
         let joins = select.from.iter().flat_map(FromItem::joins).map(|(kind, condition, right)| {
             let right = right.into_iter().flat_map(|it| select.relations[it].positions());
-            (kind, condition.clone().map(|it| self.with_subplans(it)), right.collect())
+            (kind, self.recheck(condition), right.collect())
         });
         let joins = joins.collect();
-        let targets = select.targets[..query.columns.len()].to_vec();
         Some(Rc::new(LockRows {
             input: node,
             lock: lock.clone(),
             relations,
             joins,
-            filter: select.filter.clone().map(|it| self.with_subplans(it)),
-            targets: targets.into_iter().map(|it| self.with_subplans(it)).collect(),
+            filter: self.recheck(&select.filter),
+            targets,
             limit: query.limit.clone().map(|it| self.with_subplans(it)),
             offset: query.offset.clone().map(|it| self.with_subplans(it)),
         }))
@@ -214,12 +251,28 @@ impl Planner<'_, '_> {
         Some(self.node(cost, Kind::Locked { lock, number }))
     }
 
+    /// A query with its init plans.
     fn query(&mut self, query: &Query) -> Rc<Node> {
+        let around = std::mem::take(&mut self.init_plans);
+        let mut node = self.query_alone(query);
+        let cost = self.attach_init_plans(node.id);
+        self.init_plans = around;
+
+        // EXPLAIN shows what is computed by a projection as a part of the node below.
+        let mut top = Rc::get_mut(&mut node);
+        while let Some(node) = top {
+            (node.cost.startup, node.cost.total) =
+                (node.cost.startup + cost, node.cost.total + cost);
+            let Kind::Project { input, .. } = &mut node.kind else { break };
+            top = Rc::get_mut(input);
+        }
+        node
+    }
+
+    fn query_alone(&mut self, query: &Query) -> Rc<Node> {
         if let Some(locked) = self.locked(query) {
             return locked;
         }
-        let limit = query.limit.clone().map(|it| self.with_subplans(it));
-        let offset = query.offset.clone().map(|it| self.with_subplans(it));
         let (mut node, is_sorted) = match &query.body {
             Body::Select(select) => self.select(query, select),
             Body::Values(rows) => {
@@ -236,6 +289,8 @@ impl Planner<'_, '_> {
                 (self.set_operation(query, *operator, *all, left, right), false)
             }
         };
+        let offset = query.offset.clone().map(|it| self.with_subplans(it));
+        let limit = query.limit.clone().map(|it| self.with_subplans(it));
         if !query.order.is_empty() && !is_sorted {
             let exprs = query.order.iter().map(|it| column(it.position, it.column_type.base));
             let bound = limit.clone().map(|limit| (limit, offset.clone()));
@@ -316,6 +371,8 @@ impl Planner<'_, '_> {
     fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
         let joined = semi::with_semi_joins(select);
         let select = joined.as_ref().unwrap_or(select);
+        let targets = select.targets.iter().map(|it| self.with_subplans(it.clone()));
+        let mut targets: Vec<Expr> = targets.collect();
         let order = self.column_order(query, select);
         let (mut node, is_sorted) = match order {
             Some(order) => self.ordered_from(select, &order, query, &[]),
@@ -324,8 +381,6 @@ impl Planner<'_, '_> {
         if let Some(grouping) = &select.grouping {
             node = self.aggregate(node, grouping);
         }
-        let mut targets: Vec<Expr> =
-            select.targets.iter().map(|it| self.with_subplans(it.clone())).collect();
         node = self.windows(node, select, &mut targets);
         let width = targets.iter().map(|it| it.base().width()).sum();
         let cost = Cost { width, ..node.cost };
@@ -415,19 +470,10 @@ impl Planner<'_, '_> {
     fn modification(&mut self, modification: Modification) -> (Plan, Vec<OutputColumn>) {
         let Modification { mut operation, mut source, mut returning, columns } = modification;
         self.failure = source.fold_parts(self.compute).err();
-        let (node, filter) = match &source.body {
-            Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
-                let extra: Vec<usize> = select.relations[0].positions().collect();
-                let mut used = returning.clone();
-                if let Operation::Update(write) = &operation {
-                    used.extend(write.values.iter().flatten().cloned());
-                }
-                let joined = semi::with_semi_joins(select);
-                let node = self.from(joined.as_ref().unwrap_or(select), &extra, &used);
-                (node, select.filter.clone().map(|it| self.with_subplans(it)))
-            }
-            _ => (self.query(&source), None),
-        };
+        let mut used = returning.clone();
+        if let Operation::Update(write) = &operation {
+            used.extend(write.values.iter().flatten().cloned());
+        }
         let exprs = match &mut operation {
             Operation::Insert(write, conflict) => {
                 let update = conflict.iter_mut().flat_map(|it| &mut it.update);
@@ -442,6 +488,15 @@ impl Planner<'_, '_> {
             self.failure = expr.fold(self.compute).err().or(self.failure.take());
             self.replace_subqueries(expr);
         }
+        let (node, filter) = match &source.body {
+            Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
+                let extra: Vec<usize> = select.relations[0].positions().collect();
+                let joined = semi::with_semi_joins(select);
+                let node = self.from(joined.as_ref().unwrap_or(select), &extra, &used);
+                (node, self.recheck(&select.filter))
+            }
+            _ => (self.query_alone(&source), None),
+        };
 
         let table = operation.table().clone();
         self.lock(table.oid, LockMode::Share);

@@ -472,9 +472,7 @@ fn follows(part: &Expr, condition: &Expr) -> bool {
 
 /// Subqueries are executed once per scan at least; others are left to the filter.
 pub fn is_stable(expr: &Expr) -> bool {
-    let mut is_stable = true;
-    expr.walk(0, &mut |expr, _| is_stable &= expr.is_stable());
-    is_stable
+    !expr.has(0, |it, _| !it.is_stable())
 }
 
 /// A varchar column is compared as text.

@@ -104,9 +104,11 @@ fn document(
     let statement = Statement {
         plan: &planned.plan,
         subplans: &planned.subplans,
+        init_plans: &planned.init_plans,
         nodes: planned.nodes,
         tables: planned.tables.len(),
         name_of: &|base, number| planned.catalog.name_of(base, number),
+        around: RefCell::default(),
     };
     let tree = minibtree_explain_plan::tree(&statement, options, measured);
     let Some(tree) = tree else { return Vec::new() };
