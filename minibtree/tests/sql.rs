@@ -124,6 +124,23 @@ fn a_changed_row_is_looked_up_again() {
     }
 }
 
+/// A statement that waits for a change of its table is planned for what the table is then.
+#[test]
+fn a_changed_table_is_planned_again() {
+    let change = |change: &str, sql: &str| {
+        let change = format!("a> begin; alter table t {change}");
+        let before = ["a> create table t (a int, b int); insert into t values (1, 2)", &change];
+        during(&before, sql, &["a> commit"])
+    };
+    assert_eq!(
+        change("add c int default 3", "select * from t where 1 = 1 + 0"),
+        "1 | 2 | 3\nSELECT 1"
+    );
+    assert_eq!(change("drop b", "update t set a = 5 returning *"), "5\nUPDATE 1");
+    assert_eq!(change("drop a", "delete from t returning *"), "2\nDELETE 1");
+    assert!(change("drop a", "select a from t").starts_with("ERROR: 42703"));
+}
+
 /// The answer to a statement that begins after `before` and waits until `after`.
 fn during(before: &[&str], sql: &str, after: &[&str]) -> String {
     let mut server = Server::start(SimulatedDisk::new(1));

@@ -444,9 +444,17 @@ impl Session {
             }
             _ => {}
         }
-        self.refresh_catalog()?;
-        let Some(planned) = self.planned(sql, declared)? else {
-            return Ok(Prepared::plain(statement, None));
+        // The columns that the client is told must be those of the table that it gets to read, also
+        // if a change of the table is waited for.
+        let planned = loop {
+            self.refresh_catalog()?;
+            let Some(planned) = self.planned(sql, declared)? else {
+                return Ok(Prepared::plain(statement, None));
+            };
+            self.lock_tables(&planned)?;
+            if self.has_current_catalog() {
+                break planned;
+            }
         };
         // COPY TO sends lines, not rows.
         let is_copy = matches!(statement, Some(Statement::Command(_)));
@@ -590,7 +598,8 @@ impl Session {
                 let again = self.planned(sql, &declared)?;
                 let again = again.expect("the statement had a plan before");
                 if again.types != planned.types {
-                    return Err(SqlError::unsupported("a cached plan with another result type"));
+                    let text = "cached plan must not change result type";
+                    return Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text));
                 }
                 planned = Rc::new(again);
                 cached.replace(Rc::clone(&planned));
@@ -600,13 +609,20 @@ impl Session {
                 return Err(error.clone());
             }
 
-            for (table, mode) in &planned.tables {
-                self.transaction()?.lock_relation(*table, *mode, LockWait::Block)?;
-            }
+            self.lock_tables(&planned)?;
             if self.has_current_catalog() {
                 return Ok(planned);
             }
+            // A constant part may have been computed before the wait.
+            self.transaction()?.next_statement();
         }
+    }
+
+    fn lock_tables(&mut self, planned: &Planned) -> Result<()> {
+        for (table, mode) in &planned.tables {
+            self.transaction()?.lock_relation(*table, *mode, LockWait::Block)?;
+        }
+        Ok(())
     }
 
     /// Begins the execution of a plan. `is_measured` is for EXPLAIN ANALYZE.
