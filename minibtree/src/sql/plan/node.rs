@@ -5,6 +5,7 @@ use crate::format::RelationId;
 use crate::sql::catalog::{Catalog, Table};
 use crate::sql::values::Type;
 use crate::wire::{Field, SqlError};
+use minibtree_joins::Indexed;
 pub use minibtree_plan::Method;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ pub type Plan = minibtree_plan::Plan<Arc<Table>>;
 pub type SubPlan = minibtree_plan::SubPlan<Arc<Table>>;
 pub type LockRows = minibtree_plan::LockRows<Arc<Table>>;
 pub type Modify = minibtree_plan::Modify<Arc<Table>>;
+
+pub type Known<'a> = minibtree_joins::Known<'a, Arc<Table>>;
+pub type Condition = minibtree_joins::Condition<Arc<Table>>;
 
 /// A plan and what a client may ask about it.
 #[derive(Debug, Default)]
@@ -40,4 +44,20 @@ pub struct Planned {
     pub types: Vec<Type>,
     /// The error of a constant part, with which the statement fails whatever the rows are.
     pub failure: Option<SqlError>,
+}
+
+impl Indexed for Table {
+    fn unique_keys(&self) -> Vec<Vec<usize>> {
+        let keys = self.indexes.iter().filter(|it| it.is_read && it.is_key());
+        keys.map(|it| it.positions()).collect()
+    }
+
+    fn ascending(&self, index: usize, is_backward: bool) -> Vec<usize> {
+        let index = &self.indexes[index];
+        let sorted = index.columns.iter().take_while(|it| {
+            let is_ascending = [it.descending, it.nulls_first] == [is_backward; 2];
+            is_ascending && it.expression().is_none() && !index.index.is_hash()
+        });
+        sorted.map(|it| it.position).collect()
+    }
 }

@@ -11,11 +11,8 @@
 //!
 //! PostgreSQL's `grouping_planner` in `planner.c`.
 
-use super::estimate::Known;
-use super::join::{self, Condition, cheapest_scan};
-use super::node::{Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
-use super::scan::{Path, Wanted, is_stable};
-use super::{exists, semi};
+use super::node::{Condition, Kind, Known, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
+use super::scan::{Path, Wanted, cheapest_scan};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
@@ -29,11 +26,13 @@ use crate::sql::tree::{
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
 use minibtree_cost::{self as cost, Cost, Model, methods};
+use minibtree_joins::{Context, as_any, is_stable, join, with_semi_joins};
 use minibtree_statistics::{Statistics, TableStatistics};
 use sqlparser::ast;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The planner takes a table that was never vacuumed or analyzed to have at least so many pages,
 /// as PostgreSQL does: it will grow.
@@ -141,7 +140,7 @@ impl Planner<'_, '_> {
         if let Expr::Subquery(subquery) = &*expr {
             let (node, base) = (self.query(&subquery.query), expr.base());
             // It is not known here how often the subquery is evaluated. Assume ten times.
-            let hashed = exists::as_any(subquery).map(|it| (self.query(&it.query), it));
+            let hashed = as_any(subquery).map(|it| (self.query(&it.query), it));
             let hashed = hashed.filter(|(it, _)| it.cost.total < 10.0 * node.cost.total);
             *expr = match hashed {
                 None => self.subplan(node, (**subquery).clone(), base),
@@ -209,7 +208,7 @@ impl Planner<'_, '_> {
         }
         let targets = select.targets[..query.columns.len()].iter().cloned();
         let targets = targets.map(|it| self.with_subplans(it)).collect();
-        let joined = semi::with_semi_joins(select);
+        let joined = with_semi_joins(select);
         let joined = joined.as_ref().unwrap_or(select);
         let (mut node, is_sorted) = match self.column_order(query, joined) {
             Some(order) => self.ordered_from(joined, &order, query, &extra),
@@ -369,7 +368,7 @@ impl Planner<'_, '_> {
 
     /// Plans a SELECT up to DISTINCT. Returns the plan, and true if its rows are sorted already.
     fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
-        let joined = semi::with_semi_joins(select);
+        let joined = with_semi_joins(select);
         let select = joined.as_ref().unwrap_or(select);
         let targets = select.targets.iter().map(|it| self.with_subplans(it.clone()));
         let mut targets: Vec<Expr> = targets.collect();
@@ -491,7 +490,7 @@ impl Planner<'_, '_> {
         let (node, filter) = match &source.body {
             Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
                 let extra: Vec<usize> = select.relations[0].positions().collect();
-                let joined = semi::with_semi_joins(select);
+                let joined = with_semi_joins(select);
                 let node = self.from(joined.as_ref().unwrap_or(select), &extra, &used);
                 (node, self.recheck(&select.filter))
             }
@@ -519,7 +518,7 @@ impl Planner<'_, '_> {
         let (conditions, constant) = planner.where_conditions();
         let node = match select.from.is_empty() {
             true => planner.planner.result(None, None, 0),
-            false => join::join(&mut planner, &select.from, conditions).swap_remove(0),
+            false => join(&mut planner, &select.from, conditions).swap_remove(0),
         };
         planner.planner.filtered_once(node, constant)
     }
@@ -640,7 +639,7 @@ impl<'p, 'a: 'q, 'c, 'q> FromPlanner<'p, 'a, 'c, 'q> {
     /// WHERE as conditions, and those of them that use no relation.
     fn where_conditions(&mut self) -> (Vec<Condition>, Vec<Expr>) {
         let Some(filter) = &self.select.filter else { return (Vec::new(), Vec::new()) };
-        let all = join::Context::conditions(self, filter);
+        let all = Context::conditions(self, filter);
         let (constant, conditions) = all.into_iter().partition(|it: &Condition| it.relations == 0);
         let constant: Vec<Condition> = constant;
         (conditions, constant.into_iter().map(|it| it.expr).collect())
@@ -697,7 +696,7 @@ impl<'p, 'a: 'q, 'c, 'q> FromPlanner<'p, 'a, 'c, 'q> {
     }
 }
 
-impl join::Context for FromPlanner<'_, '_, '_, '_> {
+impl Context<Arc<Table>> for FromPlanner<'_, '_, '_, '_> {
     fn scan(&mut self, number: usize, conditions: Vec<Expr>) -> Rc<Node> {
         let relation = &self.select.relations[number];
         if let Some(wanted) = self.wanted(relation, number) {

@@ -10,14 +10,13 @@
 //!
 //! PostgreSQL's `indxpath.c`.
 
-use super::estimate::Known;
-use super::join::hash_type;
-use super::node::{Bounds, Kind, Node, Scanned};
+use super::node::{Bounds, Kind, Known, Node, Scanned};
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Computed, Expr};
 use crate::sql::values::{Type, compare};
 use minibtree_cost::{self as cost, Cost, IndexScan, Model, methods};
+use minibtree_joins::{hash_type, is_stable, stripped};
 use minibtree_statistics::TableStatistics;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -470,21 +469,21 @@ fn follows(part: &Expr, condition: &Expr) -> bool {
     }
 }
 
-/// Subqueries are executed once per scan at least; others are left to the filter.
-pub fn is_stable(expr: &Expr) -> bool {
-    !expr.has(0, |it, _| !it.is_stable())
-}
-
-/// A varchar column is compared as text.
-pub fn stripped(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Cast(inner, Type::Varchar, Type::Text, false) => inner,
-        expr => expr,
-    }
-}
-
 /// Returns true if values of the one type have the same keys as those of the other.
 fn is_same_kind(left: Type, right: Type) -> bool {
     let is_timestamp = |it| matches!(it, Type::Timestamp | Type::TimestampTz);
     hash_type(left, right).is_some() || is_timestamp(left) && is_timestamp(right)
+}
+
+/// The scan of a table that has the lowest price.
+pub fn cheapest_scan(wanted: &Wanted, conditions: &[Expr], price: &dyn Fn(Cost) -> f64) -> Path {
+    let indexes = 0..wanted.table.indexes.len();
+    let scans = indexes.filter_map(|it| wanted.index_scan(it, conditions, &[], false, false));
+    let cheaper = |a: Path, b: Path| if price(b.cost) < price(a.cost) { b } else { a };
+    let best = scans.fold(wanted.seq_scan(conditions), cheaper);
+    match wanted.bitmap_scan(conditions) {
+        // Its first row comes late, so PostgreSQL wants the total to be cheaper by 1 %.
+        Some(path) if price(path.cost) * 1.01 < price(best.cost) => path,
+        _ => best,
+    }
 }

@@ -9,13 +9,13 @@
 //! EXISTS is false where IN is NULL, hence IS TRUE. PostgreSQL's `convert_EXISTS_to_ANY`
 //! (`subselect.c`).
 
-use super::join::hash_type;
-use crate::sql::functions::Comparison;
-use crate::sql::tree::{Body, Expr, OutputColumn, Query, Subquery, SubqueryKind};
-use minibtree_expression::InnerQuery;
+use crate::hash_type;
+use minibtree_expression::{InnerQuery, SubqueryKind};
+use minibtree_functions::Comparison;
+use minibtree_query::{Body, Expr, OutputColumn, Query, Subquery};
 
 /// The subquery of an EXISTS as that of an IN, if it can be one.
-pub fn as_any(subquery: &Subquery) -> Option<Subquery> {
+pub fn as_any<T: Clone>(subquery: &Subquery<T>) -> Option<Subquery<T>> {
     let Query { body: Body::Select(select), limit: None, offset: None, lock: None, .. } =
         &subquery.query
     else {

@@ -17,14 +17,13 @@
 //!
 //! PostgreSQL's `joinrels.c` and `joinpath.c`, which also try bushy trees.
 
-use super::estimate::Known;
-use super::merge::{Sides, prune_dominated};
-use super::node::{Kind, Method, Node};
-use super::scan::{Path, Wanted, is_stable};
-use crate::sql::functions::Comparison;
-use crate::sql::tree::{Expr, FromItem, JoinKind};
-use crate::sql::values::Type;
+use crate::merge::{Sides, prune_dominated};
+use crate::{Known, Table, hash_type, is_stable};
 use minibtree_cost::{self as cost, Cost, HashJoin, Model, methods};
+use minibtree_functions::Comparison;
+use minibtree_plan::{Kind, Method, Node};
+use minibtree_query::{Expr, FromItem, JoinKind};
+use minibtree_types::values::Type;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -33,70 +32,76 @@ const EXHAUSTIVE_MAX: usize = 8;
 
 /// A condition and the relations that it uses, as bits.
 #[derive(Clone, Debug)]
-pub struct Condition {
-    pub expr: Expr,
+pub struct Condition<T> {
+    /// The condition.
+    pub expr: Expr<T>,
+    /// The relations.
     pub relations: u64,
 }
 
 /// What the join planner needs from the query planner.
-pub trait Context {
+pub trait Context<T> {
     /// The best plan for one relation with conditions on it alone.
-    fn scan(&mut self, relation: usize, conditions: Vec<Expr>) -> Rc<Node>;
+    fn scan(&mut self, relation: usize, conditions: Vec<Expr<T>>) -> Rc<Node<T>>;
     /// The best plan for a relation through an index whose bounds come from other relations.
     fn parameterized(
         &mut self,
         relation: usize,
-        conditions: &[Expr],
-        parameters: &[Expr],
-    ) -> Option<Rc<Node>>;
+        conditions: &[Expr<T>],
+        parameters: &[Expr<T>],
+    ) -> Option<Rc<Node<T>>>;
     /// Plans for one relation through indexes in whose order it can be merged with others.
-    fn ordered(&mut self, relation: usize, conditions: &[Expr]) -> Vec<Rc<Node>>;
+    fn ordered(&mut self, relation: usize, conditions: &[Expr<T>]) -> Vec<Rc<Node<T>>>;
     /// A node.
-    fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node>;
+    fn node(&mut self, cost: Cost, kind: Kind<T>) -> Rc<Node<T>>;
     /// What is known about the relations.
-    fn known(&self) -> &Known<'_>;
+    fn known(&self) -> &Known<'_, T>;
     /// What costs depend on.
     fn model(&self) -> &Model;
     /// Splits ON into conditions.
-    fn conditions(&mut self, on: &Expr) -> Vec<Condition>;
+    fn conditions(&mut self, on: &Expr<T>) -> Vec<Condition<T>>;
 }
 
 /// The cheapest plan, then more expensive ones, each with another order.
-pub type Plans = Vec<Rc<Node>>;
+pub type Plans<T> = Vec<Rc<Node<T>>>;
 
 /// Something that is joined as a unit: a relation, a left join, or the right side of a semi join.
-struct Item {
+struct Item<T> {
     relations: u64,
     /// The cheapest plan, then others with an order.
-    plans: Plans,
+    plans: Plans<T>,
     /// The relation, if it is a single one, and its conditions.
-    single: Option<(usize, Vec<Expr>)>,
+    single: Option<(usize, Vec<Expr<T>>)>,
     /// Semi or anti if it removes rows of the others, otherwise inner.
     kind: JoinKind,
     /// The relations that must be joined before it.
     needs: u64,
     /// For a semi join: the plan without duplicate keys. An inner join with it has the same rows.
-    unique: Option<Rc<Node>>,
+    unique: Option<Rc<Node<T>>>,
     /// Conditions of an anti join that do not use its own relations.
-    extra: Vec<Expr>,
+    extra: Vec<Expr<T>>,
 }
 
 /// A part of FROM once inner joins are taken apart.
-struct Part<'a> {
-    item: &'a FromItem,
+struct Part<'a, T> {
+    item: &'a FromItem<T>,
     /// The conditions of a semi or anti join that use its own relations only.
-    own: Vec<Condition>,
+    own: Vec<Condition<T>>,
     needs: u64,
-    extra: Vec<Expr>,
+    extra: Vec<Expr<T>>,
 }
 
 /// Joins everything in FROM.
-pub fn join(context: &mut impl Context, from: &[FromItem], conditions: Vec<Condition>) -> Plans {
+pub fn join<T: Table>(
+    context: &mut impl Context<T>,
+    from: &[FromItem<T>],
+    conditions: Vec<Condition<T>>,
+) -> Plans<T> {
     let (mut parts, mut conditions) = (Vec::new(), conditions);
     for item in from {
         flatten(context, item, &mut parts, &mut conditions);
     }
-    let items: Vec<Item> =
+    let items: Vec<Item<T>> =
         parts.into_iter().map(|part| plan_item(context, part, &mut conditions)).collect();
     match items.len() <= EXHAUSTIVE_MAX {
         true => exhaustive(context, &items, &conditions),
@@ -105,11 +110,11 @@ pub fn join(context: &mut impl Context, from: &[FromItem], conditions: Vec<Condi
 }
 
 /// Takes inner joins apart.
-fn flatten<'a>(
-    context: &mut impl Context,
-    item: &'a FromItem,
-    parts: &mut Vec<Part<'a>>,
-    conditions: &mut Vec<Condition>,
+fn flatten<'a, T: Table>(
+    context: &mut impl Context<T>,
+    item: &'a FromItem<T>,
+    parts: &mut Vec<Part<'a, T>>,
+    conditions: &mut Vec<Condition<T>>,
 ) {
     match item {
         FromItem::Join { kind: JoinKind::Inner, left, right, condition } => {
@@ -144,7 +149,11 @@ fn flatten<'a>(
 }
 
 /// Plans a part of FROM. Takes the conditions that can be checked in it out of `conditions`.
-fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Condition>) -> Item {
+fn plan_item<T: Table>(
+    context: &mut impl Context<T>,
+    part: Part<'_, T>,
+    conditions: &mut Vec<Condition<T>>,
+) -> Item<T> {
     let Part { item, own, needs, extra } = part;
     let relations = bits(item);
     let inner = |plans, single| {
@@ -154,7 +163,7 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
     match item {
         FromItem::Relation(number) => {
             let own = take(conditions, |it| it & !relations == 0);
-            let own: Vec<Expr> = own.into_iter().map(|it| it.expr).collect();
+            let own: Vec<Expr<T>> = own.into_iter().map(|it| it.expr).collect();
             let mut plans = vec![context.scan(*number, own.clone())];
             plans.extend(context.ordered(*number, &own));
             inner(plans, Some((*number, own)))
@@ -182,12 +191,12 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
             let single = single(std::slice::from_ref(right), &right_only);
             let plans = join(context, std::slice::from_ref(right), right_only);
             let right = Item { relations: right_bits, ..inner(plans, single) };
-            let on: Vec<Expr> = on.into_iter().map(|it| it.expr).collect();
+            let on: Vec<Expr<T>> = on.into_iter().map(|it| it.expr).collect();
             let mut plans = pair(context, *kind, &outer, left_bits, &right, on);
 
             // WHERE sees the NULLs of the join.
             let above = take(conditions, |it| it & !relations == 0);
-            let above: Vec<Expr> = above.into_iter().map(|it| it.expr).collect();
+            let above: Vec<Expr<T>> = above.into_iter().map(|it| it.expr).collect();
             if !above.is_empty() {
                 let fraction = context.known().all(&above);
                 let condition = Expr::all(above.clone());
@@ -204,24 +213,25 @@ fn plan_item(context: &mut impl Context, part: Part<'_>, conditions: &mut Vec<Co
 }
 
 /// The relation of a side that has only one, and the conditions on it.
-fn single(side: &[FromItem], own: &[Condition]) -> Option<(usize, Vec<Expr>)> {
+fn single<T: Table>(side: &[FromItem<T>], own: &[Condition<T>]) -> Option<(usize, Vec<Expr<T>>)> {
     let [FromItem::Relation(number)] = side else { return None };
     Some((*number, own.iter().map(|it| it.expr.clone()).collect()))
 }
 
 /// The rows of the right side of a semi join with each key once, if its conditions are equalities.
-fn with_unique_keys(
-    context: &mut impl Context,
+fn with_unique_keys<T: Table>(
+    context: &mut impl Context<T>,
     relations: u64,
-    plan: &Rc<Node>,
-    conditions: &[Condition],
-) -> Option<Rc<Node>> {
+    plan: &Rc<Node<T>>,
+    conditions: &[Condition<T>],
+) -> Option<Rc<Node<T>>> {
     let on = applicable(conditions, !relations, relations);
     let (keys, rest) = split_equalities(context, &on, !relations, relations);
     if keys.is_empty() || !rest.is_empty() {
         return None;
     }
-    let keys: Vec<(Expr, Type)> = keys.into_iter().map(|(_, inner, base)| (inner, base)).collect();
+    let keys: Vec<(Expr<T>, Type)> =
+        keys.into_iter().map(|(_, inner, base)| (inner, base)).collect();
     let groups: f64 = keys.iter().map(|(key, _)| context.known().distinct(key)).product();
     let rows = groups.min(plan.cost.rows).round().max(1.0);
     let (count, width) = (keys.len() as f64, plan.cost.width);
@@ -229,12 +239,15 @@ fn with_unique_keys(
     Some(context.node(cost, Kind::Distinct { input: Rc::clone(plan), keys }))
 }
 
-fn bits(item: &FromItem) -> u64 {
+fn bits<T: Table>(item: &FromItem<T>) -> u64 {
     item.relations().into_iter().fold(0, |bits, number| bits | 1 << number)
 }
 
 /// Removes the conditions whose relations are accepted.
-fn take(conditions: &mut Vec<Condition>, accepts: impl Fn(u64) -> bool) -> Vec<Condition> {
+fn take<T: Table>(
+    conditions: &mut Vec<Condition<T>>,
+    accepts: impl Fn(u64) -> bool,
+) -> Vec<Condition<T>> {
     let (taken, left) =
         std::mem::take(conditions).into_iter().partition(|it| accepts(it.relations));
     *conditions = left;
@@ -242,16 +255,20 @@ fn take(conditions: &mut Vec<Condition>, accepts: impl Fn(u64) -> bool) -> Vec<C
 }
 
 /// The conditions that can be checked once `new` has joined `old`, and not before.
-fn applicable(conditions: &[Condition], old: u64, new: u64) -> Vec<Expr> {
-    let is_due = |it: &&Condition| {
+fn applicable<T: Table>(conditions: &[Condition<T>], old: u64, new: u64) -> Vec<Expr<T>> {
+    let is_due = |it: &&Condition<T>| {
         let relations = it.relations;
         relations & !(old | new) == 0 && relations & !old != 0 && relations & !new != 0
     };
     conditions.iter().filter(is_due).map(|it| it.expr.clone()).collect()
 }
 
-fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Plans {
-    let mut best: HashMap<usize, (Plans, u64)> = HashMap::new();
+fn exhaustive<T: Table>(
+    context: &mut impl Context<T>,
+    items: &[Item<T>],
+    conditions: &[Condition<T>],
+) -> Plans<T> {
+    let mut best: HashMap<usize, (Plans<T>, u64)> = HashMap::new();
     for (number, item) in items.iter().enumerate() {
         // A join that removes rows of the others cannot be first.
         let first = match item.kind {
@@ -294,9 +311,13 @@ fn exhaustive(context: &mut impl Context, items: &[Item], conditions: &[Conditio
 }
 
 /// Begins with the smallest relation, and adds the one that is cheapest to add.
-fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) -> Plans {
-    let mut left: Vec<&Item> = items.iter().collect();
-    let rows = |item: &Item| item.plans[0].cost.rows;
+fn greedy<T: Table>(
+    context: &mut impl Context<T>,
+    items: &[Item<T>],
+    conditions: &[Condition<T>],
+) -> Plans<T> {
+    let mut left: Vec<&Item<T>> = items.iter().collect();
+    let rows = |item: &Item<T>| item.plans[0].cost.rows;
     let first = (0..left.len())
         .filter(|it| left[*it].kind == JoinKind::Inner)
         .min_by(|a, b| rows(left[*a]).total_cmp(&rows(left[*b])))
@@ -304,10 +325,10 @@ fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) 
     let first = left.remove(first);
     let (mut plans, mut done) = (first.plans.clone(), first.relations);
     while !left.is_empty() {
-        let mut cheapest: Option<(usize, Plans)> = None;
+        let mut cheapest: Option<(usize, Plans<T>)> = None;
         for (number, item) in left.iter().enumerate().filter(|(_, it)| it.needs & !done == 0) {
             let next = add(context, &plans, done, item, conditions);
-            let is_cheaper = |it: &(usize, Plans)| next[0].cost.total < it.1[0].cost.total;
+            let is_cheaper = |it: &(usize, Plans<T>)| next[0].cost.total < it.1[0].cost.total;
             if cheapest.as_ref().is_none_or(is_cheaper) {
                 cheapest = Some((number, next));
             }
@@ -320,27 +341,27 @@ fn greedy(context: &mut impl Context, items: &[Item], conditions: &[Condition]) 
 }
 
 /// Joins an item to what is joined already.
-fn add(
-    context: &mut impl Context,
-    outer: &[Rc<Node>],
+fn add<T: Table>(
+    context: &mut impl Context<T>,
+    outer: &[Rc<Node<T>>],
     old: u64,
-    item: &Item,
-    conditions: &[Condition],
-) -> Plans {
+    item: &Item<T>,
+    conditions: &[Condition<T>],
+) -> Plans<T> {
     let mut on = applicable(conditions, old, item.relations);
     on.extend(item.extra.iter().cloned());
     pair(context, item.kind, outer, old, item, on)
 }
 
 /// The cheapest plan to join two sides, and perhaps another one with an order.
-fn pair(
-    context: &mut impl Context,
+fn pair<T: Table>(
+    context: &mut impl Context<T>,
     kind: JoinKind,
-    outers: &[Rc<Node>],
+    outers: &[Rc<Node<T>>],
     outer_relations: u64,
-    inner: &Item,
-    on: Vec<Expr>,
-) -> Plans {
+    inner: &Item<T>,
+    on: Vec<Expr<T>>,
+) -> Plans<T> {
     let outer = &outers[0];
     let known = context.known();
     let rows = rows_of(known, kind, outer.cost.rows, inner, &on);
@@ -403,7 +424,7 @@ fn pair(
 }
 
 /// What a hash join of two sides costs, if there are keys.
-fn hash_cost(context: &impl Context, sides: &Sides<'_>, rows: f64) -> Option<Cost> {
+fn hash_cost<T: Table>(context: &impl Context<T>, sides: &Sides<'_, T>, rows: f64) -> Option<Cost> {
     let (known, keys) = (context.known(), sides.keys);
     let (outer, inner) = (sides.outers[0].cost, sides.inners[0].cost);
     let bucket = keys.iter().map(|it| known.bucket(&it.1, inner.rows)).reduce(f64::min)?;
@@ -421,21 +442,27 @@ fn hash_cost(context: &impl Context, sides: &Sides<'_>, rows: f64) -> Option<Cos
 
 /// How many pairs have equal keys. If no row has two partners, PostgreSQL takes this for the
 /// fraction of rows that have one.
-pub fn pairs_of(
-    known: &Known<'_>,
+pub fn pairs_of<T: Table>(
+    known: &Known<'_, T>,
     outer: Cost,
     inner: Cost,
-    keys: &[(Expr, Expr, Type)],
+    keys: &[(Expr<T>, Expr<T>, Type)],
     is_unique: bool,
 ) -> f64 {
-    let distinct = |it: &(Expr, Expr, Type)| known.distinct(&it.0).max(known.distinct(&it.1));
+    let distinct = |it: &(Expr<T>, Expr<T>, Type)| known.distinct(&it.0).max(known.distinct(&it.1));
     let fraction = 1.0 / keys.iter().map(distinct).product::<f64>();
     let pairs = if is_unique { outer.rows } else { outer.rows * inner.rows };
     (pairs * fraction).round().max(1.0)
 }
 
 /// How many rows a join has.
-fn rows_of(known: &Known<'_>, kind: JoinKind, outer: f64, inner: &Item, on: &[Expr]) -> f64 {
+fn rows_of<T: Table>(
+    known: &Known<'_, T>,
+    kind: JoinKind,
+    outer: f64,
+    inner: &Item<T>,
+    on: &[Expr<T>],
+) -> f64 {
     let pairs = (outer * inner.plans[0].cost.rows * known.all(on)).max(1.0);
     match kind {
         JoinKind::Inner => pairs.round(),
@@ -448,24 +475,24 @@ fn rows_of(known: &Known<'_>, kind: JoinKind, outer: f64, inner: &Item, on: &[Ex
     }
 }
 
-fn positions_of(context: &impl Context, relations: u64) -> Vec<usize> {
+fn positions_of<T: Table>(context: &impl Context<T>, relations: u64) -> Vec<usize> {
     let all = context.known().relations.iter().enumerate();
     let inside = all.filter(|(number, _)| relations >> number & 1 == 1);
     inside.flat_map(|(_, relation)| relation.positions()).collect()
 }
 
 /// Values of the outer and the inner side that are equal, and the type of their hash.
-pub type Keys = Vec<(Expr, Expr, Type)>;
+pub type Keys<T> = Vec<(Expr<T>, Expr<T>, Type)>;
 
 /// The conditions that say that a value of the one side equals one of the other, and the rest.
-fn split_equalities(
-    context: &impl Context,
-    on: &[Expr],
+fn split_equalities<T: Table>(
+    context: &impl Context<T>,
+    on: &[Expr<T>],
     outer: u64,
     inner: u64,
-) -> (Keys, Vec<Expr>) {
+) -> (Keys<T>, Vec<Expr<T>>) {
     let known = context.known();
-    let bits = |expr: &Expr| known.relations_of(expr);
+    let bits = |expr: &Expr<T>| known.relations_of(expr);
     let (mut keys, mut rest) = (Vec::new(), Vec::new());
     for condition in on {
         if let Expr::Compare(Comparison::Eq, left, right, _) = condition
@@ -487,29 +514,4 @@ fn split_equalities(
         rest.push(condition.clone());
     }
     (keys, rest)
-}
-
-/// The type whose hash both sides have, if they have one.
-pub fn hash_type(left: Type, right: Type) -> Option<Type> {
-    let both = |is: fn(Type) -> bool| is(left) && is(right);
-    match () {
-        () if left == right => Some(left),
-        () if both(Type::is_integer) => Some(Type::Int8),
-        () if both(|it| matches!(it, Type::Text | Type::Varchar)) => Some(Type::Text),
-        () if both(|it| matches!(it, Type::Float4 | Type::Float8)) => Some(Type::Float8),
-        () => None,
-    }
-}
-
-/// The scan of a table that has the lowest price.
-pub fn cheapest_scan(wanted: &Wanted, conditions: &[Expr], price: &dyn Fn(Cost) -> f64) -> Path {
-    let indexes = 0..wanted.table.indexes.len();
-    let scans = indexes.filter_map(|it| wanted.index_scan(it, conditions, &[], false, false));
-    let cheaper = |a: Path, b: Path| if price(b.cost) < price(a.cost) { b } else { a };
-    let best = scans.fold(wanted.seq_scan(conditions), cheaper);
-    match wanted.bitmap_scan(conditions) {
-        // Its first row comes late, so PostgreSQL wants the total to be cheaper by 1 %.
-        Some(path) if price(path.cost) * 1.01 < price(best.cost) => path,
-        _ => best,
-    }
 }

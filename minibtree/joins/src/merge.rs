@@ -13,23 +13,23 @@
 //! PostgreSQL's `sort_inner_and_outer` and `match_unsorted_outer` (`joinpath.c`). There, pathkeys
 //! are classes of equal expressions; ours are columns.
 
-use super::join::{Context, Keys, Plans, pairs_of};
-use super::node::{Kind, Method, Node, SortBy};
-use super::scan::stripped;
-use crate::sql::functions::Comparison;
-use crate::sql::tree::{Expr, JoinKind};
-use crate::sql::values::Type;
+use crate::order::{Context, Keys, Plans, pairs_of};
+use crate::{Indexed, Table, stripped};
 use minibtree_cost::{Cost, MergeJoin, Side};
+use minibtree_functions::Comparison;
+use minibtree_plan::{Kind, Method, Node, SortBy};
+use minibtree_query::{Expr, JoinKind};
+use minibtree_types::values::Type;
 use std::rc::Rc;
 
 /// Keeps the cheapest of several plans for the same rows, and each plan with an order that no
 /// cheaper one has (`add_path`).
-pub fn prune_dominated(mut plans: Plans) -> Plans {
+pub fn prune_dominated<T: Table>(mut plans: Plans<T>) -> Plans<T> {
     plans.sort_by(|a, b| a.cost.total.total_cmp(&b.cost.total));
     let mut kept = Plans::new();
     for plan in plans {
         let order = order_of(&plan);
-        let has_order = |it: &Rc<Node>| order_of(it).first() == order.first();
+        let has_order = |it: &Rc<Node<T>>| order_of(it).first() == order.first();
         if kept.is_empty() || !order.is_empty() && !kept.iter().any(has_order) {
             kept.push(plan);
         }
@@ -38,21 +38,17 @@ pub fn prune_dominated(mut plans: Plans) -> Plans {
 }
 
 /// The columns by which the rows of a plan are sorted, ascending, NULLs last.
-fn order_of(node: &Node) -> Vec<usize> {
+fn order_of<T: Table>(node: &Node<T>) -> Vec<usize> {
     match &node.kind {
         Kind::IndexScan { scanned, index, is_backward, .. } => {
-            let index = &scanned.table.indexes[*index];
-            let sorted = index.columns.iter().take_while(|it| {
-                let is_ascending = [it.descending, it.nulls_first] == [*is_backward; 2];
-                is_ascending && it.expression().is_none() && !index.index.is_hash()
-            });
-            sorted.map(|it| scanned.start + it.position).collect()
+            let sorted = scanned.table.ascending(*index, *is_backward).into_iter();
+            sorted.map(|it| scanned.start + it).collect()
         }
         Kind::NestedLoop { outer: input, .. }
         | Kind::EquiJoin { outer: input, method: Method::Merge { .. }, .. }
         | Kind::Filter { input, .. } => order_of(input),
         Kind::Sort { keys, .. } => {
-            let column = |it: &SortBy| match stripped(&it.expr) {
+            let column = |it: &SortBy<T>| match stripped(&it.expr) {
                 Expr::Column(column) if !it.descending && !it.nulls_first => Some(column.position),
                 _ => None,
             };
@@ -63,43 +59,43 @@ fn order_of(node: &Node) -> Vec<usize> {
 }
 
 /// Two sides that are joined by keys.
-pub struct Sides<'a> {
+pub struct Sides<'a, T> {
     pub kind: JoinKind,
-    pub outers: &'a [Rc<Node>],
-    pub inners: &'a [Rc<Node>],
-    pub keys: &'a Keys,
+    pub outers: &'a [Rc<Node<T>>],
+    pub inners: &'a [Rc<Node<T>>],
+    pub keys: &'a Keys<T>,
     /// Other conditions.
-    pub rest: &'a [Expr],
+    pub rest: &'a [Expr<T>],
     /// No row of the outer side has two partners.
     pub is_unique: bool,
 }
 
 /// A side in the order of the keys: a plan that has the order, or one that must be sorted.
-struct Sorted {
-    plan: Rc<Node>,
+struct Sorted<T> {
+    plan: Rc<Node<T>>,
     cost: Cost,
     needs_sort: bool,
 }
 
 /// A merge join in an order.
-struct Candidate {
+struct Candidate<T> {
     cost: Cost,
     is_materialized: bool,
-    outer: Sorted,
-    inner: Sorted,
+    outer: Sorted<T>,
+    inner: Sorted<T>,
     /// The keys by their numbers.
     order: Vec<usize>,
 }
 
-impl Sides<'_> {
+impl<T: Table> Sides<'_, T> {
     /// The cheapest merge join, or `None` without keys. Tries the order of each plan of a side, and
     /// that of the conditions.
     pub fn merge_join(
         &self,
-        context: &mut impl Context,
+        context: &mut impl Context<T>,
         rows: f64,
         positions: &[usize],
-    ) -> Option<Rc<Node>> {
+    ) -> Option<Rc<Node<T>>> {
         let outer = self.outers.iter().map(|it| self.order(it, false));
         let orders = outer.chain(self.inners.iter().map(|it| self.order(it, true)));
         let orders = orders.chain([(0..self.keys.len()).collect()]).filter(|it| !it.is_empty());
@@ -107,8 +103,8 @@ impl Sides<'_> {
         let Candidate { cost, is_materialized, outer, inner, order } =
             candidates.min_by(|a, b| a.cost.total.total_cmp(&b.cost.total))?;
 
-        let keys: Keys = order.iter().map(|it| self.keys[*it].clone()).collect();
-        let by = |expr: &Expr, base: Type| SortBy {
+        let keys: Keys<T> = order.iter().map(|it| self.keys[*it].clone()).collect();
+        let by = |expr: &Expr<T>, base: Type| SortBy {
             expr: expr.clone(),
             base,
             descending: false,
@@ -137,7 +133,7 @@ impl Sides<'_> {
     }
 
     /// The keys that a plan of a side is sorted by.
-    fn order(&self, plan: &Node, is_inner: bool) -> Vec<usize> {
+    fn order(&self, plan: &Node<T>, is_inner: bool) -> Vec<usize> {
         let number = |position| {
             self.keys.iter().position(|(outer, inner, _)| {
                 stripped(if is_inner { inner } else { outer }).is_column(position)
@@ -151,16 +147,16 @@ impl Sides<'_> {
     }
 
     /// The cheapest plan of a side in an order.
-    fn sorted(&self, context: &impl Context, order: &[usize], is_inner: bool) -> Sorted {
+    fn sorted(&self, context: &impl Context<T>, order: &[usize], is_inner: bool) -> Sorted<T> {
         let plans = if is_inner { self.inners } else { self.outers };
-        let has_order = |it: &&Rc<Node>| self.order(it, is_inner).starts_with(order);
+        let has_order = |it: &&Rc<Node<T>>| self.order(it, is_inner).starts_with(order);
         let of_plan = |(plan, cost, needs_sort)| Sorted { plan: Rc::clone(plan), cost, needs_sort };
         let sorted = plans.iter().filter(has_order).map(|it| of_plan((it, it.cost, false)));
         let sort = of_plan((&plans[0], context.model().sort(plans[0].cost, None), true));
         sorted.chain([sort]).min_by(|a, b| a.cost.total.total_cmp(&b.cost.total)).expect("a sort")
     }
 
-    fn candidate(&self, context: &impl Context, rows: f64, order: Vec<usize>) -> Candidate {
+    fn candidate(&self, context: &impl Context<T>, rows: f64, order: Vec<usize>) -> Candidate<T> {
         let known = context.known();
         let outer = self.sorted(context, &order, false);
         let inner = self.sorted(context, &order, true);
@@ -170,7 +166,7 @@ impl Sides<'_> {
             outer_part = (0.0, 1.0);
         }
 
-        let keys: Keys = order.iter().map(|it| self.keys[*it].clone()).collect();
+        let keys: Keys<T> = order.iter().map(|it| self.keys[*it].clone()).collect();
         let others = self.rest.len() + self.keys.len() - order.len();
         let decides = others == 0 && matches!(self.kind, JoinKind::Semi | JoinKind::Anti);
         let (cost, is_materialized) = context.model().merge_join(MergeJoin {
@@ -188,8 +184,8 @@ impl Sides<'_> {
     }
 }
 
-impl Sorted {
-    fn node(self, context: &mut impl Context, keys: Vec<SortBy>) -> Rc<Node> {
+impl<T> Sorted<T> {
+    fn node(self, context: &mut impl Context<T>, keys: Vec<SortBy<T>>) -> Rc<Node<T>> {
         let Sorted { plan: input, cost, needs_sort } = self;
         if needs_sort { context.node(cost, Kind::Sort { input, keys, bound: None }) } else { input }
     }

@@ -8,13 +8,12 @@
 //!
 //! PostgreSQL's `selfuncs.c` and `clausesel.c`.
 
-use super::scan::is_stable;
-use crate::sql::catalog::TableIndex;
-use crate::sql::functions::Comparison;
-use crate::sql::tree::{Expr, Relation, Source};
-use crate::sql::values::Value;
+use crate::{Indexed, Table, is_stable};
 use minibtree_estimate::ColumnStatistics;
+use minibtree_functions::Comparison;
+use minibtree_query::{Expr, Relation, Source};
 use minibtree_statistics::TableStatistics;
+use minibtree_types::values::Value;
 
 const EQUAL: f64 = 0.005;
 const INEQUALITY: f64 = 1.0 / 3.0;
@@ -23,15 +22,16 @@ const MATCH: f64 = 0.005;
 const DISTINCT: f64 = 200.0;
 
 /// What is known about the relations of a query.
-pub struct Known<'a> {
-    pub relations: &'a [Relation],
+pub struct Known<'a, T> {
+    /// The relations, whose numbers are the bits of a set of them.
+    pub relations: &'a [Relation<T>],
     /// The statistics of each, and its rows.
     pub tables: Vec<(Option<&'a TableStatistics>, f64)>,
 }
 
-impl Known<'_> {
+impl<T: Table> Known<'_, T> {
     /// The fraction of rows that meet a condition.
-    pub fn selectivity(&self, condition: &Expr) -> f64 {
+    pub fn selectivity(&self, condition: &Expr<T>) -> f64 {
         let fraction = match condition {
             Expr::And(all) => self.all(all),
             Expr::Or(all) => {
@@ -42,7 +42,7 @@ impl Known<'_> {
             Expr::Constant(value, _) => f64::from(u8::from(*value == Value::Bool(true))),
             Expr::Compare(comparison, left, right, _) => self.comparison(*comparison, left, right),
             Expr::InList(value, list, _) => {
-                let equal = |item: &Expr| self.comparison(Comparison::Eq, value, item);
+                let equal = |item: &Expr<T>| self.comparison(Comparison::Eq, value, item);
                 let items = Expr::item_count(list) / list.len() as f64;
                 list.iter().map(equal).sum::<f64>() * items
             }
@@ -56,7 +56,7 @@ impl Known<'_> {
 
     /// The fraction of rows that meet all conditions. Conditions are assumed to be independent,
     /// except for the two ends of a range.
-    pub fn all(&self, conditions: &[Expr]) -> f64 {
+    pub fn all(&self, conditions: &[Expr<T>]) -> f64 {
         let mut ranges = Vec::<((usize, usize), [Option<f64>; 2])>::new();
         let mut fraction = 1.0;
         for condition in conditions {
@@ -84,7 +84,7 @@ impl Known<'_> {
     }
 
     /// The column that a condition bounds, and 0 if it does so from below, 1 from above.
-    fn end_of_range(&self, condition: &Expr) -> Option<((usize, usize), usize)> {
+    fn end_of_range(&self, condition: &Expr<T>) -> Option<((usize, usize), usize)> {
         let Expr::Compare(comparison, left, right, _) = condition else { return None };
         let (column, comparison) = match (self.relation(left), self.relation(right)) {
             (Some(column), None) => (column, *comparison),
@@ -99,8 +99,8 @@ impl Known<'_> {
     }
 
     /// The fraction of rows that have a partner among the rows of these relations.
-    pub fn matched(&self, on: &[Expr], inner: u64, rows: f64) -> f64 {
-        let fraction = |condition: &Expr| match condition {
+    pub fn matched(&self, on: &[Expr<T>], inner: u64, rows: f64) -> f64 {
+        let fraction = |condition: &Expr<T>| match condition {
             Expr::Compare(Comparison::Eq, left, right, _) => {
                 let is_inner = self.relations_of(left) & inner != 0;
                 let (outer, inner) = if is_inner { (right, left) } else { (left, right) };
@@ -117,8 +117,8 @@ impl Known<'_> {
 
     /// The parts of two sides that a merge join reads, each from where the other one begins up to
     /// where it ends (`mergejoinscansel`).
-    pub fn merged(&self, outer: &Expr, inner: &Expr) -> [(f64, f64); 2] {
-        let read = |own: &Expr, other: &Expr| {
+    pub fn merged(&self, outer: &Expr<T>, inner: &Expr<T>) -> [(f64, f64); 2] {
+        let read = |own: &Expr<T>, other: &Expr<T>| {
             let (own, other) = (self.column(own)?.0, self.column(other)?.0);
             let (least, greatest) = other.range()?;
             let (before, end) = (own.below(least)?, own.below(greatest)?);
@@ -138,8 +138,11 @@ impl Known<'_> {
     pub fn has_one_row<'e>(
         &self,
         relation: usize,
-        conditions: impl Iterator<Item = &'e Expr> + Clone,
-    ) -> bool {
+        conditions: impl Iterator<Item = &'e Expr<T>> + Clone,
+    ) -> bool
+    where
+        T: 'e,
+    {
         let Relation { source: Source::Table(table), start, .. } = &self.relations[relation] else {
             return false;
         };
@@ -147,28 +150,27 @@ impl Known<'_> {
             conditions.clone().any(|condition| match condition {
                 Expr::Compare(Comparison::Eq, left, right, false) => {
                     let others =
-                        |it: &Expr| is_stable(it) && self.relations_of(it) >> relation & 1 == 0;
+                        |it: &Expr<T>| is_stable(it) && self.relations_of(it) >> relation & 1 == 0;
                     left.is_column(start + position) && others(right)
                         || right.is_column(start + position) && others(left)
                 }
                 _ => false,
             })
         };
-        let is_key = |it: &TableIndex| it.is_read && it.is_key();
-        table.indexes.iter().any(|it| is_key(it) && it.positions().iter().all(is_fixed))
+        table.unique_keys().iter().any(|key| key.iter().all(is_fixed))
     }
 
     /// The relations that an expression uses, as bits.
-    pub fn relations_of(&self, expr: &Expr) -> u64 {
+    pub fn relations_of(&self, expr: &Expr<T>) -> u64 {
         expr.positions().into_iter().fold(0, |bits, position| {
-            let is_meant = |it: &Relation| it.positions().contains(&position);
+            let is_meant = |it: &Relation<T>| it.positions().contains(&position);
             bits | self.relations.iter().position(is_meant).map_or(0, |it| 1 << it)
         })
     }
 
     /// The fraction of rows that are in one bucket of a hash table by an expression
     /// (`estimate_hash_bucket_stats`).
-    pub fn bucket(&self, expr: &Expr, rows: f64) -> f64 {
+    pub fn bucket(&self, expr: &Expr<T>, rows: f64) -> f64 {
         let all = self.rows_of(expr).unwrap_or(f64::INFINITY);
         let Some((statistics, _)) = self.column(expr) else {
             let is_known = self.is_unique(expr) || all < DISTINCT;
@@ -182,7 +184,7 @@ impl Known<'_> {
     }
 
     /// How many different values an expression has.
-    pub fn distinct(&self, expr: &Expr) -> f64 {
+    pub fn distinct(&self, expr: &Expr<T>) -> f64 {
         match self.column(expr) {
             Some((statistics, rows)) if statistics.distinct > 0.0 => {
                 statistics.distinct.min(rows).max(1.0)
@@ -192,7 +194,7 @@ impl Known<'_> {
         }
     }
 
-    fn comparison(&self, comparison: Comparison, left: &Expr, right: &Expr) -> f64 {
+    fn comparison(&self, comparison: Comparison, left: &Expr<T>, right: &Expr<T>) -> f64 {
         if self.relation(left).is_some() && self.relation(right).is_some() {
             return match comparison {
                 Comparison::Eq => 1.0 / self.distinct(left).max(self.distinct(right)),
@@ -226,7 +228,7 @@ impl Known<'_> {
         }
     }
 
-    fn equal(&self, column: &Expr, value: Option<&Value>) -> f64 {
+    fn equal(&self, column: &Expr<T>, value: Option<&Value>) -> f64 {
         let Some((statistics, _)) = self.column(column) else {
             return match (self.is_unique(column), self.rows_of(column)) {
                 (true, Some(rows)) => 1.0 / rows.max(1.0),
@@ -237,10 +239,10 @@ impl Known<'_> {
     }
 
     /// The relation whose column an expression is, and which column.
-    fn relation(&self, expr: &Expr) -> Option<(usize, usize)> {
+    fn relation(&self, expr: &Expr<T>) -> Option<(usize, usize)> {
         match expr {
             Expr::Column(column) if column.level == 0 => {
-                let is_meant = |it: &Relation| it.positions().contains(&column.position);
+                let is_meant = |it: &Relation<T>| it.positions().contains(&column.position);
                 let relation = self.relations.iter().position(is_meant)?;
                 Some((relation, column.position - self.relations[relation].start))
             }
@@ -249,20 +251,20 @@ impl Known<'_> {
         }
     }
 
-    fn column(&self, expr: &Expr) -> Option<(&ColumnStatistics, f64)> {
+    fn column(&self, expr: &Expr<T>) -> Option<(&ColumnStatistics, f64)> {
         let (relation, column) = self.relation(expr)?;
         let (statistics, rows) = &self.tables[relation];
         Some((statistics.as_ref()?.columns.get(column)?, *rows))
     }
 
-    fn rows_of(&self, expr: &Expr) -> Option<f64> {
+    fn rows_of(&self, expr: &Expr<T>) -> Option<f64> {
         self.relation(expr).map(|(relation, _)| self.tables[relation].1)
     }
 
     /// Returns true for a column that is a unique key alone.
-    fn is_unique(&self, expr: &Expr) -> bool {
+    fn is_unique(&self, expr: &Expr<T>) -> bool {
         let Some((relation, column)) = self.relation(expr) else { return false };
         let Source::Table(table) = &self.relations[relation].source else { return false };
-        table.indexes.iter().any(|it| it.is_read && it.is_key() && it.positions() == [column])
+        table.unique_keys().iter().any(|key| *key == [column])
     }
 }

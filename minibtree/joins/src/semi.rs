@@ -16,18 +16,16 @@
 //! (`subselect.c`), whose conditions these are: a subquery with aggregates or LIMIT stays one in
 //! EXISTS and becomes a relation in IN, and only WHERE of an EXISTS may use the query around it.
 
-use crate::sql::tree::{
-    Body, Column, Expr, FromItem, JoinKind, Query, Relation, Select, Source, Subquery, SubqueryKind,
-};
-use crate::sql::values::{ColumnType, Value};
-use minibtree_expression::InnerQuery;
+use minibtree_expression::{Column, InnerQuery, SubqueryKind};
+use minibtree_query::{Body, Expr, FromItem, JoinKind, Query, Relation, Select, Source, Subquery};
+use minibtree_types::values::{ColumnType, Value};
 
 /// The relations of a query are bits of a `u64`.
 const RELATIONS_MAX: usize = 64;
 
 /// The query with its subqueries as joins; `None` if there are none that can be.
-pub fn with_semi_joins(select: &Select) -> Option<Select> {
-    let is_subquery = |it: &Expr| match it {
+pub fn with_semi_joins<T: Clone>(select: &Select<T>) -> Option<Select<T>> {
+    let is_subquery = |it: &Expr<T>| match it {
         Expr::Not(inner) => matches!(**inner, Expr::Subquery(_)),
         it => matches!(it, Expr::Subquery(_)),
     };
@@ -52,7 +50,7 @@ pub fn with_semi_joins(select: &Select) -> Option<Select> {
 }
 
 /// A condition as a join, whose relations are added to the query.
-fn semi_join(select: &mut Select, condition: &Expr) -> Option<FromItem> {
+fn semi_join<T: Clone>(select: &mut Select<T>, condition: &Expr<T>) -> Option<FromItem<T>> {
     let (kind, subquery) = match condition {
         Expr::Subquery(it) => (JoinKind::Semi, &**it),
         Expr::Not(inner) => match &**inner {
@@ -103,7 +101,7 @@ fn semi_join(select: &mut Select, condition: &Expr) -> Option<FromItem> {
 }
 
 /// The subquery of an EXISTS, if it is one that a join can replace.
-fn exists(query: &Query) -> Option<Select> {
+fn exists<T: Clone>(query: &Query<T>) -> Option<Select<T>> {
     let Query { body: Body::Select(select), limit, offset: None, lock: None, .. } = query else {
         return None;
     };
@@ -132,7 +130,7 @@ fn exists(query: &Query) -> Option<Select> {
 }
 
 /// The subquery of an IN: a SELECT with what is compared as its targets.
-fn any(subquery: &Subquery) -> Option<Select> {
+fn any<T: Clone>(subquery: &Subquery<T>) -> Option<Select<T>> {
     let query = &subquery.query;
     let is_constant = subquery.left.iter().all(|it| it.positions().is_empty());
     if is_constant || query_uses_parent(query) {
@@ -165,13 +163,13 @@ fn any(subquery: &Subquery) -> Option<Select> {
     })
 }
 
-fn query_uses_parent(query: &Query) -> bool {
+fn query_uses_parent<T: Clone>(query: &Query<T>) -> bool {
     let mut uses_parent = false;
     query.walk(0, &mut |expr, depth| uses_parent |= is_of(expr, depth));
     uses_parent
 }
 
 /// Returns true for a column of the query around the one that is so many levels up.
-fn is_of(expr: &Expr, depth: usize) -> bool {
+fn is_of<T: Clone>(expr: &Expr<T>, depth: usize) -> bool {
     matches!(expr, Expr::Column(column) if column.level == depth + 1)
 }
