@@ -118,8 +118,7 @@ fn exists<T: Clone>(query: &Query<T>) -> Option<Select<T>> {
     let mut select = with_semi_joins(select).unwrap_or_else(|| (**select).clone());
     select.targets.clear();
     let filter = select.filter.take();
-    let mut uses_parent = false;
-    filter.iter().for_each(|it| it.walk(0, &mut |expr, depth| uses_parent |= is_of(expr, depth)));
+    let uses_parent = filter.as_ref().is_some_and(|it| it.has(0, is_of));
     if !uses_parent
         || query_uses_parent(&Query::plain(Body::Select(Box::new(select.clone())), Vec::new()))
     {

@@ -25,4 +25,5 @@ pub type Modification = query::Modification<Arc<Table>>;
 pub type Operation = query::Operation<Arc<Table>>;
 pub type Write = query::Write<Arc<Table>>;
 pub type Conflict = query::Conflict<Arc<Table>>;
+pub type ConflictUpdate = query::ConflictUpdate<Arc<Table>>;
 pub type Computed = query::Computed<Arc<Table>>;

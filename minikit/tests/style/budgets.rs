@@ -58,7 +58,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/grammar", 0, 0, 310),
     budget("minibtree/handshake", 0, 0, 200),
     budget("minibtree/inspect", 0, 0, 920),
-    budget("minibtree/joins", 0, 0, 1_306),
+    budget("minibtree/joins", 0, 0, 1_305),
     budget("minibtree/key_range", 0, 0, 90),
     budget("minibtree/locks", 0, 0, 500),
     budget("minibtree/maps", 0, 0, 120),

@@ -207,7 +207,8 @@ fn table(
     relation(binder, &plain, alias, columns_of(&table), Source::Table(table))
 }
 
-fn columns_of(table: &Table) -> Vec<OutputColumn> {
+/// The columns of a table as those of a relation.
+pub fn columns_of(table: &Table) -> Vec<OutputColumn> {
     let output = |column: &crate::sql::catalog::Column| OutputColumn {
         name: column.name.clone(),
         column_type: column.column_type,
@@ -239,8 +240,7 @@ fn system_relation(binder: &Binder, schema: Option<&str>, name: &str) -> Result<
         name: (*name).to_owned(),
         column_type: base.plain(),
     });
-    let (body, columns) = (Body::Values(rows.collect()), columns.collect());
-    Ok(Some(Query { body, columns, order: Vec::new(), limit: None, offset: None, lock: None }))
+    Ok(Some(Query::plain(Body::Values(rows.collect()), columns.collect())))
 }
 
 /// The name of a function that returns rows, without `pg_catalog`.

@@ -30,6 +30,6 @@ mod write;
 
 pub use coerce::argument;
 pub use level::Binder;
-pub use select::query;
+pub use select::{direction, query};
 pub use shown::{shown_condition, shown_default, shown_expression};
 pub use write::{PREDICATES, computed, insert_write, modification, target_columns};

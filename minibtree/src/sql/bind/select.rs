@@ -555,9 +555,7 @@ fn group_keys(
         if matches!(key, ast::Expr::Tuple(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_)) {
             return Err(unsupported!("GROUP BY {key}"));
         }
-        let mut has_aggregate = false;
-        typed.expr.walk(0, &mut |expr, _| has_aggregate |= matches!(expr, Expr::Aggregate(..)));
-        if has_aggregate {
+        if typed.expr.has(0, |it, _| matches!(it, Expr::Aggregate(..))) {
             return Err(error!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"));
         }
         bound.push(unknown_to_text(binder, typed)?);

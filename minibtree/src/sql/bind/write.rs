@@ -14,8 +14,8 @@ use super::select::{column, ctes, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
-    Body, Computed, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select,
-    Source, Write,
+    Body, Computed, Conflict, ConflictUpdate, Expr, FromItem, Modification, Operation,
+    OutputColumn, Query, Select, Source, Write,
 };
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
@@ -201,11 +201,8 @@ fn insert_values(
         });
         rows.collect::<Result<Vec<_>, _>>()
     })?;
-    let columns = positions.iter().map(|position| OutputColumn {
-        name: table.columns[*position].name.clone(),
-        column_type: table.columns[*position].column_type,
-    });
-    let columns = columns.collect();
+    let columns = from::columns_of(table);
+    let columns = positions.iter().map(|it| columns[*it].clone()).collect();
     Ok(Query::plain(Body::Values(rows), columns))
 }
 
@@ -394,14 +391,12 @@ fn conflict(
     Ok(Conflict { indexes, update })
 }
 
-type Update = (Vec<Option<Expr>>, Option<Expr>);
-
 fn conflict_update(
     binder: &mut Binder,
     table: &Arc<Table>,
     alias: &str,
     update: &ast::DoUpdate,
-) -> Result<Update> {
+) -> Result<ConflictUpdate> {
     let (_, mut names) = from::table_relation(binder, table, alias)?;
     let (_, excluded) = from::table_relation(binder, table, "excluded")?;
     names.extend(excluded);

@@ -14,13 +14,13 @@
 
 use super::constraint::{self, is_taken};
 use super::table::{self, Definition};
-use super::{index, lock_unused, names_of, reload};
+use super::{exists, index, lock_unused, names_of, reload};
 use crate::sql::bind::{Binder, computed, insert_write};
 use crate::sql::catalog::{Catalog, Column, Editor, Table};
 use crate::sql::execute::{Context, Insertion};
 use crate::sql::statement::{check_understood, folded, table_name};
 use crate::sql::values::Value;
-use crate::wire::{Replies, Result, Severity, SqlError, code};
+use crate::wire::{Replies, Result, SqlError, code};
 use minibtree_errors::relations::{has_nulls, is_needed, skipping};
 use sqlparser::ast::{self, AlterTableOperation, DropBehavior, TableConstraint};
 use std::sync::Arc;
@@ -137,12 +137,7 @@ fn add_column(
     let name = folded(&column.name);
     if table.has_column(&name) {
         let text = format!("column \"{name}\" of relation \"{}\" already exists", table.name);
-        if !if_not_exists {
-            return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
-        }
-        let notice = SqlError::new(code::DUPLICATE_COLUMN, format!("{text}, skipping"));
-        out.error(&notice.severity(Severity::Notice));
-        return Ok(());
+        return exists(SqlError::new(code::DUPLICATE_COLUMN, text), if_not_exists, out);
     }
     let mut definition = Definition::default();
     table::add_column(catalog, &table.name, &mut definition, column)?;

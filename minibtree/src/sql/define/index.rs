@@ -6,7 +6,7 @@
 use super::{is_there, lock, lock_unused};
 use crate::engine::{Error, HeapScan, Spool, Transaction};
 use crate::sql::bind::{
-    Binder, PREDICATES, computed, shown_condition, shown_expression, target_columns,
+    Binder, PREDICATES, computed, direction, shown_condition, shown_expression, target_columns,
 };
 use crate::sql::catalog::{Catalog, EXPRESSIONS, Editor, IndexColumn, Stored, Table, TableIndex};
 use crate::sql::execute::{Context, evaluate};
@@ -163,12 +163,7 @@ fn index_column(
         call @ ast::Expr::Function(_) => expression(call)?,
         _ => return Err(refused()),
     };
-    let descending = match &ordered.options.sort {
-        None | Some(ast::OrderBySort::Asc) => false,
-        Some(ast::OrderBySort::Desc) => true,
-        Some(_) => return Err(refused()),
-    };
-    let nulls_first = ordered.options.nulls_first.unwrap_or(descending);
+    let (descending, nulls_first) = direction(ordered).map_err(|_| refused())?;
     Ok(IndexColumn { position, descending, nulls_first })
 }
 
@@ -249,17 +244,15 @@ fn bound(catalog: &Catalog, table: &Arc<Table>, new: &TableIndex) -> Result<Opti
         let expressions = it.expressions.iter().map(|it| (it, "expression"));
         it.predicate.iter().map(|it| (it, "predicate")).chain(expressions)
     }) {
-        let (mut is_stable, mut has_subquery) = (true, false);
-        expr.walk(0, &mut |expr, _| {
-            is_stable &= !matches!(expr, Expr::Now(_));
-            // The answer of the database can change, and index entries would not.
-            is_stable &= !matches!(expr, Expr::Call(it, _) if matches!(it.call, Call::System(_)));
-            has_subquery |= matches!(expr, Expr::Subquery(_));
-        });
-        if has_subquery {
+        if expr.has(0, |it, _| matches!(it, Expr::Subquery(_))) {
             return Err(error!(FEATURE_NOT_SUPPORTED, "cannot use subquery in index {what}"));
         }
-        if !is_stable {
+        // The time and the answer of the database can change, and index entries would not.
+        let can_change = |it: &Expr, _| match it {
+            Expr::Call(it, _) => matches!(it.call, Call::System(_)),
+            it => matches!(it, Expr::Now(_)),
+        };
+        if expr.has(0, can_change) {
             let text = format!("functions in index {what} must be marked IMMUTABLE");
             return Err(SqlError::new("42P17", text));
         }

@@ -152,20 +152,24 @@ fn reload(editor: &mut Editor<'_>) -> Result<Catalog> {
     Catalog::load(editor.database, &snapshot)
 }
 
-/// Returns false if no relation has this name. If one has, fails, or with IF NOT EXISTS sends a
-/// notice and returns true: the statement is done.
+/// Returns false if no relation has this name. If one has, [`exists`] decides, and the statement is
+/// done.
 fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replies) -> Result<bool> {
     if !catalog.has_relation(name) {
         return Ok(false);
     }
-    let exists =
-        SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
+    let error = error!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
+    exists(error, if_not_exists, out).map(|()| true)
+}
+
+/// What is to be created exists: an error, or with IF NOT EXISTS a notice.
+fn exists(error: SqlError, if_not_exists: bool, out: &mut Replies) -> Result<()> {
     if !if_not_exists {
-        return Err(exists);
+        return Err(error);
     }
-    let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
+    let notice = SqlError { message: format!("{}, skipping", error.message), ..error };
     out.error(&notice.severity(Severity::Notice));
-    Ok(true)
+    Ok(())
 }
 
 fn drop_tables(
