@@ -21,10 +21,8 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 /// The bytes in a value.
 pub fn bytes(value: &Value) -> &[u8] {
-    match value {
-        Value::Bytes(bytes) => bytes,
-        _ => unreachable!("the argument is a byte string"),
-    }
+    let Value::Bytes(bytes) = value else { unreachable!("the argument is a byte string") };
+    bytes
 }
 
 pub fn rows() -> Vec<Function> {

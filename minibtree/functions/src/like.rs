@@ -15,16 +15,18 @@ enum Part {
     Any,
     One,
     Exactly(char),
+    /// The escape character at the end of the pattern.
+    Incomplete,
 }
 
 /// Returns true if the text matches.
 ///
 /// # Errors
-/// `22025` if the pattern ends in the escape character.
+/// `22025` if the pattern ends in the escape character, and the text does not end before it.
 pub fn is_like(text: &str, pattern: &str, escape: Option<char>, ignore_case: bool) -> Result<bool> {
     let fold = |text: &str| if ignore_case { text.to_ascii_lowercase() } else { text.to_owned() };
     let text: Vec<char> = fold(text).chars().collect();
-    let pattern = parts(&fold(pattern), escape)?;
+    let pattern = parts(&fold(pattern), escape);
 
     let (mut at, mut part) = (0, 0);
     let mut retry = None;
@@ -34,6 +36,10 @@ pub fn is_like(text: &str, pattern: &str, escape: Option<char>, ignore_case: boo
                 retry = Some((at, part + 1));
                 part += 1;
                 continue;
+            }
+            Some(Part::Incomplete) => {
+                let text = "LIKE pattern must not end with escape character";
+                return Err(error!(INVALID_ESCAPE_SEQUENCE, "{text}"));
             }
             Some(Part::One) => (at, part) = (at + 1, part + 1),
             Some(Part::Exactly(wanted)) if *wanted == text[at] => (at, part) = (at + 1, part + 1),
@@ -47,20 +53,18 @@ pub fn is_like(text: &str, pattern: &str, escape: Option<char>, ignore_case: boo
     Ok(pattern[part..].iter().all(|part| matches!(part, Part::Any)))
 }
 
-fn parts(pattern: &str, escape: Option<char>) -> Result<Vec<Part>> {
+fn parts(pattern: &str, escape: Option<char>) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
         parts.push(match character {
-            it if Some(it) == escape => Part::Exactly(characters.next().ok_or_else(|| {
-                error!(INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
-            })?),
+            it if Some(it) == escape => characters.next().map_or(Part::Incomplete, Part::Exactly),
             '%' => Part::Any,
             '_' => Part::One,
             other => Part::Exactly(other),
         });
     }
-    Ok(parts)
+    parts
 }
 
 /// A pattern with another escape character as one whose escape is the backslash. Without one, each
@@ -117,7 +121,8 @@ mod tests {
         }
         assert_eq!(with_backslash("a#%\\", "#"), Ok("a\\%\\\\".to_owned()));
         assert_eq!(with_backslash("a\\%", ""), Ok("a\\\\%".to_owned()));
-        assert_eq!(is_like("a", "\\", Some('\\'), false).expect_err("no end").code, "22025");
+        assert_eq!(is_like("ab", "a\\", Some('\\'), false).expect_err("no end").code, "22025");
+        assert_eq!(is_like("a", "a\\", Some('\\'), false), Ok(false));
         assert_eq!(is_like("ABC", "a%", None, true), Ok(true));
     }
 }

@@ -12,43 +12,41 @@ use minibtree_types::values::{Type, Value, numeric as decimal};
 
 /// The float in a value.
 pub fn number(value: &Value) -> f64 {
-    match value {
-        Value::Float(float) => float.0,
-        _ => unreachable!("the argument is a float"),
-    }
+    let Value::Float(float) = value else { unreachable!("the argument is a float") };
+    float.0
 }
 
 /// The integer in a value.
 pub fn integer(value: &Value) -> i64 {
-    match value {
-        Value::Int(number) => *number,
-        _ => unreachable!("the argument is an integer"),
-    }
+    let Value::Int(number) = value else { unreachable!("the argument is an integer") };
+    *number
 }
 
 /// The decimal number in a value.
 pub fn numeric(value: &Value) -> &BigDecimal {
-    match value {
-        Value::Numeric(number) => number,
-        _ => unreachable!("the argument is a numeric"),
-    }
+    let Value::Numeric(number) = value else { unreachable!("the argument is a numeric") };
+    number
 }
 
-/// The result of an operation with these floats.
+/// The result of an operation with these floats. A product or quotient can vanish.
 ///
 /// # Errors
 /// `22003` if it overflows or vanishes.
-pub fn float(result: f64, arguments: &[Value]) -> Result<Value> {
+pub fn float(result: f64, arguments: &[Value], can_vanish: bool) -> Result<Value> {
     let is_any = |is: fn(f64) -> bool| arguments.iter().any(|it| is(number(it)));
     if result.is_infinite() && !is_any(f64::is_infinite) {
         return Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"));
+    }
+    // A part of infinity is zero, and so is what is multiplied by zero.
+    if can_vanish && result == 0.0 && !is_any(|it| it == 0.0 || it.is_infinite()) {
+        return Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow"));
     }
     Ok(Value::from(result))
 }
 
 /// The same for floats of 32 bits.
-pub fn float4(result: f64, arguments: &[Value]) -> Result<Value> {
-    float(f64::from(result as f32), arguments)
+pub fn float4(result: f64, arguments: &[Value], can_vanish: bool) -> Result<Value> {
+    float(f64::from(result as f32), arguments, can_vanish)
 }
 
 pub fn rows() -> Vec<Function> {

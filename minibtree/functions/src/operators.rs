@@ -88,17 +88,17 @@ pub fn rows() -> Vec<Function> {
 
     /// The same operation for both sizes.
     macro_rules! sizes {
-        ($compute:expr) => {
-            (|v| float($compute(v)?, v), |v| float4($compute(v)?, v))
+        ($compute:expr, $can_vanish:expr) => {
+            (|v| float($compute(v)?, v, $can_vanish), |v| float4($compute(v)?, v, $can_vanish))
         };
     }
     type Call = fn(&[Value]) -> Result<Value>;
     type Operands<'a> = &'a [Value];
     let floats: [(&str, (Call, Call)); 4] = [
-        ("+", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) + number(&v[1])))),
-        ("-", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) - number(&v[1])))),
-        ("*", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) * number(&v[1])))),
-        ("/", sizes!(|v: Operands| quotient(number(&v[0]), number(&v[1])))),
+        ("+", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) + number(&v[1])), false)),
+        ("-", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) - number(&v[1])), false)),
+        ("*", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) * number(&v[1])), true)),
+        ("/", sizes!(|v: Operands| quotient(number(&v[0]), number(&v[1])), true)),
     ];
     for (name, (wide, narrow)) in floats {
         rows.push(function(name, &[Float8, Float8], Float8, wide));

@@ -109,6 +109,17 @@ pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     if tokens.iter().any(|it| is_word(it, "isnull")) {
         return Err(SqlError::unsupported("ISNULL (use IS NULL)"));
     }
+    // As an alias, if letters follow the digits of a number.
+    let is_junk = |it: &&[TokenWithSpan]| {
+        let is_word = matches!(&it[1].token, Token::Word(word) if word.quote_style.is_none());
+        let end = it[0].span.start.column + it[0].token.to_string().len() as u64;
+        is_word && matches!(it[0].token, Token::Number(..)) && it[1].span.start.column == end
+    };
+    if let Some([number, word]) = tokens.windows(2).find(is_junk) {
+        let near = format!("{}{:.1}", number.token, word.token.to_string());
+        let text = format!("trailing junk after numeric literal at or near \"{near}\"");
+        return Err(SqlError::new(code::SYNTAX_ERROR, text).at(number.span.start.column));
+    }
     // As a setting of this name.
     let first: Vec<String> =
         tokens.iter().take(3).map(|it| it.token.to_string().to_lowercase()).collect();

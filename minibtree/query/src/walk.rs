@@ -19,8 +19,7 @@ macro_rules! parts {
     ($expressions:ident, $queries:ident, $conditions:ident, $iter:ident $(, $mut:ident)?) => {
         /// All expressions of the query itself, those inside subqueries in FROM not included.
         fn $expressions(&$($mut)? self) -> Vec<&$($mut)? Expr<Table>> {
-            let limits = self.limit.$iter().chain(self.offset.$iter());
-            let mut all: Vec<&$($mut)? Expr<Table>> = limits.collect();
+            let mut all = Vec::from_iter(self.limit.$iter().chain(self.offset.$iter()));
             match &$($mut)? self.body {
                 Body::Values(rows) => all.extend(rows.$iter().flatten()),
                 Body::SetOperation { .. } => {}
@@ -106,11 +105,14 @@ impl<Table> Query<Table> {
     /// Makes NULLs of columns that nobody reads: PostgreSQL's `remove_unused_subquery_outputs`.
     pub fn drop_columns(&mut self, is_read: impl Fn(usize) -> bool) {
         // All uses of a CTE that locks share their rows, whatever each of them reads.
-        let (Body::Select(select), None) = (&mut self.body, &self.lock) else { return };
-        for (position, target) in select.targets.iter_mut().enumerate() {
-            let is_sorted_by = self.order.iter().any(|key| key.position == position);
-            let is_kept = select.distinct || is_sorted_by || is_read(position);
-            if !is_kept && !target.is_volatile() {
+        let (targets, distinct) = match (&mut self.body, &self.lock) {
+            (Body::Select(select), None) => (&mut select.targets, select.distinct),
+            (Body::Values(rows), _) if rows.len() == 1 => (&mut rows[0], false),
+            _ => return,
+        };
+        for (position, target) in targets.iter_mut().enumerate() {
+            let is_kept = distinct || self.order.iter().any(|key| key.position == position);
+            if !is_kept && !is_read(position) && !target.is_volatile() {
                 *target = Expr::null(target.base());
             }
         }
@@ -136,13 +138,9 @@ impl<Table> InnerQuery for Query<Table> {
         depth: usize,
         each: &mut dyn FnMut(&mut Expr<Table>, usize) -> Result<()>,
     ) -> Result<()> {
-        for expr in self.expressions_mut() {
-            expr.change(depth, each)?;
-        }
-        for (query, below) in self.inner_queries_mut() {
-            query.change(depth + below, each)?;
-        }
-        Ok(())
+        self.expressions_mut().into_iter().try_for_each(|it| it.change(depth, each))?;
+        let mut queries = self.inner_queries_mut().into_iter();
+        queries.try_for_each(|(it, below)| it.change(depth + below, each))
     }
 
     fn fold(&mut self, kind: &SubqueryKind, compute: &mut Compute<'_, Table>) -> Result<()> {

@@ -3,7 +3,7 @@
 //! PostgreSQL's `ParseFuncOrColumn` in `parse_func.c`. There, `coalesce`, `nullif`, `greatest` and
 //! `least` are expressions too, because they need not evaluate all arguments.
 
-use super::coerce::{coerce, implicit, unify, unknown_to_text};
+use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression, operator, unsupported};
 use super::from;
 use super::level::{Binder, Typed};
@@ -162,6 +162,12 @@ fn special(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typ
             Ok(Typed { expr, column_type, start: 0 })
         }
         ("nullif", [_, _]) => null_if(binder, arguments),
+        // PostgreSQL has one for `anyelement`, which casts.
+        ("quote_literal", [argument]) if argument.base() != Type::Unknown => {
+            let texts = arguments.into_iter().map(|it| explicit(binder, it, Type::Text.plain()));
+            let texts = texts.collect::<Result<_, _>>()?;
+            named(binder, name, texts)
+        }
         _ if is_variadic(name) => variadic(binder, name, arguments),
         _ => named(binder, name, arguments),
     }

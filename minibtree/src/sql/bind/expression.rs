@@ -233,16 +233,33 @@ fn parameter(binder: &mut Binder, name: &str) -> Result<Typed> {
 
 /// `-x`: a negative literal, or the operator.
 fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
-    if let ast::Expr::Value(literal) = expr
-        && let ast::Value::Number(digits, _) = &literal.value
-    {
-        return number(&format!("-{digits}"));
+    if let Some(digits) = signed_digits(expr) {
+        return number(&opposite(&digits));
     }
     if let Some(power) = with_sign(UnaryOperator::Minus, expr) {
         return expression(binder, &power);
     }
     let inner = expression(binder, expr)?;
     operator(binder, "-", vec![inner])
+}
+
+/// A number with all its signs, which have no limit: `- -2147483648` is a bigint (`doNegate`).
+fn signed_digits(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Value(literal) => match &literal.value {
+            ast::Value::Number(digits, _) => Some(digits.clone()),
+            _ => None,
+        },
+        ast::Expr::Nested(inner) => signed_digits(inner),
+        ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+            signed_digits(expr).as_deref().map(opposite)
+        }
+        _ => None,
+    }
+}
+
+fn opposite(digits: &str) -> String {
+    digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned)
 }
 
 /// The parser takes `- -x ^ 2` for `-(-(x ^ 2))`: moves signs before a power to its base.

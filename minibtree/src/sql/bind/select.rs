@@ -2,12 +2,12 @@
 //!
 //! PostgreSQL's `transformSelectStmt` and `transformSetOperationStmt` in `analyze.c`.
 
-use super::coerce::{assign, common_type, implicit, unify, unknown_to_text};
+use super::coerce::{assign, coerce, common_type, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression};
 use super::level::{Binder, Typed};
 use super::{from, grouping};
 use crate::engine::LockMode;
-use crate::sql::functions::casts;
+use crate::sql::functions::casts::{self, Context};
 use crate::sql::statement::{folded, parse_query, position_of, table_name};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, JoinKind, Lock, OutputColumn, Query, Relation, Select,
@@ -697,7 +697,12 @@ fn limits(
     let mut count = |expr: Option<&ast::Expr>, clause: &str| -> Result<Option<Expr>> {
         let Some(expr) = expr else { return Ok(None) };
         let typed = expression(binder, expr)?;
-        let expr = implicit(binder, typed, Type::Int8)?;
+        let from = typed.base();
+        let number = coerce(binder, typed, Type::Int8, Context::Assignment)?;
+        let expr = number.ok_or_else(|| {
+            let what = format!("argument of {clause} must be type bigint");
+            error!(DATATYPE_MISMATCH, "{what}, not type {}", from.name()).at(start_of(expr))
+        })?;
         if !expr.positions().is_empty() {
             let text = format!("argument of {clause} must not contain variables");
             return Err(SqlError::new("42P10", text));

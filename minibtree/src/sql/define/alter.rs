@@ -37,13 +37,15 @@ pub fn alter_table(
     out: &mut Replies,
 ) -> Result<()> {
     let only = if alter.only { "ONLY " } else { "" };
-    let operations: Vec<String> = alter.operations.iter().map(ToString::to_string).collect();
-    let understood = format!("ALTER TABLE {only}{} {}", alter.name, operations.join(", "));
+    let texts: Vec<String> = alter.operations.iter().map(ToString::to_string).collect();
+    let understood = format!("ALTER TABLE {only}{} {}", alter.name, texts.join(", "));
     check_understood(alter, &understood)?;
 
     let name = table_name(&alter.name)?;
     lock_unused(editor, catalog.table(&name)?, "ALTER TABLE")?;
-    for operation in &alter.operations {
+    let mut operations: Vec<&AlterTableOperation> = alter.operations.iter().collect();
+    operations.sort_by_key(|it| pass(it));
+    for operation in operations {
         // Each operation sees what the ones before it have done.
         let current = reload(editor)?;
         let table = Arc::clone(current.table(&name)?);
@@ -80,6 +82,18 @@ pub fn alter_table(
         }
     }
     Ok(())
+}
+
+/// What is dropped goes first, and constraints may use new columns (`AlterTablePass`).
+fn pass(operation: &AlterTableOperation) -> usize {
+    match operation {
+        AlterTableOperation::DropColumn { .. } | AlterTableOperation::DropConstraint { .. } => 0,
+        AlterTableOperation::AddColumn { .. } => 1,
+        AlterTableOperation::AddConstraint {
+            constraint: TableConstraint::ForeignKey(_), ..
+        } => 3,
+        _ => 2,
+    }
 }
 
 /// Adds a constraint to a table that may have rows.
