@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
+//! | `catalog/`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
 //! | `tree.rs` | queries and expressions, with tables of the catalog in them |
 //! | `bind/` | resolves the names and types of a syntax tree |
 //! | `plan/` | chooses the cheapest plan |
