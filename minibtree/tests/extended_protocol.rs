@@ -6,7 +6,7 @@
 
 use minibtree::engine::{Database, Interrupt, Options};
 use minibtree::sql::{Next, Session, Shared, statement};
-use minibtree::wire::{Bind, Format, Message, Replies, Target};
+use minibtree::wire::{Bind, Format, Message, Replies, SqlError, Target, code};
 use minikit::storage::SimulatedDisk;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -73,12 +73,57 @@ fn an_error_skips_to_sync_and_undoes_the_pipeline() {
     assert_eq!(letters(&mut session, &count), "12CZ");
 }
 
+/// `clients/wire` has more of them, and what each is told.
+#[test]
+fn a_message_that_cannot_be_read_is_an_error_like_others() {
+    let mut session = session();
+    let malformed = |letter| {
+        Message::Malformed(letter, SqlError::new(code::PROTOCOL_VIOLATION, "cannot be read"))
+    };
+    for (letter, wanted) in [(b'Q', "EZTDCZ"), (b'S', "EZTDCZ"), (b'F', "EZTDCZ"), (b'P', "E")] {
+        let messages = [malformed(letter), Message::Query("select 1")];
+        assert_eq!(letters(&mut session, &messages), wanted, "{letter}");
+    }
+    // A malformed Sync ends what the last Parse began; outside of a COPY, its end means nothing.
+    let select = Message::Query("select 1");
+    assert_eq!(letters(&mut session, &[malformed(b'S'), malformed(b'f'), select]), "EZTDCZ");
+    let copy = [Message::Query("copy t from stdin"), malformed(b'f')];
+    assert_eq!(letters(&mut session, &copy), "GEZ");
+}
+
+/// Each was a text, or a stack overflow.
+#[test]
+fn a_parameter_that_nothing_decides_is_refused() {
+    let mut session = session();
+    for (sql, types, wanted) in [
+        ("select $1", vec![705], "1Z"),
+        ("select $2::int", vec![], "EZ"),
+        ("select $1 is null", vec![], "EZ"),
+        ("select $1, $1::int", vec![], "EZ"),
+        ("select $1::int is null", vec![], "1Z"),
+    ] {
+        let parse = Message::Parse { name: "", sql, types };
+        assert_eq!(letters(&mut session, &[parse, Message::Sync]), wanted, "{sql}");
+    }
+}
+
+#[test]
+fn explain_and_declare_take_parameters() {
+    let mut session = session();
+    let explain = parse("explain (analyze) select id from t where id = $1");
+    assert_eq!(letters(&mut session, &[explain, bind(&[b"2"]), execute(1)]), "12Ds");
+    let declare = parse("declare c cursor for select id from t where id > $1");
+    let begin = [Message::Sync, Message::Query("begin"), declare, bind(&[b"1"]), execute(0)];
+    assert_eq!(letters(&mut session, &begin), "ZCZ12C");
+    assert_eq!(letters(&mut session, &[Message::Query("fetch all from c")]), "TDDCZ");
+}
+
 #[test]
 fn a_setting_is_undone_with_its_pipeline() {
     let mut session = session();
     let set = [parse("set work_mem = '1MB'"), bind(&[]), execute(0)];
     let fail = [parse("select 1 / 0"), bind(&[]), execute(0), Message::Sync];
-    assert_eq!(letters(&mut session, &[&set[..], &fail].concat()), "12C12EZ");
+    assert_eq!(letters(&mut session, &[&set[..], &fail].concat()), "12C1EZ");
     let mut out = Replies::default();
     session.handle(Message::Query("show work_mem"), &mut out);
     assert!(out.bytes().windows(3).any(|it| it == b"4MB"));

@@ -51,8 +51,26 @@ async def main():
         raise AssertionError("a key twice")
     except asyncpg.UniqueViolationError as error:
         assert error.sqlstate == "23505"
-    # A connection that goes back to its pool is reset.
+    # Another connection changes the table under a cached statement.
     arguments = {"host": host, "port": port, "user": "postgres", "database": "postgres"}
+    every = "select * from asyncpg where i = $1"
+    other = await asyncpg.connect(**arguments)
+    for change, columns in (("add n int default 7", 6), ("drop b", 5)):
+        await connection.fetch(every, 1)
+        await other.execute(f"alter table asyncpg {change}")
+        assert len(await connection.fetchrow(every, 1)) == columns
+    await other.close()
+
+    # A timeout cancels what the connection does, and not what it does next.
+    endless = "select count(*) from generate_series(1, 10000) a, generate_series(1, 10000) b"
+    for n in range(5):
+        try:
+            await connection.fetchval(endless, timeout=0.01)
+            raise AssertionError("no timeout")
+        except asyncio.TimeoutError:
+            assert await value("select $1::int", n) == n
+
+    # A connection that goes back to its pool is reset.
     async with asyncpg.create_pool(min_size=1, max_size=1, **arguments) as pool:
         for _ in range(2):
             assert await pool.fetchval(count) == 12

@@ -141,6 +141,7 @@ public class Check {
             statement.setFetchSize(10);
             int seen = 0;
             try (ResultSet rows = statement.executeQuery("select i from jdbc")) {
+                check("table", rows.getMetaData().getTableName(1).equals("jdbc"));
                 while (rows.next()) seen++;
             }
             check("portions", seen == 102);

@@ -15,6 +15,7 @@ async function main() {
   assert.strictEqual(inserted.rowCount, 1);
   const selected = await query('select * from node_postgres where i = $1', [1]);
   assert.deepStrictEqual(selected.rows, [row]);
+  assert.ok(selected.fields.every((it, n) => it.tableID > 0 && it.columnID === n + 1));
 
   await query('insert into node_postgres (i, s) values ($1, $2)', [2, null]);
   assert.strictEqual((await query('select s from node_postgres where i = 2')).rows[0].s, null);

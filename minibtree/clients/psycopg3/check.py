@@ -45,6 +45,17 @@ for n in range(12):
         assert found == [(m,) for m in range(2, min(2 + n, 12 if "s =" in among else 13))], found
 assert execute("select count(*) from psycopg3 where s <> all(%s)", (["row 2", None],)).fetchone() == (0,)
 
+# Parameters of statements around others, and of which table a column is.
+with connection.transaction(), connection.cursor(name="above") as cursor:
+    cursor.execute("select i from psycopg3 where i > %s order by i", (10,))
+    assert cursor.fetchall() == [(11,), (12,)]
+plan = execute("explain (analyze, costs off) select s from psycopg3 where i = %s", (1,)).fetchone()
+assert "psycopg3_pkey" in plan[0]
+cursor = execute("select s, i + 1, i from psycopg3 where i = %s", (1,))
+tables = [cursor.pgresult.ftable(n) for n in range(3)]
+assert tables[0] > 0 and tables == [tables[0], 0, tables[0]]
+assert [cursor.pgresult.ftablecol(n) for n in range(3)] == [4, 0, 1]
+
 with connection.pipeline():
     execute("update psycopg3 set s = %s where i = %s", ("changed", 2))
     changed = execute("select s from psycopg3 where i = %s", (2,))

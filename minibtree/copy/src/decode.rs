@@ -322,8 +322,8 @@ mod tests {
                 &with_header,
                 "column name mismatch in header line field 2: got \"c\", expected \"b\"",
             ),
-            ("1\t\\377\n", &[], "invalid byte sequence for encoding \"UTF8\""),
-            ("1\t\0\n", &[], "invalid byte sequence for encoding \"UTF8\""),
+            ("1\t\\377\n", &[], "invalid byte sequence for encoding \"UTF8\": 0xff"),
+            ("1\t\0\n", &[], "invalid byte sequence for encoding \"UTF8\": 0x00"),
         ] {
             let error = rows(data, 64, given).expect_err(data);
             assert_eq!(error.message, expected, "{data:?}");

@@ -6,8 +6,9 @@
 //! ```
 
 use crate::Decoder;
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 use minibtree_types::error::{Result, SqlError};
+use minibtree_utf8::checked;
 use std::borrow::Cow;
 
 /// The values of a line, which must be as many as columns; `None` is NULL.
@@ -21,8 +22,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn new(decoder: &'a Decoder, line: &'a [u8]) -> Result<Fields<'a>> {
-        let line = std::str::from_utf8(line).ok().filter(|_| memchr(0, line).is_none());
-        let line = line.ok_or_else(invalid_text)?;
+        let line = checked(line)?;
         Ok(Fields { decoder, line, rest: Some(line), index: 0 })
     }
 
@@ -133,8 +133,7 @@ impl<'a> Fields<'a> {
         if is_inside {
             return Err(error!(BAD_COPY_FILE_FORMAT, "unterminated CSV quoted field"));
         }
-        let text = String::from_utf8(text).map_err(|_| invalid_text())?;
-        Ok((Cow::Owned(text), true, at))
+        Ok((Cow::Owned(checked(&text)?.to_owned()), true, at))
     }
 }
 
@@ -208,8 +207,7 @@ fn unescape(field: &str) -> Result<Cow<'_, str>> {
         });
         rest = after;
     }
-    let text = String::from_utf8(text).ok().filter(|it| !it.contains('\0'));
-    text.map(Cow::Owned).ok_or_else(invalid_text)
+    Ok(Cow::Owned(checked(&text)?.to_owned()))
 }
 
 /// Takes digits off the front. What does not fit a byte is cut.
@@ -221,8 +219,4 @@ fn number(rest: &mut &[u8], base: u32, digits_max: usize) -> u8 {
         (number, *rest) = (number * base + digit, after);
     }
     number as u8
-}
-
-fn invalid_text() -> SqlError {
-    error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
 }

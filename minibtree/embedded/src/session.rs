@@ -208,7 +208,7 @@ impl Session {
     }
 
     fn prepare(&mut self, statement: statement::Statement) -> Result<Rc<Prepared>> {
-        let prepared = self.session.prepare(Some(statement), &[]);
+        let prepared = self.session.prepare(Some(statement), &[]).and_then(Prepared::decided);
         prepared.map(Rc::new).map_err(|error| self.session.give_up(error))
     }
 

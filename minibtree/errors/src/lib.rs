@@ -55,16 +55,19 @@ pub mod code {
     pub const IN_FAILED_SQL_TRANSACTION: &str = "25P02";
     pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
     pub const INVALID_SQL_STATEMENT_NAME: &str = "26000";
+    pub const INVALID_AUTHORIZATION_SPECIFICATION: &str = "28000";
     pub const INVALID_PASSWORD: &str = "28P01";
     pub const DEPENDENT_OBJECTS_STILL_EXIST: &str = "2BP01";
     pub const INVALID_CURSOR_NAME: &str = "34000";
     pub const INVALID_SAVEPOINT: &str = "3B001";
+    pub const UNDEFINED_DATABASE: &str = "3D000";
     pub const UNDEFINED_SCHEMA: &str = "3F000";
     pub const SERIALIZATION_FAILURE: &str = "40001";
     pub const DEADLOCK_DETECTED: &str = "40P01";
     pub const SYNTAX_ERROR: &str = "42601";
     pub const DUPLICATE_COLUMN: &str = "42701";
     pub const AMBIGUOUS_COLUMN: &str = "42702";
+    pub const AMBIGUOUS_PARAMETER: &str = "42P08";
     pub const AMBIGUOUS_ALIAS: &str = "42P09";
     pub const UNDEFINED_COLUMN: &str = "42703";
     pub const UNDEFINED_OBJECT: &str = "42704";
@@ -74,6 +77,7 @@ pub mod code {
     pub const GROUPING_ERROR: &str = "42803";
     pub const DATATYPE_MISMATCH: &str = "42804";
     pub const WRONG_OBJECT_TYPE: &str = "42809";
+    pub const INDETERMINATE_DATATYPE: &str = "42P18";
     pub const WINDOWING_ERROR: &str = "42P20";
     pub const INVALID_COLUMN_REFERENCE: &str = "42P10";
     pub const INVALID_FOREIGN_KEY: &str = "42830";
@@ -176,6 +180,8 @@ pub struct About {
     pub column: Option<String>,
     /// Its constraint or unique index.
     pub constraint: Option<String>,
+    /// The function of PostgreSQL that reports it, where drivers look at that.
+    pub routine: Option<&'static str>,
 }
 
 /// What can fail with an error for the client.
@@ -242,6 +248,11 @@ impl SqlError {
         self.about(|it| it.constraint = Some(name.to_owned()))
     }
 
+    /// The same with the function of PostgreSQL that reports it.
+    pub fn routine(self, name: &'static str) -> SqlError {
+        self.about(|it| it.routine = Some(name))
+    }
+
     fn about(mut self, set: impl FnOnce(&mut About)) -> SqlError {
         set(self.about.get_or_insert_default());
         self
@@ -250,7 +261,7 @@ impl SqlError {
     /// The fields as clients get them: a letter each, and its text.
     pub fn fields(&self) -> impl Iterator<Item = (u8, String)> {
         let severity = Some(self.severity.name().to_owned());
-        let About { context, table, column, constraint } =
+        let About { context, table, column, constraint, routine } =
             self.about.as_deref().cloned().unwrap_or_default();
         let fields = [
             (b'S', severity.clone()),
@@ -265,6 +276,7 @@ impl SqlError {
             (b't', table),
             (b'c', column),
             (b'n', constraint),
+            (b'R', routine.map(str::to_owned)),
         ];
         fields.into_iter().filter_map(|(letter, text)| Some((letter, text?)))
     }

@@ -83,13 +83,6 @@ pub fn no_conflict_target() -> SqlError {
     SqlError::new(code::SYNTAX_ERROR, text).hint("For example, ON CONFLICT (column_name).")
 }
 
-/// `08P01`: a Bind message has another number of parameters than the statement.
-pub fn wrong_count(given: usize, statement: &str, wanted: usize) -> SqlError {
-    let what = format!("bind message supplies {given} parameters");
-    let but = format!("but prepared statement \"{statement}\" requires {wanted}");
-    error!(PROTOCOL_VIOLATION, "{what}, {but}")
-}
-
 /// `42P10`: an alias names more columns than `what` has, which is a table or a WITH query.
 pub fn too_many_names(what: &str, name: &str, columns: usize, names: usize) -> SqlError {
     let text = format!("{what} \"{name}\" has {columns} columns available");

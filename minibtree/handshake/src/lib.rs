@@ -16,9 +16,9 @@
 
 use minibtree_auth::{CancelKeys, Passwords};
 use minibtree_types::error;
-use minibtree_types::error::SqlError;
+use minibtree_types::error::{SqlError, code};
 use minibtree_wire::scram::MECHANISM;
-use minibtree_wire::{Replies, Startup, decode_sasl, decode_startup};
+use minibtree_wire::{Authentication, Replies, Startup, decode_sasl, decode_startup, given};
 use minikit::server::BlockingStream;
 use std::io::{self, Read, Write};
 
@@ -27,6 +27,9 @@ pub const READ_BYTES: usize = 16 << 10;
 
 /// What drivers read from the version; the number decides which catalog queries psql sends.
 const SERVER_VERSION: &str = concat!("15.0 (minibtree ", env!("CARGO_PKG_VERSION"), ")");
+
+/// The name of the only database.
+const DATABASE: &str = "postgres";
 
 /// A socket with what was read from it and what will be written to it.
 pub struct Channel {
@@ -90,20 +93,28 @@ impl Channel {
 /// it what drivers want to know. Returns its parameters, or `None` if the connection is done.
 ///
 /// # Errors
-/// Those of the packets, `28P01` for a wrong password, those of the socket.
+/// Those of the packets and of the socket; `28P01` for a wrong password, `3D000` for no database.
 pub fn start(
     channel: &mut Channel,
     cancel_keys: &CancelKeys,
     passwords: Option<&Passwords>,
 ) -> Result<Option<Vec<(String, String)>>, Broken> {
     let Some(parameters) = start_up(channel, cancel_keys)? else { return Ok(None) };
-    let user = given(&parameters, "user");
+    let text = "no PostgreSQL user name specified in startup packet";
+    let no_user = || SqlError::new(code::INVALID_AUTHORIZATION_SPECIFICATION, text);
+    let user = given(&parameters, "user").ok_or_else(no_user)?;
     if let Some(passwords) = passwords
         && !authenticate(channel, passwords, user)?
     {
         return Ok(None);
     }
-    greet(&mut channel.replies, user, given(&parameters, "application_name"));
+    // Otherwise a client that is to empty the database `test` would empty the one there is.
+    let database = given(&parameters, "database").unwrap_or(user);
+    if database != DATABASE {
+        let error = error!(UNDEFINED_DATABASE, "database \"{database}\" does not exist");
+        return Err(error.hint(format!("There is one database, {DATABASE}.")).into());
+    }
+    greet(&mut channel.replies, user, given(&parameters, "application_name").unwrap_or_default());
     Ok(Some(parameters))
 }
 
@@ -133,27 +144,21 @@ fn start_up(
 
 /// Returns false if the client has gone.
 fn authenticate(channel: &mut Channel, passwords: &Passwords, user: &str) -> Result<bool, Broken> {
-    const SASL: u32 = 10;
-    const SASL_CONTINUE: u32 = 11;
-    const SASL_FINAL: u32 = 12;
-
-    channel.replies.authentication(SASL, &[MECHANISM.as_bytes(), &[0, 0]].concat());
+    channel.replies.authentication(Authentication::Sasl, &[MECHANISM.as_bytes(), &[0, 0]].concat());
     let Some(first) = channel.sasl_message(true)? else { return Ok(false) };
     let (exchange, reply) = passwords.begin(user, &first)?;
-    channel.replies.authentication(SASL_CONTINUE, reply.as_bytes());
+    channel.replies.authentication(Authentication::SaslContinue, reply.as_bytes());
     let Some(last) = channel.sasl_message(false)? else { return Ok(false) };
     // A name that is not there is refused with the same words.
     let proof = exchange.finish(&last)?.ok_or_else(|| {
         error!(INVALID_PASSWORD, "password authentication failed for user \"{user}\"")
     })?;
-    channel.replies.authentication(SASL_FINAL, proof.as_bytes());
+    channel.replies.authentication(Authentication::SaslFinal, proof.as_bytes());
     Ok(true)
 }
 
 fn greet(replies: &mut Replies, user: &str, application: &str) {
-    const OK: u32 = 0;
-
-    replies.authentication(OK, &[]);
+    replies.authentication(Authentication::Ok, &[]);
     for (name, value) in [
         ("application_name", application),
         ("client_encoding", "UTF8"),
@@ -171,11 +176,6 @@ fn greet(replies: &mut Replies, user: &str, application: &str) {
     ] {
         replies.parameter_status(name, value);
     }
-}
-
-/// A parameter of the start-up packet; empty if it is not there.
-fn given<'p>(parameters: &'p [(String, String)], name: &str) -> &'p str {
-    parameters.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str())
 }
 
 /// Why a connection cannot go on.

@@ -50,9 +50,9 @@ pub fn column_type(name: &DataType) -> Result<ColumnType> {
 
 /// Types that the parser has no word for.
 fn named(name: &ast::ObjectName) -> Result<ColumnType> {
-    let text = name.to_string().to_lowercase();
-    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
-    Type::named(&text).map(Type::plain).ok_or_else(|| unsupported!("the type {name}"))
+    let text = name.to_string().to_lowercase().replace('"', "");
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    Type::named(text).map(Type::plain).ok_or_else(|| unsupported!("the type {name}"))
 }
 
 fn numeric(info: &ExactNumberInfo) -> Result<ColumnType> {

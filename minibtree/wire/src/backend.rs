@@ -30,6 +30,19 @@ pub enum TransactionStatus {
     Failed,
 }
 
+/// A step of the authentication, by its number in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// The client is let in.
+    Ok = 0,
+    /// The names of the mechanisms follow.
+    Sasl = 10,
+    /// The server's first message of the exchange follows.
+    SaslContinue = 11,
+    /// The server's proof follows.
+    SaslFinal = 12,
+}
+
 /// A column of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -41,6 +54,8 @@ pub struct Field {
     pub size: i16,
     /// The type's modifier (the n of `char(n)`, plus 4), or -1.
     pub modifier: i32,
+    /// The OID of its table and its number there, from 1 on; zeros if it is not a plain column.
+    pub origin: (u32, i16),
 }
 
 /// Replies that wait to be written.
@@ -89,10 +104,10 @@ impl Replies {
         self.bytes.shrink_to(KEPT);
     }
 
-    /// A step of the authentication: its number and what goes with it.
-    pub fn authentication(&mut self, step: u32, data: &[u8]) {
+    /// A step of the authentication, and what goes with it.
+    pub fn authentication(&mut self, step: Authentication, data: &[u8]) {
         self.message(b'R', |body| {
-            body.extend_from_slice(&step.to_be_bytes());
+            body.extend_from_slice(&(step as u32).to_be_bytes());
             body.extend_from_slice(data);
         });
     }
@@ -129,8 +144,8 @@ impl Replies {
             body.extend_from_slice(&(fields.len() as u16).to_be_bytes());
             for (index, field) in fields.iter().enumerate() {
                 put_text(body, &field.name);
-                // No table and no column number: they are for clients that edit results.
-                body.extend_from_slice(&[0; 6]);
+                body.extend_from_slice(&field.origin.0.to_be_bytes());
+                body.extend_from_slice(&field.origin.1.to_be_bytes());
                 body.extend_from_slice(&field.type_oid.to_be_bytes());
                 body.extend_from_slice(&field.size.to_be_bytes());
                 body.extend_from_slice(&field.modifier.to_be_bytes());

@@ -11,22 +11,16 @@
 //! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 //!
-//! A length is compared with its limit before a byte of the body is waited for, so that a client
-//! cannot make the server reserve memory for what it never sends. Counts inside a body need no
-//! limit of their own: their elements have to be there.
-//!
-//! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `SocketBackend` (`postgres.c`), with
-//! limits per kind of message; ours are one for all. Its largest message has 1 GB.
+//! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `PostgresMain` (`postgres.c`).
 
 use crate::scram::MECHANISM;
-use crate::{Format, Result, SqlError, code};
-use minibtree_types::error;
+use crate::{Format, Result, SqlError, code, format_of};
+use minibtree_frame::{Body, Frame, be_u32, frame, violation};
+use minibtree_types::values::{Type, Value};
+use minibtree_utf8::checked;
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
 const STARTUP_MAX: usize = 10_000;
-/// The longest message, in bytes: a value of 64 MB, or a generated multi-row INSERT. What looks
-/// longer than PostgreSQL's 1 GB is no message.
-const MESSAGE_MAX: usize = 64 << 20;
 
 /// Version 3.0 of the protocol.
 const VERSION_3: u32 = 3 << 16;
@@ -77,6 +71,62 @@ pub struct Bind<'a> {
     pub result_formats: Vec<Format>,
 }
 
+impl Bind<'_> {
+    /// Checks the number of parameters, and that there are no formats, one for all, or one each.
+    ///
+    /// # Errors
+    /// `08P01`.
+    pub fn check(&self, wanted: usize, columns: Option<usize>) -> Result<()> {
+        let (formats, given) = (self.parameter_formats.len(), self.parameters.len());
+        let (results, name) = (self.result_formats.len(), self.statement);
+        let text = match columns {
+            _ if formats > 1 && formats != given => {
+                format!("has {formats} parameter formats but {given} parameters")
+            }
+            _ if given != wanted => {
+                let supplies = format!("supplies {given} parameters");
+                format!("{supplies}, but prepared statement \"{name}\" requires {wanted}")
+            }
+            Some(columns) if results > 1 && results != columns => {
+                format!("has {results} result formats but query has {columns} columns")
+            }
+            _ => return Ok(()),
+        };
+        Err(violation(&format!("bind message {text}")))
+    }
+
+    /// The parameters as values of these types.
+    ///
+    /// # Errors
+    /// Those of reading one, with its number.
+    pub fn values(&self, types: &[Type]) -> Result<Vec<Value>> {
+        let parameters = self.parameters.iter().zip(types).enumerate();
+        let value = |(index, (bytes, base)): (usize, (&Option<&[u8]>, &Type))| match (
+            bytes,
+            format_of(&self.parameter_formats, index),
+        ) {
+            (None, _) => Ok(Value::Null),
+            (Some(bytes), Format::Binary) => {
+                base.receive(bytes).map_err(|error| self.place(error, index, ""))
+            }
+            (Some(bytes), Format::Text) => {
+                let text = checked(bytes).map_err(|error| self.place(error, index, ""))?;
+                base.parse(text).map_err(|error| self.place(error, index, " = '...'"))
+            }
+        };
+        parameters.map(value).collect()
+    }
+
+    /// The error with the place of a parameter, and with its value where PostgreSQL hides one.
+    fn place(&self, error: SqlError, index: usize, value: &str) -> SqlError {
+        let portal = match self.portal {
+            "" => "unnamed portal".to_owned(),
+            name => format!("portal \"{name}\""),
+        };
+        error.context(|| format!("{portal} parameter ${}{value}", index + 1))
+    }
+}
+
 /// A message of a running session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
@@ -116,6 +166,8 @@ pub enum Message<'a> {
     CopyFail(&'a str),
     /// The end of the session.
     Terminate,
+    /// A message with this letter that cannot be read, and why.
+    Malformed(u8, SqlError),
 }
 
 /// Decodes the first packet. Returns it with its length in bytes, or `None` if more has to arrive.
@@ -153,25 +205,24 @@ pub fn decode_startup(bytes: &[u8]) -> Result<Option<(Startup, usize)>> {
     Ok(Some((startup, length)))
 }
 
+/// A parameter of the start-up packet; `None` if it is not there or empty.
+pub fn given<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    let given = parameters.iter().find(|it| it.0 == name);
+    given.map(|it| it.1.as_str()).filter(|it| !it.is_empty())
+}
+
 /// Decodes the first message. Returns it with its length in bytes, or `None` if more has to
 /// arrive.
 ///
 /// # Errors
-/// `08P01` for bytes that are no message and `54000` for a message that is too long, after which
-/// nothing can be read from this client, and `22021` for text that is not UTF-8.
+/// Those of [`frame`], after which nothing can be read from this client.
 pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>> {
-    let (Some(letter), Some(length)) = (bytes.first(), be_u32(bytes, 1)) else { return Ok(None) };
-    let length = length as usize;
-    if !(4..=1 << 30).contains(&length) {
-        return Err(violation("invalid message length"));
-    }
-    if length > MESSAGE_MAX {
-        let text = format!("a message of {length} bytes is longer than {MESSAGE_MAX} bytes");
-        return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, text));
-    }
-    let Some(body) = bytes.get(5..1 + length) else { return Ok(None) };
+    let Some(Frame { letter, body, length }) = frame(bytes)? else { return Ok(None) };
+    let message = message(letter, body);
+    Ok(Some((message.unwrap_or_else(|error| Message::Malformed(letter, error)), length)))
+}
 
-    let mut body = Body(body);
+fn message(letter: u8, mut body: Body<'_>) -> Result<Message<'_>> {
     let message = match letter {
         b'Q' => Message::Query(body.text()?),
         b'P' => {
@@ -185,21 +236,27 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>> {
             parameters: body.list(Body::value)?,
             result_formats: body.list(Body::format)?,
         }),
-        b'D' => Message::Describe(body.target()?, body.text()?),
+        b'D' => Message::Describe(target(&mut body, "DESCRIBE")?, body.text()?),
         b'E' => Message::Execute { portal: body.text()?, max_rows: body.u32()? },
-        b'C' => Message::Close(body.target()?, body.text()?),
+        b'C' => Message::Close(target(&mut body, "CLOSE")?, body.text()?),
         b'S' => Message::Sync,
         b'H' => Message::Flush,
-        b'd' => Message::CopyData(std::mem::take(&mut body.0)),
-        b'c' => Message::CopyDone,
+        b'd' => return Ok(Message::CopyData(body.0)),
+        // PostgreSQL does not look into these two.
+        b'c' => return Ok(Message::CopyDone),
+        b'X' => return Ok(Message::Terminate),
         b'f' => Message::CopyFail(body.text()?),
-        b'X' => Message::Terminate,
-        other => return Err(violation(&format!("invalid frontend message type {other}"))),
+        _ => return Err(SqlError::unsupported("the message FunctionCall")),
     };
-    if !body.0.is_empty() {
-        return Err(violation("invalid message format"));
+    body.end().map(|()| message)
+}
+
+fn target(body: &mut Body<'_>, message: &str) -> Result<Target> {
+    match body.byte()? {
+        b'S' => Ok(Target::Statement),
+        b'P' => Ok(Target::Portal),
+        other => Err(violation(&format!("invalid {message} message subtype {other}"))),
     }
-    Ok(Some((message, 1 + length)))
 }
 
 /// Decodes the client's first or second message of a SCRAM exchange. Returns the text in it with
@@ -226,78 +283,6 @@ pub fn decode_sasl(bytes: &[u8], is_first: bool) -> Result<Option<(&str, usize)>
     Ok(Some((text, 1 + length)))
 }
 
-fn violation(text: &str) -> SqlError {
-    SqlError::new(code::PROTOCOL_VIOLATION, text)
-}
-
-fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at + 4)?;
-    Some(u32::from_be_bytes(four.try_into().expect("four bytes")))
-}
-
-/// The rest of a message's body.
-struct Body<'a>(&'a [u8]);
-
-impl<'a> Body<'a> {
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or_else(|| violation("insufficient data left in message"))?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn u16(&mut self) -> Result<u16> {
-        Ok(u16::from_be_bytes(self.bytes(2)?.try_into().expect("two bytes")))
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_be_bytes(self.bytes(4)?.try_into().expect("four bytes")))
-    }
-
-    /// Text up to the next zero byte.
-    fn text(&mut self) -> Result<&'a str> {
-        let end = self.0.iter().position(|byte| *byte == 0);
-        let end = end.ok_or_else(|| violation("invalid string in message"))?;
-        let text = self.bytes(end)?;
-        self.0 = &self.0[1..];
-        std::str::from_utf8(text).map_err(|_| {
-            error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-        })
-    }
-
-    /// A count and as many elements. Each takes at least two bytes, so the vector stays within a
-    /// small multiple of what was sent.
-    fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        (0..self.u16()?).map(|_| element(self)).collect()
-    }
-
-    fn format(&mut self) -> Result<Format> {
-        match self.u16()? {
-            0 => Ok(Format::Text),
-            1 => Ok(Format::Binary),
-            other => Err(violation(&format!("unsupported format code: {other}"))),
-        }
-    }
-
-    /// A length and as many bytes; the length -1 is NULL.
-    fn value(&mut self) -> Result<Option<&'a [u8]>> {
-        match self.u32()? {
-            u32::MAX => Ok(None),
-            length => self.bytes(length as usize).map(Some),
-        }
-    }
-
-    fn target(&mut self) -> Result<Target> {
-        match self.bytes(1)? {
-            b"S" => Ok(Target::Statement),
-            b"P" => Ok(Target::Portal),
-            _ => Err(violation("invalid DESCRIBE or CLOSE message subtype")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,30 +295,24 @@ mod tests {
         assert_eq!(decode(bytes), Ok(Some((parse, bytes.len()))));
     }
 
+    /// The next message can be read, so the connection goes on.
     #[test]
-    fn no_prefix_of_a_message_is_an_error() {
-        let bytes = b"E\0\0\0\x09\0\0\0\0\x05";
-        for length in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..length]), Ok(None), "{length}");
-        }
-        let execute = Message::Execute { portal: "", max_rows: 5 };
-        assert_eq!(decode(bytes), Ok(Some((execute, 10))));
-    }
-
-    #[test]
-    fn damaged_messages_are_protocol_violations() {
-        for bytes in [
-            &b"Q\0\0\0\x03"[..],        // shorter than its own length field
-            b"Q\xff\xff\xff\xff",       // 4 GiB
-            b"Q\0\0\0\x06ab",           // no zero byte
-            b"S\0\0\0\x05x",            // a body that Sync has not
-            b"D\0\0\0\x06X\0",          // neither statement nor portal
-            b"?\0\0\0\x04",             // no such message
-            b"B\0\0\0\x08\0\0\xff\xff", // 65,535 formats that are not there
+    fn malformed_messages_are_told_from_a_lost_stream() {
+        for (bytes, wanted) in [
+            (&b"Q\0\0\0\x06ab"[..], code::PROTOCOL_VIOLATION), // no zero byte
+            (b"Q\0\0\0\x07\xff\0\0", code::CHARACTER_NOT_IN_REPERTOIRE), // Latin-1
+            (b"S\0\0\0\x05x", code::PROTOCOL_VIOLATION),       // a body that Sync has not
+            (b"D\0\0\0\x06X\0", code::PROTOCOL_VIOLATION),     // neither statement nor portal
+            (b"B\0\0\0\x08\0\0\xff\xff", code::PROTOCOL_VIOLATION), // formats that are not there
+            (b"F\0\0\0\x04", code::FEATURE_NOT_SUPPORTED),
         ] {
-            let error = decode(bytes).expect_err("damaged");
-            assert_eq!(error.code, code::PROTOCOL_VIOLATION, "{}", bytes.escape_ascii());
+            let (message, length) = decode(bytes).expect("a message").expect("complete");
+            let Message::Malformed(letter, error) = message else { panic!("{message:?}") };
+            assert_eq!((letter, error.code, length), (bytes[0], wanted, bytes.len()));
         }
+        let with_body = decode(b"c\0\0\0\x05x");
+        assert_eq!(with_body, Ok(Some((Message::CopyDone, 6))));
+        assert_eq!(decode(b"?\0\0\0\x04").expect_err("lost").code, code::PROTOCOL_VIOLATION);
     }
 
     #[test]
@@ -345,11 +324,5 @@ mod tests {
         let cancel = Startup::Cancel { process: 7, secret: 9 };
         let bytes = b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x07\0\0\0\x09";
         assert_eq!(decode_startup(bytes), Ok(Some((cancel, 16))));
-    }
-
-    #[test]
-    fn text_has_to_be_utf_8() {
-        let error = decode(b"Q\0\0\0\x06\xff\0").expect_err("Latin-1");
-        assert_eq!(error.code, code::CHARACTER_NOT_IN_REPERTOIRE);
     }
 }

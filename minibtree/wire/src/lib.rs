@@ -34,7 +34,7 @@ mod backend;
 mod frontend;
 pub mod scram;
 
-pub use backend::{Field, Replies, Row, TransactionStatus, format_of};
-pub use frontend::{Bind, Message, Startup, Target, decode, decode_sasl, decode_startup};
+pub use backend::{Authentication, Field, Replies, Row, TransactionStatus, format_of};
+pub use frontend::{Bind, Message, Startup, Target, decode, decode_sasl, decode_startup, given};
 pub use minibtree_types::error::{Result, Severity, SqlError, code};
 pub use minibtree_types::values::Format;

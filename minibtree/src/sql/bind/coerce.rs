@@ -3,7 +3,7 @@
 //! **Which type does `$1` or `'5'` have?** The client need not say: pgbench prepares its statements
 //! without types. Until something needs a type, it is *unknown*. Then the context decides: an
 //! operator takes the type of the other operand, and an assignment that of the column. If nothing
-//! decides, it is text.
+//! decides, a column of a result is text, and other parameters are an error.
 //!
 //! PostgreSQL's `parse_coerce.c` and `parse_param.c`.
 
@@ -40,8 +40,12 @@ pub fn coerce(
         Expr::Constant(Value::Null, Type::Unknown) => Some(Expr::null(to)),
         Expr::Parameter(number, Type::Unknown) => {
             let known = *binder.parameters[number].get_or_insert(to);
-            let typed = Typed::new(Expr::Parameter(number, known), known);
-            if known == to { Some(typed.expr) } else { coerce(binder, typed, to, context)? }
+            if known != to {
+                let text = format!("inconsistent types deduced for parameter ${}", number + 1);
+                let types = format!("{} versus {}", known.name(), to.name());
+                return Err(SqlError::new(code::AMBIGUOUS_PARAMETER, text).detail(types).at(start));
+            }
+            Some(Expr::Parameter(number, known))
         }
         _ if casts::context(from, to).is_none_or(|needed| needed > context) => None,
         Expr::Constant(value, _)
@@ -104,6 +108,11 @@ pub fn assign(binder: &mut Binder, typed: Typed, column: &str, to: ColumnType) -
         Expr::Constant(value, base) => Expr::Constant(to.fit(value)?, base),
         expr => Expr::Fit(Box::new(expr), to, false),
     })
+}
+
+/// `42P18`: nothing decides the type of a parameter, which is number `index` from 0 on.
+pub fn indeterminate_type(index: usize) -> SqlError {
+    error!(INDETERMINATE_DATATYPE, "could not determine data type of parameter ${}", index + 1)
 }
 
 /// An expression of unknown type is text.

@@ -4,7 +4,7 @@
 
 use super::array::in_array;
 use super::calls;
-use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
+use super::coerce::{coerce, explicit, implicit, indeterminate_type, unify, unknown_to_text};
 use super::level::{Binder, Typed};
 use super::{from, select};
 use crate::sql::functions::casts::Context;
@@ -98,6 +98,9 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     match expr {
         IsNull(inner) | IsNotNull(inner) => {
             let inner = expression(binder, inner)?;
+            if let Expr::Parameter(number, Type::Unknown) = inner.expr {
+                return Err(indeterminate_type(number));
+            }
             let inner = Box::new(unknown_to_text(binder, inner)?.expr);
             let is_null = Typed::new(Expr::IsNull(inner), Type::Bool);
             if matches!(expr, IsNull(_)) { Ok(is_null) } else { negated(is_null) }

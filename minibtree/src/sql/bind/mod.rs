@@ -28,7 +28,7 @@ mod select;
 mod shown;
 mod write;
 
-pub use coerce::argument;
+pub use coerce::{argument, indeterminate_type};
 pub use level::Binder;
 pub use select::{direction, query};
 pub use shown::{shown_condition, shown_default, shown_expression};

@@ -442,7 +442,12 @@ pub fn projection_of(
             item => return Err(unsupported!("the select item {item}")),
         }
     }
-    Ok(targets)
+    // In a UNION, the type of the other side decides.
+    if wanted.is_some_and(<[_]>::is_empty) {
+        return Ok(targets);
+    }
+    let known = targets.into_iter().map(|(name, it)| Ok((name, unknown_to_text(binder, it)?)));
+    known.collect()
 }
 
 fn target(
@@ -456,9 +461,7 @@ fn target(
         Some((name, to)) if typed.base() == Type::Unknown => {
             Ok(Typed { expr: assign(binder, typed, name, *to)?, column_type: *to, start: 0 })
         }
-        // The type of the other side of the UNION decides.
-        None if wanted.is_some_and(<[_]>::is_empty) => Ok(typed),
-        _ => unknown_to_text(binder, typed),
+        _ => Ok(typed),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `node.rs` | plans of the crate `minibtree/plan`, with tables of the catalog |
 //! | `scan.rs` | the access paths of one table |
 //! | `query.rs` | everything above the joins |
+//! | `origin.rs` | the columns of tables that columns of a result are |
 //!
 //! ```text
 //! SELECT abalance FROM pgbench_accounts WHERE aid = $1
@@ -20,6 +21,7 @@
 //! planned on their own.
 
 mod node;
+mod origin;
 mod query;
 mod scan;
 

@@ -12,6 +12,7 @@
 //! PostgreSQL's `grouping_planner` in `planner.c`.
 
 use super::node::{Condition, Kind, Known, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
+use super::origin::{self, Origin};
 use super::scan::{Path, Wanted, cheapest_scan};
 use crate::engine::LockMode;
 use crate::format::RelationId;
@@ -65,22 +66,23 @@ pub fn plan(
         failure: None,
     };
     let modification = bind::modification(&mut binder, statement)?;
-    let (plan, columns) = match (modification, statement) {
-        (Some(it), _) => planner.modification(it),
+    let (origins, (plan, columns)) = match (modification, statement) {
+        (Some(it), _) => (origin::of_returning(&it), planner.modification(it)),
         (None, ast::Statement::Query(query)) => {
             let mut bound = bind::query(&mut binder, query, None)?;
             planner.failure = bound.fold_parts(planner.compute).err();
-            (planner.top_query(&bound), bound.columns)
+            (origin::of_query(&bound), (planner.top_query(&bound), bound.columns))
         }
         (None, _) => return Ok(None),
     };
     // The node of the whole statement has the last number.
     planner.attach_init_plans(planner.nodes.get());
-    let field = |column: &OutputColumn| Field {
+    let field = |(column, origin): (&OutputColumn, Origin)| Field {
         name: column.name.clone(),
         type_oid: column.column_type.base.oid(),
         size: column.column_type.base.size(),
         modifier: column.column_type.modifier,
+        origin,
     };
     let has_result = !columns.is_empty() || !matches!(plan, Plan::Modify(_));
     Ok(Some(Planned {
@@ -91,8 +93,8 @@ pub fn plan(
         locked: planner.locked,
         nodes: planner.nodes.get(),
         tables: planner.tables.into_iter().collect(),
-        parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Text)).collect(),
-        fields: has_result.then(|| columns.iter().map(field).collect()),
+        parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Unknown)).collect(),
+        fields: has_result.then(|| columns.iter().zip(origins).map(field).collect()),
         types: columns.iter().map(|column| column.column_type.base).collect(),
         failure: planner.failure,
     }))

@@ -3,7 +3,6 @@
 //! `minibtree/copy` reads and writes the lines. PostgreSQL's `copyfrom.c` and `copyto.c`.
 
 use super::Session;
-use super::portal::write_value;
 use crate::engine::{LockMode, LockWait, Transaction};
 use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
@@ -12,8 +11,9 @@ use crate::sql::execute::{Context, Cursor, Insertion};
 use crate::sql::plan::Planned;
 use crate::sql::statement::{Copy, Source};
 use crate::sql::values::{Type, Value};
-use crate::wire::{Format, Replies, Result, code};
+use crate::wire::{Format, Replies, Result, SqlError, code};
 use minibtree_copy::{Decoder, Encoder, Fields, Options, shortened};
+use minibtree_data_row::write_value;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,15 +80,15 @@ pub fn finish(session: &mut Session, out: &mut Replies) -> Result<bool> {
     Ok(true)
 }
 
-/// Ends a COPY that the client gives up.
+/// Ends a COPY that the client gives up. Without one, it means one that has failed already.
 ///
 /// # Errors
-/// `57014` if there is one.
-pub fn fail(session: &mut Session, reason: &str) -> Result<()> {
-    match session.copy.take() {
-        None => Ok(()),
-        Some(_) => Err(error!(QUERY_CANCELED, "COPY from stdin failed: {reason}")),
-    }
+/// The given one, with the line that would have been read next.
+pub fn fail(session: &mut Session, error: SqlError) -> Result<()> {
+    let Some(CopyIn { table, decoder, .. }) = session.copy.take().map(|it| *it) else {
+        return Ok(());
+    };
+    Err(error.context(|| format!("COPY {}, line {}", table.name, decoder.lines() + 1)))
 }
 
 /// A running COPY FROM.
@@ -230,7 +230,8 @@ impl CopyOut {
         let mut text = Vec::new();
         out.copy_data(|data| {
             for (index, (base, value)) in types.iter().zip(values).enumerate() {
-                let value = write_value(catalog, *base, value, Format::Text, &mut text);
+                let value =
+                    write_value(|| catalog.objects(), *base, value, Format::Text, &mut text);
                 self.encoder.field(index, value, data);
             }
             data.push(b'\n');

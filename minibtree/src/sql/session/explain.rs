@@ -11,11 +11,13 @@
 //! The crate `minibtree/explain_plan` says what the nodes tell, `minibtree/explain` writes it.
 
 use super::Session;
+use super::portal::Portal;
 use crate::engine::{Database, buffer_usage, trace_pages};
 use crate::format::RelationId;
 use crate::sql::catalog::{Catalog, Table};
 use crate::sql::plan::Planned;
 use crate::sql::statement;
+use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_explain::{Measured, Options};
 use minibtree_explain_plan::{Described, Statement};
@@ -47,6 +49,7 @@ pub fn options(
 pub fn explain(
     session: &mut Session,
     sql: &ast::Statement,
+    portal: &Portal,
     options: Options,
 ) -> Result<Vec<String>> {
     let (mut planning, mut execution) = (Measured::default(), Measured::default());
@@ -56,7 +59,7 @@ pub fn explain(
     }
     session.refresh_catalog()?;
     let begun = (Instant::now(), buffer_usage());
-    let Some(planned) = session.planned(sql, &[])? else {
+    let Some(planned) = session.planned(sql, &portal.types())? else {
         return Err(unsupported!("EXPLAIN {}", statement::first_words(sql)));
     };
     planning.add_since(begun, buffer_usage());
@@ -67,7 +70,7 @@ pub fn explain(
     let mut trace = Vec::new();
     if options.analyze {
         trace_pages(options.pages);
-        let counted = count_rows(session, &planned);
+        let counted = count_rows(session, &planned, portal.parameters.clone());
         trace = trace_pages(false);
         (execution.rows, measured) = counted?;
         execution.loops = 1;
@@ -84,8 +87,12 @@ pub fn explain(
 }
 
 /// Executes a plan and counts its rows. Also returns the measurements of each node.
-fn count_rows(session: &mut Session, planned: &Rc<Planned>) -> Result<(u64, Vec<Measured>)> {
-    let mut cursor = session.open(planned, Vec::new(), true)?;
+fn count_rows(
+    session: &mut Session,
+    planned: &Rc<Planned>,
+    parameters: Vec<Value>,
+) -> Result<(u64, Vec<Measured>)> {
+    let mut cursor = session.open(planned, parameters, true)?;
     let mut rows = 0;
     while cursor.next(session.transaction()?)?.is_some() {
         rows += 1;

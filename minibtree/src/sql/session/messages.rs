@@ -12,14 +12,11 @@
 //! PostgreSQL's `tcop/postgres.c`.
 
 use super::portal::{Portal, Running};
-use super::{Next, Session, State, Work, copy};
+use super::{Next, Session, State, Work, copy, failed_block};
 use crate::sql::statement::{self, Statement};
-use crate::sql::values::{Type, Value};
-use crate::wire::{
-    Bind, Format, Message, Replies, Result, Severity, SqlError, Target, code, format_of,
-};
+use crate::sql::values::Type;
+use crate::wire::{Bind, Message, Replies, Result, Severity, SqlError, Target, code};
 use minibtree_control::is_transaction_control;
-use minibtree_errors::queries::wrong_count;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -29,22 +26,36 @@ pub fn handle(session: &mut Session, message: Message<'_>, out: &mut Replies) ->
         Message::Terminate => return Next::Close,
         // Sent by a client that did not notice that it had started a COPY. PostgreSQL ignores
         // them as well (`copyfromparse.c`).
-        Message::Sync | Message::Flush if session.copy.is_some() => return Next::Message,
+        Message::Sync | Message::Flush | Message::Malformed(b'S' | b'H', _)
+            if session.copy.is_some() =>
+        {
+            return Next::Message;
+        }
         Message::Sync => {
             session.is_skipping = false;
             return sync(session, out);
         }
         Message::Flush => return Next::Flush,
+        // Without this Sync, a client that waits for its reply would wait forever.
+        Message::Malformed(b'S', error) => {
+            session.is_skipping = false;
+            malformed(session, b'S', error)
+        }
         _ if session.is_skipping => return Next::Message,
         Message::CopyData(data) => copy::receive(session, data).map(|()| Next::Message),
         Message::CopyDone => copy_done(session, out),
-        Message::CopyFail(reason) => copy::fail(session, reason).map(|()| Next::Message),
+        Message::CopyFail(reason) => {
+            let error = error!(QUERY_CANCELED, "COPY from stdin failed: {reason}");
+            copy::fail(session, error).map(|()| Next::Message)
+        }
+        Message::Malformed(b'f', error) => copy::fail(session, error).map(|()| Next::Message),
         _ if session.copy.is_some() => {
             let text = "unexpected message type during COPY from stdin";
             let error = SqlError::new(code::PROTOCOL_VIOLATION, text);
             out.error(&session.give_up(error).severity(Severity::Fatal));
             return Next::Close;
         }
+        Message::Malformed(letter, error) => malformed(session, letter, error),
         Message::Query(sql) => query(session, sql, out),
         Message::Parse { name, sql, types } => parse(session, name, sql, &types, out),
         Message::Bind(given) => bind(session, given, out),
@@ -83,6 +94,14 @@ pub fn resume(session: &mut Session, out: &mut Replies) -> Next {
     advanced.unwrap_or_else(|error| fail(session, error, out))
 }
 
+/// Refuses a message that could not be read. Only the extended protocol skips to the next Sync.
+fn malformed(session: &mut Session, letter: u8, error: SqlError) -> Result<Next> {
+    if matches!(letter, b'Q' | b'F' | b'S') {
+        session.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
+    }
+    Err(error)
+}
+
 /// Reports an error and aborts the transaction. A Query is over then; in the extended protocol,
 /// messages up to the next Sync are ignored.
 fn fail(session: &mut Session, error: SqlError, out: &mut Replies) -> Next {
@@ -93,7 +112,7 @@ fn fail(session: &mut Session, error: SqlError, out: &mut Replies) -> Next {
         return Next::EndServer;
     }
     if is_query {
-        out.ready(session.status());
+        ready(session, out);
     } else {
         session.is_skipping = true;
     }
@@ -113,13 +132,25 @@ fn sync(session: &mut Session, out: &mut Replies) -> Next {
     if !matches!(session.state, State::Block(_) | State::Failed(_)) {
         session.portals.clear();
     }
-    out.ready(session.status());
+    ready(session, out);
     Next::Message
+}
+
+/// Tells the client that it may send more, and of a setting that has changed. A block that has
+/// failed gets its old settings back when it ends, so the client is told of none before.
+fn ready(session: &mut Session, out: &mut Replies) {
+    if !matches!(session.state, State::Failed(_))
+        && let Some((name, value)) = session.settings.report()
+    {
+        out.parameter_status(name, value);
+    }
+    out.ready(session.status());
 }
 
 fn query(session: &mut Session, sql: &str, out: &mut Replies) -> Result<Next> {
     // Tells `fail` that the client uses the simple protocol.
     session.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
+    session.statements.remove("");
     let rest = VecDeque::from(statement::parse(sql)?);
     session.is_batch = rest.len() > 1;
     if rest.is_empty() {
@@ -153,6 +184,7 @@ fn advance_query(
         if let Some(parameter) = prepared.parameters.len().checked_sub(1) {
             return Err(error!(UNDEFINED_PARAMETER, "there is no parameter ${}", parameter + 1));
         }
+        prepared.check_constants()?;
         if let Some(fields) = &prepared.fields {
             out.row_description(fields, &[]);
         }
@@ -162,7 +194,7 @@ fn advance_query(
     session.is_batch = false;
     session.commit_implicit()?;
     session.work = None;
-    out.ready(session.status());
+    ready(session, out);
     Ok(Next::Message)
 }
 
@@ -174,6 +206,8 @@ fn parse(
     out: &mut Replies,
 ) -> Result<Next> {
     session.check_is_new(name)?;
+    // The unnamed statement is gone even if the new one is wrong.
+    session.statements.remove(name);
     let mut statements = statement::parse(sql)?;
     if statements.len() > 1 {
         let text = "cannot insert multiple commands into a prepared statement";
@@ -181,12 +215,13 @@ fn parse(
     }
     let declared = types.iter().map(|oid| match oid {
         0 => Ok(None),
-        oid => Type::from_oid(*oid)
-            .map(Some)
-            .ok_or_else(|| unsupported!("a parameter of the type with OID {oid}")),
+        oid => match Type::from_oid(*oid) {
+            None => Err(unsupported!("a parameter of the type with OID {oid}")),
+            known => Ok(known.filter(|it| *it != Type::Unknown)),
+        },
     });
     let declared = declared.collect::<Result<Vec<_>, _>>()?;
-    let prepared = session.prepare(statements.pop(), &declared)?;
+    let prepared = session.prepare(statements.pop(), &declared)?.decided()?;
     session.statements.insert(name.to_owned(), Rc::new(prepared));
     out.parse_complete();
     Ok(Next::Message)
@@ -194,10 +229,7 @@ fn parse(
 
 fn bind(session: &mut Session, bind: Bind<'_>, out: &mut Replies) -> Result<Next> {
     let prepared = Rc::clone(session.prepared(bind.statement)?);
-    if bind.parameters.len() != prepared.parameters.len() {
-        let (given, wanted) = (bind.parameters.len(), prepared.parameters.len());
-        return Err(wrong_count(given, bind.statement, wanted));
-    }
+    bind.check(prepared.parameters.len(), prepared.fields.as_ref().map(Vec::len))?;
     let is_control = |it: &Statement| it.sql().is_some_and(is_transaction_control);
     let is_failed = matches!(session.state, State::Failed(_));
     if is_failed && !prepared.statement.as_ref().is_some_and(is_control) {
@@ -207,17 +239,8 @@ fn bind(session: &mut Session, bind: Bind<'_>, out: &mut Replies) -> Result<Next
         return Err(error!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
     }
 
-    let mut parameters = Vec::with_capacity(bind.parameters.len());
-    for (index, (bytes, base)) in bind.parameters.iter().zip(&prepared.parameters).enumerate() {
-        parameters.push(match (bytes, format_of(&bind.parameter_formats, index)) {
-            (None, _) => Value::Null,
-            (Some(bytes), Format::Binary) => base.receive(bytes)?,
-            (Some(bytes), Format::Text) => match Type::Text.receive(bytes)? {
-                Value::Text(text) => base.parse(&text)?,
-                _ => unreachable!("text is received as text"),
-            },
-        });
-    }
+    let parameters = bind.values(&prepared.parameters)?;
+    prepared.check_constants()?;
     let mut portal = Portal::new(prepared, parameters, bind.result_formats);
     portal.savepoints = session.savepoints.len();
     session.portals.insert(bind.portal.to_owned(), portal);
@@ -227,6 +250,9 @@ fn bind(session: &mut Session, bind: Bind<'_>, out: &mut Replies) -> Result<Next
 
 fn describe_statement(session: &Session, name: &str, out: &mut Replies) -> Result<Next> {
     let prepared = session.prepared(name)?;
+    if matches!(session.state, State::Failed(_)) && prepared.fields.is_some() {
+        return Err(failed_block());
+    }
     let types: Vec<u32> = prepared.parameters.iter().map(|base| base.oid()).collect();
     out.parameter_description(&types);
     prepared.describe(&[], out);
@@ -234,7 +260,7 @@ fn describe_statement(session: &Session, name: &str, out: &mut Replies) -> Resul
 }
 
 fn describe_portal(session: &Session, name: &str, out: &mut Replies) -> Result<Next> {
-    let portal = session.portals.get(name).ok_or_else(|| no_portal(name))?;
+    let portal = session.portals.get(name).ok_or_else(|| no_portal(session, name))?;
     portal.prepared.describe(&portal.formats, out);
     Ok(Next::Message)
 }
@@ -245,7 +271,8 @@ fn advance_execute(
     mut left: Option<u32>,
     out: &mut Replies,
 ) -> Result<Next> {
-    let mut portal = session.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
+    let portal = session.portals.remove(&name);
+    let mut portal = portal.ok_or_else(|| no_portal(session, &name))?;
     if session.armed.is_none() {
         session.arm();
     }
@@ -281,6 +308,10 @@ fn copy_done(session: &mut Session, out: &mut Replies) -> Result<Next> {
     }
 }
 
-fn no_portal(name: &str) -> SqlError {
-    SqlError::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+/// A block that fails closes its portals; PostgreSQL keeps them, but refuses to use them.
+fn no_portal(session: &Session, name: &str) -> SqlError {
+    match session.state {
+        State::Failed(_) => failed_block(),
+        _ => error!(INVALID_CURSOR_NAME, "portal \"{name}\" does not exist"),
+    }
 }

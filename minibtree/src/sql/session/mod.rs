@@ -62,12 +62,14 @@ use crate::wire::{Message, Replies, Result, SqlError, TransactionStatus, code};
 pub use cleaner::{Cleaned, clean_tables};
 use copy::CopyIn;
 use minibtree_control::is_transaction_control;
+use minibtree_data_row::{text_field, write_row};
 use minibtree_locks::Armed;
-use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT, Settings};
+use minibtree_session_settings::{Saved, SessionSettings};
+use minibtree_settings::{IDLE_TIMEOUT, LOCK_TIMEOUT, READ_COMMITTED, STATEMENT_TIMEOUT};
 use minibtree_versions::Version;
 use named::Fetching;
 pub use portal::Prepared;
-use portal::{Portal, Running, text_field, write_row};
+use portal::{Portal, Running};
 use sqlparser::ast;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -79,10 +81,6 @@ use transaction::{level, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
-
-/// The settings to restore if a block rolls back, and those to keep if it commits, which lack the
-/// changes of SET LOCAL.
-type Around = (Settings, Settings);
 
 /// The type of the document of EXPLAIN (FORMAT JSON).
 const JSON_OID: u32 = 114;
@@ -125,13 +123,9 @@ pub struct Session {
     seen: Arc<AtomicU64>,
     /// The replies contain more than counts of changed rows.
     has_answered: bool,
-    settings: Settings,
-    /// Set once a block has changed a setting.
-    settings_around: Option<Around>,
-    /// The settings that the client began with. RESET returns to them.
-    start: Vec<(String, String)>,
+    settings: SessionSettings,
     /// The savepoints of the block, each with its name and the settings when it was set.
-    savepoints: Vec<(String, Savepoint, (Settings, Option<Around>))>,
+    savepoints: Vec<(String, Savepoint, Saved)>,
     /// The deadline of the statement.
     armed: Option<Armed>,
     /// A Query of several statements is running. Cursors and VACUUM treat it like a block.
@@ -175,9 +169,7 @@ impl Session {
             is_skipping: false,
             seen: Arc::default(),
             has_answered: false,
-            settings: Settings::default(),
-            settings_around: None,
-            start: Vec::new(),
+            settings: SessionSettings::default(),
             savepoints: Vec::new(),
             armed: None,
             is_batch: false,
@@ -199,8 +191,7 @@ impl Session {
     /// # Errors
     /// Those of SET.
     pub fn start(&mut self, settings: Vec<(String, String)>) -> Result<()> {
-        self.start = settings;
-        self.start.iter().try_for_each(|(name, value)| self.settings.set(name, value))
+        self.settings.start(settings)
     }
 
     /// Returns true if a later statement can still undo what the current one does.
@@ -211,14 +202,14 @@ impl Session {
     /// How long the client may stay silent now: `idle_in_transaction_session_timeout` in a block.
     pub fn idle_limit(&self) -> Option<Duration> {
         match self.state {
-            State::Block(_) | State::Failed(_) => self.settings.timeout(IDLE_TIMEOUT),
+            State::Block(_) | State::Failed(_) => self.settings.now.timeout(IDLE_TIMEOUT),
             State::Idle | State::Implicit(_) => None,
         }
     }
 
     /// Starts `statement_timeout` for the statement that begins.
     fn arm(&mut self) {
-        let limit = self.settings.timeout(STATEMENT_TIMEOUT);
+        let limit = self.settings.now.timeout(STATEMENT_TIMEOUT);
         self.armed = limit.map(|it| self.shared.timeouts.arm(it, &self.interrupt));
     }
 
@@ -291,9 +282,7 @@ impl Session {
     fn roll_back(&mut self) {
         self.portals.clear();
         self.savepoints.clear();
-        if let Some((before, _)) = self.settings_around.take() {
-            self.settings = before;
-        }
+        self.settings.roll_back();
         self.state = State::Idle;
         self.has_answered = true;
         self.forget_catalog_change();
@@ -318,9 +307,7 @@ impl Session {
         // A suspended SELECT ends with its transaction.
         self.portals.clear();
         self.savepoints.clear();
-        if let Some((_, after)) = self.settings_around.take() {
-            self.settings = after;
-        }
+        self.settings.commit();
         let state = std::mem::replace(&mut self.state, State::Idle);
         let (State::Implicit(transaction) | State::Block(transaction)) = state else {
             return Ok(());
@@ -339,7 +326,7 @@ impl Session {
     /// Begins a statement, and a transaction if there is none.
     fn begin_statement(&mut self) -> Result<&mut Transaction> {
         if let State::Idle = self.state {
-            let isolation = level(self.settings.isolation.unwrap_or(READ_COMMITTED));
+            let isolation = level(self.settings.now.isolation.unwrap_or(READ_COMMITTED));
             let mut transaction = self.shared.database.begin(isolation);
             transaction.set_interrupt(self.interrupt.clone());
             transaction.set_seen(Arc::clone(&self.seen));
@@ -350,7 +337,7 @@ impl Session {
         } else if let State::Implicit(transaction) | State::Block(transaction) = &mut self.state {
             transaction.next_statement();
         }
-        let limit = self.settings.timeout(LOCK_TIMEOUT);
+        let limit = self.settings.now.timeout(LOCK_TIMEOUT);
         let transaction = self.transaction()?;
         transaction.set_lock_timeout(limit);
         Ok(transaction)
@@ -359,10 +346,7 @@ impl Session {
     fn transaction(&mut self) -> Result<&mut Transaction> {
         match &mut self.state {
             State::Implicit(transaction) | State::Block(transaction) => Ok(transaction),
-            State::Idle | State::Failed(_) => Err(SqlError::new(
-                code::IN_FAILED_SQL_TRANSACTION,
-                "current transaction is aborted, commands ignored until end of transaction block",
-            )),
+            State::Idle | State::Failed(_) => Err(failed_block()),
         }
     }
 
@@ -431,16 +415,27 @@ impl Session {
             return Ok(Prepared::plain(statement, prepared.fields.clone()));
         }
         match sql {
-            ast::Statement::Explain { analyze, verbose, options, .. } => {
+            ast::Statement::Explain { analyze, verbose, options, statement: inner, .. } => {
                 let mut field = text_field("QUERY PLAN");
                 if explain::options(*analyze, *verbose, options.as_deref())?.json {
                     field.type_oid = JSON_OID;
                 }
-                return Ok(Prepared::plain(statement, Some(vec![field])));
+                self.refresh_catalog()?;
+                let parameters = self.planned(inner, declared)?.unwrap_or_default().parameters;
+                return Ok(Prepared {
+                    parameters,
+                    ..Prepared::plain(statement, Some(vec![field]))
+                });
             }
             ast::Statement::ShowVariable { variable } => {
                 let name = statement::variable_name(variable);
                 return Ok(Prepared::plain(statement, Some(vec![text_field(&name)])));
+            }
+            ast::Statement::Declare { stmts, .. } => {
+                self.refresh_catalog()?;
+                let query = named::cursor_query(stmts)?;
+                let parameters = self.planned(&query, declared)?.unwrap_or_default().parameters;
+                return Ok(Prepared { parameters, ..Prepared::plain(statement, None) });
             }
             _ => {}
         }
@@ -467,7 +462,11 @@ impl Session {
     /// The prepared statement of this name.
     fn prepared(&self, name: &str) -> Result<&Rc<Prepared>> {
         self.statements.get(name).ok_or_else(|| {
-            error!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist")
+            let which = match name {
+                "" => "unnamed prepared statement".to_owned(),
+                name => format!("prepared statement \"{name}\""),
+            };
+            error!(INVALID_SQL_STATEMENT_NAME, "{which} does not exist")
         })
     }
 
@@ -524,7 +523,7 @@ impl Session {
                 }
             }
             (Statement::Sql(sql), None) => {
-                if let Some(running) = self.utility(sql, out)? {
+                if let Some(running) = self.utility(sql, portal, out)? {
                     portal.running = Some(running);
                     return self.fetch(portal, left, out);
                 }
@@ -578,7 +577,7 @@ impl Session {
         sql: &ast::Statement,
         declared: &[Option<Type>],
     ) -> Result<Option<Planned>> {
-        let (catalog, model) = (Rc::clone(&self.catalog), self.settings.cost_model());
+        let (catalog, model) = (Rc::clone(&self.catalog), self.settings.now.cost_model());
         let statistics = Arc::clone(&self.shared.statistics.lock());
         let nothing = self.no_plan();
         let mut compute = |expr: &Expr| evaluate(expr, &self.context(&nothing, Vec::new())?, &[]);
@@ -598,8 +597,10 @@ impl Session {
                 let again = self.planned(sql, &declared)?;
                 let again = again.expect("the statement had a plan before");
                 if again.types != planned.types {
+                    // Drivers that see this routine prepare the statement again.
                     let text = "cached plan must not change result type";
-                    return Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text));
+                    let error = SqlError::new(code::FEATURE_NOT_SUPPORTED, text);
+                    return Err(error.routine("RevalidateCachedQuery"));
                 }
                 planned = Rc::new(again);
                 cached.replace(Rc::clone(&planned));
@@ -648,7 +649,7 @@ impl Session {
     fn context(&mut self, planned: &Rc<Planned>, parameters: Vec<Value>) -> Result<Context> {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
-        let (now, work_mem) = (self.began, self.settings.memory("work_mem"));
+        let (now, work_mem) = (self.began, self.settings.now.memory("work_mem"));
         Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem))
     }
 
@@ -675,7 +676,7 @@ impl Session {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
-            return Err(error!(INVALID_CURSOR_NAME, "portal cannot be run again"));
+            return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run again"));
         };
         while *left != Some(0) && out.len() < REPLY_BYTES {
             let next = match source {
@@ -708,7 +709,7 @@ impl Session {
             match (&*source, kept.as_mut()) {
                 (Running::Copy(copy), _) => copy.write(&catalog, types, &values, out),
                 (_, Some(kept)) => kept.push(values),
-                (_, None) => write_row(&catalog, types, &values, formats, out),
+                (_, None) => write_row(|| catalog.objects(), types, &values, formats, out),
             }
         }
         Ok(false)
@@ -734,7 +735,7 @@ impl Session {
 
     /// What changes the catalog, in the transaction of this session.
     fn editor<'a>(&'a mut self, database: &'a Database) -> Result<Editor<'a>> {
-        let maintenance_work_mem = self.settings.memory("maintenance_work_mem");
+        let maintenance_work_mem = self.settings.now.memory("maintenance_work_mem");
         // The unnamed portal ends when the next statement begins.
         let open = self.portals.iter().filter(|it| !it.0.is_empty()).flat_map(|it| it.1.reads());
         let in_use = open.collect();
@@ -742,7 +743,12 @@ impl Session {
     }
 
     /// Executes a statement whose result is lines of text, or a tag alone; `None` for another one.
-    fn utility(&mut self, sql: &ast::Statement, out: &mut Replies) -> Result<Option<Running>> {
+    fn utility(
+        &mut self,
+        sql: &ast::Statement,
+        portal: &Portal,
+        out: &mut Replies,
+    ) -> Result<Option<Running>> {
         let lines = |lines: Vec<String>, tag| Ok(Some(Running::Lines(lines.into_iter(), tag)));
         match sql {
             ast::Statement::Explain {
@@ -756,7 +762,7 @@ impl Session {
                 options,
             } => {
                 let options = explain::options(*analyze, *verbose, options.as_deref())?;
-                lines(explain::explain(self, statement, options)?, "EXPLAIN")
+                lines(explain::explain(self, statement, portal, options)?, "EXPLAIN")
             }
             ast::Statement::ShowVariable { variable } => {
                 lines(vec![settings::shown(self, variable)?], "SHOW")
@@ -766,7 +772,7 @@ impl Session {
                 lines(Vec::new(), "SET")
             }
             ast::Statement::Declare { stmts, .. } => {
-                named::declare(self, stmts)?;
+                named::declare(self, stmts, portal)?;
                 lines(Vec::new(), "DECLARE CURSOR")
             }
             ast::Statement::Close { cursor } => lines(Vec::new(), named::close(self, cursor)?),
@@ -782,6 +788,10 @@ impl Session {
             ast::Statement::Reset(reset) => {
                 settings::reset(self, reset)?;
                 lines(Vec::new(), "RESET")
+            }
+            ast::Statement::Discard { object_type: ast::DiscardObject::ALL } => {
+                settings::discard(self)?;
+                lines(Vec::new(), "DISCARD ALL")
             }
             _ => Ok(None),
         }
@@ -838,4 +848,9 @@ impl Session {
         }
         self.commit_implicit()
     }
+}
+
+fn failed_block() -> SqlError {
+    let text = "current transaction is aborted, commands ignored until end of transaction block";
+    SqlError::new(code::IN_FAILED_SQL_TRANSACTION, text)
 }

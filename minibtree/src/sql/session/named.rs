@@ -88,9 +88,15 @@ impl Fetching {
     }
 }
 
-/// DECLARE.
-pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
-    let Declared { name, scroll, query } = control::declared(declared)?;
+/// The query of a DECLARE as a statement.
+pub fn cursor_query(declared: &[ast::Declare]) -> Result<ast::Statement> {
+    let query = control::declared(declared)?.query;
+    Ok(ast::Statement::Query(Box::new(query.clone())))
+}
+
+/// DECLARE, with the parameters of a portal.
+pub fn declare(session: &mut Session, declared: &[ast::Declare], portal: &Portal) -> Result<()> {
+    let Declared { name, scroll, .. } = control::declared(declared)?;
     if !session.is_in_block() && !session.is_pipeline {
         let text = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
@@ -99,11 +105,9 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
     }
 
-    let sql = Box::new(ast::Statement::Query(Box::new(query.clone())));
-    let prepared = session.prepare(Some(Statement::Sql(sql.clone())), &[])?;
-    let Some(cached) = prepared.planned.as_ref().filter(|_| prepared.parameters.is_empty()) else {
-        return Err(SqlError::unsupported("a cursor with parameters"));
-    };
+    let sql = Box::new(cursor_query(declared)?);
+    let prepared = session.prepare(Some(Statement::Sql(sql.clone())), &portal.types())?;
+    let cached = prepared.planned.as_ref().expect("a query has a plan");
     let planned = session.lock(&sql, cached)?;
     match planned.plan {
         Plan::Lock(..) if scroll == Some(true) => {
@@ -112,7 +116,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         Plan::Modify(_) => return Err(error!(SYNTAX_ERROR, "a cursor needs a SELECT or VALUES")),
         _ => {}
     }
-    let cursor = session.open(&planned, Vec::new(), false)?;
+    let cursor = session.open(&planned, portal.parameters.clone(), false)?;
     let mut portal = Portal::new(Rc::new(prepared), Vec::new(), Vec::new());
     portal.running = Some(Running::Cursor(Box::new(cursor)));
     (portal.scroll, portal.savepoints) = (scroll, session.savepoints.len());
@@ -157,7 +161,7 @@ pub fn prepare(
     let declared = types.iter().map(|it| Ok(Some(column_type(it)?.base)));
     let declared = declared.collect::<Result<Vec<_>>>()?;
     let statement = Statement::Sql(Box::new(statement.clone()));
-    let prepared = session.prepare(Some(statement), &declared)?;
+    let prepared = session.prepare(Some(statement), &declared)?.decided()?;
     if prepared.planned.is_none() {
         return Err(SqlError::unsupported("PREPARE of a statement without a plan"));
     }

@@ -7,13 +7,12 @@ use super::copy::CopyOut;
 use super::named::Fetching;
 use crate::format::RelationId;
 use crate::sql::Type;
-use crate::sql::catalog::Catalog;
+use crate::sql::bind::indeterminate_type;
 use crate::sql::execute::Cursor;
 use crate::sql::plan::{Plan, Planned};
 use crate::sql::statement::Statement;
 use crate::sql::values::Value;
-use crate::wire::{Field, Format, Replies, format_of};
-use minibtree_pg_catalog::name_of;
+use crate::wire::{Field, Format, Replies, Result};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -33,6 +32,21 @@ impl Prepared {
     /// A statement without a plan.
     pub fn plain(statement: Option<Statement>, fields: Option<Vec<Field>>) -> Prepared {
         Prepared { statement, parameters: Vec::new(), planned: None, fields }
+    }
+
+    /// The same, unless a parameter has no type.
+    ///
+    /// # Errors
+    /// `42P18`.
+    pub fn decided(self) -> Result<Prepared> {
+        let open = self.parameters.iter().position(|it| *it == Type::Unknown);
+        open.map_or(Ok(self), |index| Err(indeterminate_type(index)))
+    }
+
+    /// The error of a constant part, which the planner has found.
+    pub fn check_constants(&self) -> Result<()> {
+        let failure = self.planned.as_ref().and_then(|it| it.borrow().failure.clone());
+        failure.map_or(Ok(()), Err)
     }
 
     /// Tells the client the columns.
@@ -84,6 +98,11 @@ impl Portal {
         Portal { prepared, parameters, formats, kept, running, rows, scroll, is_done, savepoints }
     }
 
+    /// The types of its parameters, for a statement inside of its own.
+    pub fn types(&self) -> Vec<Option<Type>> {
+        self.prepared.parameters.iter().copied().map(Some).collect()
+    }
+
     /// The tables of a query that has begun.
     pub fn reads(&self) -> Vec<RelationId> {
         let has_begun = self.running.is_some() || self.is_done;
@@ -95,46 +114,4 @@ impl Portal {
             _ => Vec::new(),
         }
     }
-}
-
-/// Appends a DataRow message.
-pub fn write_row(
-    catalog: &Catalog,
-    types: &[Type],
-    values: &[Value],
-    formats: &[Format],
-    out: &mut Replies,
-) {
-    let mut text = Vec::new();
-    out.row(types.len(), |row| {
-        for (index, (base, value)) in types.iter().zip(values).enumerate() {
-            let format = format_of(formats, index);
-            row.value(write_value(catalog, *base, value, format, &mut text));
-        }
-    });
-}
-
-/// Writes a value in the format that the client wants. Returns its bytes; `None` is NULL.
-pub fn write_value<'b>(
-    catalog: &Catalog,
-    base: Type,
-    value: &Value,
-    format: Format,
-    buffer: &'b mut Vec<u8>,
-) -> Option<&'b [u8]> {
-    buffer.clear();
-    match (value, format) {
-        (Value::Null, _) => return None,
-        (Value::Int(number), Format::Text) if base.is_object() => {
-            buffer.extend_from_slice(name_of(catalog.objects(), base, *number).as_bytes());
-        }
-        (value, format) => base.send(value, format, buffer),
-    }
-    Some(buffer)
-}
-
-/// A column of text.
-pub fn text_field(name: &str) -> Field {
-    let (type_oid, size) = (Type::Text.oid(), Type::Text.size());
-    Field { name: name.to_owned(), type_oid, size, modifier: -1 }
 }

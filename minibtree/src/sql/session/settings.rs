@@ -1,24 +1,13 @@
-//! SET, SHOW and RESET.
+//! SET, SHOW, RESET and DISCARD.
 //!
-//! A setting that a block changes is undone if the block rolls back, and so is what SET LOCAL
-//! changes if it commits:
-//!
-//! ```text
-//!                      now   after a rollback   after a commit
-//! SET x = 1             1
-//! BEGIN                 1           1                 1
-//! SET x = 2             2           1                 2
-//! SET LOCAL x = 3       3           1                 2
-//! ```
-//!
-//! PostgreSQL's `guc.c`, which keeps a stack of values for each setting.
+//! The crate `minibtree/session_settings` keeps the values over blocks and savepoints. PostgreSQL's
+//! `guc_funcs.c` and `discard.c`.
 
+use super::Session;
 use super::transaction::{level, name_of_level};
-use super::{Session, State};
 use crate::sql::statement::variable_name;
 use crate::wire::{Replies, Result, Severity, SqlError, code};
 use minibtree_control::{Assignment, assignment};
-use minibtree_settings::Settings;
 use sqlparser::ast;
 
 /// SET, and SET TRANSACTION.
@@ -29,7 +18,7 @@ pub fn set(session: &mut Session, set: &ast::Set, out: &mut Replies) -> Result<(
     let (name, value, is_local) = match assignment(set)? {
         Assignment::Setting { name, value, is_local } => (name, value, is_local),
         Assignment::Isolation { level: isolation, is_session: true } => {
-            return change(session, false, |it| {
+            return session.settings.change(false, |it| {
                 it.isolation = isolation.or(it.isolation);
                 Ok(())
             });
@@ -45,9 +34,9 @@ pub fn set(session: &mut Session, set: &ast::Set, out: &mut Replies) -> Result<(
         let text = "SET LOCAL can only be used in transaction blocks";
         let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
         out.error(&warning.severity(Severity::Warning));
-        return session.settings.clone().set(&name, &value);
+        return session.settings.now.clone().set(&name, &value);
     }
-    change(session, is_local, |it| it.set(&name, &value))
+    session.settings.change(is_local, |it| it.set(&name, &value))
 }
 
 /// The value that SHOW prints.
@@ -58,7 +47,7 @@ pub fn shown(session: &mut Session, variable: &[ast::Ident]) -> Result<String> {
     let name = variable_name(variable);
     let shown = match name.as_str() {
         "transaction_isolation" => name_of_level(session.transaction()?.isolation()),
-        _ => &session.settings.show(&name)?,
+        _ => &session.settings.now.show(&name)?,
     };
     Ok(shown.to_owned())
 }
@@ -74,28 +63,19 @@ pub fn reset(session: &mut Session, reset: &ast::ResetStatement) -> Result<()> {
         ast::Reset::ALL => None,
         ast::Reset::ConfigurationParameter(name) => Some(name.to_string()),
     };
-    name.as_ref().map(|it| session.settings.show(it)).transpose()?;
-    let start = session.start.clone();
-    change(session, false, |it| {
-        it.reset(name.as_deref());
-        let is_it = |set: &str| name.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(set));
-        let mut again = start.iter().filter(|(set, _)| is_it(set));
-        again.try_for_each(|(name, value)| it.set(name, value))
-    })
+    session.settings.reset(name.as_deref())
 }
 
-/// Changes settings. Remembers what a commit keeps and a rollback restores.
-fn change(
-    session: &mut Session,
-    is_local: bool,
-    change: impl Fn(&mut Settings) -> Result<()>,
-) -> Result<()> {
-    if let State::Implicit(_) | State::Block(_) = session.state {
-        let now = || (session.settings.clone(), session.settings.clone());
-        let mut around = session.settings_around.take().unwrap_or_else(now);
-        let changed = if is_local { Ok(()) } else { change(&mut around.1) };
-        session.settings_around = Some(around);
-        changed?;
+/// DISCARD ALL: returns to a session that has just begun.
+///
+/// # Errors
+/// `25001` in a block.
+pub fn discard(session: &mut Session) -> Result<()> {
+    if session.is_in_block() || session.is_pipeline {
+        let text = "DISCARD ALL cannot run inside a transaction block";
+        return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
-    change(&mut session.settings)
+    session.portals.clear();
+    session.statements.clear();
+    session.settings.reset(None)
 }

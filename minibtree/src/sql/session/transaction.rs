@@ -66,8 +66,7 @@ pub fn transaction_control(
         ast::Statement::Savepoint { name } => {
             check_block(session, "SAVEPOINT")?;
             let savepoint = session.begin_statement()?.savepoint();
-            let settings = (session.settings.clone(), session.settings_around.clone());
-            session.savepoints.push((folded(name), savepoint, settings));
+            session.savepoints.push((folded(name), savepoint, session.settings.save()));
             Ok(Some("SAVEPOINT"))
         }
         ast::Statement::ReleaseSavepoint { name } => {
@@ -109,9 +108,9 @@ fn begin_block(
         out.error(&warning.severity(Severity::Warning));
     }
     if let (State::Idle, Some(isolation)) = (&session.state, isolation) {
-        let usual = session.settings.isolation.replace(isolation);
+        let usual = session.settings.now.isolation.replace(isolation);
         let begun = session.begin_statement().map(drop);
-        session.settings.isolation = usual;
+        session.settings.now.isolation = usual;
         begun?;
     }
     let current = session.begin_statement()?.isolation();
@@ -119,7 +118,7 @@ fn begin_block(
         let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
-    session.block_isolation = isolation.or(session.settings.isolation);
+    session.block_isolation = isolation.or(session.settings.now.isolation);
     session.state = match std::mem::replace(&mut session.state, State::Failed(None)) {
         State::Implicit(it) | State::Block(it) => State::Block(it),
         other => other,
@@ -156,7 +155,7 @@ fn roll_back_to(session: &mut Session, name: &str) -> Result<()> {
         return session.transaction().map(drop);
     };
     transaction.rollback_to(savepoint)?;
-    (session.settings, session.settings_around) = session.savepoints[at].2.clone();
+    session.settings.roll_back_to(session.savepoints[at].2.clone());
     session.state = State::Block(transaction);
     if session.has_changed_catalog {
         session.refresh_catalog()?;

@@ -22,15 +22,15 @@ pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
         return array::receive(base, bytes);
     }
     if base.is_text() {
-        let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-        return text.map(|it| Value::Text(it.to_owned())).ok_or_else(|| {
-            error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
-        });
+        return minibtree_utf8::checked(bytes).map(|it| Value::Text(it.to_owned()));
     }
     match base {
         Type::Bytea => return Ok(Value::Bytes(bytes.to_vec())),
         Type::Numeric => return receive_numeric(bytes).ok_or_else(malformed),
-        _ if bytes.len() != base.size() as usize => return Err(malformed()),
+        _ if bytes.len() < base.size() as usize => {
+            return Err(error!(PROTOCOL_VIOLATION, "insufficient data left in message"));
+        }
+        _ if bytes.len() > base.size() as usize => return Err(malformed()),
         Type::Uuid => return Ok(Value::Uuid(bytes.try_into().expect("its length is right"))),
         _ => {}
     }
