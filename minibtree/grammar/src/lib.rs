@@ -8,6 +8,7 @@
 //! FOR NO KEY UPDATE OF a           FOR UPDATE OF `key`.a: see `table_of_lock`
 //! FOR KEY SHARE                    FOR SHARE OF `key`
 //! x BETWEEN SYMMETRIC 5 AND 1      x BETWEEN SYMMETRIC (5) AND 1, a call as the parser sees it
+//! ON CONFLICT (a, lower(b))        ON CONFLICT (`a, lower ( b )`), where the parser reads names
 //! ```
 //!
 //! The rest is refused when the parser stops at it. A client must not take a statement that works
@@ -157,6 +158,7 @@ pub fn rewritten(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
             bounds.pop();
             put(&mut out, Token::RParen);
         }
+        let is_after_conflict = at > 0 && is_word(&tokens[at - 1], "conflict");
         let is_after_between = at > 0 && is_word(&tokens[at - 1], "between");
         match () {
             () if is_word(token, "table") && is_query(tokens, at) => {
@@ -170,6 +172,13 @@ pub fn rewritten(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
                 if let Some(end) = end_of_bound(&tokens[at + 1..]) {
                     put(&mut out, Token::LParen);
                     bounds.push(at + 1 + end);
+                }
+            }
+            () if token.token == Token::LParen && is_after_conflict => {
+                out.push(token.clone());
+                if let Some((text, end)) = text_inside(&tokens[at..]) {
+                    put(&mut out, Token::make_word(&text, Some(QUOTE)));
+                    at += end - 1;
                 }
             }
             () if is_word(token, "for") => match locked(&tokens[at..]) {
@@ -191,44 +200,21 @@ fn is_word(token: &TokenWithSpan, word: &str) -> bool {
         if it.quote_style.is_none() && it.value.eq_ignore_ascii_case(word))
 }
 
-fn is_any(token: Option<&TokenWithSpan>, words: &[&str]) -> bool {
-    token.is_some_and(|token| words.iter().any(|it| is_word(token, it)))
+fn is_any(token: Option<&TokenWithSpan>, words: &str) -> bool {
+    token.is_some_and(|token| words.split(' ').any(|it| is_word(token, it)))
 }
 
 /// Returns true for a TABLE that begins a query, and not the name of what CREATE or DROP changes.
 fn is_query(tokens: &[TokenWithSpan], at: usize) -> bool {
-    const BEFORE: [&str; 10] = [
-        "union",
-        "intersect",
-        "except",
-        "all",
-        "distinct",
-        "as",
-        "for",
-        "explain",
-        "analyze",
-        "verbose",
-    ];
-    const AFTER: [&str; 11] = [
-        "order",
-        "limit",
-        "offset",
-        "fetch",
-        "for",
-        "union",
-        "intersect",
-        "except",
-        "with",
-        "returning",
-        "on",
-    ];
+    const BEFORE: &str = "union intersect except all distinct as for explain analyze verbose";
+    const AFTER: &str = "order limit offset fetch for union intersect except with returning on";
     let before = at.checked_sub(1).map(|it| &tokens[it]);
     let begins = match before.map(|it| &it.token) {
         None | Some(Token::LParen) => true,
-        Some(Token::RParen) => !is_any(tokens.first(), &["reindex"]),
+        Some(Token::RParen) => !is_any(tokens.first(), "reindex"),
         Some(_) => {
-            let is_source = is_any(tokens.first(), &["insert"]) && !is_any(before, &["into"]);
-            is_source || is_any(before, &BEFORE)
+            let is_source = is_any(tokens.first(), "insert") && !is_any(before, "into");
+            is_source || is_any(before, BEFORE)
         }
     };
     let mut end = at + 2;
@@ -236,7 +222,7 @@ fn is_query(tokens: &[TokenWithSpan], at: usize) -> bool {
         end += 2;
     }
     let after = tokens.get(end);
-    let ends = after.is_none_or(|it| it.token == Token::RParen) || is_any(after, &AFTER);
+    let ends = after.is_none_or(|it| it.token == Token::RParen) || is_any(after, AFTER);
     begins && ends && matches!(tokens.get(at + 1).map(|it| &it.token), Some(Token::Word(_)))
 }
 
@@ -256,17 +242,28 @@ fn end_of_bound(tokens: &[TokenWithSpan]) -> Option<usize> {
     None
 }
 
+/// The text in the parentheses that begin here, and where they end, if it is not a list of names.
+fn text_inside(tokens: &[TokenWithSpan]) -> Option<(String, usize)> {
+    let mut depth = 0;
+    let end = tokens.iter().position(|it| {
+        depth += i32::from(it.token == Token::LParen) - i32::from(it.token == Token::RParen);
+        depth == 0
+    })?;
+    let texts: Vec<String> = tokens[1..end].iter().map(|it| it.token.to_string()).collect();
+    let is_name = |it: &TokenWithSpan| matches!(it.token, Token::Word(_) | Token::Comma);
+    (!tokens[1..end].iter().all(is_name)).then(|| (texts.join(" "), end))
+}
+
 /// `FOR UPDATE OF a, b SKIP LOCKED` as a clause for each table, and how many tokens it has.
 fn locked(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, usize)> {
-    let is_at = |at: usize, words: &[&str]| {
-        (0..).zip(words).all(|(index, word)| is_any(tokens.get(at + index), &[word]))
+    let is_at = |at: usize, words: &str| {
+        (0..).zip(words.split(' ')).all(|(index, word)| is_any(tokens.get(at + index), word))
     };
-    let modes: [&[&str]; 4] =
-        [&["no", "key", "update"], &["key", "share"], &["update"], &["share"]];
+    let modes = ["no key update", "key share", "update", "share"];
     let mode = modes.into_iter().find(|it| is_at(1, it))?;
-    let mut end = 1 + mode.len();
+    let mut end = 1 + mode.split(' ').count();
     let mut names = Vec::new();
-    if is_at(end, &["of"]) {
+    if is_at(end, "of") {
         names.push(tokens.get(end + 1)?);
         end += 2;
         while tokens.get(end).is_some_and(|it| it.token == Token::Comma) {
@@ -275,16 +272,16 @@ fn locked(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, usize)> {
         }
     }
     let start = end;
-    end += usize::from(is_at(end, &["nowait"]));
-    end += if is_at(end, &["skip", "locked"]) { 2 } else { 0 };
+    end += usize::from(is_at(end, "nowait"));
+    end += if is_at(end, "skip locked") { 2 } else { 0 };
     let word = |token: Token| TokenWithSpan { token, span: tokens[0].span };
-    let has_key = mode.contains(&"key");
+    let has_key = mode.contains("key");
     let clause = |name: Option<&TokenWithSpan>| -> Vec<TokenWithSpan> {
         let of = (has_key || name.is_some()).then(|| word(Token::make_keyword("OF")));
         let key = has_key.then(|| word(Token::make_word(KEY, Some(QUOTE))));
         let dot = (has_key && name.is_some()).then(|| word(Token::Period));
         let table = of.into_iter().chain(key).chain(dot).chain(name.cloned());
-        let lock = [&tokens[0], &tokens[mode.len()]].into_iter().cloned();
+        let lock = [&tokens[0], &tokens[mode.split(' ').count()]].into_iter().cloned();
         lock.chain(table).chain(tokens[start..end].iter().cloned()).collect()
     };
     let clauses = match &names[..] {
@@ -294,9 +291,10 @@ fn locked(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, usize)> {
     Some((clauses, end))
 }
 
-/// What stands before the table of a lock with KEY in its name. No statement has such quotes.
+/// What stands before the table of a lock with KEY in its name.
 const KEY: &str = "key";
-const QUOTE: char = '`';
+/// The quotes of what only looks like a name to the parser. No statement has them.
+pub const QUOTE: char = '`';
 
 /// Returns true if KEY belongs to the name of a row lock, and the table after OF.
 pub fn table_of_lock(clause: &LockClause) -> (bool, Option<ObjectName>) {

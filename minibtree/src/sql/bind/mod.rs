@@ -20,15 +20,18 @@
 mod array;
 mod calls;
 mod coerce;
+mod conflict;
 mod expression;
 mod from;
 mod grouping;
+mod implied;
 mod level;
 mod select;
 mod shown;
 mod write;
 
 pub use coerce::{argument, indeterminate_type};
+pub use implied::is_implied;
 pub use level::Binder;
 pub use select::{direction, query};
 pub use shown::{shown_condition, shown_default, shown_expression};

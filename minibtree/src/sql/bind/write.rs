@@ -7,6 +7,7 @@
 //! adds the defaults.
 
 use super::coerce::{assign, unknown_to_text};
+use super::conflict::conflict;
 use super::expression::{boolean, expression};
 use super::from;
 use super::level::{Binder, Typed};
@@ -14,16 +15,15 @@ use super::select::{column, ctes, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
-    Body, Computed, Conflict, ConflictUpdate, Expr, FromItem, Modification, Operation,
-    OutputColumn, Query, Select, Source, Write,
+    Body, Computed, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
+    Write,
 };
 use crate::sql::values::ColumnType;
 use crate::wire::{Result, SqlError, code};
-use minibtree_errors::queries::{no_column, no_conflict_target, no_unique_index, uneven_values};
-use minibtree_errors::relations::{is_generated, undefined_column};
+use minibtree_errors::queries::{no_column, uneven_values};
+use minibtree_errors::relations::is_generated;
 use minibtree_places::start_of;
 use sqlparser::ast::{self, SelectItem, SetExpr};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Binds INSERT, UPDATE or DELETE, also after WITH; `None` if it is another statement.
@@ -344,72 +344,8 @@ fn named_columns(table: &Table, columns: &[ast::ObjectName]) -> Result<Vec<usize
     })
 }
 
-fn conflict(
-    binder: &mut Binder,
-    table: &Arc<Table>,
-    alias: &str,
-    on: &ast::OnConflict,
-) -> Result<Conflict> {
-    let unique = table.indexes.iter().filter(|it| it.is_unique);
-    let indexes = match &on.conflict_target {
-        None => unique.map(|it| it.index.id()).collect(),
-        Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
-            let names = Vec::from_iter(columns.iter().map(folded).collect::<BTreeSet<_>>());
-            if let Some(name) = columns.iter().find(|it| !table.has_column(&folded(it))) {
-                return Err(undefined_column(&folded(name)).at(name.span.start.column));
-            }
-            let wanted = target_columns(table, &names)?;
-            let found = unique.filter(|it| it.is_key_of(&wanted));
-            let found: Vec<_> = found.map(|it| it.index.id()).collect();
-            if found.is_empty() {
-                return Err(no_unique_index());
-            }
-            found
-        }
-        Some(ast::ConflictTarget::OnConstraint(name)) => {
-            let name = table_name(name)?;
-            let found: Vec<_> =
-                unique.filter(|it| it.name == name).map(|it| it.index.id()).collect();
-            if found.is_empty() {
-                let text =
-                    format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
-                return Err(SqlError::new("42704", text));
-            }
-            found
-        }
-        Some(_) => return Err(SqlError::unsupported("ON CONFLICT with a predicate")),
-    };
-    let update = match &on.action {
-        ast::OnConflictAction::DoNothing => None,
-        ast::OnConflictAction::DoUpdate(_) if on.conflict_target.is_none() => {
-            return Err(no_conflict_target());
-        }
-        ast::OnConflictAction::DoUpdate(update) => {
-            Some(binder.inside("", |binder| conflict_update(binder, table, alias, update))?)
-        }
-    };
-    Ok(Conflict { indexes, update })
-}
-
-fn conflict_update(
-    binder: &mut Binder,
-    table: &Arc<Table>,
-    alias: &str,
-    update: &ast::DoUpdate,
-) -> Result<ConflictUpdate> {
-    let (_, mut names) = from::table_relation(binder, table, alias)?;
-    let (_, excluded) = from::table_relation(binder, table, "excluded")?;
-    names.extend(excluded);
-    binder.level().names = names;
-    binder.clause("UPDATE", false);
-    let values = assignments(binder, table, &update.assignments)?;
-    binder.clause("WHERE", false);
-    let filter = update.selection.as_ref().map(|it| boolean(binder, it, "WHERE")).transpose()?;
-    Ok((values, filter))
-}
-
 /// New values of columns; `None` for those that stay.
-fn assignments(
+pub fn assignments(
     binder: &mut Binder,
     table: &Table,
     assignments: &[ast::Assignment],

@@ -11,10 +11,11 @@
 //! PostgreSQL's `indxpath.c`.
 
 use super::node::{Bounds, Kind, Known, Node, Scanned};
+use crate::sql::bind::is_implied;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::functions::Comparison;
 use crate::sql::tree::{Computed, Expr};
-use crate::sql::values::{Type, compare};
+use crate::sql::values::Type;
 use minibtree_cost::{self as cost, Cost, IndexScan, Model, methods};
 use minibtree_joins::{hash_type, is_stable, stripped};
 use minibtree_statistics::TableStatistics;
@@ -424,48 +425,6 @@ fn bound_on(
             Some((comparison.swapped(), vec![(**left).clone()]))
         }
         _ => None,
-    }
-}
-
-/// Returns true if rows that meet the conditions meet the predicate of an index, as far as that is
-/// simple (`predtest.c`): each part of it is one of them, or follows from a comparison with a
-/// constant.
-fn is_implied(predicate: &Expr, conditions: &[Expr]) -> bool {
-    let parts = predicate.clone().conjuncts();
-    parts.iter().all(|part| conditions.iter().any(|it| it == part || follows(part, it)))
-}
-
-fn follows(part: &Expr, condition: &Expr) -> bool {
-    if let Expr::Or(parts) = part {
-        return parts.iter().any(|it| it == condition || follows(it, condition));
-    }
-    if let Expr::Not(inner) = part {
-        // What is true of a column is not true of NULL.
-        let Expr::IsNull(column) = &**inner else { return false };
-        return match condition {
-            Expr::Compare(_, left, right, _) => left == column || right == column,
-            condition => *condition == **column,
-        };
-    }
-    let Expr::Compare(comparison, column, value, _) = condition else { return false };
-    let Expr::Compare(wanted, other, limit, false) = part else { return false };
-    let (Expr::Constant(value, left), Expr::Constant(limit, right)) = (&**value, &**limit) else {
-        return false;
-    };
-    let is_comparable = left == right && !value.is_null() && !limit.is_null();
-    if !is_comparable || other != column || !matches!(**column, Expr::Column(_)) {
-        return false;
-    }
-    let order = compare(value, limit, false);
-    match (comparison, wanted) {
-        (Comparison::Eq, _) => wanted.is_met(order),
-        (Comparison::Gt, Comparison::Gt | Comparison::Ge) => order.is_ge(),
-        (Comparison::Ge, Comparison::Ge) => order.is_ge(),
-        (Comparison::Ge, Comparison::Gt) => order.is_gt(),
-        (Comparison::Lt, Comparison::Lt | Comparison::Le) => order.is_le(),
-        (Comparison::Le, Comparison::Le) => order.is_le(),
-        (Comparison::Le, Comparison::Lt) => order.is_lt(),
-        _ => false,
     }
 }
 
