@@ -4,7 +4,7 @@ use crate::numbers::integer;
 use crate::table::{Function, function};
 use Type::*;
 use minibtree_types::error;
-use minibtree_types::error::{Result, SqlError, code};
+use minibtree_types::error::{Result, SqlError};
 use minibtree_types::values::{Type, Value};
 
 /// The text in a value.
@@ -30,13 +30,14 @@ pub fn rows() -> Vec<Function> {
         function("reverse", &[Text], Text, |v| some(text(&v[0]).chars().rev().collect::<String>())),
         function("replace", &[Text, Text, Text], Text, |v| match text(&v[1]) {
             "" => Ok(v[0].clone()),
-            from => bounded(text(&v[0]).replace(from, text(&v[2]))),
+            from => {
+                check_length(text(&v[0]).matches(from).count().saturating_mul(text(&v[2]).len()))?;
+                bounded(text(&v[0]).replace(from, text(&v[2])))
+            }
         }),
         function("repeat", &[Text, Int4], Text, |v| {
             let count = usize::try_from(integer(&v[1])).unwrap_or(0);
-            if text(&v[0]).len().saturating_mul(count) > LENGTH_MAX {
-                return Err(too_long());
-            }
+            check_length(text(&v[0]).len().saturating_mul(count))?;
             some(text(&v[0]).repeat(count))
         }),
         function("left", &[Text, Int4], Text, |v| {
@@ -127,12 +128,13 @@ fn of_characters() -> [Function; 7] {
 /// # Errors
 /// `54000` if it is too long.
 pub fn bounded(text: String) -> Result<Value> {
-    if text.len() > LENGTH_MAX { Err(too_long()) } else { some(text) }
+    check_length(text.len()).and_then(|()| some(text))
 }
 
-/// The error for a text that would be longer.
-pub fn too_long() -> SqlError {
-    SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, "requested length too large")
+/// Fails if a text of this length is too long.
+pub fn check_length(length: usize) -> Result<()> {
+    let too_long = || error!(PROGRAM_LIMIT_EXCEEDED, "requested length too large");
+    (length <= LENGTH_MAX).then_some(()).ok_or_else(too_long)
 }
 
 fn trimmed<'a>(value: &'a Value, set: &str, left: bool, right: bool) -> &'a str {
@@ -245,9 +247,7 @@ fn split_part(values: &[Value]) -> Result<Value> {
 
 fn pad(value: &Value, length: &Value, fill: &str, left: bool) -> Result<Value> {
     let (text, length) = (text(value), integer(length).max(0) as usize);
-    if length > LENGTH_MAX / 4 {
-        return Err(too_long());
-    }
+    check_length(length.saturating_mul(4))?;
     let count = text.chars().count();
     if count >= length || fill.is_empty() {
         return some(text.chars().take(length).collect::<String>());

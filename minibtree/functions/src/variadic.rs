@@ -9,7 +9,7 @@
 //! PostgreSQL's `text_format` and `concat_internal` in `varlena.c`.
 
 use crate::catalog::quoted;
-use crate::strings::{LENGTH_MAX, bounded, quoted_literal, text, too_long};
+use crate::strings::{bounded, check_length, quoted_literal, text};
 use crate::table::{Function, function};
 use Type::*;
 use minibtree_types::error;
@@ -39,8 +39,7 @@ pub fn rows() -> Vec<Function> {
 }
 
 fn joined(values: &[Value], separator: &str) -> String {
-    let texts = values.iter().filter(|it| !it.is_null()).map(text);
-    texts.collect::<Vec<_>>().join(separator)
+    values.iter().filter(|it| !it.is_null()).map(text).collect::<Vec<_>>().join(separator)
 }
 
 fn formatted(format: &str, arguments: &[Value]) -> Result<String> {
@@ -51,6 +50,7 @@ fn formatted(format: &str, arguments: &[Value]) -> Result<String> {
             '%' => out += &rest.specifier()?,
             other => out.push(other),
         }
+        check_length(out.len())?;
     }
     Ok(out)
 }
@@ -92,9 +92,7 @@ impl Specifiers<'_> {
             }
         };
         let width = width.unwrap_or(0);
-        if width > LENGTH_MAX {
-            return Err(too_long());
-        }
+        check_length(width)?;
         let blanks = " ".repeat(width.saturating_sub(value.chars().count()));
         Ok(if is_left { value + &blanks } else { blanks + &value })
     }

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Replies longer than this are written before the next message is handled.
 const REPLY_BYTES: usize = 64 << 10;
 
+/// How long a client that has not logged in may be silent: PostgreSQL's `authentication_timeout`.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A connection.
 pub struct Connection<'a> {
     server: &'a Server,
@@ -54,9 +57,12 @@ impl<'a> Connection<'a> {
     }
 
     fn serve_session(&mut self) -> Result<(), Broken> {
-        let Server { cancel_keys, passwords, .. } = self.server;
+        let Server { cancel_keys, passwords, sessions, max_connections, .. } = self.server;
+        self.channel.stream.set_read_timeout(Some(AUTHENTICATION_TIMEOUT))?;
         let started = handshake::start(&mut self.channel, cancel_keys, passwords.as_ref())?;
         let Some(parameters) = started else { return Ok(()) };
+        self.channel.stream.set_read_timeout(None)?;
+        let _permit = sessions.enter(*max_connections).ok_or_else(super::too_many_clients)?;
         let key = cancel_keys.issue();
         let mut session = Session::new(self.server.shared.clone(), key.interrupt.clone());
         session.start(minibtree_start_up::settings(&parameters)?)?;
@@ -110,7 +116,10 @@ impl<'a> Connection<'a> {
                 Next::Close => return Ok(Next::Close),
                 Next::EndServer => {
                     let _ = self.channel.write();
-                    end_process(&SqlError::new(code::IO_ERROR, "cannot write the log in wal/"));
+                    // Fails as the statement did.
+                    let database = &self.server.shared.database;
+                    let failed = database.wait_durable(database.wal_end());
+                    end_process(&failed.expect_err("nothing becomes durable any more"));
                 }
                 Next::Flush => self.write(session)?,
                 _ if self.channel.replies.len() >= REPLY_BYTES => self.write(session)?,

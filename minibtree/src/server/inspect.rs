@@ -11,11 +11,10 @@ use super::Server;
 use crate::engine::Isolation;
 use crate::sql::catalog::Catalog;
 use minikit::admin::{Exposition, Inspect, StatePage};
-use minikit::server::Hooks;
 
 impl Inspect for Server {
     fn metrics(&self, out: &mut Exposition) {
-        let counts = self.connections();
+        let counts = &self.sessions;
         out.gauge("minibtree_clients", "Clients connected.", counts.current());
         out.counter("minibtree_clients_accepted_total", "Clients let in.", counts.accepted());
         out.counter("minibtree_clients_refused_total", "Clients turned away.", counts.refused());
@@ -30,7 +29,7 @@ impl Inspect for Server {
     fn state_page(&self) -> StatePage {
         let mut page = StatePage::new("minibtree");
         page.list("Server", "")
-            .row(["clients".into(), self.connections.current().into()])
+            .row(["clients".into(), self.sessions.current().into()])
             .row(["end of the log".into(), self.shared.database.wal_end().to_string().into()]);
 
         let database = &self.shared.database;

@@ -16,7 +16,7 @@
 mod connection;
 mod inspect;
 
-use crate::engine::{Database, Options as EngineOptions, Vacuumed};
+use crate::engine::{Database, Error as EngineError, Options as EngineOptions, Vacuumed};
 use crate::sql::{Cleaned, Shared, clean_tables};
 use crate::wire::{Replies, Severity, SqlError, code};
 use connection::Connection;
@@ -28,6 +28,7 @@ use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, Pe
 use minikit::storage::DataDir;
 use minikit::sync::Mutex;
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +52,10 @@ pub struct Start {
 /// The server, as its threads share it.
 pub(crate) struct Server {
     shared: Arc<Shared>,
+    /// All that have connected.
     connections: Connections,
+    /// Those of them that have logged in.
+    sessions: Connections,
     cancel_keys: CancelKeys,
     passwords: Option<Passwords>,
     max_connections: usize,
@@ -83,6 +87,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let server = Arc::new(Server {
         shared: Arc::clone(&shared),
         connections: Connections::default(),
+        sessions: Connections::default(),
         cancel_keys: CancelKeys::default(),
         passwords,
         max_connections: start.max_connections,
@@ -106,14 +111,15 @@ impl Hooks for Server {
         &self.connections
     }
 
+    /// Twice as many as may log in. The others are told why they may not after they have said who
+    /// they are: a client that has asked for TLS expects no other answer than that to its question.
     fn max_connections(&self) -> usize {
-        self.max_connections
+        2 * self.max_connections
     }
 
     fn refusal(&self) -> Vec<u8> {
-        let error = SqlError::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
         let mut replies = Replies::default();
-        replies.error(&error.severity(Severity::Fatal));
+        replies.error(&too_many_clients().severity(Severity::Fatal));
         replies.bytes().to_vec()
     }
 }
@@ -128,15 +134,24 @@ impl BlockingService for Server {
     }
 }
 
+fn too_many_clients() -> SqlError {
+    SqlError::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
+}
+
 /// Starts the checkpoints and the cleaner.
 fn start_upkeep(server: &Arc<Server>) -> std::io::Result<Upkeep> {
     let (shared, server) = (Arc::clone(&server.shared), Arc::clone(server));
     let timeouts = Arc::clone(&shared.timeouts);
     let checkpoint = move || {
-        if shared.database.needs_checkpoint()
-            && let Err(error) = shared.database.checkpoint()
-        {
-            end_process(&error);
+        if !shared.database.needs_checkpoint() {
+            return;
+        }
+        match shared.database.checkpoint() {
+            Err(EngineError::Io(error)) if error.kind() == ErrorKind::StorageFull => {
+                tracing::warn!("the checkpoint failed, a later one may not: {error}");
+            }
+            Err(error) => end_process(&error),
+            Ok(()) => {}
         }
     };
     Upkeep::start(&timeouts, checkpoint, move |rest| match clean_tables(&server.shared, rest) {

@@ -161,6 +161,7 @@ fn values(
         rows.push(row);
     }
     let width = rows.first().map_or(0, Vec::len);
+    check_width(width)?;
     let (mut columns, mut unified) = (Vec::new(), vec![Vec::new(); rows.len()]);
     for position in 0..width {
         let column: Vec<Typed> = rows.iter().map(|row| row[position].clone()).collect();
@@ -442,12 +443,20 @@ pub fn projection_of(
             item => return Err(unsupported!("the select item {item}")),
         }
     }
+    check_width(targets.len())?;
+
     // In a UNION, the type of the other side decides.
     if wanted.is_some_and(<[_]>::is_empty) {
         return Ok(targets);
     }
     let known = targets.into_iter().map(|(name, it)| Ok((name, unknown_to_text(binder, it)?)));
     known.collect()
+}
+
+/// Fails if a row has more columns than PostgreSQL's can: a message counts them in 16 bits.
+fn check_width(columns: usize) -> Result<()> {
+    let too_many = || error!(TOO_MANY_COLUMNS, "target lists can have at most 1664 entries");
+    (columns <= 1664).then_some(()).ok_or_else(too_many)
 }
 
 fn target(

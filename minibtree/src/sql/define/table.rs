@@ -114,6 +114,9 @@ pub fn add_column(
     for option in &column.options {
         add_option(catalog, table, definition, &mut new, option)?;
     }
+    if definition.columns.len() == 1600 {
+        return Err(error!(TOO_MANY_COLUMNS, "tables can have at most 1600 columns"));
+    }
     definition.columns.push(new);
     Ok(())
 }
