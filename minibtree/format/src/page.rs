@@ -20,7 +20,7 @@
 //! assert_eq!(
 //!     PageHeader::explain(&bytes[..20]).to_string(),
 //!     "0000  20 10 00 00 00 00 00 00  lsn       0/00001020  last log record that changed it\n\
-//!      0008  00 00 00 00              checksum  0x0         CRC-32 of the rest, when written\n\
+//!      0008  00 00 00 00              checksum  0x0         CRC-32 of the rest and its place\n\
 //!      000c  18 00                    lower     24          end of the item pointers\n\
 //!      000e  d6 1f                    upper     8150        start of the tuples\n\
 //!      0010  00 20                    special   8192        start of the special space\n\
@@ -32,7 +32,7 @@
 //! PostgreSQL's `PageHeaderData` and `ItemIdData` (`bufpage.h`, `itemid.h`) are the same idea with
 //! a 16-bit checksum.
 
-use crate::Lsn;
+use crate::{Lsn, RelationId};
 use minikit::layout;
 
 /// Bytes of a page.
@@ -45,7 +45,7 @@ minikit::layout! {
     /// The start of every page.
     pub struct PageHeader = 20 bytes, LittleEndian {
         0..8   lsn:      u64 => show_lsn,    "last log record that changed it";
-        8..12  checksum: u32 => layout::hex, "CRC-32 of the rest, when written";
+        8..12  checksum: u32 => layout::hex, "CRC-32 of the rest and its place";
         12..14 lower:    u16,                "end of the item pointers";
         14..16 upper:    u16,                "start of the tuples";
         16..18 special:  u16,                "start of the special space";
@@ -138,18 +138,22 @@ impl ItemPointer {
     }
 }
 
-/// The CRC-32 of a page without its checksum field.
-pub fn checksum(page: &PageBytes) -> u32 {
+/// The CRC-32 of a page without its checksum field, and of its place: in another place, it is
+/// damaged. PostgreSQL's `pg_checksum_page` adds the block, but not the relation.
+pub fn checksum(page: &PageBytes, relation: RelationId, block: u32) -> u32 {
     let field = PageHeader::checksum.range();
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&page[..field.start]);
     hasher.update(&page[field.end..]);
+    hasher.update(&relation.0.to_le_bytes());
+    hasher.update(&block.to_le_bytes());
     hasher.finalize()
 }
 
 /// Returns true if the checksum is correct, or the page was never written.
-pub fn is_intact(page: &PageBytes) -> bool {
-    PageHeader::checksum.get(page) == checksum(page) || *page == [0; PAGE_SIZE]
+pub fn is_intact(page: &PageBytes, relation: RelationId, block: u32) -> bool {
+    let stored = PageHeader::checksum.get(page);
+    stored == checksum(page, relation, block) || *page == [0; PAGE_SIZE]
 }
 
 /// A page of zeros, allocated on the heap: the threads of connections have small stacks.

@@ -62,7 +62,7 @@ pub const COMPACT: u8 = 2;
 minikit::layout! {
     /// The file `control`: where recovery begins.
     pub struct Control = 24 bytes, LittleEndian {
-        0..4   magic:   [u8; 4], "`mbt6`: the format of the whole directory";
+        0..4   magic:   [u8; 4], "`mbt7`: the format of the whole directory";
         4..8   crc:     u32 => layout::hex, "CRC-32 of the rest";
         8..16  redo:    u64 => show_lsn, "the first record that recovery replays";
         16..24 segment: u64, "bytes of a log segment";
@@ -70,7 +70,7 @@ minikit::layout! {
 }
 
 /// [`Control::magic`] of this version; the catalog's rows are part of the format.
-pub const MAGIC: [u8; 4] = *b"mbt6";
+pub const MAGIC: [u8; 4] = *b"mbt7";
 
 /// The CRC-32 of a record without its checksum field.
 pub fn checksum(record: &[u8]) -> u32 {

@@ -30,6 +30,7 @@ pub use page::PageSummary;
 pub use relation::{Level, Relation, levels};
 pub use rows::{LEVEL_COLUMNS, PAGE_COLUMNS, level_row, page_row};
 
+use minibtree_format::{RelationId, page::checksum};
 use minikit::storage::{Disk, RealDisk};
 use std::io;
 use std::path::Path;
@@ -76,17 +77,17 @@ pub fn explain(
     if let Some(number) = segment {
         return explain_segment(disk, bytes, number, parts_max);
     }
-    if name.strip_prefix("base/").is_none_or(|it| it.parse::<u32>().is_err()) {
+    let Some(id) = name.strip_prefix("base/").and_then(|it| it.parse().ok()).map(RelationId) else {
         let names = "control, base/NUMBER or wal/NUMBER";
         return Err(format!("{name}: explain shows {names} of a data directory"));
-    }
+    };
 
-    let relation = Relation::new(&bytes);
+    let relation = Relation::new(id, &bytes);
     let Some(block) = block else { return Ok(relation.explain(parts_max)) };
     let pages = relation.pages();
     let page = relation.page(block);
     let page = page.ok_or_else(|| format!("{name}: no page {block}, it has {pages} pages"))?;
-    Ok(page::explain(page))
+    Ok(page::explain(page, checksum(page, id, block)))
 }
 
 /// Explains a segment. Its last record may go on in the next one.
@@ -117,7 +118,7 @@ fn explain_directory(disk: &dyn Disk) -> Result<String, String> {
     for number in numbers {
         let name = format!("base/{number}");
         let bytes = read(disk, &name)?;
-        let relation = Relation::new(&bytes);
+        let relation = Relation::new(RelationId(number), &bytes);
         let kind = relation.page(0).map_or("empty".to_owned(), |it| PageSummary::of(it).kind);
         let kind = kind.trim_end_matches(" meta");
         text += &format!("{name:<15}  {kind:<8}  {:>5}\n", relation.pages());

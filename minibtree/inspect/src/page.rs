@@ -6,7 +6,7 @@
 use minibtree_format::btree::{DELETED, HEAD, KEY_LENGTH, NodePointer, NodeSpecial, PAYLOAD};
 use minibtree_format::hash::{HashMeta, HashSpecial};
 use minibtree_format::heap::{Piece, TupleHeader};
-use minibtree_format::page::{ALL_VISIBLE, Counters, HAS_UNUSED, checksum, items};
+use minibtree_format::page::{ALL_VISIBLE, Counters, HAS_UNUSED, items};
 use minibtree_format::{Item, ItemPointer, Lsn, PAGE_SIZE, PageBytes, PageHeader, PageKind};
 use minikit::layout::{Hexdump, Table};
 use std::fmt;
@@ -144,15 +144,14 @@ fn cell<'a>(page: &'a PageBytes, pointer: &NodePointer) -> (&'a [u8], usize) {
     (&cell[..cell.len().min(front + rest)], front.min(cell.len()))
 }
 
-/// Every byte of a page with its field, in the order of the page.
-pub fn explain(page: &PageBytes) -> String {
+/// Every byte of a page with its field, in the order of the page. `computed` is its checksum.
+pub fn explain(page: &PageBytes, computed: u32) -> String {
     let stored = PageHeader::checksum.get(page);
-    let mut text = match checksum(page) {
-        computed if stored == computed || *page == [0; PAGE_SIZE] => String::new(),
-        computed => format!(
-            "This page is damaged: its checksum is {stored:#x}, that of its bytes {computed:#x}.\n"
-        ),
-    };
+    let mut text = String::new();
+    if stored != computed && *page != [0; PAGE_SIZE] {
+        let computed = format!("that of its bytes {computed:#x}");
+        text = format!("This page is damaged: its checksum is {stored:#x}, {computed}.\n");
+    }
     let mut dump = Hexdump::new(page);
     dump.table(&PageHeader::TABLE);
     if is_bucket(page) || is(page, PageKind::Btree) {

@@ -6,7 +6,7 @@
 use crate::page::{self, CAPACITY, Entry, PageSummary};
 use minibtree_format::hash::{HashMeta, HashSpecial};
 use minibtree_format::page::{is_intact, items};
-use minibtree_format::{Item, PAGE_SIZE, PageBytes, PageHeader, PageKind};
+use minibtree_format::{Item, PAGE_SIZE, PageBytes, PageHeader, PageKind, RelationId};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -82,13 +82,14 @@ fn inside(page: &PageBytes) -> Vec<Entry> {
 
 /// A relation's file.
 pub struct Relation<'a> {
+    id: RelationId,
     bytes: &'a [u8],
 }
 
 impl<'a> Relation<'a> {
-    /// The bytes of a file of pages.
-    pub fn new(bytes: &'a [u8]) -> Relation<'a> {
-        Relation { bytes }
+    /// The bytes of the file of a relation.
+    pub fn new(id: RelationId, bytes: &'a [u8]) -> Relation<'a> {
+        Relation { id, bytes }
     }
 
     /// The number of whole pages.
@@ -111,7 +112,7 @@ impl<'a> Relation<'a> {
         };
 
         let all = (0..self.pages()).filter_map(|block| Some((block, self.page(block)?)));
-        let damaged = all.filter(|(_, page)| !is_intact(page));
+        let damaged = all.filter(|(block, page)| !is_intact(page, self.id, *block));
         let damaged: Vec<String> = damaged.map(|(block, _)| block.to_string()).collect();
         if !damaged.is_empty() {
             let pages = first_of(&damaged, parts_max).join(", ");

@@ -22,6 +22,9 @@
 //! the page all-visible. If a later record made it something else, the bit was read before that
 //! record, which therefore comes after the place where recovery begins, and rule 3 clears the bit.
 //!
+//! A third bit, 4, says that the page has been written. If there are zeros in its place then, or
+//! the file is too short, the page was lost. PostgreSQL takes zeros for an empty page, always.
+//!
 //! A wrong bit for room costs a look at the page, so no rule is needed for it. And without the file
 //! nothing is known, until the next VACUUM.
 //!
@@ -46,6 +49,8 @@ use minibtree_format::{PAGE_SIZE, PageBytes, PageHeader, PageKind, RelationId};
 
 /// Bit of a page: it has room for rows, or a B+tree can use it again.
 pub const HAS_ROOM: u8 = 2;
+/// Bit of a page: it has been written. If its place in the file is empty, the page was lost.
+pub const IS_WRITTEN: u8 = 4;
 /// A page of a heap with more free bytes than this is offered to insertions.
 const ROOM: u16 = PAGE_SIZE as u16 / 8;
 
@@ -61,7 +66,7 @@ minikit::layout! {
     pub struct RelationMap = 8 bytes, LittleEndian {
         0..4 relation: u32, "the relation";
         4..8 pages:    u32, "pages that follow, a byte each";
-        tail 8..8 + pages bits, "bit 0 all visible, bit 1 room";
+        tail 8..8 + pages bits, "bit 0 all visible, bit 1 room, bit 2 written";
     }
 }
 

@@ -42,7 +42,7 @@
 use minikit::storage::{Disk, DiskFile};
 use rustix::fs::{Advice, fadvise};
 use std::collections::BTreeSet;
-use std::io::Result;
+use std::io::{Error, Result};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -72,11 +72,7 @@ struct Segment {
 impl Segments {
     /// Opens the segments on a disk. Creates the directory if it is missing.
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64) -> Result<Segments> {
-        if !disk.list("")?.iter().any(|name| name == DIRECTORY) {
-            disk.create_dir(DIRECTORY)?;
-            disk.sync_dir("")?;
-        }
-        let names = disk.list(DIRECTORY)?;
+        let names = minibtree_small_file::directory(&*disk, DIRECTORY)?;
         let existing = names.iter().filter_map(|it| u64::from_str_radix(it, 16).ok()).collect();
         Ok(Segments { disk, segment_bytes, existing, open: None, spare: SPARE_MIN })
     }
@@ -128,6 +124,15 @@ impl Segments {
         Ok(())
     }
 
+    /// Fails unless the segment of `position` has the bytes before it.
+    pub fn require(&self, position: u64) -> Result<()> {
+        let (number, offset) = self.place(position);
+        if offset > 0 && self.disk.open(&name(number))?.len()? < offset {
+            return Err(Error::other(format!("{} ends before byte {offset}", name(number))));
+        }
+        Ok(())
+    }
+
     /// Removes all bytes from `end` on. Otherwise a record that a crash left after `end` could be
     /// valid again when the log has grown up to its position.
     pub fn erase_from(&mut self, end: u64) -> Result<()> {
@@ -140,8 +145,7 @@ impl Segments {
         let segment = self.segment(last)?;
         segment.file.truncate(offset)?;
         segment.length = offset;
-        segment.file.sync()?;
-        Ok(())
+        segment.file.sync()
     }
 
     /// Renames the segments before `redo` for future use, or removes them.
@@ -159,8 +163,7 @@ impl Segments {
                 self.disk.remove(&name(number))?;
             }
         }
-        self.disk.sync_dir(DIRECTORY)?;
-        Ok(())
+        self.disk.sync_dir(DIRECTORY)
     }
 
     /// The number of the segment of a position, and the offset within it.
@@ -171,14 +174,11 @@ impl Segments {
     /// The file of a segment, created if it is missing.
     fn segment(&mut self, number: u64) -> Result<&mut Segment> {
         if self.open.as_ref().is_none_or(|open| open.number != number) {
-            let file = if self.existing.contains(&number) {
-                self.disk.open(&name(number))?
-            } else {
-                let file = self.disk.create(&name(number))?;
+            if self.existing.insert(number) {
+                self.disk.create(&name(number))?;
                 self.disk.sync_dir(DIRECTORY)?;
-                self.existing.insert(number);
-                file
-            };
+            }
+            let file = self.disk.open(&name(number))?;
             self.open = Some(Segment { number, length: file.len()?, file });
         }
         Ok(self.open.as_mut().expect("opened above"))

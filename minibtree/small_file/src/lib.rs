@@ -18,6 +18,15 @@
 use minikit::storage::Disk;
 use std::io::Result;
 
+/// The names in a directory, which is created if it is missing. Fails if the disk does.
+pub fn directory(disk: &dyn Disk, name: &str) -> Result<Vec<String>> {
+    if !disk.list("")?.iter().any(|it| it == name) {
+        disk.create_dir(name)?;
+        disk.sync_dir("")?;
+    }
+    disk.list(name)
+}
+
 /// The content of a file, or `None` if there is no such file.
 ///
 /// # Errors

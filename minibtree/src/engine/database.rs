@@ -233,8 +233,13 @@ impl Database {
 }
 
 fn read_control(disk: &dyn Disk) -> Result<Option<Control>> {
-    let Some(bytes) = small_file::read(disk, CONTROL)? else { return Ok(None) };
-    let control = Control::read(&bytes).map_err(|error| Error::Corrupt(error.to_string()))?;
+    let Some(bytes) = small_file::read(disk, CONTROL)? else {
+        let is_new = !disk.list("")?.iter().any(|name| name == "base");
+        let missing = || Error::Corrupt("the file control is missing: restore it".into());
+        return if is_new { Ok(None) } else { Err(missing()) };
+    };
+    let control = Control::read(&bytes);
+    let control = control.map_err(|error| Error::Corrupt(format!("the file control: {error}")))?;
     if control.magic != MAGIC {
         let text = "the directory holds no minibtree database of this version";
         return Err(Error::Corrupt(text.into()));

@@ -57,7 +57,7 @@ pub enum Error {
     /// The disk failed.
     Io(io::Error),
     /// The log could not be made durable. Nothing can be committed until the process restarts.
-    LogFailed(String),
+    LogFailed(io::Error),
 }
 
 impl fmt::Display for Error {
@@ -70,7 +70,7 @@ impl fmt::Display for Error {
             Error::LockTimeout => f.write_str("the row is still locked"),
             Error::Canceled => f.write_str("canceled"),
             Error::TooLarge { size, limit } => write!(f, "{size} bytes, more than {limit}"),
-            Error::NotFound(id) => write!(f, "relation {id} does not exist"),
+            Error::NotFound(id) => write!(f, "relation {id} has no file base/{id}: restore it"),
             Error::AlreadyExists(id) => write!(f, "relation {id} exists already"),
             Error::Corrupt(what) => f.write_str(what),
             Error::Io(error) => error.fmt(f),

@@ -37,9 +37,12 @@ impl From<engine::Error> for SqlError {
                 code::PROGRAM_LIMIT_EXCEEDED,
                 format!("row is too big: size {size}, maximum size {limit}"),
             ),
-            NotFound(_) | AlreadyExists(_) => (code::INTERNAL_ERROR, error.to_string()),
+            NotFound(_) => (code::UNDEFINED_FILE, error.to_string()),
+            AlreadyExists(_) => (code::INTERNAL_ERROR, error.to_string()),
             Corrupt(_) => (code::DATA_CORRUPTED, error.to_string()),
-            Io(it) if it.kind() == ErrorKind::StorageFull => (code::DISK_FULL, error.to_string()),
+            Io(it) | LogFailed(it) if it.kind() == ErrorKind::StorageFull => {
+                (code::DISK_FULL, error.to_string())
+            }
             Io(_) | LogFailed(_) => (code::IO_ERROR, error.to_string()),
         };
         let is_panic = matches!(error, LogFailed(_));

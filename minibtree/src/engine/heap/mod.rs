@@ -47,6 +47,7 @@ use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction}
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
 use crate::format::{ItemPointer, PAGE_SIZE, PageBytes, PageHeader, RelationId, Tid, Xid};
 use minibtree_autovacuum::Activity;
+use minibtree_maps::ALL_VISIBLE;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -198,7 +199,8 @@ impl Heap {
     /// Returns true if every row on the page of `tid` is seen by every snapshot, so that an
     /// index-only scan need not read it. Reads no page.
     pub fn is_all_visible(&self, tid: Tid) -> bool {
-        tid.block < self.pages() && self.map_bits(tid.block).load(Ordering::Acquire) != 0
+        let bits = || self.map_bits(tid.block).load(Ordering::Acquire);
+        tid.block < self.pages() && bits() & ALL_VISIBLE != 0
     }
 
     /// Reads all rows that the snapshot sees, in the order of their TIDs.
@@ -485,7 +487,7 @@ impl Heap {
     /// Clears the bit of a page in the visibility map. Called under the page's latch, before the
     /// change is logged, and before any index entry for a new row exists.
     fn clear_visibility(&self, page: &PageMut) {
-        self.map_bits(page.block()).store(0, Ordering::Release);
+        self.map_bits(page.block()).fetch_and(!ALL_VISIBLE, Ordering::Release);
     }
 
     fn map_bits(&self, block: u32) -> &AtomicU8 {

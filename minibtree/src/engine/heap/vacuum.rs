@@ -106,6 +106,6 @@ fn log_if_changed(heap: &Heap, mut page: PageMut) {
     }
     // Only now: a checkpoint that reads the bit finds the record in the log.
     if PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0 {
-        heap.map_bits(page.block()).store(ALL_VISIBLE, Ordering::Release);
+        heap.map_bits(page.block()).fetch_or(ALL_VISIBLE, Ordering::Release);
     }
 }

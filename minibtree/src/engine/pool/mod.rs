@@ -39,11 +39,11 @@ pub use relation::Relation;
 use super::wal::Wal;
 use super::{Error, Result};
 use crate::format::wal::PageChange;
-use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as bytes};
+use crate::format::{Lsn, PageBytes, PageHeader, RelationId, page as bytes};
 use minibtree_buffer_usage::{PageUse, count, trace};
 pub use minibtree_buffer_usage::{buffer_usage, trace_pages};
 use minibtree_maps::of_page;
-use minikit::storage::{Disk, DiskFile};
+use minikit::storage::Disk;
 use minikit::sync::{Mutex, RwLock, thread};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -277,10 +277,8 @@ impl Pool {
         let (number, mut data) = self.victim()?;
         let page = &mut **data.bytes.get_or_insert_with(bytes::zeros);
         relation.read(block, page)?;
-        if check && !bytes::is_intact(page) {
-            let id = relation.id;
-            let text = format!("page {block} of relation {id} is damaged: its checksum is wrong");
-            return Err(Error::Corrupt(text));
+        if check {
+            relation.check(block, page, &self.wal)?;
         }
         data.tag = Some((relation.id, block));
         data.relation = Some(Arc::clone(relation));
@@ -296,9 +294,15 @@ impl Pool {
             if !frame.is_used.swap(false, Ordering::Relaxed)
                 && let Some(mut data) = frame.latch.try_write()
             {
-                self.write_back(frame, &data)?;
-                self.vacate(number, frame, &mut data);
-                return Ok((number, data));
+                match self.write_back(frame, &data) {
+                    Ok(()) => {
+                        self.vacate(number, frame, &mut data);
+                        return Ok((number, data));
+                    }
+                    // If the disk is full, a clean page can go instead.
+                    Err(_) if turn < 2 * self.frames.len() => {}
+                    Err(error) => return Err(error),
+                }
             }
 
             // The hand has gone round twice and found every frame latched: let their threads run.
@@ -351,22 +355,9 @@ impl Frame {
     }
 }
 
-/// Writes a page with its checksum.
-fn write_page(file: &dyn DiskFile, block: u32, page: &PageBytes) -> Result<()> {
-    // A copy, because others may be reading the page.
-    let mut page = bytes::copy(page);
-    let checksum = bytes::checksum(&page);
-    PageHeader::checksum.put(&mut page[..], checksum);
-    file.write_all_at(&page[..], u64::from(block) * PAGE_SIZE as u64)?;
-    Ok(())
-}
-
 fn open_relations(disk: &dyn Disk) -> Result<BTreeMap<RelationId, Arc<Relation>>> {
-    if !disk.list("")?.iter().any(|name| name == DIRECTORY) {
-        disk.create_dir(DIRECTORY)?;
-        disk.sync_dir("")?;
-    }
-    let ids = disk.list(DIRECTORY)?.into_iter().filter_map(|name| name.parse().ok());
+    let names = minibtree_small_file::directory(disk, DIRECTORY)?;
+    let ids = names.into_iter().filter_map(|name| name.parse().ok());
     let open = |id| {
         let id = RelationId(id);
         Ok((id, Arc::new(Relation::new(id, disk.open(&name(id))?)?)))

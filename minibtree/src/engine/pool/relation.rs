@@ -1,13 +1,14 @@
 //! An open relation: its file, its pages in memory, and hints where there is room.
 
-use super::write_page;
-use crate::engine::Result;
-use crate::format::{PAGE_SIZE, PageBytes, RelationId};
+use crate::engine::wal::Wal;
+use crate::engine::{Error, Result};
+use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, PageKind, RelationId, page as bytes};
 use minibtree_autovacuum::Activity;
-use minibtree_maps::HAS_ROOM;
+use minibtree_maps::{HAS_ROOM, IS_WRITTEN};
 use minibtree_page_table::{PageEntry, PageTable};
 use minikit::storage::DiskFile;
 use minikit::sync::Mutex;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// An open relation.
@@ -84,8 +85,9 @@ impl Relation {
         map
     }
 
-    /// Sets the bits of its first pages.
+    /// Sets the bits of its first pages. If the file is shorter, reading the others will fail.
     pub fn set_map(&self, map: &[u8]) {
+        self.ensure_blocks(map.len() as u32);
         for (block, bits) in (0..).zip(map) {
             self.entry(block).map_bits.store(*bits, Ordering::Release);
         }
@@ -114,6 +116,21 @@ impl Relation {
         Ok(())
     }
 
+    /// Fails if a page that was read is not what was last written (`PageIsVerifiedExtended`).
+    pub(super) fn check(&self, block: u32, page: &PageBytes, wal: &Wal) -> Result<()> {
+        let is_written = self.entry(block).map_bits.load(Ordering::Acquire) & IS_WRITTEN != 0;
+        let why = if !bytes::is_intact(page, self.id, block) {
+            "damaged: its checksum is wrong"
+        } else if is_written && PageHeader::kind.get(page) == PageKind::New as u8 {
+            "missing: its file has zeros there, or is too short"
+        } else if !wal.is_durable(Lsn(PageHeader::lsn.get(page))) {
+            "newer than the log: the end of the log is missing"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Corrupt(format!("page {block} of relation {} is {why}", self.id)))
+    }
+
     /// Writes a page with its checksum to the file, not durably, and not through the pool. The
     /// page is not in memory or the caller holds its latch.
     pub fn write(&self, block: u32, page: &PageBytes) -> Result<()> {
@@ -121,8 +138,14 @@ impl Relation {
             return Ok(());
         }
         self.is_unsynced.store(true, Ordering::Release);
-        write_page(&*self.file, block, page)?;
+
+        // A copy, because others may be reading the page.
+        let mut page = bytes::copy(page);
+        let checksum = bytes::checksum(&page, self.id, block);
+        PageHeader::checksum.put(&mut page[..], checksum);
+        self.file.write_all_at(&page[..], u64::from(block) * PAGE_SIZE as u64)?;
         self.written.fetch_max(block + 1, Ordering::AcqRel);
+        self.entry(block).map_bits.fetch_or(IS_WRITTEN, Ordering::AcqRel);
         self.ensure_blocks(block + 1);
         Ok(())
     }
@@ -131,7 +154,8 @@ impl Relation {
     pub fn sync(&self) -> Result<()> {
         // Clear the flag first: a page written during the sync needs another sync.
         if self.is_unsynced.swap(false, Ordering::AcqRel) {
-            self.file.sync()?;
+            // Never reported as a full disk, after which one may go on.
+            self.file.sync().map_err(io::Error::other)?;
         }
         Ok(())
     }

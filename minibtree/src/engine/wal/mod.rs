@@ -40,6 +40,7 @@ use minibtree_segments::Segments;
 use minikit::storage::Disk;
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use minikit::sync::{Condvar, Mutex, MutexGuard, thread};
+use std::io;
 use std::sync::Arc;
 
 /// A buffer of more bytes is flushed by a thread, without waiting for a commit.
@@ -72,7 +73,7 @@ struct Buffer {
     /// The number of flushes that have taken the bytes.
     flushes: usize,
     is_flushing: bool,
-    failure: Option<String>,
+    failure: Option<io::Error>,
 }
 
 impl Buffer {
@@ -109,6 +110,7 @@ impl Wal {
     pub fn recover(&self, mut apply: impl FnMut(&[u8], Lsn) -> Result<()>) -> Result<()> {
         let mut segments = self.segments.lock();
         let mut end = self.buffer.lock().redo;
+        segments.require(end.0)?;
         while let Some(record) = read(&mut segments, end)? {
             end.0 += record.len() as u64;
             apply(&record, end)?;
@@ -144,7 +146,8 @@ impl Wal {
         while !self.is_durable(lsn) {
             let mut buffer = self.buffer.lock();
             if let Some(failure) = &buffer.failure {
-                return Err(Error::LogFailed(failure.clone()));
+                let (kind, text) = (failure.kind(), failure.to_string());
+                return Err(Error::LogFailed(io::Error::new(kind, text)));
             }
             if self.is_durable(lsn) {
                 break;
@@ -178,18 +181,16 @@ impl Wal {
         buffer.is_flushing = false;
         bytes.clear();
         buffer.spare = bytes;
-        match &written {
+        match written {
             Ok(()) => self.durable.store(end.0, Ordering::Release),
-            Err(error) => buffer.failure = Some(error.to_string()),
+            Err(error) => buffer.failure = Some(error),
         }
+        let has_failed = buffer.failure.is_some();
         // A thread that is woken takes the lock, so it must be free by then.
         drop(buffer);
         let [done, next] = [flush, flush + 1].map(|it| &self.flushed[it % 2]);
         done.notify_all();
-        match written {
-            Ok(()) => next.notify_one(),
-            Err(_) => next.notify_all(),
-        }
+        if has_failed { next.notify_all() } else { next.notify_one() }
     }
 
     /// Flushes a large buffer in the background, or here above [`BUFFER_MAX`]. Hold no latch.
