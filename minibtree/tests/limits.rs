@@ -60,29 +60,54 @@ fn log_in(server: &Server) -> (TcpStream, Vec<u8>) {
     let mut answer = [0];
     client.read_exact(&mut answer).expect("an answer");
     assert_eq!(&answer, b"N");
-    client.write_all(b"\0\0\0\x10\0\x03\0\0user\0a\0\0").expect("a start-up packet");
+    client.write_all(b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0").expect("a start-up packet");
+    let told = until_ready(&mut client);
+    (client, told)
+}
 
-    let mut told = Vec::new();
-    let is_over = |told: &[u8]| told.ends_with(b"Z\0\0\0\x05I");
-    let mut buffer = [0; 4096];
-    while !is_over(&told) {
+/// All replies, until the server is ready for the next query or closes the connection.
+fn until_ready(client: &mut TcpStream) -> Vec<u8> {
+    let (mut told, mut buffer) = (Vec::new(), [0; 4096]);
+    while !told.ends_with(b"Z\0\0\0\x05I") {
         match client.read(&mut buffer).expect("more replies") {
             0 => break,
             count => told.extend_from_slice(&buffer[..count]),
         }
     }
-    (client, told)
+    told
+}
+
+fn start(data: &Scratch) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minibtree"));
+    let listen = format!("127.0.0.1:{}", free_port());
+    command.args(["serve", "--listen", &listen, "--max-connections", "10"]);
+    command.arg("--data-dir").arg(data.path());
+    Server::start("minibtree", command)
+}
+
+#[test]
+fn a_statement_that_rewrites_a_table_can_be_late() {
+    let data = Scratch::new("minibtree-late").expect("a writable directory");
+    let server = start(&data);
+    let (mut client, _) = log_in(&server);
+    let mut ask = |sql: &str| {
+        let length = (sql.len() + 5) as u32;
+        let query = [b"Q", &length.to_be_bytes()[..], sql.as_bytes(), &[0]].concat();
+        client.write_all(&query).expect("a query");
+        String::from_utf8_lossy(&until_ready(&mut client)).into_owned()
+    };
+    ask("create table t (a int); insert into t select generate_series(1, 50000)");
+    ask("set statement_timeout = '1ms'");
+    let answer = ask("alter table t add column b int default 5");
+    assert!(answer.contains("C57014\0Mcanceling statement due to statement timeout"), "{answer}");
+    ask("reset statement_timeout");
+    assert!(ask("select b from t").contains("column \"b\" does not exist"));
 }
 
 #[test]
 fn the_client_after_the_last_is_told_so_after_its_question_for_tls() {
     let data = Scratch::new("minibtree-limits").expect("a writable directory");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_minibtree"));
-    let listen = format!("127.0.0.1:{}", free_port());
-    command.args(["serve", "--listen", &listen, "--max-connections", "10"]);
-    command.arg("--data-dir").arg(data.path());
-    let server = Server::start("minibtree", command);
-
+    let server = start(&data);
     let mut clients: Vec<TcpStream> = Vec::new();
     for _ in 0..10 {
         let (client, told) = log_in(&server);
@@ -96,6 +121,6 @@ fn the_client_after_the_last_is_told_so_after_its_question_for_tls() {
     // The server notices within a moment that one has gone.
     clients.pop();
     while !log_in(&server).1.ends_with(b"Z\0\0\0\x05I") {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(200));
     }
 }

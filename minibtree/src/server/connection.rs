@@ -42,15 +42,15 @@ impl<'a> Connection<'a> {
             Ok(()) => Ok(()),
             Err(Broken::Stream(error)) => Err(error),
             Err(Broken::Protocol(error)) => {
-                let is_too_long = error.code == code::PROGRAM_LIMIT_EXCEEDED;
+                let lingers = [code::PROGRAM_LIMIT_EXCEEDED, code::ADMIN_SHUTDOWN];
+                let lingers = lingers.contains(&error.code);
                 self.channel.replies.error(&error.severity(Severity::Fatal));
                 self.channel.write()?;
 
                 // A client that is still sending would lose the error in a reset.
-                self.channel
-                    .stream
-                    .set_read_timeout(is_too_long.then_some(Duration::from_secs(1)))?;
-                while is_too_long && self.channel.stream.read(&mut [0; READ_BYTES])? > 0 {}
+                let limit = lingers.then_some(Duration::from_secs(1));
+                self.channel.stream.set_read_timeout(limit)?;
+                while lingers && self.channel.stream.read(&mut [0; READ_BYTES])? > 0 {}
                 Ok(())
             }
         }

@@ -37,7 +37,7 @@ impl From<engine::Error> for SqlError {
                 code::PROGRAM_LIMIT_EXCEEDED,
                 format!("row is too big: size {size}, maximum size {limit}"),
             ),
-            NotFound(_) => (code::UNDEFINED_FILE, error.to_string()),
+            NotFound(_) => ("58P01", error.to_string()),
             AlreadyExists(_) => (code::INTERNAL_ERROR, error.to_string()),
             Corrupt(_) => (code::DATA_CORRUPTED, error.to_string()),
             Io(it) | LogFailed(it) if it.kind() == ErrorKind::StorageFull => {

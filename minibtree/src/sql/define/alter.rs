@@ -241,6 +241,7 @@ fn rewrite(
     let write = insert_write(&mut binder, current.table(&table.name)?, &kept)?;
     let mut insertion = Insertion::new(write, Vec::new(), context.clone());
     while let Some(found) = rows.next()? {
+        editor.transaction.check_interrupt()?;
         let old = table.decode(found.bytes)?;
         let value = |at: &Option<usize>| at.map_or(Value::Null, |it| old[it].clone());
         let mut values = columns.iter().map(|(_, at)| value(at)).collect();

@@ -48,6 +48,7 @@ pub fn add_check(
     let bound = write.checks.iter().filter(|it| it.0 == name);
     let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     while let Some(found) = rows.next()? {
+        editor.transaction.check_interrupt()?;
         let values = table.decode(found.bytes)?;
         for (_, condition) in bound.clone() {
             if evaluate(condition, context, &values)? == Value::Bool(false) {
@@ -108,6 +109,7 @@ pub fn add_foreign_key(
     let mut rows = table.heap.scan(editor.transaction.latest_snapshot());
     let parents = [(key, parent)];
     while let Some(found) = rows.next()? {
+        editor.transaction.check_interrupt()?;
         let values = table.decode(found.bytes)?;
         check_foreign_keys(table, &parents, &values, editor.transaction)?;
     }
