@@ -52,3 +52,5 @@ pub const KEY_LENGTH: u16 = (1 << 14) - 1;
 pub const DELETED: u16 = 1;
 /// Bytes of the key in the item pointer.
 pub const HEAD: usize = 8;
+/// The distance of the entries that a search compares first: the pool fetches them in advance.
+pub const FIRST_STEP: usize = 40;

@@ -56,6 +56,8 @@ impl Operations {
 
     fn push(&mut self, kind: u8, first: usize, second: usize) {
         let operation = Operation { kind, first: first as u16, second: second as u16 };
+        // Those of a usual change need one allocation.
+        self.0.reserve(if self.0.is_empty() { 256 } else { Operation::SIZE });
         self.0.extend_from_slice(&operation.encode());
     }
 }

@@ -20,7 +20,8 @@
 //! PostgreSQL's `nbtsearch.c` (`_bt_binsrch`), `nbtsplitloc.c` and `_bt_truncate`.
 
 use crate::engine::pool::PageMut;
-use crate::format::btree::{DELETED, HEAD, KEY_LENGTH, NodePointer, NodeSpecial, PAYLOAD};
+use crate::format::btree::{DELETED, FIRST_STEP, HEAD, KEY_LENGTH};
+use crate::format::btree::{NodePointer, NodeSpecial, PAYLOAD};
 use crate::format::{PAGE_SIZE, PageBytes, PageHeader, PageKind, Tid, page as format};
 use std::cmp::Ordering;
 
@@ -30,6 +31,9 @@ const SPECIAL: usize = PAGE_SIZE - NodeSpecial::SIZE;
 pub const CAPACITY: usize = SPECIAL - PageHeader::SIZE;
 /// The part of a page that appending fills before it goes on to the next one, in percent.
 pub const FILL_FACTOR: usize = 90;
+
+/// The distances of the entries that the steps of a search compare: of 320 entries 8, 5 and 6.
+const STEPS: [usize; 3] = [FIRST_STEP, 7, 1];
 
 /// The special space.
 pub fn special(page: &PageBytes) -> NodeSpecial {
@@ -134,23 +138,27 @@ pub fn compare(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
     let head = page[at..].first_chunk().expect("callers keep to `count`");
     u64::from_be_bytes(*head).cmp(&key.head).then_with(|| {
         let pointer = pointer(page, index);
-        let (_, rest) = cell_parts(page, &pointer);
         let length = usize::from(pointer.length & KEY_LENGTH);
-        rest.cmp(key.bytes.get(HEAD..).unwrap_or_default()).then(length.cmp(&key.bytes.len()))
+        let by_length = length.cmp(&key.bytes.len());
+        match key.bytes.get(HEAD..) {
+            Some(rest @ [_, ..]) => cell_parts(page, &pointer).1.cmp(rest).then(by_length),
+            _ => by_length,
+        }
     })
 }
 
 /// The first index in `from..` whose key is at least `key`, or with `or_equal`, greater than it.
+///
+/// Each step compares entries at equal distances, whatever the outcomes. The processor can wait for
+/// their cache lines at once, where a binary search waits for one after the other.
 fn bound(page: &PageBytes, from: usize, key: SearchKey, or_equal: bool) -> usize {
-    let (mut low, mut high) = (from, count(page));
-    while low < high {
-        let middle = (low + high) / 2;
-        let is_before = match compare(page, middle, key) {
-            Ordering::Less => true,
-            Ordering::Equal => or_equal,
-            Ordering::Greater => false,
-        };
-        if is_before { low = middle + 1 } else { high = middle }
+    let behind = if or_equal { Ordering::Greater } else { Ordering::Equal };
+    let is_before = |index: &usize| compare(page, *index, key) < behind;
+    let (mut low, mut high) = (0, count(page));
+    for step in STEPS {
+        let before = (low + step - 1..high).step_by(step).filter(is_before).count();
+        low = from.max(low + before * step);
+        high = high.min(low + step - 1);
     }
     low
 }
@@ -168,12 +176,8 @@ pub fn child_index(page: &PageBytes, key: SearchKey, before: bool) -> usize {
 
 /// Returns true if `key` belongs to a node further right; with `before`, if keys less than it do.
 pub fn is_right_of(page: &PageBytes, key: SearchKey, before: bool) -> bool {
-    special(page).right != 0
-        && match compare(page, 0, key) {
-            Ordering::Less => true,
-            Ordering::Equal => !before,
-            Ordering::Greater => false,
-        }
+    let behind = if before { Ordering::Equal } else { Ordering::Greater };
+    special(page).right != 0 && compare(page, 0, key) < behind
 }
 
 /// An entry that is not on a page yet.

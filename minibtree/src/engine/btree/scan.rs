@@ -149,6 +149,7 @@ impl Copied {
         let count = node::count(page).max(from);
         let end = (from..count).find(|index| !is_in(*index)).unwrap_or(count);
         bytes.clear();
+        bytes.reserve(32 * (end - from));
         let mut found = Vec::with_capacity(end - from);
         for index in from..end {
             let start = bytes.len();

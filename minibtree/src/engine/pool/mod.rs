@@ -39,9 +39,10 @@ pub use relation::Relation;
 use super::wal::Wal;
 use super::{Error, Result};
 use crate::format::wal::PageChange;
-use crate::format::{Lsn, PageBytes, PageHeader, RelationId, page as bytes};
+use crate::format::{Lsn, PageHeader, RelationId};
 use minibtree_buffer_usage::{PageUse, count, trace};
 pub use minibtree_buffer_usage::{buffer_usage, trace_pages};
+use minibtree_buffers::{Addresses, Buffer};
 use minibtree_maps::of_page;
 use minikit::storage::Disk;
 use minikit::sync::{Mutex, RwLock, thread};
@@ -52,7 +53,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The directory of the relations.
 const DIRECTORY: &str = "base";
-/// The number of locks that loads share: loads of pages with different locks run in parallel.
+/// Locks that loads share: loads of pages with different locks run in parallel.
 const LOADING: usize = 64;
 /// The fewest frames: a few threads could latch all frames of a smaller pool.
 const FRAMES_MIN: usize = 64;
@@ -62,6 +63,7 @@ pub struct Pool {
     pub disk: Arc<dyn Disk>,
     pub wal: Arc<Wal>,
     frames: Box<[Frame]>,
+    addresses: Addresses,
     /// The next frame that the clock's hand looks at.
     hand: AtomicUsize,
     /// Locks by page number, for invariant 2.
@@ -78,26 +80,16 @@ pub struct Frame {
 }
 
 /// The state that the latch protects.
-#[derive(Default)]
 pub struct FrameData {
     /// The page in the frame, or `None`.
     tag: Option<(RelationId, u32)>,
     relation: Option<Arc<Relation>>,
-    /// Allocated when the frame is first used.
-    bytes: Option<Box<PageBytes>>,
+    bytes: Buffer,
 }
 
 impl FrameData {
     fn tag(&self) -> (RelationId, u32) {
         self.tag.expect("a latched page is in its frame")
-    }
-
-    fn bytes(&self) -> &PageBytes {
-        self.bytes.as_ref().expect("a latched page is in its frame")
-    }
-
-    fn bytes_mut(&mut self) -> &mut PageBytes {
-        self.bytes.as_mut().expect("a latched page is in its frame")
     }
 }
 
@@ -106,15 +98,17 @@ impl Pool {
     /// missing.
     pub fn open(disk: Arc<dyn Disk>, wal: Arc<Wal>, frames: usize) -> Result<Pool> {
         let relations = open_relations(&*disk)?;
-        let frame = |_| Frame {
-            latch: RwLock::default(),
+        let buffers = minibtree_buffers::allocate(frames.max(FRAMES_MIN))?;
+        let frame = |bytes| Frame {
+            latch: RwLock::new(FrameData { tag: None, relation: None, bytes }),
             is_used: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
         };
         Ok(Pool {
             disk,
             wal,
-            frames: (0..frames.max(FRAMES_MIN)).map(frame).collect(),
+            addresses: Addresses::of(&buffers),
+            frames: buffers.into_iter().map(frame).collect(),
             hand: AtomicUsize::new(0),
             loading: std::array::from_fn(|_| Mutex::default()),
             relations: RwLock::new(relations),
@@ -194,6 +188,7 @@ impl Pool {
         let mut page_use = PageUse::Hit;
         loop {
             if let Some(number) = relation.entry(block).frame() {
+                self.addresses.prefetch(number);
                 let frame = &self.frames[number];
                 let guard = latch(frame);
                 if guard.tag == tag {
@@ -251,7 +246,7 @@ impl Pool {
         // A page's first change is its image, so a torn page in the file does no harm.
         self.load(&relation, change.block, change.hole == 0)?;
         let mut page = self.write(&relation, change.block)?;
-        minibtree_record::redo(page.guard.bytes_mut(), change, changed, end);
+        minibtree_record::redo(&mut page.guard.bytes, change, changed, end);
         relation.entry(change.block).map_bits.store(of_page(&page), Ordering::Release);
         page.frame.is_dirty.store(true, Ordering::Release);
         Ok(())
@@ -275,10 +270,9 @@ impl Pool {
         }
 
         let (number, mut data) = self.victim()?;
-        let page = &mut **data.bytes.get_or_insert_with(bytes::zeros);
-        relation.read(block, page)?;
+        relation.read(block, &mut data.bytes)?;
         if check {
-            relation.check(block, page, &self.wal)?;
+            relation.check(block, &data.bytes, &self.wal)?;
         }
         data.tag = Some((relation.id, block));
         data.relation = Some(Arc::clone(relation));
@@ -330,9 +324,8 @@ impl Pool {
         }
 
         // The log first: otherwise a crash could leave a change that no record explains.
-        let page = data.bytes();
-        self.wal.flush(Lsn(PageHeader::lsn.get(page)))?;
-        relation.write(data.tag().1, page)?;
+        self.wal.flush(Lsn(PageHeader::lsn.get(&data.bytes[..])))?;
+        relation.write(data.tag().1, &data.bytes)?;
         count(relation.id, PageUse::Written);
         frame.is_dirty.store(false, Ordering::Release);
         Ok(())

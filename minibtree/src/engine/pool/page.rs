@@ -28,7 +28,7 @@ impl Deref for PageRef<'_> {
     type Target = PageBytes;
 
     fn deref(&self) -> &PageBytes {
-        self.guard.bytes()
+        &self.guard.bytes
     }
 }
 
@@ -44,7 +44,7 @@ impl Deref for PageMut<'_> {
     type Target = PageBytes;
 
     fn deref(&self) -> &PageBytes {
-        self.guard.bytes()
+        &self.guard.bytes
     }
 }
 
@@ -66,32 +66,32 @@ impl<'a> PageMut<'a> {
     /// Writes bytes. Logged as these bytes, unless the image is logged anyway.
     pub fn put(&mut self, at: usize, bytes: &[u8]) {
         match self.is_whole {
-            true => self.guard.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes),
-            false => self.operations.put(self.guard.bytes_mut(), at, bytes),
+            true => self.guard.bytes[at..at + bytes.len()].copy_from_slice(bytes),
+            false => self.operations.put(&mut self.guard.bytes, at, bytes),
         }
     }
 
     /// Moves bytes within the page. Logged as three numbers.
     pub fn shift(&mut self, from: usize, to: usize, length: usize) {
-        self.operations.shift(self.guard.bytes_mut(), from, to, length);
+        self.operations.shift(&mut self.guard.bytes, from, to, length);
     }
 
     /// Moves the tuples of a heap page together. Logged as five bytes.
     pub fn compact(&mut self) {
-        self.operations.compact(self.guard.bytes_mut());
+        self.operations.compact(&mut self.guard.bytes);
     }
 
     /// Initializes the page as empty. Logged as its image.
     pub fn initialize(&mut self, kind: PageKind, special: usize) {
-        page::initialize(self.guard.bytes_mut(), kind, special);
+        page::initialize(&mut self.guard.bytes, kind, special);
         self.is_whole = true;
     }
 
     /// Replaces the content by that of `page`. Logged as its image.
     pub fn replace(&mut self, page: &PageBytes) {
         let lsn = self.lsn();
-        *self.guard.bytes_mut() = *page;
-        PageHeader::lsn.put(self.guard.bytes_mut(), lsn.0);
+        *self.guard.bytes = *page;
+        PageHeader::lsn.put(&mut self.guard.bytes[..], lsn.0);
         self.is_whole = true;
     }
 
@@ -113,7 +113,7 @@ impl<'a> PageMut<'a> {
 
     /// Notes that the changes are in the log.
     pub(super) fn set_logged(&mut self, lsn: Lsn) {
-        PageHeader::lsn.put(self.guard.bytes_mut(), lsn.0);
+        PageHeader::lsn.put(&mut self.guard.bytes[..], lsn.0);
         if !self.frame.is_dirty.swap(true, Ordering::AcqRel) {
             count(self.relation(), PageUse::Dirtied);
         }
