@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `node.rs` | plans of the crate `minibtree/plan`, with tables of the catalog |
 //! | `scan.rs` | the access paths of one table |
+//! | `from.rs` | the relations of FROM, each by itself |
 //! | `query.rs` | everything above the joins |
 //! | `origin.rs` | the columns of tables that columns of a result are |
 //!
@@ -20,6 +21,7 @@
 //! PostgreSQL's `planner.c` also merges subqueries in FROM into the query around them; ours are
 //! planned on their own.
 
+mod from;
 mod node;
 mod origin;
 mod query;
