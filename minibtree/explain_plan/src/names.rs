@@ -61,7 +61,6 @@ impl<Table: Deref<Target: Described>> Statement<'_, Table> {
                 names = self.names(input, prefix);
                 names.push("row_number() OVER (?)".to_owned());
             }
-            Kind::Result { width, input: None, .. } => names.resize(*width, String::new()),
             Kind::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);
                 names.extend((1..=width).map(|it| format!("column{it}")));

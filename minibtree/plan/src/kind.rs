@@ -8,14 +8,12 @@ use std::rc::Rc;
 /// What a node does.
 #[derive(Debug)]
 pub enum Kind<Table> {
-    /// If the condition, evaluated once, is met: the rows of the input, or one row of NULLs.
+    /// If the condition, evaluated once, is met: the rows of the input, or one row without columns.
     Result {
         /// The condition; it uses no column.
         condition: Option<Expr<Table>>,
         /// Where the rows come from.
         input: Option<Rc<Node<Table>>>,
-        /// How many columns a row has.
-        width: usize,
     },
     /// Leaves out rows of a join.
     Filter {

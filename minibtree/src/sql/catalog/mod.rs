@@ -158,6 +158,12 @@ impl Catalog {
         self.tables.values().find(|it| it.oid == oid)
     }
 
+    /// The foreign keys of a table, with the tables that they refer to.
+    pub fn parents_of(&self, table: &Table) -> Vec<(ForeignKey, Arc<Table>)> {
+        let parent = |key: &ForeignKey| self.by_oid(RelationId(key.parent)).map(Arc::clone);
+        table.foreign_keys.iter().filter_map(|it| Some((it.clone(), parent(it)?))).collect()
+    }
+
     /// The foreign keys that refer to a table, with the tables that have them, the oldest first.
     pub fn children_of(&self, oid: RelationId) -> Vec<(ForeignKey, Arc<Table>)> {
         let keys = |table: &Arc<Table>| {

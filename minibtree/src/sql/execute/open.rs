@@ -46,14 +46,11 @@ fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<d
     let inside = |it: &Rc<Node>| open(it, context, row);
     let (kept, of) = (Rc::clone(node), context.clone());
     Ok(match &node.kind {
-        Kind::Result { condition, input, width } => {
-            let is_met = is_met(condition, context, &vec![Value::Null; *width])?;
-            match input {
-                _ if !is_met => given(Vec::new()),
-                Some(input) => open(input, context, row)?,
-                None => given(vec![vec![Value::Null; *width]]),
-            }
-        }
+        Kind::Result { condition, input } => match input {
+            _ if !is_met(condition, context, &[])? => given(Vec::new()),
+            Some(input) => open(input, context, row)?,
+            None => given(vec![Vec::new()]),
+        },
         Kind::Filter { input, .. } => Box::new(filtered(kept, of, inside(input)?)),
         Kind::SeqScan { scanned, .. } => {
             let rows = scanned.table.heap.scan(context.execution.snapshot.clone());

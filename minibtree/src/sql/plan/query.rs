@@ -289,10 +289,8 @@ impl Planner<'_, '_> {
             let bound = limit.clone().map(|limit| (limit, offset.clone()));
             node = self.sort(node, sort_by(&query.order, exprs.collect()), bound);
         }
-        let hidden = match &query.body {
-            Body::Select(select) => select.targets.len() > query.columns.len(),
-            _ => false,
-        };
+        let hidden =
+            matches!(&query.body, Body::Select(it) if it.targets.len() > query.columns.len());
         if limit.is_some() || offset.is_some() {
             node = self.limit(node, limit, offset);
         }
@@ -333,12 +331,7 @@ impl Planner<'_, '_> {
         let (left, right) = (self.query(left), self.query(right));
         let types: Vec<Type> = query.columns.iter().map(|it| it.column_type.base).collect();
         let (a, b) = (left.cost, right.cost);
-        let both = Cost {
-            startup: a.startup,
-            total: a.total + b.total,
-            rows: a.rows + b.rows,
-            width: a.width,
-        };
+        let both = Cost { total: a.total + b.total, rows: a.rows + b.rows, ..a };
         match operator {
             SetOperator::Union => {
                 let append = self.node(both, Kind::Append { inputs: vec![left, right] });
@@ -390,17 +383,12 @@ impl Planner<'_, '_> {
         let grouped = select.grouping.as_ref().map(|it| it.keys.len() + it.aggregates.len());
         let width = grouped.unwrap_or(select.width);
         for Window { partition, order } in &select.windows {
-            let keys = partition.iter().map(|it| (it, false, false));
-            let keys = keys.chain(
-                order
-                    .iter()
-                    .map(|(expr, descending, nulls_first)| (expr, *descending, *nulls_first)),
-            );
-            let keys = keys.map(|(expr, descending, nulls_first)| {
+            let mut by = |expr: &Expr, descending, nulls_first| {
                 let expr = self.with_subplans(expr.clone());
                 SortBy { base: expr.base(), expr, descending, nulls_first }
-            });
-            let keys: Vec<SortBy> = keys.collect();
+            };
+            let mut keys: Vec<SortBy> = partition.iter().map(|it| by(it, false, false)).collect();
+            keys.extend(order.iter().map(|it| by(&it.0, it.1, it.2)));
             let key = |it: &SortBy| (it.expr.clone(), it.base);
             let partition = keys[..partition.len()].iter().map(key).collect();
             if !keys.is_empty() {
@@ -493,10 +481,7 @@ impl Planner<'_, '_> {
 
         let table = operation.table().clone();
         self.lock(table.oid, LockMode::Share);
-        let parent = |key: &crate::sql::catalog::ForeignKey| {
-            self.catalog.by_oid(RelationId(key.parent)).map(|it| (key.clone(), it.clone()))
-        };
-        let parents: Vec<_> = table.foreign_keys.iter().filter_map(parent).collect();
+        let parents = self.catalog.parents_of(&table);
         let children = self.catalog.children_of(table.oid);
         for (_, other) in parents.iter().chain(&children) {
             self.lock(other.oid, LockMode::KeyShare);
@@ -511,7 +496,7 @@ impl Planner<'_, '_> {
         let mut planner = FromPlanner::new(self, select, extra, used);
         let (conditions, constant) = planner.where_conditions();
         let node = match select.from.is_empty() {
-            true => planner.planner.result(None, None, 0),
+            true => planner.planner.result(None, None),
             false => join(&mut planner, &select.from, conditions).swap_remove(0),
         };
         planner.planner.filtered_once(node, constant)
@@ -533,21 +518,16 @@ impl Planner<'_, '_> {
         (planner.planner.filtered_once(node, constant), is_sorted)
     }
 
-    fn result(
-        &mut self,
-        condition: Option<Expr>,
-        input: Option<Rc<Node>>,
-        width: usize,
-    ) -> Rc<Node> {
+    fn result(&mut self, condition: Option<Expr>, input: Option<Rc<Node>>) -> Rc<Node> {
         let one = Cost { startup: 0.0, total: 0.01, rows: 1.0, width: 0.0 };
         let cost = input.as_ref().map_or(one, |it| it.cost);
-        self.node(cost, Kind::Result { condition, input, width })
+        self.node(cost, Kind::Result { condition, input })
     }
 
     fn filtered_once(&mut self, node: Rc<Node>, constant: Vec<Expr>) -> Rc<Node> {
         match Expr::all(constant) {
             None | Some(Expr::Constant(Value::Bool(true), _)) => node,
-            Some(condition) => self.result(Some(condition), Some(node), 0),
+            Some(condition) => self.result(Some(condition), Some(node)),
         }
     }
 }

@@ -4,9 +4,8 @@
 
 use super::Session;
 use crate::engine::{LockMode, LockWait, Transaction};
-use crate::format::RelationId;
 use crate::sql::bind::{Binder, insert_write, target_columns};
-use crate::sql::catalog::{Catalog, ForeignKey, Table};
+use crate::sql::catalog::{Catalog, Table};
 use crate::sql::execute::{Context, Cursor, Insertion};
 use crate::sql::plan::Planned;
 use crate::sql::statement::{Copy, Source};
@@ -120,11 +119,8 @@ impl CopyIn {
         let names = positions.iter().map(|it| table.columns[*it].name.as_str());
         let decoder = Decoder::new(options, &names.collect::<Vec<_>>())?;
         let mut binder = Binder::new(catalog, &[]);
-        let parent =
-            |key: &ForeignKey| Some((key.clone(), catalog.by_oid(RelationId(key.parent))?.clone()));
         let write = insert_write(&mut binder, &table, &positions)?;
-        let parents = table.foreign_keys.iter().filter_map(parent).collect();
-        let insertion = Insertion::new(write, parents, context);
+        let insertion = Insertion::new(write, catalog.parents_of(&table), context);
         Ok(CopyIn { table, positions, decoder, insertion, values: Vec::new(), rows: 0 })
     }
 
