@@ -12,10 +12,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 fn session() -> Session {
+    session_with(Interrupt::default())
+}
+
+fn session_with(interrupt: Interrupt) -> Session {
     let disk = Arc::new(SimulatedDisk::new(1));
     let database = Database::open(disk, Options::default()).expect("an empty disk");
     let shared = Arc::new(Shared::new(database, || 0).expect("a catalog"));
-    let mut session = Session::new(shared, Interrupt::default());
+    let mut session = Session::new(shared, interrupt);
     let sql = "create table t (id int primary key); insert into t values (1), (2), (3)";
     assert_eq!(letters(&mut session, &[Message::Query(sql)]), "CCZ");
     session
@@ -89,6 +93,27 @@ fn a_message_that_cannot_be_read_is_an_error_like_others() {
     assert_eq!(letters(&mut session, &[malformed(b'S'), malformed(b'f'), select]), "EZTDCZ");
     let copy = [Message::Query("copy t from stdin"), malformed(b'f')];
     assert_eq!(letters(&mut session, &copy), "GEZ");
+}
+
+/// From then on it counts, also while the statement is still parsed: a third of the requests in the
+/// first millisecond were lost. One that came before was for the last statement.
+#[test]
+fn a_cancel_request_counts_from_what_the_client_sends() {
+    let interrupt = Interrupt::default();
+    let mut session = session_with(interrupt.clone());
+    let select = Message::Query("select count(*) from t a, t b, t c");
+    session.wake();
+    interrupt.cancel();
+    assert_eq!(letters(&mut session, &[select.clone()]), "TEZ");
+    interrupt.cancel();
+    session.wake();
+    assert_eq!(letters(&mut session, &[select]), "TDCZ");
+
+    // All of a COPY is one statement.
+    assert_eq!(letters(&mut session, &[Message::Query("copy t from stdin")]), "G");
+    interrupt.cancel();
+    session.wake();
+    assert_eq!(letters(&mut session, &[Message::CopyData(b"7\n"), Message::CopyDone]), "EZ");
 }
 
 /// Each was a text, or a stack overflow.

@@ -104,6 +104,7 @@ impl Client {
     pub fn handle(&mut self, message: Message<'_>) -> (Next, Replies) {
         self.tell_watchdog();
         let mut replies = Replies::default();
+        self.session.wake();
         let mut next = self.session.handle(message, &mut replies);
         while next == Next::Resume {
             check_frames(replies.bytes());

@@ -81,6 +81,7 @@ impl<'a> Connection<'a> {
             if !self.read_within(session.idle_limit())? {
                 return self.say_goodbye();
             }
+            session.wake();
         }
     }
 

@@ -235,6 +235,15 @@ impl Session {
         Ok(self.shared.database.wait_durable(Lsn(self.seen.load(Ordering::Relaxed)))?)
     }
 
+    /// The client has sent something. A cancel request that came before that was too late for the
+    /// last statement, and does not cancel this one; one that comes from now on does, even if it is
+    /// still being parsed. A COPY is one statement, however often the client sends.
+    pub fn wake(&mut self) {
+        if self.copy.is_none() {
+            let _ = self.interrupt.check();
+        }
+    }
+
     /// Handles a message.
     pub fn handle(&mut self, message: Message<'_>, out: &mut Replies) -> Next {
         messages::handle(self, message, out)
@@ -330,8 +339,6 @@ impl Session {
             let mut transaction = self.shared.database.begin(isolation);
             transaction.set_interrupt(self.interrupt.clone());
             transaction.set_seen(Arc::clone(&self.seen));
-            // A cancel request that came too late for the last statement does not cancel this one.
-            let _ = self.interrupt.check();
             self.began = (self.shared.now)();
             self.state = State::Implicit(transaction);
         } else if let State::Implicit(transaction) | State::Block(transaction) = &mut self.state {
@@ -818,6 +825,7 @@ impl Session {
         parameters: Vec<Value>,
         each: &mut dyn FnMut(Vec<Value>) -> Result<()>,
     ) -> Result<u64> {
+        self.wake();
         self.arm();
         let mut portal = Portal::new(Rc::clone(prepared), parameters, Vec::new());
         let executed = self.run_kept(&mut portal, each).map_err(|error| {
