@@ -104,7 +104,7 @@ fn a_cancel_request_counts_from_what_the_client_sends() {
     let select = Message::Query("select count(*) from t a, t b, t c");
     session.wake();
     interrupt.cancel();
-    assert_eq!(letters(&mut session, &[select.clone()]), "TEZ");
+    assert_eq!(letters(&mut session, std::slice::from_ref(&select)), "TEZ");
     interrupt.cancel();
     session.wake();
     assert_eq!(letters(&mut session, &[select]), "TDCZ");
