@@ -120,6 +120,8 @@ fn a_file_that_has_lost_pages_is_noticed() {
 fn a_missing_file_is_named() {
     let error = error_after(|disk| disk.remove("control").expect("there"));
     assert_eq!(error, "the file control is missing: restore it");
+    let error = error_after(|disk| disk.remove("base/0").expect("there"));
+    assert_eq!(error, "relation 0 has no file base/0: restore it");
     let error = error_after(|disk| disk.remove("wal/0000000000000000").expect("there"));
     assert!(error.contains("cannot open wal/0000000000000000"), "{error}");
     let error =

@@ -143,15 +143,13 @@ fn start_upkeep(server: &Arc<Server>) -> std::io::Result<Upkeep> {
     let (shared, server) = (Arc::clone(&server.shared), Arc::clone(server));
     let timeouts = Arc::clone(&shared.timeouts);
     let checkpoint = move || {
-        if !shared.database.needs_checkpoint() {
-            return;
-        }
-        match shared.database.checkpoint() {
-            Err(EngineError::Io(error)) if error.kind() == ErrorKind::StorageFull => {
+        let is_needed = shared.database.needs_checkpoint();
+        match is_needed.then(|| shared.database.checkpoint()) {
+            Some(Err(EngineError::Io(error))) if error.kind() == ErrorKind::StorageFull => {
                 tracing::warn!("the checkpoint failed, a later one may not: {error}");
             }
-            Err(error) => end_process(&error),
-            Ok(()) => {}
+            Some(Err(error)) => end_process(&error),
+            Some(Ok(())) | None => {}
         }
     };
     Upkeep::start(&timeouts, checkpoint, move |rest| match clean_tables(&server.shared, rest) {

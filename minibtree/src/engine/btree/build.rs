@@ -63,16 +63,15 @@ impl<'a> Builder<'a> {
             let (block, low) = (*block, std::mem::take(low));
             let page = node::build(level as u16, None, &*entries);
             if level + 1 == self.levels.len() {
-                // The only page of its level is the root. Its children must be durable first.
+                // The only page of its level is the root. Its children must be durable first, and
+                // the page that this level was given before it became the root: it is free now.
+                self.index.relation.write(block, &node::unused())?;
                 self.index.relation.sync()?;
+                self.index.relation.reusable.lock().push((block, 0));
+
                 let mut root = self.index.write(ROOT)?;
                 root.replace(&page);
                 self.index.system.pool.log(std::slice::from_mut(&mut root));
-                drop(root);
-
-                // Free the page that this level was given before it became the root.
-                self.index.relation.write(block, &node::unused())?;
-                self.index.relation.reusable.lock().push((block, 0));
                 return Ok(());
             }
             self.index.relation.write(block, &page)?;

@@ -288,14 +288,12 @@ impl Pool {
             if !frame.is_used.swap(false, Ordering::Relaxed)
                 && let Some(mut data) = frame.latch.try_write()
             {
-                match self.write_back(frame, &data) {
-                    Ok(()) => {
-                        self.vacate(number, frame, &mut data);
-                        return Ok((number, data));
-                    }
-                    // If the disk is full, a clean page can go instead.
-                    Err(_) if turn < 2 * self.frames.len() => {}
-                    Err(error) => return Err(error),
+                // If the disk is full, a clean page can go instead.
+                let written = self.write_back(frame, &data);
+                if written.is_ok() || turn > 2 * self.frames.len() {
+                    written?;
+                    self.vacate(number, frame, &mut data);
+                    return Ok((number, data));
                 }
             }
 

@@ -36,9 +36,11 @@ pub struct CommitLog {
 impl CommitLog {
     /// Opens the log, or creates it in an empty database.
     pub fn open(pool: &Pool) -> Result<CommitLog> {
+        // The first record of all is that of the counters. After it, the file must be there.
+        let is_new = pool.wal.end() == Lsn(0);
         let relation = match pool.relation(RelationId::SYSTEM) {
-            Ok(relation) => relation,
-            Err(_) => pool.create_relation(RelationId::SYSTEM)?,
+            Err(_) if is_new => pool.create_relation(RelationId::SYSTEM)?,
+            found => found?,
         };
         let log = CommitLog { relation };
 
@@ -47,7 +49,7 @@ impl CommitLog {
             pool.extend(&log.relation)?;
         }
         let mut page = pool.write(&log.relation, COUNTERS)?;
-        if PageHeader::kind.get(&page[..]) == PageKind::New as u8 {
+        if is_new {
             page.initialize(PageKind::System, 0);
             let next_relation = RelationId::FIRST_ALLOCATED.0;
             let counters = Counters { xid_limit: 1, next_relation };
