@@ -52,11 +52,7 @@ impl Deparser<'_> {
             Expr::IsNull(inner) => format!("({} IS NULL)", text(inner)),
             Expr::IsTruth(inner, wanted, negated) => {
                 let not = if *negated { "NOT " } else { "" };
-                let what = match wanted {
-                    Some(true) => "TRUE",
-                    Some(false) => "FALSE",
-                    None => "UNKNOWN",
-                };
+                let what = wanted.map_or("UNKNOWN", |it| if it { "TRUE" } else { "FALSE" });
                 format!("({} IS {not}{what})", text(inner))
             }
             Expr::IsDistinct(left, right, _) => {

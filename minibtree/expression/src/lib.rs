@@ -201,11 +201,10 @@ impl<Query: InnerQuery> Expr<Query> {
             Expr::Call(function, _) => function.result,
             Expr::Cast(_, _, to, _) => *to,
             Expr::Fit(_, to, _) => to.base,
-            Expr::Case(_, otherwise) => otherwise.base(),
+            Expr::Case(_, value) | Expr::NullIf(_, value) => value.base(),
             Expr::Coalesce(all) | Expr::Extreme(all, ..) => {
                 all.first().map_or(Type::Unknown, Expr::base)
             }
-            Expr::NullIf(_, value) => value.base(),
             Expr::Window(_) => Type::Int8,
             Expr::Subquery(subquery) => match subquery.kind {
                 SubqueryKind::Scalar => subquery.query.base(),
@@ -328,8 +327,11 @@ impl<Query: InnerQuery> Expr<Query> {
             Expr::And(_) => |it| *it == Value::Bool(false),
             Expr::Or(_) => |it| *it == Value::Bool(true),
             Expr::Coalesce(_) => |it| !it.is_null(),
+            Expr::Call(function, _) if !function.takes_nulls => Value::is_null,
+            Expr::Compare(..) => Value::is_null,
             _ => |_| false,
         };
+        let is_strict = matches!(self, Expr::Call(..) | Expr::Compare(..));
         let is_case = matches!(self, Expr::Case(..));
         let mut is_constant = self.is_stable() && !self.children().is_empty();
         let mut decided = None;
@@ -352,8 +354,11 @@ impl<Query: InnerQuery> Expr<Query> {
                 _ => is_constant = false,
             }
         }
+        // A function that takes no NULLs is not called, but its other arguments are computed.
+        parts.filter(|_| is_strict).try_for_each(|it| it.fold(compute))?;
         *self = match (&*self, decided) {
             (Expr::And(_) | Expr::Or(_), Some(value)) => Expr::Constant(value, Type::Bool),
+            (_, Some(value)) if is_strict => Expr::Constant(value, self.base()),
             _ if is_constant => Expr::Constant(compute(self)?, self.base()),
             _ => return Ok(()),
         };

@@ -54,7 +54,7 @@ pub fn rows() -> Vec<Function> {
         function("sign", &[Numeric], Numeric, |v| Ok(Value::from(numeric(&v[0]).signum()))),
         function("sign", &[Float8], Float8, |v| {
             let it = number(&v[0]);
-            Ok(Value::from(if it == 0.0 || it.is_nan() { it } else { it.signum() }))
+            Ok(Value::from(f64::from(i8::from(it > 0.0) - i8::from(it < 0.0))))
         }),
         function("round", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).round_ties_even()))),
         function("round", &[Numeric], Numeric, |v| rounded(v, decimal::round)),

@@ -48,10 +48,14 @@ pub fn coerce(
             Some(Expr::Parameter(number, known))
         }
         _ if casts::context(from, to).is_none_or(|needed| needed > context) => None,
-        Expr::Constant(value, _)
-            if !value.is_null() && !from.is_object() && !binder.keeps_casts =>
+        // What fails stays a cast: it may be in a part of the statement that is never computed.
+        Expr::Constant(ref value, _)
+            if !value.is_null()
+                && !from.is_object()
+                && !binder.keeps_casts
+                && let Ok(value) = casts::cast(value.clone(), from, to) =>
         {
-            Some(Expr::Constant(casts::cast(value, from, to)?, to))
+            Some(Expr::Constant(value, to))
         }
         expr => Some(Expr::Cast(Box::new(expr), from, to, context == Context::Explicit)),
     })

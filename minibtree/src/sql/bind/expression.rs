@@ -249,10 +249,9 @@ fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
 /// A number with all its signs, which have no limit: `- -2147483648` is a bigint (`doNegate`).
 fn signed_digits(expr: &ast::Expr) -> Option<String> {
     match expr {
-        ast::Expr::Value(literal) => match &literal.value {
-            ast::Value::Number(digits, _) => Some(digits.clone()),
-            _ => None,
-        },
+        ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(digits, _), .. }) => {
+            Some(digits.clone())
+        }
         ast::Expr::Nested(inner) => signed_digits(inner),
         ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
             signed_digits(expr).as_deref().map(opposite)

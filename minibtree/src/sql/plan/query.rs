@@ -527,6 +527,9 @@ impl Planner<'_, '_> {
     fn filtered_once(&mut self, node: Rc<Node>, constant: Vec<Expr>) -> Rc<Node> {
         match Expr::all(constant) {
             None | Some(Expr::Constant(Value::Bool(true), _)) => node,
+            Some(Expr::Constant(Value::Null, base)) => {
+                self.filtered_once(node, vec![Expr::Constant(Value::Bool(false), base)])
+            }
             Some(condition) => self.result(Some(condition), Some(node)),
         }
     }
