@@ -116,6 +116,35 @@ fn a_cancel_request_counts_from_what_the_client_sends() {
     assert_eq!(letters(&mut session, &[Message::CopyData(b"7\n"), Message::CopyDone]), "EZ");
 }
 
+#[test]
+fn a_read_only_block_writes_nothing() {
+    let mut session = session();
+    let query = "create table s (id serial); begin read only; show transaction_read_only";
+    assert_eq!(letters(&mut session, &[Message::Query(query)]), "CCTDCZ");
+    for refused in [
+        "insert into t values (9)",
+        "update t set id = 9",
+        "delete from t",
+        "select id from t for update",
+        "with n as (select id from t for share) select id from n",
+        "explain (analyze) delete from t",
+        "select nextval('s_id_seq')",
+        "create index on t (id)",
+        "truncate t",
+        "copy t from stdin",
+    ] {
+        let mut out = Replies::default();
+        session.handle(Message::Query("savepoint s"), &mut out);
+        session.handle(Message::Query(refused), &mut out);
+        session.handle(Message::Query("rollback to s; select id from t"), &mut out);
+        let bytes = out.bytes().escape_ascii().to_string();
+        assert!(bytes.contains("C25006") && bytes.contains("SELECT 3"), "{refused}: {bytes}");
+    }
+    // The next block is one that writes.
+    let queries = ["commit", "begin; insert into t values (9); commit"].map(Message::Query);
+    assert_eq!(letters(&mut session, &queries), "CZCCCZ");
+}
+
 /// Each was a text, or a stack overflow.
 #[test]
 fn a_parameter_that_nothing_decides_is_refused() {

@@ -239,6 +239,19 @@ talk(
     bind(statement="end") + describe("P") + execute() + SYNC,
 )
 
+# A block that only reads, as JDBC's `setReadOnly` and asyncpg's `readonly` begin it.
+refused = [
+    "insert into wire values (9)", "update wire set a = 9", "delete from wire", "drop table wire",
+    "create table wire2 (a int)", "copy wire from stdin",
+]
+talk(
+    "a read-only block",
+    query("begin isolation level repeatable read read only; savepoint s"), query("show transaction_read_only"),
+    *(query(sql) for written in refused for sql in (written, "rollback to s")),
+    query("commit and chain; select 1"), query("delete from wire"), query("rollback"),
+    query("start transaction; delete from wire where a = 9"),
+)
+
 # Settings that drivers follow.
 def named(value):
     return f"set application_name = '{value}'"

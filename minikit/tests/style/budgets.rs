@@ -68,6 +68,7 @@ const BUDGETS: &[Budget] = &[
     budget("minibtree/names", 0, 0, 80),
     budget("minibtree/numeric", 0, 0, 460),
     budget("minibtree/optimistic", 0, 0, 360),
+    budget("minibtree/origin", 0, 0, 75),
     budget("minibtree/page_table", 0, 0, 65),
     budget("minibtree/pg_catalog", 0, 0, 1_000),
     budget("minibtree/places", 0, 0, 145),

@@ -20,6 +20,11 @@ use std::sync::Arc;
 /// A row.
 pub type Row = Vec<Value>;
 
+/// `25006`: a transaction that is READ ONLY cannot do this.
+pub fn read_only(what: &str) -> SqlError {
+    SqlError::new("25006", format!("cannot execute {what} in a read-only transaction"))
+}
+
 /// One execution of a plan.
 pub struct Execution {
     pub planned: Rc<Planned>,
@@ -40,6 +45,8 @@ pub struct Execution {
     pub memory: Rc<Cell<usize>>,
     /// Bytes in memory after which a sort or hash table moves to files.
     pub work_mem: usize,
+    /// It must not write, not even take a number from a sequence.
+    pub is_read_only: bool,
 }
 
 /// The result of a subquery, in the form that answers its question fastest.
@@ -88,6 +95,7 @@ impl Context {
             measured: None,
             memory: Rc::default(),
             work_mem,
+            is_read_only: false,
         };
         Context { execution: Rc::new(execution), outer: None }
     }
@@ -97,6 +105,12 @@ impl Context {
         let execution = Rc::get_mut(&mut self.execution).expect("it has not begun");
         let nodes = vec![Measured::default(); execution.planned.nodes];
         execution.measured = Some(RefCell::new(nodes));
+        self
+    }
+
+    /// The same for a transaction that is READ ONLY.
+    pub fn read_only(mut self) -> Context {
+        Rc::get_mut(&mut self.execution).expect("it has not begun").is_read_only = true;
         self
     }
 
@@ -125,6 +139,9 @@ impl Context {
         let objects = planned.catalog.objects();
         let oid = if let [Value::Int(number), ..] = arguments { *number as u32 } else { 0 };
         Ok(match call {
+            SystemCall::NextValue if self.execution.is_read_only => {
+                return Err(read_only("nextval()"));
+            }
             SystemCall::NextValue => {
                 let check = || check_sequence(planned.catalog.objects(), oid);
                 Value::Int(sequences.next(RelationId(oid), check)?)

@@ -25,6 +25,6 @@ mod scan;
 mod sort;
 
 pub use constraint::check_foreign_keys;
-pub use context::Context;
+pub use context::{Context, read_only};
 pub use cursor::{Cursor, Insertion};
 pub use evaluate::evaluate;

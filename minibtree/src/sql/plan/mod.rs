@@ -6,7 +6,6 @@
 //! | `scan.rs` | the access paths of one table |
 //! | `from.rs` | the relations of FROM, each by itself |
 //! | `query.rs` | everything above the joins |
-//! | `origin.rs` | the columns of tables that columns of a result are |
 //!
 //! ```text
 //! SELECT abalance FROM pgbench_accounts WHERE aid = $1
@@ -23,7 +22,6 @@
 
 mod from;
 mod node;
-mod origin;
 mod query;
 mod scan;
 

@@ -13,7 +13,6 @@
 
 use super::from::FromPlanner;
 use super::node::{Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
-use super::origin::{self, Origin};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
@@ -26,6 +25,7 @@ use crate::sql::values::{Type, Value};
 use crate::wire::{Field, Result, SqlError};
 use minibtree_cost::{self as cost, Cost, Model, methods};
 use minibtree_joins::{as_any, is_stable, join, with_semi_joins};
+use minibtree_origin::{Origin, of_query, of_returning};
 use minibtree_statistics::Statistics;
 use sqlparser::ast;
 use std::cell::Cell;
@@ -58,11 +58,15 @@ pub fn plan(
     };
     let modification = bind::modification(&mut binder, statement)?;
     let (origins, (plan, columns)) = match (modification, statement) {
-        (Some(it), _) => (origin::of_returning(&it), planner.modification(it)),
+        (Some(it), _) => {
+            let table = it.operation.table();
+            let origins = of_returning(&it, table.oid.0, table.columns.len());
+            (origins, planner.modification(it))
+        }
         (None, ast::Statement::Query(query)) => {
             let mut bound = bind::query(&mut binder, query, None)?;
             planner.failure = bound.fold_parts(planner.compute).err();
-            (origin::of_query(&bound), (planner.top_query(&bound), bound.columns))
+            (of_query(&bound, |it| it.oid.0), (planner.top_query(&bound), bound.columns))
         }
         (None, _) => return Ok(None),
     };

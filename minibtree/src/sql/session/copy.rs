@@ -39,6 +39,7 @@ pub fn begin_out(
 /// `42P01` or `42703`.
 pub fn begin_in(session: &mut Session, copy: &Copy, out: &mut Replies) -> Result<()> {
     let Source::Table(name, columns) = &copy.source else { unreachable!("a query has a plan") };
+    session.check_writable("COPY FROM")?;
     let table = loop {
         if !session.has_current_catalog() {
             session.refresh_catalog()?;

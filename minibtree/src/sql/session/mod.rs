@@ -48,11 +48,11 @@ mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES};
 use super::define;
-use super::execute::{Context, Cursor, evaluate};
-use super::plan::{self, Planned};
+use super::execute::{Context, Cursor, evaluate, read_only};
+use super::plan::{self, Plan, Planned};
 use super::shared::Shared;
 use super::statement::{self, Command, Statement};
-use super::tree::Expr;
+use super::tree::{Expr, Operation};
 use super::values::{Type, Value};
 use crate::engine::{
     Database, Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction,
@@ -109,6 +109,8 @@ pub struct Session {
     began: i64,
     /// The isolation level of the block, for AND CHAIN; `None` is the default level.
     block_isolation: Option<&'static str>,
+    /// The last block began with READ ONLY.
+    is_read_only: bool,
     /// The transaction has changed the catalog.
     has_changed_catalog: bool,
     catalog: Rc<Catalog>,
@@ -159,6 +161,7 @@ impl Session {
             state: State::Idle,
             began: 0,
             block_isolation: None,
+            is_read_only: false,
             has_changed_catalog: false,
             catalog: Rc::default(),
             version: None,
@@ -534,6 +537,7 @@ impl Session {
                     portal.running = Some(running);
                     return self.fetch(portal, left, out);
                 }
+                self.check_writable(&statement::first_words(sql))?;
                 let tag = self.define(|editor, catalog, context| {
                     let tag = define::execute(editor, catalog, sql, context, out)?;
                     tag.ok_or_else(|| SqlError::unsupported(statement::first_words(sql)))
@@ -640,6 +644,9 @@ impl Session {
         parameters: Vec<Value>,
         is_measured: bool,
     ) -> Result<Cursor> {
+        if let Some(what) = written(planned) {
+            self.check_writable(what)?;
+        }
         let mut context = self.context(planned, parameters)?;
         if is_measured {
             context = context.measured();
@@ -657,7 +664,15 @@ impl Session {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
         let (now, work_mem) = (self.began, self.settings.now.memory("work_mem"));
-        Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem))
+        let context =
+            Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem);
+        Ok(if self.check_writable("").is_err() { context.read_only() } else { context })
+    }
+
+    /// `25006` for what cannot be done in a block that is READ ONLY.
+    fn check_writable(&self, what: &str) -> Result<()> {
+        let is_refused = self.is_read_only && matches!(self.state, State::Block(_));
+        if is_refused { Err(read_only(what)) } else { Ok(()) }
     }
 
     /// Writes rows of a running portal until `left` are written or the replies are full.
@@ -855,6 +870,19 @@ impl Session {
             portal.kept.take().into_iter().flatten().try_for_each(&mut *each)?;
         }
         self.commit_implicit()
+    }
+}
+
+/// What a plan writes, if anything, by the name of the command. Row locks count.
+fn written(planned: &Planned) -> Option<&'static str> {
+    match &planned.plan {
+        Plan::Modify(it) => Some(match it.operation {
+            Operation::Insert(..) => "INSERT",
+            Operation::Update(_) => "UPDATE",
+            Operation::Delete(_) => "DELETE",
+        }),
+        Plan::Lock(_) => Some("SELECT FOR UPDATE"),
+        _ => (!planned.locked.is_empty()).then_some("SELECT FOR UPDATE"),
     }
 }
 

@@ -18,6 +18,9 @@ use minibtree_control::isolation_of;
 use minibtree_settings::{READ_COMMITTED, REPEATABLE_READ};
 use sqlparser::ast;
 
+const READ_ONLY: ast::TransactionMode =
+    ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly);
+
 /// Executes BEGIN, COMMIT, ROLLBACK, SAVEPOINT or RELEASE and returns its tag; `None` for any
 /// other statement.
 pub fn transaction_control(
@@ -30,12 +33,14 @@ pub fn transaction_control(
         ast::Statement::StartTransaction { modes, begin, statements, modifier: None, .. }
             if statements.is_empty() =>
         {
-            begin_block(session, isolation_of(modes)?, out)?;
+            let is_read_only = |it: &ast::TransactionMode| *it == READ_ONLY;
+            let others = modes.iter().filter(|it| !is_read_only(it)).cloned().collect::<Vec<_>>();
+            begin_block(session, isolation_of(&others)?, modes.iter().any(is_read_only), out)?;
             Ok(Some(if *begin { "BEGIN" } else { "START TRANSACTION" }))
         }
         ast::Statement::Commit { chain, modifier: None, .. } => {
             check_end(session, "COMMIT", *chain, out)?;
-            let isolation = session.block_isolation;
+            let (isolation, is_read_only) = (session.block_isolation, session.is_read_only);
             let tag = match session.state {
                 State::Failed(_) => {
                     session.roll_back();
@@ -47,16 +52,16 @@ pub fn transaction_control(
                 }
             };
             if *chain {
-                begin_block(session, isolation, out)?;
+                begin_block(session, isolation, is_read_only, out)?;
             }
             Ok(Some(tag))
         }
         ast::Statement::Rollback { chain, savepoint: None } => {
             check_end(session, "ROLLBACK", *chain, out)?;
-            let isolation = session.block_isolation;
+            let (isolation, is_read_only) = (session.block_isolation, session.is_read_only);
             session.roll_back();
             if *chain {
-                begin_block(session, isolation, out)?;
+                begin_block(session, isolation, is_read_only, out)?;
             }
             Ok(Some("ROLLBACK"))
         }
@@ -100,12 +105,15 @@ fn check_end(session: &Session, what: &str, is_chain: bool, out: &mut Replies) -
 fn begin_block(
     session: &mut Session,
     isolation: Option<&'static str>,
+    is_read_only: bool,
     out: &mut Replies,
 ) -> Result<()> {
     if let State::Block(_) = session.state {
         let text = "there is already a transaction in progress";
         let warning = SqlError::new(code::ACTIVE_SQL_TRANSACTION, text);
         out.error(&warning.severity(Severity::Warning));
+    } else {
+        session.is_read_only = false;
     }
     if let (State::Idle, Some(isolation)) = (&session.state, isolation) {
         let usual = session.settings.now.isolation.replace(isolation);
@@ -118,6 +126,7 @@ fn begin_block(
         let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
+    session.is_read_only |= is_read_only;
     session.block_isolation = isolation.or(session.settings.now.isolation);
     session.state = match std::mem::replace(&mut session.state, State::Failed(None)) {
         State::Implicit(it) | State::Block(it) => State::Block(it),
