@@ -95,9 +95,7 @@ pub fn key(page: &PageBytes, index: usize) -> Vec<u8> {
 
 /// The payload of an entry of a leaf.
 pub fn payload(page: &PageBytes, index: usize) -> &[u8] {
-    let pointer = pointer(page, index);
-    let (front, _) = cell_parts(page, &pointer);
-    front.get(2..).unwrap_or_default()
+    cell_parts(page, &pointer(page, index)).0.get(2..).unwrap_or_default()
 }
 
 /// The child of an entry of an inner node.
@@ -129,22 +127,23 @@ fn head(key: &[u8]) -> [u8; HEAD] {
     head
 }
 
-/// Compares the key of an entry with `key`.
-///
-/// Compares heads first, then the rests, then the lengths: a short key's head, padded with zeros,
-/// equals the head of a longer key that has zeros there.
+/// Compares the key of an entry with `key`: heads first, then the rests, then the lengths, since a
+/// short key's head, padded with zeros, equals the head of a longer key that has zeros there.
 pub fn compare(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
     let at = pointer_offset(index) + NodePointer::head.start();
     let head = page[at..].first_chunk().expect("callers keep to `count`");
-    u64::from_be_bytes(*head).cmp(&key.head).then_with(|| {
-        let pointer = pointer(page, index);
-        let length = usize::from(pointer.length & KEY_LENGTH);
-        let by_length = length.cmp(&key.bytes.len());
-        match key.bytes.get(HEAD..) {
-            Some(rest @ [_, ..]) => cell_parts(page, &pointer).1.cmp(rest).then(by_length),
-            _ => by_length,
-        }
-    })
+    u64::from_be_bytes(*head).cmp(&key.head).then_with(|| compare_rest(page, index, key))
+}
+
+/// Compares keys with equal heads. Not inlined, so that a search is a short loop over heads.
+#[inline(never)]
+fn compare_rest(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
+    let pointer = pointer(page, index);
+    let by_length = usize::from(pointer.length & KEY_LENGTH).cmp(&key.bytes.len());
+    match key.bytes.get(HEAD..) {
+        Some(rest @ [_, ..]) => cell_parts(page, &pointer).1.cmp(rest).then(by_length),
+        _ => by_length,
+    }
 }
 
 /// The first index in `from..` whose key is at least `key`, or with `or_equal`, greater than it.
