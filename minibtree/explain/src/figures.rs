@@ -47,7 +47,8 @@ impl Node {
     /// Adds what it was expected to cost, and what it has done.
     pub fn figures(&mut self, cost: Cost, measured: Option<&Measured>, options: Options) {
         if options.costs {
-            let Cost { startup, total, rows, width } = cost;
+            // The sum of no widths is -0.
+            let Cost { startup, total, rows, width } = Cost { width: cost.width.abs(), ..cost };
             self.title(format!(
                 "  (cost={startup:.2}..{total:.2} rows={rows:.0} width={width:.0})"
             ));
