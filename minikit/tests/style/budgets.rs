@@ -37,7 +37,7 @@ const BUDGETS: &[Budget] = &[
     budget("minilog", 5_000, 3_500, 14_000),
     budget("minilog/mapped", 0, 0, 65),
     budget("minilog/purgatory", 0, 0, 250),
-    budget("minibtree", 5_900, 4_000, 18_700),
+    budget("minibtree", 5_900, 4_000, 18_720),
     budget("minibtree/array", 0, 0, 160),
     budget("minibtree/auth", 0, 0, 150),
     budget("minibtree/autovacuum", 0, 0, 120),

@@ -7,6 +7,7 @@
 //! | `open.rs` | begins a node: returns an iterator over its rows |
 //! | `scan.rs`, `join.rs`, `group.rs`, `sort.rs` | the iterators |
 //! | `modify.rs`, `constraint.rs` | INSERT, UPDATE, DELETE, and their foreign keys |
+//! | `insertion.rs` | new rows, one or many |
 //! | `lock.rs` | FOR UPDATE |
 //! | `cursor.rs` | the execution of a statement |
 //!
@@ -17,6 +18,7 @@ mod context;
 mod cursor;
 mod evaluate;
 mod group;
+mod insertion;
 mod join;
 mod lock;
 mod modify;
@@ -26,5 +28,6 @@ mod sort;
 
 pub use constraint::check_foreign_keys;
 pub use context::{Context, read_only};
-pub use cursor::{Cursor, Insertion};
+pub use cursor::Cursor;
 pub use evaluate::evaluate;
+pub use insertion::Insertion;

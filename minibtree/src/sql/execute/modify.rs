@@ -17,9 +17,11 @@
 use super::constraint::{self, ChildCheck, ParentCheck};
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
+use super::insertion::{Insertion, USUAL_ROW_BYTES, check_row, computed, encode, encode_new};
+use super::insertion::{insert_entries, insert_long, is_indexed};
 use super::open::open;
 use super::scan::{tid_of, tid_value};
-use crate::engine::{Changed, Error, Heap, Isolation, LockMode, LockWait, LongValues, Transaction};
+use crate::engine::{Changed, Error, Isolation, LockMode, LockWait, LongValues, Transaction};
 use crate::format::Tid;
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::Modify;
@@ -28,8 +30,6 @@ use crate::sql::tree::{Conflict, Expr, Operation, Write};
 use crate::sql::values::Value;
 use crate::wire::{Result, SqlError, code};
 use minibtree_errors::queries::second_update;
-use minibtree_errors::relations::{check_fails, duplicate_key, null_value};
-use minibtree_schema::failing_row;
 use std::collections::HashSet;
 
 /// What a modification has done.
@@ -48,7 +48,17 @@ pub fn modify(plan: &Modify, context: &Context, transaction: &mut Transaction) -
     let mut rows = open(&plan.source, context, &[])?;
     let mut changes = Changes::default();
     let mut outcome = Outcome::default();
+    let mut insertion = insertion(plan, context);
     while let Some(row) = rows.next()? {
+        if let (Some(insertion), Operation::Insert(write, _)) = (&mut insertion, &plan.operation) {
+            let mut values = new_row(write, context, &row)?;
+            if !write.table.foreign_keys.is_empty() {
+                changes.new.push(values.clone());
+            }
+            insertion.add(&mut values, transaction)?;
+            outcome.count += 1;
+            continue;
+        }
         let changed = match &plan.operation {
             Operation::Insert(write, conflict) => {
                 insert(write, conflict.as_ref(), context, transaction, &row, &mut changes)?
@@ -67,8 +77,29 @@ pub fn modify(plan: &Modify, context: &Context, transaction: &mut Transaction) -
         }
     }
     drop(rows);
+    if let Some(mut insertion) = insertion {
+        insertion.flush(transaction)?;
+    }
     constraint::check_changes(plan, &changes, transaction)?;
     Ok(outcome)
+}
+
+/// Gathers the rows of an INSERT that has several, if no error is reported later than it would be
+/// otherwise and nobody asks for single rows.
+fn insertion(plan: &Modify, context: &Context) -> Option<Insertion> {
+    let Operation::Insert(write, None) = &plan.operation else { return None };
+    let can_fail = !write.computed.is_empty() || write.table.indexes.iter().any(|it| it.is_unique);
+    let is_gathered = plan.source.cost.rows > 1.0 && plan.returning.is_empty() && !can_fail;
+    is_gathered.then(|| Insertion::new(write.clone(), Vec::new(), context.clone()))
+}
+
+/// The values of a row that is inserted.
+fn new_row(write: &Write, context: &Context, source: &[Value]) -> Result<Row> {
+    let values = write.values.iter().map(|expr| match expr {
+        Some(expr) => evaluate(expr, context, source),
+        None => Ok(Value::Null),
+    });
+    values.collect()
 }
 
 /// Rows that foreign keys must be checked for at the end of the statement.
@@ -92,11 +123,7 @@ fn insert(
     source: &[Value],
     changes: &mut Changes,
 ) -> Result<Option<Row>> {
-    let values = write.values.iter().map(|expr| match expr {
-        Some(expr) => evaluate(expr, context, source),
-        None => Ok(Value::Null),
-    });
-    let values = values.collect::<Result<Row, _>>()?;
+    let values = new_row(write, context, source)?;
     check_row(write, context, &values)?;
     let table = &*write.table;
     let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
@@ -263,41 +290,6 @@ fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Change
     }
 }
 
-/// Most rows are no longer, so that their memory is allocated once.
-const USUAL_ROW_BYTES: usize = 128;
-
-/// Appends the bytes of a row that will be inserted. Stores its long values.
-pub fn encode_new(
-    table: &Table,
-    values: &[Value],
-    transaction: &mut Transaction,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    encode(table, values, |_, value| insert_long(table, value, transaction), out)
-}
-
-/// Appends the bytes of a row. If they do not fit a page, `store` gets its longest values.
-fn encode(
-    table: &Table,
-    values: &[Value],
-    store: impl FnMut(usize, &[u8]) -> Result<Pointer>,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let start = out.len();
-    row::encode(&table.types, values, out);
-    if out.len() - start > Heap::ROW_MAX {
-        let small = row::split(&table.types, &out[start..], Heap::ROW_MAX, store)?;
-        out.truncate(start);
-        out.extend_from_slice(&small);
-    }
-    Ok(())
-}
-
-fn insert_long(table: &Table, value: &[u8], transaction: &mut Transaction) -> Result<Pointer> {
-    let first = LongValues::of(&table.heap).insert(transaction, value)?.to_bytes();
-    Ok(Pointer { first, length: value.len() as u32 })
-}
-
 /// The long values that a version points to, by their columns.
 fn long_values(table: &Table, tid: Tid) -> Result<Vec<(usize, Pointer)>> {
     let mut bytes = Vec::new();
@@ -314,68 +306,6 @@ fn delete_long(
 ) -> Result<()> {
     let mut firsts = values.into_iter().map(|it| Tid::from_bytes(it.first));
     Ok(firsts.try_for_each(|it| LongValues::of(&table.heap).delete(transaction, it))?)
-}
-
-/// Checks the NOT NULL and CHECK constraints of a row.
-///
-/// # Errors
-/// `23502`, `23514`.
-pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<()> {
-    let table = &*write.table;
-    let mut columns = table.columns.iter().zip(values);
-    if let Some((column, _)) = columns.find(|(column, it)| column.not_null && it.is_null()) {
-        return Err(null_value(&table.name, &column.name, failing_row(&table.types, values)));
-    }
-    for (name, condition) in &write.checks {
-        if evaluate(condition, context, values)? == Value::Bool(false) {
-            return Err(check_fails(&table.name, name, failing_row(&table.types, values)));
-        }
-    }
-    Ok(())
-}
-
-/// Returns true if a row has an entry in an index: it meets its WHERE.
-fn is_indexed(write: &Write, context: &Context, index: usize, values: &[Value]) -> Result<bool> {
-    write.computed.get(index).map_or(Ok(true), |it| is_met(&it.predicate, context, values))
-}
-
-/// The values of the expressions of an index.
-fn computed(write: &Write, context: &Context, index: usize, values: &[Value]) -> Result<Row> {
-    let expressions = write.computed.get(index).map_or(&[][..], |it| &it.expressions);
-    expressions.iter().map(|it| evaluate(it, context, values)).collect()
-}
-
-/// Adds the index entries of a new version. `23505` if one of its keys is taken.
-pub fn insert_entries(
-    write: &Write,
-    context: &Context,
-    values: &[Value],
-    tid: Tid,
-    transaction: &mut Transaction,
-) -> Result<()> {
-    let table = &*write.table;
-    for (number, index) in table.indexes.iter().enumerate() {
-        if !is_indexed(write, context, number, values)? {
-            continue;
-        }
-        let computed = computed(write, context, number, values)?;
-        let key = table.key_of(index, values, &computed);
-        let payload = table.payload_of(index, values);
-        // A unique index may have any number of keys with NULL, which equals nothing.
-        let has_null = index.columns.iter().any(|it| it.value(values, &computed).is_null());
-        let inserted = match index.is_unique && !has_null {
-            true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
-            false => index.index.insert(transaction, &key, tid, &payload),
-        };
-        inserted.map_err(|error| match error {
-            Error::UniqueViolation { .. } => {
-                let key = table.index_key_text(index, values, &computed);
-                duplicate_key(&table.name, &index.name, &key)
-            }
-            error => index.entry_error(error),
-        })?;
-    }
-    Ok(())
 }
 
 /// Updates or deletes the row of the table in a joined row. Returns the row for RETURNING, or
