@@ -11,7 +11,7 @@
 //! room for some thousand pages, which is 8 MB of the usual 4 KiB: a lookup in a larger table waits
 //! for the page tables at almost every page of the index and the heap. So the kernel is asked for
 //! huge pages of 2 MiB. Without them everything works, and a lookup among a million rows takes
-//! about a tenth longer (`cargo bench -p benches-embedded -- 1M get`).
+//! about a tenth longer (`cargo bench -p benches-embedded -- 1M get` with PR_SET_THP_DISABLE).
 //!
 //! A lookup needs a frame's latch before it may read the page, and waits for memory for both. With
 //! [`Addresses`] it asks for the first lines of the page before it waits for the latch.

@@ -5,7 +5,7 @@
 //! ```
 #![allow(unsafe_code)]
 
-use memmap2::MmapOptions;
+use memmap2::{MmapOptions, MmapRaw};
 use minibtree_format::{PAGE_SIZE, PageBytes};
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The bytes of one page. The memory of all is given back with the last one.
 pub struct Buffer {
     bytes: NonNull<PageBytes>,
-    _memory: Arc<memmap2::MmapRaw>,
+    _memory: Arc<MmapRaw>,
 }
 
 // SAFETY: a buffer is the only one that refers to its bytes, as a box would be.
@@ -30,10 +30,11 @@ pub fn allocate(count: usize) -> io::Result<Vec<Buffer>> {
         return Ok(Vec::new());
     }
     let memory = MmapOptions::new().len(length).map_anon()?;
+    // Without huge pages, small ones do.
     #[cfg(target_os = "linux")]
-    let _not_everywhere = memory.advise(memmap2::Advice::HugePage);
+    let _ = memory.advise(memmap2::Advice::HugePage);
 
-    let memory = Arc::new(memmap2::MmapRaw::from(memory));
+    let memory = Arc::new(MmapRaw::from(memory));
     let buffer = |number| {
         // SAFETY: `number` is less than `count`, so the bytes are within the memory.
         let bytes = unsafe { memory.as_mut_ptr().add(number * PAGE_SIZE) };

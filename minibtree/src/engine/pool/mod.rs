@@ -63,7 +63,7 @@ pub struct Pool {
     pub disk: Arc<dyn Disk>,
     pub wal: Arc<Wal>,
     frames: Box<[Frame]>,
-    addresses: Addresses,
+    pages: Addresses,
     /// The next frame that the clock's hand looks at.
     hand: AtomicUsize,
     /// Locks by page number, for invariant 2.
@@ -107,7 +107,7 @@ impl Pool {
         Ok(Pool {
             disk,
             wal,
-            addresses: Addresses::of(&buffers),
+            pages: Addresses::of(&buffers),
             frames: buffers.into_iter().map(frame).collect(),
             hand: AtomicUsize::new(0),
             loading: std::array::from_fn(|_| Mutex::default()),
@@ -188,7 +188,7 @@ impl Pool {
         let mut page_use = PageUse::Hit;
         loop {
             if let Some(number) = relation.entry(block).frame() {
-                self.addresses.prefetch(number);
+                self.pages.prefetch(number);
                 let frame = &self.frames[number];
                 let guard = latch(frame);
                 if guard.tag == tag {

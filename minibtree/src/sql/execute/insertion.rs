@@ -17,8 +17,8 @@ use minibtree_errors::relations::{check_fails, duplicate_key, null_value};
 use minibtree_schema::failing_row;
 use std::sync::Arc;
 
-/// Rows that are gathered before they are inserted, as in PostgreSQL's `copyfrom.c`: a page is then
-/// latched and logged once for all rows that it gets.
+/// Rows that are gathered before they are inserted: a page is then latched and logged once for all
+/// rows that it gets.
 const GATHERED_ROWS: usize = 1_000;
 /// Bytes that they may take before they are inserted.
 const GATHERED_BYTES: usize = 1 << 20;
@@ -32,7 +32,7 @@ pub struct Insertion {
     /// The gathered rows as bytes, and where the first begins and each ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// The line of a COPY that the next row is from, and those of the gathered rows.
+    /// The line that the next row is from, 0 without a COPY; and those of the gathered rows.
     pub line: u64,
     lines: Vec<u64>,
     /// Their values, if there are indexes or foreign keys.

@@ -84,8 +84,8 @@ pub fn modify(plan: &Modify, context: &Context, transaction: &mut Transaction) -
     Ok(outcome)
 }
 
-/// Gathers the rows of an INSERT that has several, if no error is reported later than it would be
-/// otherwise and nobody asks for single rows.
+/// Gathers the rows of an INSERT that has several, unless RETURNING, ON CONFLICT or the order of
+/// errors needs them one by one. Only the error of a too large index entry may come late.
 fn insertion(plan: &Modify, context: &Context) -> Option<Insertion> {
     let Operation::Insert(write, None) = &plan.operation else { return None };
     let can_fail = !write.computed.is_empty() || write.table.indexes.iter().any(|it| it.is_unique);

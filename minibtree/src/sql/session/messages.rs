@@ -1,12 +1,12 @@
 //! The messages of a client: the simple and the extended protocol.
 //!
 //! ```text
-//! Q "sql"          parse, and for each statement: plan, lock, run     -> T D.. C .. Z
-//! P name "sql"     parse, plan: the types of the parameters are known -> 1
-//! B portal name    read the parameters                                -> 2
-//! D portal         the columns                                        -> T or n
-//! E portal         lock, run                                          -> D.. C or s
-//! S                commit unless in a block                           -> Z
+//! Q "sql"          parse, and for each statement: plan, lock, run           -> T D.. C .. Z
+//! P name "sql"     parse, plan, lock: the types of the parameters are known -> 1
+//! B portal name    read the parameters                                      -> 2
+//! D portal         the columns                                              -> T or n
+//! E portal         lock, plan again if the catalog has changed, run         -> D.. C or s
+//! S                commit unless in a block                                 -> Z
 //! ```
 //!
 //! PostgreSQL's `tcop/postgres.c`.

@@ -110,7 +110,7 @@ pub struct Session {
     /// The isolation level of the block, for AND CHAIN; `None` is the default level.
     block_isolation: Option<&'static str>,
     /// The last block began with READ ONLY.
-    is_read_only: bool,
+    block_is_read_only: bool,
     /// The transaction has changed the catalog.
     has_changed_catalog: bool,
     catalog: Rc<Catalog>,
@@ -161,7 +161,7 @@ impl Session {
             state: State::Idle,
             began: 0,
             block_isolation: None,
-            is_read_only: false,
+            block_is_read_only: false,
             has_changed_catalog: false,
             catalog: Rc::default(),
             version: None,
@@ -666,13 +666,16 @@ impl Session {
         let (now, work_mem) = (self.began, self.settings.now.memory("work_mem"));
         let context =
             Context::start(planned, parameters, now, sequences, snapshot, interrupt, work_mem);
-        Ok(if self.check_writable("").is_err() { context.read_only() } else { context })
+        Ok(if self.is_read_only() { context.read_only() } else { context })
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.block_is_read_only && matches!(self.state, State::Block(_))
     }
 
     /// `25006` for what cannot be done in a block that is READ ONLY.
     fn check_writable(&self, what: &str) -> Result<()> {
-        let is_refused = self.is_read_only && matches!(self.state, State::Block(_));
-        if is_refused { Err(read_only(what)) } else { Ok(()) }
+        if self.is_read_only() { Err(read_only(what)) } else { Ok(()) }
     }
 
     /// Writes rows of a running portal until `left` are written or the replies are full.

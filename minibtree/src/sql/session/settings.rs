@@ -47,7 +47,7 @@ pub fn shown(session: &mut Session, variable: &[ast::Ident]) -> Result<String> {
     let name = variable_name(variable);
     let shown = match name.as_str() {
         "transaction_isolation" => name_of_level(session.transaction()?.isolation()),
-        "transaction_read_only" if session.check_writable("").is_err() => "on",
+        "transaction_read_only" if session.is_read_only() => "on",
         _ => &session.settings.now.show(&name)?,
     };
     Ok(shown.to_owned())

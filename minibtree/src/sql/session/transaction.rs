@@ -40,7 +40,7 @@ pub fn transaction_control(
         }
         ast::Statement::Commit { chain, modifier: None, .. } => {
             check_end(session, "COMMIT", *chain, out)?;
-            let (isolation, is_read_only) = (session.block_isolation, session.is_read_only);
+            let (isolation, is_read_only) = (session.block_isolation, session.block_is_read_only);
             let tag = match session.state {
                 State::Failed(_) => {
                     session.roll_back();
@@ -58,7 +58,7 @@ pub fn transaction_control(
         }
         ast::Statement::Rollback { chain, savepoint: None } => {
             check_end(session, "ROLLBACK", *chain, out)?;
-            let (isolation, is_read_only) = (session.block_isolation, session.is_read_only);
+            let (isolation, is_read_only) = (session.block_isolation, session.block_is_read_only);
             session.roll_back();
             if *chain {
                 begin_block(session, isolation, is_read_only, out)?;
@@ -113,7 +113,7 @@ fn begin_block(
         let warning = SqlError::new(code::ACTIVE_SQL_TRANSACTION, text);
         out.error(&warning.severity(Severity::Warning));
     } else {
-        session.is_read_only = false;
+        session.block_is_read_only = false;
     }
     if let (State::Idle, Some(isolation)) = (&session.state, isolation) {
         let usual = session.settings.now.isolation.replace(isolation);
@@ -126,7 +126,7 @@ fn begin_block(
         let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
     }
-    session.is_read_only |= is_read_only;
+    session.block_is_read_only |= is_read_only;
     session.block_isolation = isolation.or(session.settings.now.isolation);
     session.state = match std::mem::replace(&mut session.state, State::Failed(None)) {
         State::Implicit(it) | State::Block(it) => State::Block(it),
